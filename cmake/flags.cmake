@@ -1,0 +1,12 @@
+# mien_flags: what every file of ours is compiled with.
+add_library(mien_flags INTERFACE)
+target_compile_options(mien_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wvla
+                       -Wno-sign-conversion -fvisibility=hidden -ffp-contract=off)
+if(MIEN_WERROR)
+  target_compile_options(mien_flags INTERFACE -Werror)
+endif()
+if(MIEN_SANITIZE)
+  target_compile_options(mien_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
+  target_link_options(mien_flags INTERFACE -fsanitize=address,undefined)
+endif()

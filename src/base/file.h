@@ -1,0 +1,45 @@
+/* Files: read whole or mapped; written beside their name and renamed into place after fsync. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* The whole file, NUL-terminated beyond its length; caller frees with mem_free. Larger than max_bytes (0: no limit): MIEN_ERR_FORMAT.
+ * A folder, a missing or unreadable file: MIEN_ERR_IO "path: reason". */
+MIEN_MUST_USE mien_status file_read(char **out, size_t *out_length, const char *path, size_t max_bytes);
+
+/* A read-only mapping. An empty file gives data NULL, length 0. */
+typedef struct {
+    const uint8_t *data;
+    size_t length;
+} file_map;
+MIEN_MUST_USE mien_status file_map_open(file_map *out, const char *path);
+void file_map_close(file_map *map);
+
+/* Atomic replacement: bytes go to "PATH.part" (created with O_EXCL-like safety for our own use), then fsync, rename, fsync of the folder.
+ * file_write_commit frees the writer whatever happens; file_write_abort (NULL ok) removes the temporary. A full disk fails
+ * with MIEN_ERR_IO and leaves the old file. */
+typedef struct file_writer file_writer;
+MIEN_MUST_USE mien_status file_write_open(file_writer **out, const char *path);
+MIEN_MUST_USE mien_status file_write_bytes(file_writer *w, const void *bytes, size_t count);
+MIEN_MUST_USE mien_status file_write_commit(file_writer *w);
+void file_write_abort(file_writer *w);
+/* All three in one. */
+MIEN_MUST_USE mien_status file_write_all(const char *path, const void *bytes, size_t count);
+
+bool file_exists(const char *path);
+bool file_is_folder(const char *path);
+MIEN_MUST_USE mien_status file_make_folders(const char *path); /* like mkdir -p */
+/* Names in a folder (without . and ..), naturally ordered; each and the array freed with mem_free via file_list_free. */
+MIEN_MUST_USE mien_status file_list(char ***out, size_t *out_count, const char *folder);
+void file_list_free(char **names, size_t count);
+/* "a/b" into fresh memory; b alone where b is absolute or a is empty. */
+MIEN_MUST_USE mien_status file_join(char **out, const char *a, const char *b);
+const char *file_base_name(const char *path);
+
+#endif

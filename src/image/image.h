@@ -1,0 +1,69 @@
+/* Pictures: 8-bit RGB, NHWC order, one struct. Decoders refuse what they cannot trust; nothing here reads a label. */
+#ifndef IMAGE_IMAGE_H
+#define IMAGE_IMAGE_H
+
+#include "base/rng.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IMAGE_MAX_PIXELS 178000000 /* above this an image is refused before anything is allocated for it */
+
+/* pixels [height, width, 3] uint8, rows contiguous. */
+typedef struct {
+    uint8_t *pixels; /* owned; NULL while empty */
+    int width, height;
+    size_t capacity; /* bytes behind `pixels`: buffers are reused from picture to picture */
+} image;
+
+void image_free(image *im);
+/* Makes room for width x height (content undefined), reusing the buffer where it suffices. */
+MIEN_MUST_USE mien_status image_resize_buffer(image *im, int width, int height);
+MIEN_MUST_USE mien_status image_copy(image *dst, const image *src);
+
+/* Decodes JPEG (grey, RGB, CMYK, YCCK), PNG (16 bit reduced, palette, alpha dropped), WebP (first frame), with EXIF
+ * orientation applied; the content decides, not the name. Errors: MIEN_ERR_IO where the file cannot be read, MIEN_ERR_FORMAT
+ * "path: truncated JPEG" / "not a JPEG, PNG or WebP image" / "empty file" / "20000x20000 pixels (at most 178000000)". */
+MIEN_MUST_USE mien_status image_read(image *dst, const char *path);
+MIEN_MUST_USE mien_status image_decode(image *dst, const uint8_t *bytes, size_t length, const char *name);
+/* Encoders: atomic files. quality 1..100. */
+MIEN_MUST_USE mien_status image_write_jpeg(const char *path, const image *im, int quality);
+MIEN_MUST_USE mien_status image_write_png(const char *path, const image *im);
+/* JPEG into memory (mem_free) */
+MIEN_MUST_USE mien_status image_encode_jpeg(uint8_t **out, size_t *out_length, const image *im, int quality);
+
+/* Bilinear as Pillow's resize on uint8: antialiased triangle filter when shrinking, fixed-point weights, horizontal pass first;
+ * equal to Pillow to the last bit. dst is resized. src and dst differ. */
+typedef struct image_scratch image_scratch; /* filter tables and the middle picture, kept between calls; one per thread */
+MIEN_MUST_USE mien_status image_scratch_create(image_scratch **out);
+void image_scratch_free(image_scratch *s);
+MIEN_MUST_USE mien_status image_resize(image *dst, const image *src, int width, int height, image_scratch *s);
+
+/* Geometry and colour used by training; each is torchvision's uint8 tensor path where torchvision has it. */
+void image_flip_horizontal(image *im);
+/* The rectangle at (x, y); outside the picture is `fill`. */
+MIEN_MUST_USE mien_status image_crop(image *dst, const image *src, int x, int y, int width, int height, uint8_t fill);
+void image_grey(image *im); /* all three channels = (19595 R + 38470 G + 7471 B + 32768) >> 16, Pillow's convert("L") */
+
+/* Sums for dataset statistics: adds each channel's sum and sum of squares of x/255. */
+void image_add_moments(const image *im, double sum[3], double sum_squares[3]);
+
+/* What a training recipe may do to a picture (recipe keys augment.*); zero = off. Applied in the order of the fields. */
+typedef struct {
+    float grey;           /* probability of image_grey */
+    float low_resolution; /* probability of shrinking to 24..48 pixels and back */
+    float blur;           /* probability of a Gaussian blur, sigma 0.3..1.5 */
+    float jitter;         /* strength s: brightness, contrast, saturation factors 1 +- s; 0.4 = spec 2.2 without hue */
+    float rotate;         /* degrees, uniformly +- */
+    int crop;             /* pad by this many pixels at the input size (fill 0) and crop back at random */
+    bool flip;            /* horizontal, p 0.5 */
+    float noise;          /* standard deviation in grey levels of added Gaussian noise, drawn 0..noise */
+    float erase;          /* probability of one random rectangle (2-20 % of the area) filled with the picture's mean */
+} augment_options;
+/* Augments in place (dims unchanged), every draw from streams named (seed, epoch, sample). */
+MIEN_MUST_USE mien_status image_augment(image *im, const augment_options *options, uint64_t seed, uint32_t epoch,
+                                        uint64_t sample, image_scratch *s);
+
+#endif
