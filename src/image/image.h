@@ -56,11 +56,9 @@ typedef struct {
     float low_resolution; /* probability of shrinking to 24..48 pixels and back */
     float blur;           /* probability of a Gaussian blur, sigma 0.3..1.5 */
     float jitter;         /* strength s: brightness, contrast, saturation factors 1 +- s; 0.4 = spec 2.2 without hue */
-    float rotate;         /* degrees, uniformly +- */
     int crop;             /* pad by this many pixels at the input size (fill 0) and crop back at random */
     bool flip;            /* horizontal, p 0.5 */
     float noise;          /* standard deviation in grey levels of added Gaussian noise, drawn 0..noise */
-    float erase;          /* probability of one random rectangle (2-20 % of the area) filled with the picture's mean */
 } augment_options;
 /* Augments in place (dims unchanged), every draw from streams named (seed, epoch, sample). */
 MIEN_MUST_USE mien_status image_augment(image *im, const augment_options *options, uint64_t seed, uint32_t epoch,
