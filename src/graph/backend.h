@@ -1,0 +1,60 @@
+/* The interface that backends implement. The graph meets a backend only as a pointer.
+ *
+ * prepare sees the whole graph, claims every node with a kernel, and may insert nodes (weight packing, layout changes)
+ * whose operators are its own. Kernels learn addresses once (bind) and then run without looking anything up, allocating
+ * or locking. */
+#ifndef GRAPH_BACKEND_H
+#define GRAPH_BACKEND_H
+
+#include "graph/graph.h"
+#include "graph/op.h"
+
+/* The four arenas of a parameter store; element offsets are those of VALUE_PARAM. grads, state1, state2 NULL where
+ * nothing trains. */
+typedef struct {
+    float *values, *grads;
+    float *state1, *state2; /* Adam: first and second moments; SGD: momentum buffer, NULL */
+    size_t count;           /* elements of each */
+} param_memory;
+
+/* What changes from step to step: lives in a buffer, never in kernel arguments. */
+typedef struct {
+    float lr;
+    uint32_t step; /* 1 for the first */
+    uint64_t seed;
+    int32_t is_nonfinite; /* set by the optimizer node: loss or gradients not finite, parameters unchanged */
+    float gradient_norm;  /* written by the optimizer node */
+} step_params;
+
+typedef struct {
+    void *const *inputs; /* by the node's inputs; NULL for NO_VALUE */
+    void *const *outputs;
+    void *scratch; /* kernel->scratch_bytes, 64-byte aligned, shared with other nodes; NULL where 0 */
+    const param_memory *params;
+} kernel_io;
+
+typedef struct kernel kernel;
+struct kernel {
+    mien_status (*bind)(kernel *k, const kernel_io *io); /* once, at finalise (again if the params move) */
+    mien_status (*run)(kernel *k);
+    void (*free)(kernel *k);
+    size_t scratch_bytes;
+    const char *implementation; /* "brgconv:avx512_core_bf16", "mien:avx2"; borrowed from the kernel */
+    double bytes_moved;         /* of one run: operands read and written once */
+};
+
+typedef struct backend backend;
+struct backend {
+    const char *name;                     /* "cpu" */
+    const char *(*isa)(const backend *b); /* "avx512_bf16" */
+    bool (*computes_bf16)(const backend *b);
+    int (*threads)(const backend *b);
+    /* Fills kernels[node id] for every node in order that is not removed; the array grows with insertions: prepare
+     * allocates it in the graph's arena. On failure frees what it made. */
+    mien_status (*prepare)(backend *b, graph *g, kernel ***out_kernels);
+    mien_status (*alloc)(backend *b, void **out, size_t bytes);
+    void (*dealloc)(backend *b, void *block);
+    void (*free)(backend *b);
+};
+
+#endif

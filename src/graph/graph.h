@@ -1,0 +1,120 @@
+/* A static graph: values (tensors to be) and nodes (operators on them), in order of execution.
+ *
+ *   describe -> fuse -> differentiate -> (optimizer) -> prepare -> plan -> finalise, then run, run, run
+ *
+ * Describing checks shapes at once: an operator function (op.h) fails where its inputs do not fit. Passes append or
+ * replace nodes; none computes anything. Everything lives in the graph's arena. A graph is used by one thread at a
+ * time. */
+#ifndef GRAPH_GRAPH_H
+#define GRAPH_GRAPH_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/str.h"
+#include "graph/tensor.h"
+
+typedef int value_id;
+typedef int node_id;
+#define NO_VALUE (-1)
+#define NO_NODE (-1)
+
+typedef struct graph graph;
+typedef struct op_def op_def;
+
+/* Who owns a value's memory. */
+typedef enum {
+    VALUE_INPUT,  /* filled by the program's user before a run: images, labels, class weights */
+    VALUE_PARAM,  /* a slice of the param store's value arena (weights, biases, running statistics): always f32 */
+    VALUE_GRAD,   /* the same slice of its gradient arena: always f32 */
+    VALUE_STEP,   /* the program's step parameters (step_params below) */
+    VALUE_TENSOR, /* produced by a node; memory planned by lifetime */
+} value_kind;
+
+typedef struct {
+    const char *name; /* unique; tensors take their node's name, with .1, .2 for further outputs */
+    value_kind kind;
+    dtype type;
+    shape shape;
+    node_id producer;    /* VALUE_TENSOR: the node that writes it; else NO_NODE */
+    size_t param_offset; /* VALUE_PARAM, VALUE_GRAD: element offset in the arena */
+    bool requires_grad;  /* a trainable parameter, or a tensor that depends on one */
+    bool is_output;      /* readable after a run: its memory is not reused */
+    bool is_mutated;     /* VALUE_PARAM written by a node of this graph (running statistics, optimizer) */
+    void *packed; /* a backend's private layout (packed weights); NULL = plain row-major. Owned by the backend. */
+    size_t packed_bytes; /* bytes of that layout */
+} graph_value;
+
+typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_UPDATE, PHASE_COUNT } node_phase;
+
+typedef struct {
+    const op_def *op;
+    const char *name;           /* "layer1.0.conv1"; backward nodes "layer1.0.conv1:dx" */
+    value_id *inputs, *outputs; /* optional inputs hold NO_VALUE */
+    int input_count, output_count;
+    const void *attr; /* the operator's own attribute struct (op.h), in the arena */
+    node_phase phase;
+    node_id forward; /* the forward node a backward node belongs to, else NO_NODE */
+    bool is_removed; /* fused away; passes skip it */
+} graph_node;
+
+/* activation_type: F32, or BF16 (activations and their gradients; statistics, losses, parameters and gradients of them
+ * stay F32). is_training: batch_norm may use batch statistics, dropout drops; false lets fuse fold batch_norm into
+ * convolutions. */
+MIEN_MUST_USE mien_status graph_create(graph **out, dtype activation_type, bool is_training);
+void graph_free(graph *g); /* NULL is a no-op */
+arena *graph_arena(graph *g);
+dtype graph_activation_type(const graph *g);
+bool graph_is_training(const graph *g);
+
+/* Names of what follows get this prefix ("layer1.0."); returns nothing, copies the text. */
+MIEN_MUST_USE mien_status graph_set_prefix(graph *g, const char *prefix);
+
+MIEN_MUST_USE mien_status graph_input(graph *g, value_id *out, const char *name, dtype type, shape s);
+/* A parameter at element offset `param_offset` of the store's arenas; trainable ones get a gradient slice. */
+MIEN_MUST_USE mien_status graph_param(graph *g, value_id *out, const char *name, shape s, size_t param_offset,
+                                      bool is_trainable);
+value_id graph_step(graph *g); /* the step parameters */
+void graph_mark_output(graph *g, value_id v);
+
+/* For operators and passes: append a node after the last one (its shape rule runs and creates the outputs). */
+MIEN_MUST_USE mien_status graph_add(graph *g, node_id *out, const op_def *op, const char *name, const value_id *inputs,
+                                    int input_count, const void *attr, size_t attr_bytes);
+/* Creates an output value; called by shape rules only. */
+MIEN_MUST_USE mien_status graph_add_output(graph *g, node_id n, dtype type, shape s);
+/* Places a new node directly before `before` (a backend's packing and layout changes). */
+MIEN_MUST_USE mien_status graph_insert_before(graph *g, node_id *out, node_id before, const op_def *op,
+                                              const char *name, const value_id *inputs, int input_count,
+                                              const void *attr, size_t attr_bytes);
+/* Directly after `after` (a backend's unpacking of gradients). */
+MIEN_MUST_USE mien_status graph_insert_after(graph *g, node_id *out, node_id after, const op_def *op, const char *name,
+                                             const value_id *inputs, int input_count, const void *attr,
+                                             size_t attr_bytes);
+
+/* Order of execution: node ids are stable, order changes with insertions. */
+int graph_node_count(const graph *g); /* ids 0..count-1, removed ones among them */
+int graph_order_count(const graph *g);
+node_id graph_order_at(const graph *g, int position);
+graph_node *graph_node_at(graph *g, node_id n);
+int graph_value_count(const graph *g);
+graph_value *graph_value_at(graph *g, value_id v);
+value_id graph_find(const graph *g, const char *name); /* NO_VALUE if absent */
+int graph_consumer_count(graph *g, value_id v);        /* nodes that read it */
+
+/* Passes ------------------------------------------------------------------------------------------------------- */
+
+/* Training: batch_norm [+ add residual] [+ relu|silu] -> one batch_norm node; sigmoid(linear) etc. stay. Inference:
+ * conv2d + batch_norm(running)
+ * [+ add] [+ activation] -> one conv2d with folded statistics. Only where the inner values have one consumer and are no
+ * outputs. */
+MIEN_MUST_USE mien_status graph_fuse(graph *g);
+
+/* Appends the backward nodes of `loss` (a scalar f32 tensor). Gradients of trainable parameters are written to their
+ * VALUE_GRAD slices; parameters, and inputs, that nobody needs get no node. `input_grad`: value whose gradient is
+ * wanted as an output (tests), or NO_VALUE; *out_input_grad receives it (may be NULL). */
+MIEN_MUST_USE mien_status graph_differentiate(graph *g, value_id loss, value_id input_grad, value_id *out_input_grad);
+
+/* The graph as text, a line a node: phase, operator, name, inputs with shapes -> outputs; the product of `mien info
+ * --graph`. */
+MIEN_MUST_USE mien_status graph_print(graph *g, str *out);
+
+#endif

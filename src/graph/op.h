@@ -1,0 +1,190 @@
+/* The operator vocabulary. One file an operator in op/: its shape rule, its gradient rule and, in its first comment,
+ * the formula, its gradient and the PyTorch call it equals. Backward operators live in the same file as their forward
+ * one.
+ *
+ * Below, an operator's function appends it to the graph; every failure names the node: "layer1.0.conv1: ...".
+ * Shapes: x [n, h, w, c] unless stated. "act" = the graph's activation type; f32 where said. */
+#ifndef GRAPH_OP_H
+#define GRAPH_OP_H
+
+#include "graph/graph.h"
+
+struct op_def {
+    const char *name; /* "conv2d", "conv2d_dx", "conv2d_dw" */
+    /* Checks the inputs and creates the outputs (graph_add_output). */
+    mien_status (*infer)(graph *g, node_id n);
+    /* Appends the backward nodes of n. out_grads[i]: gradient of output i or NO_VALUE. Writes in_grads[i] for inputs
+     * that require one (needs[i]); a trainable parameter's gradient is NOT a tensor: the rule passes
+     * graph_grad_of(param) as the backward node's output through graph_add_grad_output. NULL: not differentiable. */
+    mien_status (*grad)(graph *g, node_id n, const value_id *out_grads, const bool *needs, value_id *in_grads);
+    /* Output 0 may take the memory of this input where the input dies here; -1 none. Kernels of such operators accept
+     * dst == src. */
+    int inplace_input;
+    /* Multiply-add pairs x 2 of one run, for profiles; NULL: counts as memory traffic alone. */
+    double (*flops)(graph *g, node_id n);
+};
+
+/* The VALUE_GRAD of a trainable parameter (created once). */
+MIEN_MUST_USE mien_status graph_grad_of(graph *g, value_id *out, value_id param);
+/* Called by shape rules of backward operators: output is the parameter's gradient slice, not a new tensor. */
+MIEN_MUST_USE mien_status graph_add_param_grad_output(graph *g, node_id n, value_id param);
+
+typedef enum { ACT_NONE, ACT_RELU, ACT_SILU, ACT_SIGMOID, ACT_GELU, ACT_COUNT } activation_kind;
+const char *activation_name(activation_kind kind);
+
+/* --- input -------------------------------------------------------------------------------------------------------- */
+/* images u8 [n, h, w, 3] -> (x/255 - mean) / std, act. */
+typedef struct {
+    float mean[3], std[3];
+} normalise_attr;
+MIEN_MUST_USE mien_status op_normalise(graph *g, value_id *y, const char *name, value_id images, const float mean[3],
+                                       const float std[3]);
+
+/* --- convolution and linear --------------------------------------------------------------------------------------- */
+/* y = w * x + b. x [n, h, w, c], w [o, c/groups, kh, kw] f32 param, b [o] f32 param or NO_VALUE; y [n, oh, ow, o] act.
+ * inputs of the node: x, w, b, then, where fuse folded batch_norm into it (inference): gamma, beta, mean, var [o], and
+ * residual [as y] or NO_VALUE; then y = act(gamma (w*x - mean)/sqrt(var + eps) + beta + residual). Backward: conv2d_dx
+ * (dy, w) -> dx; conv2d_dw (x, dy, w) -> grad of w, grad of b. */
+typedef struct {
+    int stride[2], pad_begin[2], pad_end[2], dilation[2]; /* h, w */
+    int groups;
+    bool is_folded;
+    float eps;
+    activation_kind act;
+} conv2d_attr;
+enum { CONV_X, CONV_W, CONV_B, CONV_GAMMA, CONV_BETA, CONV_MEAN, CONV_VAR, CONV_RESIDUAL, CONV_INPUTS };
+typedef struct {
+    conv2d_attr conv; /* of the forward node */
+    shape x;          /* shape of the forward input */
+} conv2d_grad_attr;
+MIEN_MUST_USE mien_status op_conv2d(graph *g, value_id *y, const char *name, value_id x, value_id w, value_id b,
+                                    const conv2d_attr *attr);
+
+/* y = x w^T + b. x [n, k] (or [n, t, k]), w [o, k] f32 param, b [o] or NO_VALUE; y [.., o], act, or f32 where is_f32
+ * (heads). Backward: linear_dx (dy, w) -> dx; linear_dw (x, dy, w) -> grads of w and b. */
+typedef struct {
+    bool is_f32;
+} linear_attr;
+MIEN_MUST_USE mien_status op_linear(graph *g, value_id *y, const char *name, value_id x, value_id w, value_id b,
+                                    bool is_f32);
+
+/* --- normalisation ------------------------------------------------------------------------------------------------ */
+/* y = act(gamma (x - m)/sqrt(v + eps) + beta + residual), m, v over n, h, w: of the batch (is_batch; biased variance
+ * normalises, the unbiased one moves running_var) or the running ones. Running statistics move by `momentum` where
+ * is_batch. residual: as x, or NO_VALUE. inputs x, gamma, beta, running_mean, running_var, residual. outputs y; where
+ * is_batch also mean [c] f32, inv_std [c] f32; where act is ReLU and a gradient is needed also mask u8 [ceil(count/8)]
+ * (bit i of the flat element order: y > 0). Backward: batch_norm_dx (dy, x, gamma, beta, mean, inv_std, running_mean,
+ * running_var, mask, residual) -> dx, dresidual (where needed), grads of gamma, beta. SiLU's backward recomputes the
+ * pre-activation from x (and residual). */
+typedef struct {
+    bool is_batch;
+    float eps, momentum;
+    activation_kind act; /* NONE, RELU or SILU */
+} batch_norm_attr;
+enum { BN_X, BN_GAMMA, BN_BETA, BN_RUNNING_MEAN, BN_RUNNING_VAR, BN_RESIDUAL, BN_INPUTS };
+enum {
+    BN_DY,
+    BN_DX_X,
+    BN_DX_GAMMA,
+    BN_DX_BETA,
+    BN_DX_MEAN,
+    BN_DX_INV_STD,
+    BN_DX_RUNNING_MEAN,
+    BN_DX_RUNNING_VAR,
+    BN_DX_MASK,
+    BN_DX_RESIDUAL,
+    BN_DX_INPUTS
+};
+MIEN_MUST_USE mien_status op_batch_norm(graph *g, value_id *y, const char *name, value_id x, value_id gamma,
+                                        value_id beta, value_id running_mean, value_id running_var,
+                                        const batch_norm_attr *attr);
+
+/* --- pointwise ---------------------------------------------------------------------------------------------------- */
+/* y = f(x). Backward: activation_dx (dy, x) -> dx (ReLU may read y instead: same sign). */
+typedef struct {
+    activation_kind kind;
+} activation_attr;
+MIEN_MUST_USE mien_status op_activation(graph *g, value_id *y, const char *name, value_id x, activation_kind kind);
+/* y = a + b, same shapes; also how gradients of several consumers are summed. */
+MIEN_MUST_USE mien_status op_add(graph *g, value_id *y, const char *name, value_id a, value_id b);
+/* y[n, h, w, c] = x[n, h, w, c] s[n, c] (squeeze-excite). Backward: scale_dx (dy, s) -> dx; scale_ds (dy, x) -> ds [n,
+ * c]. */
+MIEN_MUST_USE mien_status op_scale(graph *g, value_id *y, const char *name, value_id x, value_id s);
+/* Concatenation along the last dimension. Backward: slices. */
+MIEN_MUST_USE mien_status op_concat(graph *g, value_id *y, const char *name, const value_id *parts, int count);
+
+/* --- pooling ------------------------------------------------------------------------------------------------------ */
+/* Max or average over windows. is_ceil: ceil-mode output size as PyTorch defines it (no window starts in the end
+ * padding). Average counts padding where count_pad. max_pool outputs y and index u8 (position within the window, for
+ * backward; only where a gradient is needed). */
+typedef struct {
+    int window[2], stride[2], pad[2];
+    bool is_ceil, count_pad, is_max;
+} pool_attr;
+typedef struct {
+    pool_attr pool;
+    shape x;
+} pool_grad_attr;
+MIEN_MUST_USE mien_status op_pool(graph *g, value_id *y, const char *name, value_id x, const pool_attr *attr);
+/* y [n, c] = mean over h, w. Backward: global_mean_dx (dy) -> dx. */
+typedef struct {
+    shape x;
+} global_mean_grad_attr;
+MIEN_MUST_USE mien_status op_global_mean(graph *g, value_id *y, const char *name, value_id x);
+
+/* --- random ------------------------------------------------------------------------------------------------------- */
+/* Training graphs only (in inference graphs these append nothing and give x back). Random numbers: Philox at
+ * (step.seed, step.step, stream), stream = the number of random nodes before this one; so no mask is saved, backward
+ * draws again. dropout: y = x m / (1 - p) per element. drop_path: per sample (first dimension). Backward: the same
+ * operator on dy. inputs: x, step. */
+typedef struct {
+    float p;
+    uint32_t stream;
+    bool is_per_sample;
+} dropout_attr;
+MIEN_MUST_USE mien_status op_dropout(graph *g, value_id *y, const char *name, value_id x, float p, bool is_per_sample);
+
+/* --- ends --------------------------------------------------------------------------------------------------------- */
+/* y [n, c] f32 = softmax over the last dimension of x f32. */
+MIEN_MUST_USE mien_status op_softmax(graph *g, value_id *y, const char *name, value_id x);
+/* PyTorch's cross_entropy(logits, labels, weight, label_smoothing, reduction="mean"); rows with label -1 are absent.
+ * inputs logits [n, c] f32, labels i32 [n], class_weights f32 [c] input or NO_VALUE. outputs loss (scalar f32; 0 where
+ * no row is present), probabilities [n, c] f32. Backward: cross_entropy_dx (probabilities, labels, class_weights) ->
+ * dlogits. */
+typedef struct {
+    float smoothing;
+} cross_entropy_attr;
+MIEN_MUST_USE mien_status op_cross_entropy(graph *g, value_id *loss, value_id *probabilities, const char *name,
+                                           value_id logits, value_id labels, value_id class_weights, float smoothing);
+
+/* --- update ------------------------------------------------------------------------------------------------------- */
+/* One node that moves every trainable parameter: inputs are step, then all VALUE_GRADs. The kernel walks `ranges` of
+ * the arenas. Adam as torch.optim.Adam (weight decay added to the gradient), SGD as torch.optim.SGD (momentum, no
+ * dampening, no Nesterov). lr and the step number come from step_params; a step whose loss or gradient is not finite
+ * sets step.is_nonfinite and changes nothing. */
+typedef enum { OPTIMIZER_ADAM, OPTIMIZER_SGD, OPTIMIZER_ADAMW } optimizer_kind;
+typedef struct {
+    size_t offset, count; /* elements of the arenas */
+} param_range;
+typedef struct {
+    optimizer_kind kind;
+    float beta1, beta2, eps, momentum, weight_decay;
+    const param_range *ranges; /* adjacent trainable slices merged; in the arena */
+    int range_count;
+    value_id loss;
+} optimizer_attr;
+/* Call after graph_differentiate. `attr` without ranges: they are filled in here. */
+MIEN_MUST_USE mien_status op_optimizer(graph *g, const char *name, const optimizer_attr *attr);
+
+/* All definitions, forward and backward, as a table for backends and tests. */
+extern const op_def op_normalise_def, op_conv2d_def, op_conv2d_dx_def, op_conv2d_dw_def, op_linear_def,
+    op_linear_dx_def, op_linear_dw_def, op_batch_norm_def, op_batch_norm_dx_def, op_activation_def,
+    op_activation_dx_def, op_add_def, op_scale_def, op_scale_dx_def, op_scale_ds_def, op_concat_def, op_slice_def,
+    op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def, op_softmax_def,
+    op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def;
+/* slice: y = x[.., begin : begin + length] of the last dimension (concat's backward). */
+typedef struct {
+    int64_t begin, length;
+} slice_attr;
+
+#endif

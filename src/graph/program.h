@@ -1,0 +1,48 @@
+/* A program: one graph bound to a backend and a parameter memory, with its own activations.
+ * Creating it runs prepare, plan and finalise; after that a run allocates nothing, looks nothing up, takes no lock.
+ * Several programs may share one parameter memory (training and validation); a program is used by one thread at a time.
+ */
+#ifndef GRAPH_PROGRAM_H
+#define GRAPH_PROGRAM_H
+
+#include "base/str.h"
+#include "graph/backend.h"
+
+typedef struct program program;
+
+/* Takes the graph over (freed with the program, also on failure); backend and params' arenas are borrowed and outlive
+ * it. */
+MIEN_MUST_USE mien_status program_create(program **out, graph *g, backend *b, const param_memory *params);
+void program_free(program *p); /* NULL is a no-op */
+
+/* Memory of an input or output value: plain row-major, in the value's type. Inputs are written here before a run. */
+void *program_data(program *p, value_id v);
+step_params *program_step(program *p);
+
+/* Runs what depends only on parameters that this program does not change (packing of weights). Call after parameters
+ * changed outside: program_create has done it once. */
+MIEN_MUST_USE mien_status program_refresh(program *p);
+/* One pass over the nodes. */
+MIEN_MUST_USE mien_status program_run(program *p);
+
+typedef struct {
+    size_t planned_bytes;  /* activations and scratch as planned, with reuse */
+    size_t sum_bytes;      /* the same without reuse: the sum of all tensors */
+    size_t constant_bytes; /* packed weights kept from run to run */
+    size_t scratch_bytes;
+} program_memory;
+program_memory program_memory_used(const program *p);
+
+/* Profile: times every node over the runs since it was switched on. */
+void program_profile(program *p, bool is_on);
+typedef struct {
+    const char *node, *op, *implementation;
+    node_phase phase;
+    double seconds, flops, bytes; /* seconds: median a run */
+} program_timing;
+int program_timing_count(const program *p);
+program_timing program_timing_at(const program *p, int index);
+/* A pass-by-pass account for `mien info --graph`: the graph after planning, with buffers and offsets. */
+MIEN_MUST_USE mien_status program_print(program *p, str *out);
+
+#endif
