@@ -1,0 +1,73 @@
+/* A labelled set of pictures: class folders, or a CSV `path,label`. Only names and labels are held; pictures are
+ * decoded by the loader. Compact: a CSV of 277,251 lines opens in under a second and costs under 100 MB. */
+#ifndef DATA_DATASET_H
+#define DATA_DATASET_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct dataset dataset;
+
+typedef enum {
+    DATASET_TRAIN,
+    DATASET_EVALUATE
+} dataset_use; /* a folder with `train` and `val` of class folders: which one is read */
+
+/* path: a folder with one folder per class (any case; ANGERE and ANGRER are anger), a folder with `train`/`val` of
+ * such, or a CSV with or without header, label a number or a name, paths relative to the CSV. classes: lower-case names
+ * in order of the labels. Folders that are no class are left out and counted (dataset_ignored). Errors: an empty class
+ * folder, a class without folder (training), a folder without any class, a bad CSV row ("set.csv: line 7: label 9
+ * (wanted 0..5 or a class name)"), a CSV row whose file is missing (training: fatal when read). */
+MIEN_MUST_USE mien_status dataset_open(dataset **out, const char *path, const char *const *classes, int class_count,
+                                       dataset_use use);
+void dataset_free(dataset *d); /* NULL is a no-op */
+int64_t dataset_count(const dataset *d);
+int dataset_label(const dataset *d, int64_t index);
+int dataset_class_count(const dataset *d);
+const char *dataset_class(const dataset *d, int c);
+int64_t dataset_class_size(const dataset *d, int c);
+/* Name as the user gave it, relative to the set ("ANGER/1.jpg"), and the path that opens it. Into dst; too small is
+ * MIEN_ERR_ARG. */
+MIEN_MUST_USE mien_status dataset_name(const dataset *d, int64_t index, char *dst, size_t bytes);
+MIEN_MUST_USE mien_status dataset_path(const dataset *d, int64_t index, char *dst, size_t bytes);
+/* Folders left out: name and number of files. */
+int dataset_ignored_count(const dataset *d);
+const char *dataset_ignored(const dataset *d, int index, int64_t *out_files);
+bool dataset_has_validation(const dataset *d); /* the folder has `train` and `val`: the recipe needs no share */
+/* The sibling `val` set of a train/val folder opened for training. */
+MIEN_MUST_USE mien_status dataset_open_validation(dataset **out, const dataset *d);
+
+/* A subset: indices into a dataset, in file order. */
+typedef struct {
+    uint32_t *index; /* owned */
+    int64_t count;
+} subset;
+MIEN_MUST_USE mien_status subset_all(subset *out, const dataset *d);
+/* Per class the last `share` in file order (at least one where share > 0 and the class has two) is `held`, the rest
+ * `kept`. */
+MIEN_MUST_USE mien_status subset_split(subset *kept, subset *held, const dataset *d, double share);
+void subset_free(subset *s);
+
+/* Balancing (spec 1.1): every class brought up to the largest by copies of its own images. Item i < kept count is
+ * original i; then come the copies, class by class: copy j of a class is its original j mod n. Nothing is materialised.
+ */
+typedef struct {
+    const dataset *data;
+    const subset *items;
+    int64_t total;        /* originals + copies */
+    int64_t *class_size;  /* [classes], owned */
+    int64_t *copy_begin;  /* [classes + 1] item number of the class's first copy, owned */
+    uint32_t *by_class;   /* positions in items grouped by class, owned */
+    int64_t *class_begin; /* [classes + 1] into by_class, owned */
+    int class_count;
+} balance_plan;
+MIEN_MUST_USE mien_status balance_plan_create(balance_plan *out, const dataset *d, const subset *items,
+                                              bool is_balanced);
+void balance_plan_free(balance_plan *p);
+/* Which picture (index into the dataset) item is, and its copy number (-1: an original). */
+int64_t balance_plan_item(const balance_plan *p, int64_t item, int64_t *out_copy);
+
+#endif

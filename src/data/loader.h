@@ -1,0 +1,48 @@
+/* The prefetching loader: threads decode, augment and resize pictures into whole batches, a few ahead of whoever
+ * computes. Every picture's content is a pure function of (seed, epoch, item): the number of threads never changes a
+ * batch. */
+#ifndef DATA_LOADER_H
+#define DATA_LOADER_H
+
+#include "data/dataset.h"
+#include "image/image.h"
+
+typedef struct {
+    const balance_plan *plan; /* what an epoch goes over; borrowed */
+    int batch, image_size;
+    int threads;      /* 0: one a core */
+    int depth;        /* batches ahead; 0: 3 */
+    bool is_shuffled; /* training: a new order each epoch from (seed, epoch); and the last partial batch is dropped */
+    uint64_t seed;
+    augment_options augment; /* all zero: none */
+    double max_bad_share;    /* unreadable pictures tolerated, each logged once and replaced by the next readable of its
+                                class; above: failure. < 0: see on_bad */
+    /* Evaluation (max_bad_share < 0): an unreadable picture's label is -1 and this is called from loader_next, in item
+     * order, with the one-line reason. */
+    void (*on_bad)(void *payload, int64_t item, const char *why);
+    void *payload;
+} loader_options;
+
+typedef struct {
+    const uint8_t *images; /* [batch, size, size, 3] */
+    const int32_t *labels; /* [batch], -1 = absent (past the end, or unreadable) */
+    const int64_t *items;  /* [batch] plan items, -1 past the end */
+    int count;             /* rows in use */
+    int64_t index;         /* batch number within the epoch */
+} loader_batch;
+
+typedef struct loader loader;
+MIEN_MUST_USE mien_status loader_create(loader **out, const loader_options *options);
+void loader_free(loader *l);             /* stops the threads; NULL is a no-op */
+int64_t loader_batches(const loader *l); /* in an epoch */
+/* Starts epoch (0-based) at batch `first` (resume); batches of an unfinished epoch are dropped. */
+MIEN_MUST_USE mien_status loader_start(loader *l, uint32_t epoch, int64_t first);
+/* *out is valid until the next call; count 0 at the end of the epoch. */
+MIEN_MUST_USE mien_status loader_next(loader *l, loader_batch *out);
+
+/* Mean and standard deviation a channel of x/255 over the originals of the plan at their own size, and the unreadable
+ * ones counted and logged. Exact sums in a fixed order: the number of threads does not matter. */
+MIEN_MUST_USE mien_status dataset_statistics(float mean[3], float std[3], const balance_plan *plan, int threads,
+                                             double max_bad_share);
+
+#endif

@@ -1,0 +1,81 @@
+/* A model: an architecture, its numbers, and all that is needed to run it. One .safetensors file (design: "Files"). */
+#ifndef NN_MODEL_H
+#define NN_MODEL_H
+
+#include "graph/graph.h"
+#include "nn/param_store.h"
+
+#define MODEL_MAX_CLASSES 1000
+#define MODEL_FORMAT_VERSION 1
+
+typedef struct model model;
+
+/* One architecture of the zoo. */
+typedef struct {
+    const char *name;        /* "resnet50" */
+    int default_size;        /* 224 */
+    int min_size;            /* smallest input side */
+    int feature_dim;         /* 2048 */
+    const char *head_prefix; /* "fc." : the names that a new head replaces */
+    /* Appends the network to g (images normalised, act) up to its feature [n, feature_dim]. */
+    mien_status (*features)(graph *g, value_id *out, value_id x, param_store *s);
+    /* dropout before the classifier, and the classifier itself: logits [n, classes] f32 */
+    mien_status (*head)(graph *g, value_id *out, value_id features, param_store *s, int class_count);
+} architecture;
+const architecture *architecture_find(const char *name); /* NULL if unknown */
+const architecture *architecture_at(int index);          /* NULL past the end */
+/* "resnet50 or efficientnet_b0", for messages */
+void architecture_names(char *dst, size_t bytes);
+
+typedef struct {
+    const char *task; /* "lsd" */
+    const char *arch;
+    const char *const *classes; /* lower case, in order of the outputs */
+    int class_count;
+    int image_size; /* pixels a side; 0 = the architecture's */
+    float mean[3], std[3];
+} model_spec;
+
+/* Declares the parameters (not yet allocated: model_init, model_load do). Errors: unknown arch, sizes out of range. */
+MIEN_MUST_USE mien_status model_create(model **out, const model_spec *spec);
+void model_free(model *m);                       /* NULL is a no-op */
+const model_spec *model_spec_of(const model *m); /* its strings live as long as the model */
+const architecture *model_architecture(const model *m);
+param_store *model_params(model *m);
+/* Allocates and draws fresh values. */
+MIEN_MUST_USE mien_status model_init(model *m, uint64_t seed, bool with_gradients);
+/* Reads all but the head from a file of torchvision names (recipe key `init`). */
+MIEN_MUST_USE mien_status model_load_backbone(model *m, const char *path);
+void model_set_normalisation(model *m, const float mean[3], const float std[3]);
+
+/* Files: *out is ready to run. metrics: a JSON object text to store, or NULL. licence likewise. */
+MIEN_MUST_USE mien_status model_load(model **out, const char *path);
+MIEN_MUST_USE mien_status model_save(model *m, const char *path, const char *metrics_json);
+/* The metadata JSON text as stored under "mien" (caller: mem_free). */
+MIEN_MUST_USE mien_status model_metadata(const model *m, char **out, const char *metrics_json);
+
+/* What a program over the model reads and writes. NO_VALUE where the mode has none. */
+typedef struct {
+    value_id images;        /* input u8 [batch, size, size, 3] */
+    value_id labels;        /* training: input i32 [batch], -1 = absent */
+    value_id class_weights; /* training: input f32 [classes] */
+    value_id logits;        /* output f32 [batch, classes] */
+    value_id probabilities; /* output f32 [batch, classes] */
+    value_id loss;          /* training: output, scalar f32 */
+    value_id features;      /* [batch, feature_dim] */
+} model_io;
+
+typedef struct {
+    int batch;
+    dtype activation_type; /* DTYPE_F32 or DTYPE_BF16 */
+    bool is_training;
+    float label_smoothing;           /* training */
+    bool has_class_weights;          /* training */
+    const optimizer_attr *optimizer; /* training: NULL = no update node */
+} model_graph_options;
+
+/* Describes, fuses and (training) differentiates the model's graph: ready for program_create. The store must be
+ * allocated. */
+MIEN_MUST_USE mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_options *options);
+
+#endif

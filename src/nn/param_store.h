@@ -1,0 +1,70 @@
+/* Who owns a model's numbers: one fp32 arena each for values, gradients and optimizer state, and a table that names
+ * their slices. Names and shapes are torchvision's; `num_batches_tracked` (int64 in files) is a counter of its own. */
+#ifndef NN_PARAM_STORE_H
+#define NN_PARAM_STORE_H
+
+#include "format/safetensors.h"
+#include "graph/backend.h"
+#include "graph/tensor.h"
+
+typedef enum {
+    SLICE_PARAMETER,
+    SLICE_BUFFER,
+    SLICE_COUNTER
+} slice_kind; /* trained; moved by forward (running statistics); int64 counter */
+
+/* How a fresh value is drawn. */
+typedef enum {
+    INIT_ZERO,
+    INIT_ONE,
+    INIT_HE_NORMAL_FAN_OUT,
+    INIT_HE_UNIFORM_FAN_IN,
+    INIT_UNIFORM_FAN_OUT,
+    INIT_NORMAL_002,
+    INIT_XAVIER_UNIFORM
+} init_kind;
+
+typedef struct {
+    const char *name; /* "layer1.0.conv1.weight"; owned by the store */
+    shape shape;
+    slice_kind kind;
+    init_kind init;
+    int64_t fan_in, fan_out;
+    bool is_trainable; /* parameters only; freezing clears it before a graph is described */
+    size_t offset;     /* elements, in every arena (SLICE_COUNTER: index into counters) */
+    size_t count;
+} param_slice;
+
+typedef struct param_store param_store;
+
+MIEN_MUST_USE mien_status param_store_create(param_store **out);
+void param_store_free(param_store *s); /* NULL is a no-op */
+/* Declares a slice (before param_store_alloc); a name declared twice must have the same shape and is the same slice.
+ * *out: its index. */
+MIEN_MUST_USE mien_status param_store_declare(param_store *s, int *out, const char *name, shape shape, slice_kind kind,
+                                              init_kind init);
+int param_store_count(const param_store *s);
+const param_slice *param_store_at(const param_store *s, int index);
+int param_store_find(const param_store *s, const char *name); /* -1 if absent */
+/* Trained parameters' elements (buffers and counters not counted), as `sum(p.numel() for p in model.parameters())`. */
+int64_t param_store_parameter_count(const param_store *s);
+/* Slices whose name starts with prefix: is_trainable = value. Returns how many. */
+int param_store_set_trainable(param_store *s, const char *prefix, bool value);
+
+/* Allocates values (zero); with_gradients also gradients and two state arenas. Idempotent upwards. */
+MIEN_MUST_USE mien_status param_store_alloc(param_store *s, bool with_gradients);
+param_memory *param_store_memory(param_store *s);
+int64_t *param_store_counters(param_store *s, int *count);
+/* Draws every parameter afresh: each slice from its own stream, named by its name, so order does not matter. */
+void param_store_init(param_store *s, uint64_t seed);
+/* One training step went over every batch_norm: counters + 1. */
+void param_store_count_batch(param_store *s);
+
+/* Copies tensors of f (f32, f16, bf16, f64 -> f32) by name. Every slice must be there with its shape, except names
+ * starting with skip_prefix (NULL: none), which keep their values, and counters (0 if missing). Missing, extra and
+ * wrongly shaped ones are told by name through the log before the one-line MIEN_ERR_FORMAT. */
+MIEN_MUST_USE mien_status param_store_load(param_store *s, const st_file *f, const char *path, const char *skip_prefix);
+/* Tensors for st_write, borrowed from the store: values (and counters). Caller frees the array with mem_free. */
+MIEN_MUST_USE mien_status param_store_tensors(param_store *s, st_tensor **out, size_t *out_count);
+
+#endif
