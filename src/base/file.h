@@ -9,11 +9,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* The whole file, NUL-terminated beyond its length; caller frees with mem_free. Larger than max_bytes (0: no limit): MIEN_ERR_FORMAT.
- * A folder, a missing or unreadable file: MIEN_ERR_IO "path: reason". */
+/* Records "path: what: reason of errno_value" and returns MIEN_ERR_IO. */
+mien_status file_fail(const char *path, const char *what, int errno_value);
+
+/* The whole file, NUL-terminated beyond its length; caller frees with mem_free. Larger than max_bytes (0: no limit):
+ * MIEN_ERR_FORMAT. A folder, a missing or unreadable file: MIEN_ERR_IO "path: reason". */
 MIEN_MUST_USE mien_status file_read(char **out, size_t *out_length, const char *path, size_t max_bytes);
 
-/* A read-only mapping. An empty file gives data NULL, length 0. */
+/* A read-only mapping of a regular file. An empty file gives data NULL, length 0. (Who shortens a file while it is mapped
+ * kills its readers by SIGBUS; our own writers never do, they replace files.) */
 typedef struct {
     const uint8_t *data;
     size_t length;
@@ -21,9 +25,9 @@ typedef struct {
 MIEN_MUST_USE mien_status file_map_open(file_map *out, const char *path);
 void file_map_close(file_map *map);
 
-/* Atomic replacement: bytes go to "PATH.part" (created with O_EXCL-like safety for our own use), then fsync, rename, fsync of the folder.
- * file_write_commit frees the writer whatever happens; file_write_abort (NULL ok) removes the temporary. A full disk fails
- * with MIEN_ERR_IO and leaves the old file. */
+/* Atomic replacement: bytes go to "PATH.part" (created with O_EXCL-like safety for our own use), then fsync, rename,
+ * fsync of the folder. file_write_commit frees the writer whatever happens; file_write_abort (NULL ok) removes the
+ * temporary. A full disk fails with MIEN_ERR_IO and leaves the old file. */
 typedef struct file_writer file_writer;
 MIEN_MUST_USE mien_status file_write_open(file_writer **out, const char *path);
 MIEN_MUST_USE mien_status file_write_bytes(file_writer *w, const void *bytes, size_t count);
@@ -35,11 +39,13 @@ MIEN_MUST_USE mien_status file_write_all(const char *path, const void *bytes, si
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 MIEN_MUST_USE mien_status file_make_folders(const char *path); /* like mkdir -p */
-/* Names in a folder (without . and ..), naturally ordered; each and the array freed with mem_free via file_list_free. */
+/* Names in a folder (without . and ..), naturally ordered; each and the array freed with mem_free via file_list_free.
+ */
 MIEN_MUST_USE mien_status file_list(char ***out, size_t *out_count, const char *folder);
 void file_list_free(char **names, size_t count);
 /* "a/b" into fresh memory; b alone where b is absolute or a is empty. */
 MIEN_MUST_USE mien_status file_join(char **out, const char *a, const char *b);
+/* What follows the last slash, trailing slashes apart: "c.png" of "a/c.png", "b/" of "a/b/". Points into path. */
 const char *file_base_name(const char *path);
 
 #endif

@@ -7,16 +7,20 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* Parses `length` bytes; duplicate keys are refused. `where` starts the message ("model.safetensors: metadata"). Caller: json_decref. */
+/* Parses `length` bytes; duplicate keys are refused. `where` starts the message ("model.safetensors: metadata").
+ * Caller: json_decref. */
 MIEN_MUST_USE mien_status json_parse(json_t **out, const char *text, size_t length, const char *where);
-/* Compact text with keys in insertion order and reals with 9 significant digits (equal on every machine). Caller: mem_free. */
+/* Compact text with keys in insertion order and reals with 9 significant digits (equal on every machine). Caller:
+ * mem_free. */
 MIEN_MUST_USE mien_status json_print(char **out, const json_t *value);
 /* Typed getters: MIEN_ERR_FORMAT "where: key: missing / not a number ..." */
 MIEN_MUST_USE mien_status json_get_string(const char **out, const json_t *object, const char *key, const char *where);
 MIEN_MUST_USE mien_status json_get_int(int64_t *out, const json_t *object, const char *key, const char *where);
 MIEN_MUST_USE mien_status json_get_number(double *out, const json_t *object, const char *key, const char *where);
-MIEN_MUST_USE mien_status json_get_array(json_t **out, const json_t *object, const char *key, const char *where); /* borrowed */
-/* fail with NOMEM where jansson returned NULL */
+MIEN_MUST_USE mien_status json_get_array(json_t **out, const json_t *object, const char *key,
+                                         const char *where); /* borrowed */
+/* MIEN_ERR_NOMEM where jansson's constructor returned NULL (it also does so for a NaN, an infinity, or text that is not
+ * UTF-8: check those before). */
 MIEN_MUST_USE mien_status json_check(const json_t *value);
 
 #endif

@@ -23,7 +23,8 @@ MIEN_MUST_USE mien_status mem_array_(void **out, size_t count, size_t element_by
 /* A copy of text. */
 MIEN_MUST_USE mien_status mem_strdup(char **out, const char *text);
 
-/* Test hooks. mem_count: allocations so far in this process. mem_fail_after(n): the n-th allocation from now fails once; -1 none. */
+/* Test hooks. mem_count: allocations so far in this process. mem_fail_after(n): the n-th allocation from now fails
+ * once; -1 none. */
 int64_t mem_count(void);
 void mem_fail_after(int64_t n);
 

@@ -6,8 +6,9 @@
 
 #include <stdint.h>
 
-/* Tells the callback (mien_progress_fn, NULL: nobody) `done` of `total` units of `what`; true means the caller asked to stop
- * (the work returns MIEN_ERR_CANCELLED). Cheap enough for every step: at most 20 calls a second reach the callback. */
+/* Tells the callback (mien_progress_fn, NULL: nobody) `done` of `total` units of `what`; true means the caller asked to
+ * stop (the work returns MIEN_ERR_CANCELLED). Cheap enough for every step: at most 20 calls a second reach the
+ * callback. */
 typedef struct {
     mien_progress_fn callback;
     void *payload;

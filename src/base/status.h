@@ -5,7 +5,8 @@
 
 #include "mien.h"
 
-/* Records the message and returns the code. Order of words: "file: place: fault (found, wanted)", one line, no full stop. */
+/* Records the message and returns the code. Order of words: "file: place: fault (found, wanted)", one line, no full
+ * stop. */
 mien_status mien_fail(mien_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "format: " before the message that the failing callee left, and returns its code. */

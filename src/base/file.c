@@ -1,0 +1,227 @@
+/* Reading and naming files; file_write.c has the atomic writer. */
+#include "base/file.h"
+
+#include "base/mem.h"
+#include "base/size.h"
+#include "base/str.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+mien_status file_fail(const char *path, const char *what, int errno_value)
+{
+    const char *reason = strerrordesc_np(errno_value);
+    return mien_fail(MIEN_ERR_IO, "%s: %s: %s", path, what, reason ? reason : "unknown error");
+}
+
+/* Opens for reading what is a file of some kind, and tells its size as far as the system knows it (0 for a pipe). */
+static mien_status open_to_read(int *out, struct stat *info, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return file_fail(path, "cannot open", errno);
+    mien_status st = MIEN_OK;
+    if (fstat(fd, info) != 0)
+        st = file_fail(path, "cannot read", errno);
+    else if (S_ISDIR(info->st_mode))
+        st = mien_fail(MIEN_ERR_IO, "%s: is a folder (wanted a file)", path);
+    if (st != MIEN_OK) {
+        close(fd);
+        return st;
+    }
+    *out = fd;
+    return MIEN_OK;
+}
+
+mien_status file_read(char **out, size_t *out_length, const char *path, size_t max_bytes)
+{
+    struct stat info;
+    int fd;
+    TRY(open_to_read(&fd, &info, path));
+    mien_status st;
+    char *text = NULL;
+    size_t limit = max_bytes && max_bytes < SIZE_MAX - 2 ? max_bytes : SIZE_MAX - 2;
+    size_t length = 0, capacity = info.st_size > 0 ? (size_t)info.st_size : 4096;
+    if (S_ISREG(info.st_mode) && capacity > limit && info.st_size > 0) {
+        st = mien_fail(MIEN_ERR_FORMAT, "%s: too large (%zu bytes, wanted at most %zu)", path, capacity, limit);
+        goto out;
+    }
+    capacity += 2; /* the NUL, and one byte more that finds the end without growing */
+    TRY_OUT(mem_alloc(&text, capacity));
+    for (;;) { /* the size may be unknown (a pipe, /proc) or have changed: only the end of file counts */
+        ssize_t got = read(fd, text + length, capacity - 1 - length);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            st = file_fail(path, "cannot read", errno);
+            goto out;
+        }
+        length += (size_t)got;
+        if (length > limit) {
+            st = mien_fail(MIEN_ERR_FORMAT, "%s: too large (wanted at most %zu bytes)", path, limit);
+            goto out;
+        }
+        if (got == 0)
+            break;
+        if (length == capacity - 1) {
+            TRY_OUT(mem_resize_bytes((void **)&text, length, capacity * 2));
+            capacity *= 2;
+        }
+    }
+    text[length] = '\0';
+    *out = text;
+    text = NULL;
+    if (out_length)
+        *out_length = length;
+    st = MIEN_OK;
+out:
+    mem_free(text);
+    close(fd);
+    return st;
+}
+
+mien_status file_map_open(file_map *out, const char *path)
+{
+    struct stat info;
+    int fd;
+    TRY(open_to_read(&fd, &info, path));
+    mien_status st = MIEN_OK;
+    file_map map = {NULL, (size_t)info.st_size};
+    if (!S_ISREG(info.st_mode)) {
+        st = mien_fail(MIEN_ERR_IO, "%s: not a regular file", path);
+    } else if (map.length > 0) {
+        void *data = mmap(NULL, map.length, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED)
+            st = file_fail(path, "cannot map", errno);
+        else
+            map.data = data;
+    }
+    close(fd); /* the mapping lives on */
+    if (st == MIEN_OK)
+        *out = map;
+    return st;
+}
+
+void file_map_close(file_map *map)
+{
+    if (map->data)
+        munmap((void *)map->data, map->length);
+    *map = (file_map){0};
+}
+
+bool file_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+bool file_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+mien_status file_make_folders(const char *path)
+{
+    char *name;
+    TRY(mem_strdup(&name, path));
+    mien_status st = MIEN_OK;
+    for (char *slash = name; st == MIEN_OK && slash;) {
+        slash = *slash ? strchr(slash + 1, '/') : NULL;
+        if (slash)
+            *slash = '\0';
+        if (*name && mkdir(name, 0777) != 0 && !file_is_folder(name))
+            st = errno == EEXIST ? mien_fail(MIEN_ERR_IO, "%s: is a file (wanted a folder)", name)
+                                 : file_fail(name, "cannot create folder", errno);
+        if (slash)
+            *slash = '/';
+    }
+    mem_free(name);
+    return st;
+}
+
+typedef struct {
+    char **names;
+    size_t count, capacity;
+} name_list;
+
+static mien_status add_name(name_list *list, const char *name)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 64;
+        TRY(mem_resize_bytes((void **)&list->names, list->count * sizeof(char *), capacity * sizeof(char *)));
+        list->capacity = capacity;
+    }
+    TRY(mem_strdup(&list->names[list->count], name));
+    list->count++;
+    return MIEN_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return str_compare_natural(*(char *const *)a, *(char *const *)b);
+}
+
+mien_status file_list(char ***out, size_t *out_count, const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return file_fail(folder, "cannot list", errno);
+    mien_status st = MIEN_OK;
+    name_list list = {0};
+    TRY_OUT(mem_alloc(&list.names, 64));
+    list.capacity = 64;
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (!entry)
+            break;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            TRY_OUT(add_name(&list, entry->d_name));
+    }
+    if (errno != 0) {
+        st = file_fail(folder, "cannot list", errno);
+        goto out;
+    }
+    qsort(list.names, list.count, sizeof(char *), by_name);
+    *out = list.names;
+    *out_count = list.count;
+    list = (name_list){0};
+out:
+    file_list_free(list.names, list.count);
+    closedir(dir);
+    return st;
+}
+
+void file_list_free(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        mem_free(names[i]);
+    mem_free(names);
+}
+
+mien_status file_join(char **out, const char *a, const char *b)
+{
+    if (*a == '\0' || *b == '/')
+        return mem_strdup(out, b);
+    str path = {0};
+    mien_status st = str_printf(&path, "%s%s%s", a, str_ends(a, "/") ? "" : "/", b);
+    if (st == MIEN_OK)
+        *out = path.text;
+    return st;
+}
+
+const char *file_base_name(const char *path)
+{
+    const char *name = path;
+    for (const char *c = path; *c; c++)
+        if (*c == '/' && c[1] != '/' && c[1] != '\0')
+            name = c + 1;
+    return name;
+}
