@@ -1,0 +1,48 @@
+/* Running finished models over pictures: one pass gives every member's probabilities, the ensemble is their mean
+ * (spec 1.7). */
+#ifndef INFER_INFER_H
+#define INFER_INFER_H
+
+#include "base/progress.h"
+#include "data/dataset.h"
+#include "graph/backend.h"
+#include "task/metric.h"
+#include "train/train.h"
+
+/* Members: models with equal class lists (checked), each with its own architecture, size and normalisation. */
+typedef struct ensemble ensemble;
+typedef struct {
+    precision_kind precision;
+    int batch;          /* 0: 32 */
+    int loader_threads; /* 0: automatic */
+} ensemble_options;
+/* paths: model files or run folders. all_stages: eval's rows (every finished stage); only last stages form the
+ * ensemble. */
+MIEN_MUST_USE mien_status ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
+                                        backend *b, const ensemble_options *options);
+void ensemble_free(ensemble *e); /* NULL is a no-op */
+int ensemble_member_count(const ensemble *e);
+const char *ensemble_member_name(const ensemble *e, int member); /* "resnet50-stage1" or the file's base name; unique */
+bool ensemble_member_counts(const ensemble *e, int member);      /* part of the mean */
+int ensemble_class_count(const ensemble *e);
+const char *ensemble_class(const ensemble *e, int c);
+
+/* A row per picture of the list, in order. */
+typedef struct {
+    int64_t index;
+    const char *name;
+    const char *failure;  /* NULL, or the one-line reason why there is no prediction */
+    const float *members; /* [members, classes] probabilities */
+    const float *mean;    /* [classes] */
+} prediction;
+typedef mien_status (*prediction_fn)(void *payload, const prediction *p);
+/* Pictures by path; `names` are what rows are called. Rows arrive in order. */
+MIEN_MUST_USE mien_status ensemble_predict(ensemble *e, const char *const *paths, const char *const *names,
+                                           int64_t count, prediction_fn fn, void *payload, progress *p);
+/* One decoded picture, [height, width, 3] RGB: probabilities [classes] of the mean. */
+MIEN_MUST_USE mien_status ensemble_classify(ensemble *e, float *out, const uint8_t *rgb, int width, int height);
+/* Inputs of `predict`: files, folders (descended, natural order), lists (.txt, .csv: one path a line). Freed with
+ * file_list_free. */
+MIEN_MUST_USE mien_status infer_expand_inputs(char ***out, size_t *out_count, const char *const *inputs, int count);
+
+#endif

@@ -1,0 +1,69 @@
+/* A recipe: what to train, as a YAML file under one table of keys {name, type, range, default, help}. The same table
+ * reads recipes, applies --set, writes recipe.yaml as resolved, and writes docs/recipe.md. */
+#ifndef TRAIN_RECIPE_H
+#define TRAIN_RECIPE_H
+
+#include "base/status.h"
+#include "base/str.h"
+#include "graph/op.h"
+#include "image/image.h"
+
+#define RECIPE_MAX_MODELS 16
+#define RECIPE_MAX_CLASSES 64
+
+typedef enum { SCHEDULE_CONSTANT, SCHEDULE_COSINE } schedule_kind;
+typedef enum { SELECT_LOSS, SELECT_MACRO_F1 } select_kind;
+typedef enum { NORMALISE_DATASET, NORMALISE_INIT, NORMALISE_GIVEN } normalise_kind;
+
+typedef struct {
+    bool enabled;
+    int epochs, batch;
+    struct {
+        optimizer_kind name;
+        float momentum, weight_decay;
+    } optimizer;
+    float lr;
+    struct {
+        schedule_kind name;
+        int64_t t_max;  /* steps; 0: the whole run */
+        int64_t warmup; /* steps of linear warm-up; 0: none */
+    } schedule;
+    float label_smoothing;
+    float class_weights[RECIPE_MAX_CLASSES]; /* class_weight_count 0: none */
+    int class_weight_count;
+    bool freeze; /* the extractor; only the head trains */
+    select_kind select;
+    int patience; /* epochs without a better score before stopping; 0: never */
+} recipe_stage;
+
+typedef struct {
+    char task[16]; /* "lsd" */
+    uint64_t seed;
+    char classes[RECIPE_MAX_CLASSES][32];
+    int class_count;
+    int image_size; /* 0: the architecture's own */
+    char models[RECIPE_MAX_MODELS][32];
+    int model_count;
+    char init[RECIPE_MAX_MODELS][1024]; /* by position in models; "" = from scratch */
+    struct {
+        double val_share, max_bad_share;
+        bool balance; /* randaugment | none */
+        normalise_kind normalise;
+        float mean[3], std[3];
+    } data;
+    augment_options augment;
+    recipe_stage stage1;
+} recipe;
+
+/* Reads path (NULL: all defaults, task lsd) and applies settings "key.key=value" in order. Errors name file, line (or
+ * "--set key"), key, what was found and what is allowed; unknown keys, keys of parts not built, duplicates, aliases,
+ * wrong types, NaN, binary or empty files, files above 1 MiB are refused. */
+MIEN_MUST_USE mien_status recipe_load(recipe *out, const char *path, const char *const *settings, int setting_count);
+/* As resolved: reading the text again gives the same recipe. */
+MIEN_MUST_USE mien_status recipe_print(const recipe *r, str *out);
+/* docs/recipe.md, from the key table. */
+MIEN_MUST_USE mien_status recipe_reference(str *out);
+/* The first key in which two recipes differ, into dst; false where they are equal. */
+bool recipe_difference(const recipe *a, const recipe *b, char *dst, size_t bytes);
+
+#endif

@@ -1,0 +1,29 @@
+/* Training: a recipe over a dataset into a run folder (design: "A run folder holds"). Interrupted at any moment,
+ * --resume continues to the same bits. */
+#ifndef TRAIN_TRAIN_H
+#define TRAIN_TRAIN_H
+
+#include "base/progress.h"
+#include "graph/backend.h"
+#include "train/recipe.h"
+
+typedef enum { PRECISION_AUTO, PRECISION_F32, PRECISION_BF16 } precision_kind;
+
+typedef struct {
+    const recipe *recipe;
+    const char *data;       /* folder or CSV */
+    const char *validation; /* NULL: the set's `val`, else recipe data.val_share */
+    const char *out;        /* run folder */
+    bool is_resumed;        /* --resume */
+    precision_kind precision;
+    backend *backend;   /* borrowed */
+    int loader_threads; /* 0: automatic */
+    progress *progress; /* may be NULL */
+} train_options;
+
+/* Errors as design.md says: a used folder without --resume, another recipe (the first differing key is named), a locked
+ * folder, another precision, too many bad pictures, non-finite loss (names step and the batch's files; last.ckpt
+ * stays), cancellation (saves, MIEN_ERR_CANCELLED). */
+MIEN_MUST_USE mien_status train_run(const train_options *options);
+
+#endif
