@@ -23,20 +23,23 @@ void image_free(image *im);
 MIEN_MUST_USE mien_status image_resize_buffer(image *im, int width, int height);
 MIEN_MUST_USE mien_status image_copy(image *dst, const image *src);
 
-/* Decodes JPEG (grey, RGB, CMYK, YCCK), PNG (16 bit reduced, palette, alpha dropped), WebP (first frame), with EXIF
- * orientation applied; the content decides, not the name. Errors: MIEN_ERR_IO where the file cannot be read, MIEN_ERR_FORMAT
- * "path: truncated JPEG" / "not a JPEG, PNG or WebP image" / "empty file" / "20000x20000 pixels (at most 178000000)". */
+/* Decodes JPEG (grey, RGB, CMYK, YCCK), PNG (16 bit reduced, palette, alpha dropped) and WebP (first frame), and turns
+ * the picture as its EXIF orientation says. The content decides, never the name. dst is left unfinished by a failure.
+ *
+ * Errors  MIEN_ERR_IO where the file cannot be read; MIEN_ERR_FORMAT with "PATH: " before "empty file",
+ *         "truncated JPEG", "corrupt PNG: ...", "not a JPEG, PNG or WebP image",
+ *         "20000x20000 pixels (at most 178000000)". Threads: any. */
 MIEN_MUST_USE mien_status image_read(image *dst, const char *path);
 MIEN_MUST_USE mien_status image_decode(image *dst, const uint8_t *bytes, size_t length, const char *name);
-/* Encoders: atomic files. quality 1..100. */
+/* Encoders: atomic files. quality 1..100 (chroma at half resolution, as libjpeg does by default). PNG is RGB. */
 MIEN_MUST_USE mien_status image_write_jpeg(const char *path, const image *im, int quality);
 MIEN_MUST_USE mien_status image_write_png(const char *path, const image *im);
-/* JPEG into memory (mem_free) */
+/* A JPEG file in memory; the caller frees it with mem_free. */
 MIEN_MUST_USE mien_status image_encode_jpeg(uint8_t **out, size_t *out_length, const image *im, int quality);
 
-/* Bilinear as Pillow's resize on uint8: antialiased triangle filter when shrinking, fixed-point weights, horizontal pass first;
- * equal to Pillow to the last bit. dst is resized. src and dst differ. */
-typedef struct image_scratch image_scratch; /* filter tables and the middle picture, kept between calls; one per thread */
+/* Bilinear as Pillow's resize on uint8: antialiased triangle filter when shrinking, fixed-point weights, horizontal
+ * pass first; equal to Pillow to the last bit. dst is resized; src and dst differ. */
+typedef struct image_scratch image_scratch; /* filter tables and rows, kept between calls; one per thread */
 MIEN_MUST_USE mien_status image_scratch_create(image_scratch **out);
 void image_scratch_free(image_scratch *s);
 MIEN_MUST_USE mien_status image_resize(image *dst, const image *src, int width, int height, image_scratch *s);
@@ -50,15 +53,15 @@ void image_grey(image *im); /* all three channels = (19595 R + 38470 G + 7471 B 
 /* Sums for dataset statistics: adds each channel's sum and sum of squares of x/255. */
 void image_add_moments(const image *im, double sum[3], double sum_squares[3]);
 
-/* What a training recipe may do to a picture (recipe keys augment.*); zero = off. Applied in the order of the fields. */
+/* What a training recipe may do to a picture (recipe keys augment.*); zero = off. Applied in the order of fields. */
 typedef struct {
     float grey;           /* probability of image_grey */
-    float low_resolution; /* probability of shrinking to 24..48 pixels and back */
+    float low_resolution; /* probability of shrinking the shorter side to 24..48 pixels, and back */
     float blur;           /* probability of a Gaussian blur, sigma 0.3..1.5 */
-    float jitter;         /* strength s: brightness, contrast, saturation factors 1 +- s; 0.4 = spec 2.2 without hue */
-    int crop;             /* pad by this many pixels at the input size (fill 0) and crop back at random */
-    bool flip;            /* horizontal, p 0.5 */
-    float noise;          /* standard deviation in grey levels of added Gaussian noise, drawn 0..noise */
+    float jitter; /* p 0.8: brightness, contrast, saturation by 1 +- s in random order; 0.4 = spec 2.2 less hue */
+    int crop;     /* pad by this many pixels at the input size (fill 0) and crop back at random */
+    bool flip;    /* horizontal, p 0.5 */
+    float noise;  /* standard deviation in grey levels of added Gaussian noise, drawn 0..noise */
 } augment_options;
 /* Augments in place (dims unchanged), every draw from streams named (seed, epoch, sample). */
 MIEN_MUST_USE mien_status image_augment(image *im, const augment_options *options, uint64_t seed, uint32_t epoch,

@@ -1,0 +1,225 @@
+/* Pillow's bilinear resize, equal to the last bit: a triangle as wide as the shrink factor, weights rounded to 22 bits,
+ * each pass rounded to 8 bits, rows first. Source: Pillow, src/libImaging/Resample.c (9.x to 12.x give the same
+ * numbers).
+ *
+ * What differs is the order of work: rows are widened to a 32-bit lane per channel, so that a tap is one vector
+ * multiply, and the horizontal results live in a ring of as many rows as the vertical filter is high, so that they stay
+ * in cache. */
+#include "image/image_int.h"
+
+#include "base/mem.h"
+#include "base/size.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PRECISION_BITS (32 - 8 - 2)
+#define HALF (1 << (PRECISION_BITS - 1))
+#define LANES 4
+
+typedef int32_t lanes __attribute__((vector_size(LANES * sizeof(int32_t))));
+
+static void axis_free(resize_axis *axis)
+{
+    mem_free(axis->first);
+    mem_free(axis->count);
+    mem_free(axis->weight);
+    *axis = (resize_axis){0};
+}
+
+static double triangle(double x)
+{
+    x = fabs(x);
+    return x < 1.0 ? 1.0 - x : 0.0;
+}
+
+/* The weights of one output sample; each expression is Pillow's, in its order, because rounding decides bits. */
+static void axis_weigh(resize_axis *axis, int i, double scale, double filter_scale)
+{
+    double center = (i + 0.5) * scale;
+    double step = 1.0 / filter_scale;
+    int first = (int)(center - filter_scale + 0.5);
+    if (first < 0)
+        first = 0;
+    int count = (int)(center + filter_scale + 0.5);
+    if (count > axis->in)
+        count = axis->in;
+    count -= first;
+
+    double total = 0.0;
+    for (int t = 0; t < count; t++)
+        total += triangle((t + first - center + 0.5) * step);
+    int32_t *weight = axis->weight + (size_t)i * (size_t)axis->taps;
+    for (int t = 0; t < count; t++) {
+        double w = triangle((t + first - center + 0.5) * step);
+        if (total != 0.0)
+            w /= total;
+        weight[t] = (int32_t)(0.5 + w * (1 << PRECISION_BITS));
+    }
+    axis->first[i] = first;
+    axis->count[i] = count;
+}
+
+/* Makes the table for in -> out samples, unless it is there already: a training run asks for one size for ever. */
+static mien_status axis_prepare(resize_axis *axis, int in, int out)
+{
+    if (axis->in == in && axis->out == out)
+        return MIEN_OK;
+    mien_status st = MIEN_OK;
+    resize_axis fresh = {.in = in, .out = out};
+    double scale = (double)in / out;
+    double filter_scale = scale < 1.0 ? 1.0 : scale;
+    double taps = ceil(filter_scale) * 2 + 1;
+    fresh.taps = taps < in ? (int)taps : in;
+    size_t weights;
+    if (!size_mul(&weights, (size_t)out, (size_t)fresh.taps))
+        return mien_fail(MIEN_ERR_NOMEM, "resize: %d to %d samples do not fit in memory", in, out);
+    TRY_OUT(mem_alloc(&fresh.first, out));
+    TRY_OUT(mem_alloc(&fresh.count, out));
+    TRY_OUT(mem_zalloc(&fresh.weight, weights));
+    for (int i = 0; i < out; i++)
+        axis_weigh(&fresh, i, scale, filter_scale);
+    axis_free(axis);
+    *axis = fresh;
+    fresh = (resize_axis){0};
+out:
+    axis_free(&fresh);
+    return st;
+}
+
+/* src [width, 3] to wide [width, 4], the fourth lane 0 */
+static void row_widen(int32_t *restrict wide, const uint8_t *restrict src, int width)
+{
+    for (int x = 0; x < width; x++, wide += LANES, src += IMAGE_CHANNELS) {
+        wide[0] = src[0];
+        wide[1] = src[1];
+        wide[2] = src[2];
+        wide[3] = 0;
+    }
+}
+
+/* dst [axis->out, 3] and one byte of slack, from wide [axis->in, 4]. Weights are positive and sum to 2^22 within half a
+ * unit a tap, so a sum only passes 255.5 with tens of thousands of taps; the clamp is for those. */
+IMAGE_LOOP static void row_resize(uint8_t *dst, const int32_t *wide, const resize_axis *axis)
+{
+    for (int x = 0; x < axis->out; x++) {
+        const int32_t *in = wide + (size_t)axis->first[x] * LANES;
+        const int32_t *weight = axis->weight + (size_t)x * (size_t)axis->taps;
+        lanes sum = {HALF, HALF, HALF, 0};
+        for (int t = 0; t < axis->count[x]; t++) {
+            lanes pixel;
+            memcpy(&pixel, in + (size_t)t * LANES, sizeof pixel);
+            sum += pixel * weight[t];
+        }
+        sum >>= PRECISION_BITS;
+        lanes over = sum > 255;
+        sum = (sum & ~over) | (over & 255);
+        uint32_t packed = (uint32_t)sum[0] | (uint32_t)sum[1] << 8 | (uint32_t)sum[2] << 16;
+        memcpy(dst + (size_t)x * IMAGE_CHANNELS, &packed, sizeof packed); /* the spare byte is the next pixel's first */
+    }
+}
+
+/* dst [n] = a wa + b wb; two taps cannot pass 255 */
+IMAGE_LOOP static void rows_blend(uint8_t *restrict dst, const uint8_t *restrict a, const uint8_t *restrict b,
+                                  int32_t wa, int32_t wb, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (uint8_t)((HALF + a[i] * wa + b[i] * wb) >> PRECISION_BITS);
+}
+
+/* sums [n] += row w */
+IMAGE_LOOP static void sums_add(int32_t *restrict sums, const uint8_t *restrict row, int32_t w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        sums[i] += row[i] * w;
+}
+
+IMAGE_LOOP static void sums_round(uint8_t *restrict dst, const int32_t *restrict sums, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int32_t value = (sums[i] + HALF) >> PRECISION_BITS;
+        dst[i] = (uint8_t)(value > 255 ? 255 : value);
+    }
+}
+
+mien_status scratch_reserve(scratch_block *block, size_t bytes)
+{
+    if (bytes <= block->capacity)
+        return MIEN_OK;
+    void *fresh;
+    TRY(mem_alloc_bytes(&fresh, bytes));
+    mem_free(block->bytes);
+    block->bytes = fresh;
+    block->capacity = bytes;
+    return MIEN_OK;
+}
+
+mien_status image_scratch_create(image_scratch **out)
+{
+    return mem_zalloc(out, 1);
+}
+
+void image_scratch_free(image_scratch *s)
+{
+    if (s == NULL)
+        return;
+    axis_free(&s->horizontal);
+    axis_free(&s->vertical);
+    mem_free(s->wide.bytes);
+    mem_free(s->sums.bytes);
+    mem_free(s->rows.bytes);
+    mem_free(s->quantiles);
+    image_free(&s->spare);
+    mem_free(s);
+}
+
+mien_status image_resize(image *dst, const image *src, int width, int height, image_scratch *s)
+{
+    TRY(image_resize_buffer(dst, width, height));
+    if (width == src->width && height == src->height) {
+        memcpy(dst->pixels, src->pixels, image_bytes(src));
+        return MIEN_OK;
+    }
+    size_t n = (size_t)width * IMAGE_CHANNELS, src_row_bytes = (size_t)src->width * IMAGE_CHANNELS;
+    size_t slot_bytes = size_align(n + IMAGE_SLACK, 64), ring_bytes;
+    TRY(axis_prepare(&s->horizontal, src->width, width));
+    TRY(axis_prepare(&s->vertical, src->height, height));
+    const resize_axis *v = &s->vertical;
+    if (!size_mul(&ring_bytes, (size_t)v->taps, slot_bytes))
+        return mien_fail(MIEN_ERR_NOMEM, "resize: %d rows of %zu bytes do not fit in memory", v->taps, slot_bytes);
+    TRY(scratch_reserve(&s->rows, ring_bytes));
+    TRY(scratch_reserve(&s->wide, (size_t)src->width * sizeof(lanes)));
+    TRY(scratch_reserve(&s->sums, n * sizeof(int32_t)));
+    uint8_t *ring = s->rows.bytes; /* [taps, slot_bytes]: source row r, as wide as dst, is in slot r mod taps */
+    int32_t *wide = s->wide.bytes; /* [source width, 4] one source row */
+    int32_t *sums = s->sums.bytes; /* [n] sums of one output row */
+
+    int ready = 0; /* source rows below this one have been through the horizontal pass */
+    for (int y = 0; y < height; y++) {
+        int first = v->first[y], count = v->count[y];
+        const int32_t *weight = v->weight + (size_t)y * (size_t)v->taps;
+        for (; ready < first + count; ready++) {
+            uint8_t *slot = ring + (size_t)(ready % v->taps) * slot_bytes;
+            const uint8_t *row = src->pixels + (size_t)ready * src_row_bytes;
+            if (width == src->width) {
+                memcpy(slot, row, n);
+                continue;
+            }
+            row_widen(wide, row, src->width);
+            row_resize(slot, wide, &s->horizontal);
+        }
+        uint8_t *out = dst->pixels + (size_t)y * n;
+        const uint8_t *top = ring + (size_t)(first % v->taps) * slot_bytes;
+        if (count == 1) {
+            memcpy(out, top, n); /* its weight is 2^22 */
+        } else if (count == 2) {
+            rows_blend(out, top, ring + (size_t)((first + 1) % v->taps) * slot_bytes, weight[0], weight[1], n);
+        } else {
+            memset(sums, 0, n * sizeof *sums);
+            for (int t = 0; t < count; t++)
+                sums_add(sums, ring + (size_t)((first + t) % v->taps) * slot_bytes, weight[t], n);
+            sums_round(out, sums, n);
+        }
+    }
+    return MIEN_OK;
+}
