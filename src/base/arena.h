@@ -10,8 +10,8 @@ typedef struct arena arena;
 
 /* Grows in blocks of at least block_bytes (0: 64 KiB). Under ASan the freed tails are poisoned. */
 MIEN_MUST_USE mien_status arena_create(arena **out, size_t block_bytes);
-void arena_free(arena *a);  /* NULL is a no-op */
-void arena_reset(arena *a); /* everything allocated is gone; blocks are kept */
+void arena_free(arena *a);          /* NULL is a no-op */
+void arena_reset(arena *a);         /* everything allocated is gone; blocks are kept */
 size_t arena_bytes(const arena *a); /* handed out since creation or the last reset, padding not counted */
 
 /* *out = zeroed room, 16-byte aligned, living as long as the arena (or until its reset). */

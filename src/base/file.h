@@ -16,8 +16,8 @@ mien_status file_fail(const char *path, const char *what, int errno_value);
  * MIEN_ERR_FORMAT. A folder, a missing or unreadable file: MIEN_ERR_IO "path: reason". */
 MIEN_MUST_USE mien_status file_read(char **out, size_t *out_length, const char *path, size_t max_bytes);
 
-/* A read-only mapping of a regular file. An empty file gives data NULL, length 0. (Who shortens a file while it is mapped
- * kills its readers by SIGBUS; our own writers never do, they replace files.) */
+/* A read-only mapping of a regular file. An empty file gives data NULL, length 0. (Who shortens a file while it is
+ * mapped kills its readers by SIGBUS; our own writers never do, they replace files.) */
 typedef struct {
     const uint8_t *data;
     size_t length;

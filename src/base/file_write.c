@@ -27,19 +27,19 @@ struct file_writer {
 
 /* Opens the temporary and locks it. A lock held means another writer lives. The lock may also be won on a file that its
  * writer has just renamed away: then the name and the descriptor differ, and we start again. */
-static mien_status open_temporary(int *out, const char *temporary)
+static mien_status open_temporary(int *out, const char *temporary, const char *path)
 {
     for (;;) {
         int fd = open(temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
         if (fd < 0)
-            return file_fail(temporary, "cannot create", errno);
+            return file_fail(path, "cannot create", errno);
         struct stat opened, named;
         mien_status st = MIEN_OK;
         if (fstat(fd, &opened) != 0 || !S_ISREG(opened.st_mode))
-            st = mien_fail(MIEN_ERR_IO, "%s: not a regular file", temporary);
+            st = mien_fail(MIEN_ERR_IO, "%s: its temporary %s is not a regular file", path, temporary);
         else if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-            st = errno == EWOULDBLOCK ? mien_fail(MIEN_ERR_IO, "%s: in use by another writer", temporary)
-                                      : file_fail(temporary, "cannot lock", errno);
+            st = errno == EWOULDBLOCK ? mien_fail(MIEN_ERR_IO, "%s: in use by another writer", path)
+                                      : file_fail(path, "cannot lock", errno);
         if (st != MIEN_OK) {
             close(fd);
             return st;
@@ -49,7 +49,7 @@ static mien_status open_temporary(int *out, const char *temporary)
             continue;
         }
         if (ftruncate(fd, 0) != 0) {
-            st = file_fail(temporary, "cannot empty", errno);
+            st = file_fail(path, "cannot empty", errno);
             close(fd);
             return st;
         }
@@ -73,7 +73,7 @@ static mien_status choose_target(file_writer *w)
     TRY(mem_strdup(&w->target, exists && realpath(w->path, resolved) ? resolved : w->path));
     str name = {0};
     TRY(str_printf(&name, "%s.part", w->target));
-    mien_status st = open_temporary(&w->fd, name.text);
+    mien_status st = open_temporary(&w->fd, name.text, w->path);
     if (st != MIEN_OK) {
         str_free(&name);
         return st;

@@ -188,6 +188,28 @@ bool str_to_double(double *out, const char *text)
     return true;
 }
 
+bool str_is_utf8(const char *text, size_t length)
+{
+    const unsigned char *at = (const unsigned char *)text, *end = at + length;
+    while (at < end) {
+        size_t more = *at < 0x80                   ? 0
+                      : *at >= 0xC2 && *at <= 0xDF ? 1
+                      : (*at & 0xF0) == 0xE0       ? 2
+                      : *at >= 0xF0 && *at <= 0xF4 ? 3
+                                                   : 4;
+        if (more == 4 || (size_t)(end - at) <= more)
+            return false;
+        if ((*at == 0xE0 && at[1] < 0xA0) || (*at == 0xED && at[1] > 0x9F) || (*at == 0xF0 && at[1] < 0x90) ||
+            (*at == 0xF4 && at[1] > 0x8F))
+            return false;
+        for (size_t i = 1; i <= more; i++)
+            if ((at[i] & 0xC0) != 0x80)
+                return false;
+        at += more + 1;
+    }
+    return true;
+}
+
 void str_make_line(char *text)
 {
     for (; *text; text++)

@@ -13,7 +13,8 @@ typedef struct {
     size_t length, capacity;
 } str;
 
-/* Append; the str owns its text, str_free releases it (and leaves it empty). What is appended must not be the str's own text. */
+/* Append; the str owns its text, str_free releases it (and leaves it empty). What is appended must not be the str's own
+ * text. */
 MIEN_MUST_USE mien_status str_append(str *s, const char *text);
 MIEN_MUST_USE mien_status str_append_bytes(str *s, const void *bytes, size_t count);
 MIEN_MUST_USE mien_status str_printf(str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -30,6 +31,8 @@ int str_compare_natural(const char *a, const char *b);
  * only. */
 bool str_to_int64(int64_t *out, const char *text);
 bool str_to_double(double *out, const char *text);
+/* Whether the bytes are UTF-8: no overlong form, no surrogate, nothing beyond U+10FFFF. */
+bool str_is_utf8(const char *text, size_t length);
 /* Makes text fit for one line of a terminal: control characters become '?'. */
 void str_make_line(char *text);
 /* The wanted words for a message: "a, b or c" into dst. */
