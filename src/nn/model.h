@@ -3,6 +3,7 @@
 #define NN_MODEL_H
 
 #include "graph/graph.h"
+#include "nn/layer.h"
 #include "nn/param_store.h"
 
 #define MODEL_MAX_CLASSES 1000
@@ -10,17 +11,15 @@
 
 typedef struct model model;
 
-/* One architecture of the zoo. */
+/* One architecture of the zoo: a row of the table in zoo.c. */
 typedef struct {
-    const char *name;        /* "resnet50" */
-    int default_size;        /* 224 */
-    int min_size;            /* smallest input side */
-    int feature_dim;         /* 2048 */
-    const char *head_prefix; /* "fc." : the names that a new head replaces */
-    /* Appends the network to g (images normalised, act) up to its feature [n, feature_dim]. */
-    mien_status (*features)(graph *g, value_id *out, value_id x, param_store *s);
-    /* dropout before the classifier, and the classifier itself: logits [n, classes] f32 */
-    mien_status (*head)(graph *g, value_id *out, value_id features, param_store *s, int class_count);
+    const char *name;                                         /* "resnet50" */
+    int default_size;                                         /* pixels a side: 224 */
+    int min_size;                                             /* smallest input side that leaves a feature map */
+    int feature_dim;                                          /* 2048 */
+    const char *head_prefix;                                  /* "fc.": the names that a new head replaces */
+    value_id (*features)(net *n, value_id x);                 /* x [n, h, w, 3] normalised -> [n, feature_dim] */
+    value_id (*head)(net *n, value_id features, int classes); /* dropout and classifier: logits [n, classes] f32 */
 } architecture;
 const architecture *architecture_find(const char *name); /* NULL if unknown */
 const architecture *architecture_at(int index);          /* NULL past the end */
@@ -74,6 +73,9 @@ typedef struct {
     const optimizer_attr *optimizer; /* training: NULL = no update node */
 } model_graph_options;
 
+/* Describes the model's graph and nothing more: for those who want to see the passes. The store's parameters must be
+ * declared (model_create). */
+MIEN_MUST_USE mien_status model_describe(graph **out, model_io *io, model *m, const model_graph_options *options);
 /* Describes, fuses and (training) differentiates the model's graph: ready for program_create. The store must be
  * allocated. */
 MIEN_MUST_USE mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_options *options);

@@ -14,22 +14,17 @@ typedef enum {
 } slice_kind; /* trained; moved by forward (running statistics); int64 counter */
 
 /* How a fresh value is drawn. */
-typedef enum {
-    INIT_ZERO,
-    INIT_ONE,
-    INIT_HE_NORMAL_FAN_OUT,
-    INIT_HE_UNIFORM_FAN_IN,
-    INIT_UNIFORM_FAN_OUT,
-    INIT_NORMAL_002,
-    INIT_XAVIER_UNIFORM
-} init_kind;
+typedef enum { INIT_CONSTANT, INIT_NORMAL, INIT_UNIFORM } init_kind;
+typedef struct {
+    init_kind kind;
+    float scale; /* the constant, the standard deviation, or the bound of [-bound, bound) */
+} param_init;
 
 typedef struct {
     const char *name; /* "layer1.0.conv1.weight"; owned by the store */
     shape shape;
     slice_kind kind;
-    init_kind init;
-    int64_t fan_in, fan_out;
+    param_init init;
     bool is_trainable; /* parameters only; freezing clears it before a graph is described */
     size_t offset;     /* elements, in every arena (SLICE_COUNTER: index into counters) */
     size_t count;
@@ -41,8 +36,8 @@ MIEN_MUST_USE mien_status param_store_create(param_store **out);
 void param_store_free(param_store *s); /* NULL is a no-op */
 /* Declares a slice (before param_store_alloc); a name declared twice must have the same shape and is the same slice.
  * *out: its index. */
-MIEN_MUST_USE mien_status param_store_declare(param_store *s, int *out, const char *name, shape shape, slice_kind kind,
-                                              init_kind init);
+MIEN_MUST_USE mien_status param_store_declare(param_store *s, int *out, const char *name, shape dims, slice_kind kind,
+                                              param_init init);
 int param_store_count(const param_store *s);
 const param_slice *param_store_at(const param_store *s, int index);
 int param_store_find(const param_store *s, const char *name); /* -1 if absent */

@@ -1,0 +1,81 @@
+/* EfficientNet-B0 as torchvision.models.efficientnet_b0 (Tan & Le 2019): inverted bottlenecks with depthwise
+ * convolutions, squeeze-excite and stochastic depth. Padding is symmetric, (kernel - 1)/2, not TensorFlow's "same". */
+#include "nn/zoo.h"
+
+#include <math.h>
+
+typedef struct {
+    int expand, kernel, stride, out, repeats;
+} mb_stage;
+
+static const mb_stage b0_stages[] = {
+    {1, 3, 1, 16, 1},  {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2},  {6, 3, 2, 80, 3},
+    {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4}, {6, 3, 1, 320, 1},
+};
+enum { STAGES = sizeof b0_stages / sizeof b0_stages[0], BLOCKS = 16 };
+
+/* "I.0" convolution, "I.1" batch norm, then SiLU unless it is a projection */
+static value_id conv_bn(net *n, int index, value_id x, conv_spec spec, bool has_act)
+{
+    char conv[8] = {(char)('0' + index), '.', '0', 0}, bn[8] = {(char)('0' + index), '.', '1', 0},
+         act[8] = {(char)('0' + index), '.', '2', 0};
+    x = net_batch_norm(n, bn, net_conv2d(n, conv, x, spec), 1e-5f);
+    return has_act ? net_activation(n, act, x, ACT_SILU) : x;
+}
+
+/* x [n, h, w, c] scaled a channel by sigmoid(fc2(silu(fc1(mean x)))); the squeeze width is a quarter of the BLOCK's
+ * input. */
+static value_id squeeze_excite(net *n, int index, value_id x, int block_in)
+{
+    char name[4][16] = {"0.pool", "0.fc1", "0.fc2", "0.scale"};
+    for (int i = 0; i < 4; i++)
+        name[i][0] = (char)('0' + index);
+    int channels = net_channels(n, x), squeeze = block_in / 4 > 1 ? block_in / 4 : 1;
+    /* torchvision draws these 1x1 convolutions He-normal; uniform of the same variance, sqrt(3) sigma, serves alike */
+    float b1 = sqrtf(6.0f / (float)squeeze), b2 = sqrtf(6.0f / (float)(channels ? channels : 1));
+    value_id s = net_global_mean(n, name[0], x);
+    s = net_linear(n, name[1], s, (linear_spec){squeeze, b1, 0, 4, false});
+    s = net_activation(n, "squeeze_act", s, ACT_SILU);
+    s = net_linear(n, name[2], s, (linear_spec){channels, b2, 0, 4, false});
+    s = net_activation(n, "excite_act", s, ACT_SIGMOID);
+    return net_scale(n, name[3], x, s);
+}
+
+/* One MBConv block; index is its number 0..15 in the network, which sets its stochastic depth. */
+static value_id mb_conv(net *n, value_id x, const mb_stage *stage, int stride, int index)
+{
+    int in = net_channels(n, x), wide = in * stage->expand, k = stage->kernel, at = 0;
+    value_id y = x;
+    if (stage->expand != 1)
+        y = conv_bn(n, at++, y, (conv_spec){.out = wide, .kernel = 1, .stride = 1}, true);
+    conv_spec depthwise = {.out = wide, .kernel = k, .stride = stride, .pad = (k - 1) / 2, .groups = wide};
+    y = conv_bn(n, at++, y, depthwise, true);
+    y = squeeze_excite(n, at++, y, in);
+    y = conv_bn(n, at, y, (conv_spec){.out = stage->out, .kernel = 1, .stride = 1}, false);
+    if (stride != 1 || in != stage->out)
+        return y;
+    y = net_dropout(n, "stochastic_depth", y, 0.2f * (float)index / BLOCKS, true);
+    return net_add(n, "add", y, x);
+}
+
+value_id efficientnet_b0_features(net *n, value_id x)
+{
+    net_prefix(n, "features.");
+    x = conv_bn(n, 0, x, (conv_spec){.out = 32, .kernel = 3, .stride = 2, .pad = 1}, true);
+    for (int stage = 0, index = 0; stage < STAGES; stage++)
+        for (int block = 0; block < b0_stages[stage].repeats; block++, index++) {
+            net_prefix(n, "features.%d.%d.block.", stage + 1, block);
+            x = mb_conv(n, x, &b0_stages[stage], block == 0 ? b0_stages[stage].stride : 1, index);
+        }
+    net_prefix(n, "features.");
+    x = conv_bn(n, STAGES + 1, x, (conv_spec){.out = 1280, .kernel = 1, .stride = 1}, true);
+    net_prefix(n, "%s", "");
+    return net_global_mean(n, "avgpool", x);
+}
+
+value_id efficientnet_b0_head(net *n, value_id features, int classes)
+{
+    features = net_dropout(n, "classifier.0", features, 0.2f, false);
+    float bound = 1.0f / sqrtf((float)classes);
+    return net_linear(n, "classifier.1", features, (linear_spec){classes, bound, 0, 2, true});
+}

@@ -1,0 +1,150 @@
+#include "nn/layer.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define NET_NAME_BYTES 192
+
+void net_prefix(net *n, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(n->prefix, sizeof n->prefix, format, args);
+    va_end(args);
+    if (length < 0 || length >= (int)sizeof n->prefix)
+        n->status = mien_fail(MIEN_ERR_INTERNAL, "%s: layer prefix too long", n->prefix);
+}
+
+/* prefix + name + suffix into dst */
+static const char *full_name(char dst[NET_NAME_BYTES], net *n, const char *name, const char *suffix)
+{
+    int length = snprintf(dst, NET_NAME_BYTES, "%s%s%s", n->prefix, name, suffix);
+    if (length < 0 || length >= NET_NAME_BYTES)
+        n->status = mien_fail(MIEN_ERR_INTERNAL, "%s%s: layer name too long", n->prefix, name);
+    return dst;
+}
+
+/* Keeps the first failure; gives the value or NO_VALUE. */
+static value_id keep(net *n, mien_status st, value_id v)
+{
+    n->status = st;
+    return st == MIEN_OK ? v : NO_VALUE;
+}
+
+int net_channels(const net *n, value_id x)
+{
+    if (n->status != MIEN_OK)
+        return 0;
+    const shape *s = &graph_value_at(n->g, x)->shape;
+    return (int)s->dim[s->rank - 1];
+}
+
+/* Declares the slice "prefix+name+suffix" with `stored` dims and gives the graph a parameter of `used` dims over it. */
+static value_id param(net *n, const char *name, const char *suffix, shape stored, shape used, slice_kind kind,
+                      param_init init)
+{
+    char full[NET_NAME_BYTES];
+    full_name(full, n, name, suffix);
+    if (n->status != MIEN_OK)
+        return NO_VALUE;
+    int slice = -1;
+    n->status = param_store_declare(n->params, &slice, full, stored, kind, init);
+    if (n->status != MIEN_OK || kind == SLICE_COUNTER)
+        return NO_VALUE;
+    const param_slice *p = param_store_at(n->params, slice);
+    value_id v = NO_VALUE;
+    return keep(n, graph_param(n->g, &v, full, used, p->offset, p->is_trainable), v);
+}
+
+value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec)
+{
+    int groups = spec.groups ? spec.groups : 1, k = spec.kernel;
+    shape w_shape = shape_of(4, (int64_t)spec.out, (int64_t)(net_channels(n, x) / groups), (int64_t)k, (int64_t)k);
+    shape b_shape = shape_of(1, (int64_t)spec.out);
+    float std = sqrtf(2.0f / (float)(spec.out * k * k));
+    value_id w = param(n, name, ".weight", w_shape, w_shape, SLICE_PARAMETER, (param_init){INIT_NORMAL, std});
+    value_id b = spec.has_bias
+                     ? param(n, name, ".bias", b_shape, b_shape, SLICE_PARAMETER, (param_init){INIT_CONSTANT, 0})
+                     : NO_VALUE;
+    conv2d_attr attr = {.stride = {spec.stride, spec.stride},
+                        .pad_begin = {spec.pad, spec.pad},
+                        .pad_end = {spec.pad, spec.pad},
+                        .dilation = {1, 1},
+                        .groups = groups};
+    char full[NET_NAME_BYTES];
+    full_name(full, n, name, "");
+    value_id y = NO_VALUE;
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_conv2d(n->g, &y, full, x, w, b, &attr), y);
+}
+
+value_id net_batch_norm(net *n, const char *name, value_id x, float eps)
+{
+    shape c = shape_of(1, (int64_t)net_channels(n, x));
+    param_init zero = {INIT_CONSTANT, 0}, one = {INIT_CONSTANT, 1};
+    value_id gamma = param(n, name, ".weight", c, c, SLICE_PARAMETER, one);
+    value_id beta = param(n, name, ".bias", c, c, SLICE_PARAMETER, zero);
+    value_id mean = param(n, name, ".running_mean", c, c, SLICE_BUFFER, zero);
+    value_id var = param(n, name, ".running_var", c, c, SLICE_BUFFER, one);
+    shape scalar = shape_of(0);
+    (void)param(n, name, ".num_batches_tracked", scalar, scalar, SLICE_COUNTER, zero);
+    batch_norm_attr attr = {.is_batch = graph_is_training(n->g), .eps = eps, .momentum = 0.1f, .act = ACT_NONE};
+    char full[NET_NAME_BYTES];
+    full_name(full, n, name, "");
+    value_id y = NO_VALUE;
+    return n->status != MIEN_OK ? NO_VALUE
+                                : keep(n, op_batch_norm(n->g, &y, full, x, gamma, beta, mean, var, &attr), y);
+}
+
+value_id net_linear(net *n, const char *name, value_id x, linear_spec spec)
+{
+    int64_t k = net_channels(n, x), out = spec.out;
+    shape used = shape_of(2, out, k);
+    shape stored = spec.weight_rank == 4 ? shape_of(4, out, k, (int64_t)1, (int64_t)1) : used;
+    shape b_shape = shape_of(1, out);
+    value_id w = param(n, name, ".weight", stored, used, SLICE_PARAMETER, (param_init){INIT_UNIFORM, spec.bound});
+    value_id b =
+        param(n, name, ".bias", b_shape, b_shape, SLICE_PARAMETER, (param_init){INIT_UNIFORM, spec.bias_bound});
+    char full[NET_NAME_BYTES];
+    full_name(full, n, name, "");
+    value_id y = NO_VALUE;
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_linear(n->g, &y, full, x, w, b, spec.is_f32), y);
+}
+
+/* The operators without parameters: one line each over the same guard. */
+#define NET_OP(n, name, call)                                                                                          \
+    char full[NET_NAME_BYTES];                                                                                         \
+    full_name(full, n, name, "");                                                                                      \
+    value_id y = NO_VALUE;                                                                                             \
+    return (n)->status != MIEN_OK ? NO_VALUE : keep(n, call, y)
+
+value_id net_activation(net *n, const char *name, value_id x, activation_kind kind)
+{
+    NET_OP(n, name, op_activation(n->g, &y, full, x, kind));
+}
+
+value_id net_add(net *n, const char *name, value_id a, value_id b)
+{
+    NET_OP(n, name, op_add(n->g, &y, full, a, b));
+}
+
+value_id net_max_pool(net *n, const char *name, value_id x, int window, int stride, int pad)
+{
+    pool_attr attr = {.window = {window, window}, .stride = {stride, stride}, .pad = {pad, pad}, .is_max = true};
+    NET_OP(n, name, op_pool(n->g, &y, full, x, &attr));
+}
+
+value_id net_global_mean(net *n, const char *name, value_id x)
+{
+    NET_OP(n, name, op_global_mean(n->g, &y, full, x));
+}
+
+value_id net_dropout(net *n, const char *name, value_id x, float p, bool is_per_sample)
+{
+    NET_OP(n, name, op_dropout(n->g, &y, full, x, p, is_per_sample));
+}
+
+value_id net_scale(net *n, const char *name, value_id x, value_id s)
+{
+    NET_OP(n, name, op_scale(n->g, &y, full, x, s));
+}

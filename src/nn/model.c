@@ -1,0 +1,332 @@
+#include "nn/model.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MODEL_MAX_SIZE = 1024 };
+
+struct model {
+    arena *arena; /* the spec's strings */
+    model_spec spec;
+    const architecture *arch;
+    param_store *params;
+};
+
+/* --- describing --------------------------------------------------------------------------------------------------- */
+
+/* Training ends: loss against labels, with the probabilities it computes on the way. */
+static mien_status describe_loss(graph *g, model_io *io, const model *m, const model_graph_options *o)
+{
+    TRY(graph_input(g, &io->labels, "labels", DTYPE_I32, shape_of(1, (int64_t)o->batch)));
+    if (o->has_class_weights)
+        TRY(graph_input(g, &io->class_weights, "class_weights", DTYPE_F32, shape_of(1, (int64_t)m->spec.class_count)));
+    TRY(op_cross_entropy(g, &io->loss, &io->probabilities, "loss", io->logits, io->labels, io->class_weights,
+                         o->label_smoothing));
+    graph_mark_output(g, io->loss);
+    return MIEN_OK;
+}
+
+static mien_status describe(graph *g, model_io *io, model *m, const model_graph_options *o)
+{
+    int64_t size = m->spec.image_size;
+    value_id x = NO_VALUE;
+    TRY(graph_input(g, &io->images, "images", DTYPE_U8, shape_of(4, (int64_t)o->batch, size, size, (int64_t)3)));
+    TRY(op_normalise(g, &x, "normalise", io->images, m->spec.mean, m->spec.std));
+    net n = {.g = g, .params = m->params, .status = MIEN_OK};
+    io->features = m->arch->features(&n, x);
+    io->logits = m->arch->head(&n, io->features, m->spec.class_count);
+    TRY(n.status);
+    if (o->is_training)
+        TRY(describe_loss(g, io, m, o));
+    else
+        TRY(op_softmax(g, &io->probabilities, "softmax", io->logits));
+    graph_mark_output(g, io->logits);
+    graph_mark_output(g, io->probabilities);
+    return MIEN_OK;
+}
+
+mien_status model_describe(graph **out, model_io *io, model *m, const model_graph_options *options)
+{
+    *io = (model_io){NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE};
+    graph *g = NULL;
+    TRY(graph_create(&g, options->activation_type, options->is_training));
+    mien_status st = describe(g, io, m, options);
+    if (st != MIEN_OK) {
+        graph_free(g);
+        return mien_fail_in(st, "%s", m->spec.arch);
+    }
+    *out = g;
+    return MIEN_OK;
+}
+
+mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_options *options)
+{
+    graph *g = NULL;
+    mien_status st = MIEN_OK;
+    TRY(model_describe(&g, io, m, options));
+    TRY_OUT(graph_fuse(g));
+    if (options->is_training)
+        TRY_OUT(graph_differentiate(g, io->loss, NO_VALUE, NULL));
+    if (options->is_training && options->optimizer) {
+        optimizer_attr update = *options->optimizer;
+        update.loss = io->loss;
+        TRY_OUT(op_optimizer(g, "optimizer", &update));
+    }
+    *out = g;
+    g = NULL;
+out:
+    graph_free(g);
+    return st;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static mien_status copy_spec(model *m, const model_spec *spec)
+{
+    m->spec = *spec;
+    char *text = NULL;
+    TRY(arena_strdup(m->arena, &text, spec->task));
+    m->spec.task = text;
+    m->spec.arch = m->arch->name;
+    const char **classes = NULL;
+    TRY(arena_alloc(m->arena, &classes, spec->class_count));
+    for (int c = 0; c < spec->class_count; c++) {
+        TRY(arena_strdup(m->arena, &text, spec->classes[c]));
+        classes[c] = text;
+    }
+    m->spec.classes = classes;
+    if (m->spec.image_size == 0)
+        m->spec.image_size = m->arch->default_size;
+    return MIEN_OK;
+}
+
+static mien_status check_spec(const model_spec *spec, const architecture *arch)
+{
+    if (!arch) {
+        char names[256];
+        architecture_names(names, sizeof names);
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "arch: unknown architecture %.64s (wanted %s)", spec->arch, names);
+    }
+    if (spec->image_size && (spec->image_size < arch->min_size || spec->image_size > MODEL_MAX_SIZE))
+        return mien_fail(MIEN_ERR_ARG, "image_size: %d (wanted %d to %d for %s)", spec->image_size, arch->min_size,
+                         MODEL_MAX_SIZE, arch->name);
+    if (spec->class_count < 1 || spec->class_count > MODEL_MAX_CLASSES)
+        return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted 1 to %d)", spec->class_count, MODEL_MAX_CLASSES);
+    for (int c = 0; c < 3; c++)
+        if (!isfinite(spec->mean[c]) || !isfinite(spec->std[c]) || spec->std[c] <= 0)
+            return mien_fail(MIEN_ERR_ARG, "normalisation: mean %g, std %g of channel %d (wanted finite, std above 0)",
+                             (double)spec->mean[c], (double)spec->std[c], c);
+    return MIEN_OK;
+}
+
+mien_status model_create(model **out, const model_spec *spec)
+{
+    mien_status st = MIEN_OK;
+    const architecture *arch = architecture_find(spec->arch);
+    TRY(check_spec(spec, arch));
+    model *m = NULL;
+    graph *g = NULL;
+    TRY(mem_zalloc(&m, 1));
+    m->arch = arch;
+    TRY_OUT(arena_create(&m->arena, 0));
+    TRY_OUT(copy_spec(m, spec));
+    TRY_OUT(param_store_create(&m->params));
+    /* the description declares the parameters; this first graph has served its purpose then */
+    model_io io;
+    TRY_OUT(model_describe(&g, &io, m, &(model_graph_options){.batch = 1, .activation_type = DTYPE_F32}));
+    *out = m;
+    m = NULL;
+out:
+    graph_free(g);
+    model_free(m);
+    return st;
+}
+
+void model_free(model *m)
+{
+    if (!m)
+        return;
+    param_store_free(m->params);
+    arena_free(m->arena);
+    mem_free(m);
+}
+
+const model_spec *model_spec_of(const model *m)
+{
+    return &m->spec;
+}
+const architecture *model_architecture(const model *m)
+{
+    return m->arch;
+}
+param_store *model_params(model *m)
+{
+    return m->params;
+}
+
+mien_status model_init(model *m, uint64_t seed, bool with_gradients)
+{
+    TRY(param_store_alloc(m->params, with_gradients));
+    param_store_init(m->params, seed);
+    return MIEN_OK;
+}
+
+void model_set_normalisation(model *m, const float mean[3], const float std[3])
+{
+    memcpy(m->spec.mean, mean, sizeof m->spec.mean);
+    memcpy(m->spec.std, std, sizeof m->spec.std);
+}
+
+mien_status model_load_backbone(model *m, const char *path)
+{
+    st_file *f = NULL;
+    TRY(st_open(&f, path));
+    mien_status st = param_store_load(m->params, f, path, m->arch->head_prefix);
+    st_close(f);
+    return st;
+}
+
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+static json_t *float_array(const float *v, int count)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(array, json_real((double)v[i]));
+    return array;
+}
+
+mien_status model_metadata(const model *m, char **out, const char *metrics_json)
+{
+    const model_spec *spec = &m->spec;
+    mien_status st = MIEN_OK;
+    json_t *metrics = NULL, *root = NULL;
+    if (metrics_json)
+        TRY(json_parse(&metrics, metrics_json, strlen(metrics_json), "metrics"));
+    json_t *classes = json_array();
+    for (int c = 0; c < spec->class_count; c++)
+        json_array_append_new(classes, json_string(spec->classes[c]));
+    root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:{}, s:o, s:i, s:o, s:o, s:n, s:o?}", "version", MODEL_FORMAT_VERSION,
+                     "task", spec->task, "arch", spec->arch, "variant", "torchvision", "kind", "plain", "options",
+                     "classes", classes, "image_size", spec->image_size, "mean", float_array(spec->mean, 3), "std",
+                     float_array(spec->std, 3), "licence", "metrics", metrics);
+    metrics = NULL; /* root's now */
+    TRY_OUT(json_check(root));
+    TRY_OUT(json_print(out, root));
+out:
+    json_decref(metrics);
+    json_decref(root);
+    return st;
+}
+
+mien_status model_save(model *m, const char *path, const char *metrics_json)
+{
+    mien_status st = MIEN_OK;
+    st_tensor *tensors = NULL;
+    size_t count = 0;
+    char *text = NULL;
+    TRY_OUT(model_metadata(m, &text, metrics_json));
+    TRY_OUT(param_store_tensors(m->params, &tensors, &count));
+    TRY_OUT(st_write(path, tensors, count, &(st_metadata){"mien", text}, 1));
+out:
+    mem_free(tensors);
+    mem_free(text);
+    return st;
+}
+
+static mien_status read_triple(float out[3], const json_t *root, const char *key, const char *where)
+{
+    json_t *array = NULL;
+    TRY(json_get_array(&array, root, key, where));
+    if (json_array_size(array) != 3)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: %s: %zu numbers (wanted 3)", where, key, json_array_size(array));
+    for (size_t i = 0; i < 3; i++) {
+        json_t *v = json_array_get(array, i);
+        if (!json_is_number(v))
+            return mien_fail(MIEN_ERR_FORMAT, "%s: %s: not numbers", where, key);
+        out[i] = (float)json_number_value(v);
+    }
+    return MIEN_OK;
+}
+
+static mien_status read_classes(const char **names, int *count, const json_t *root, const char *where)
+{
+    json_t *array = NULL;
+    TRY(json_get_array(&array, root, "classes", where));
+    size_t n = json_array_size(array);
+    if (n < 1 || n > MODEL_MAX_CLASSES)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: classes: %zu (wanted 1 to %d)", where, n, MODEL_MAX_CLASSES);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = json_string_value(json_array_get(array, i));
+        if (!names[i] || !*names[i])
+            return mien_fail(MIEN_ERR_FORMAT, "%s: classes: entry %zu is not a name", where, i);
+    }
+    *count = (int)n;
+    return MIEN_OK;
+}
+
+/* The spec in a model file's metadata; strings borrowed from root, class names put into `classes`. */
+static mien_status read_spec(model_spec *spec, const char **classes, const json_t *root, const char *where)
+{
+    int64_t version = 0, size = 0;
+    const char *kind = NULL;
+    TRY(json_get_int(&version, root, "version", where));
+    if (version != MODEL_FORMAT_VERSION)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: version %lld (wanted %d)", where, (long long)version,
+                         MODEL_FORMAT_VERSION);
+    TRY(json_get_string(&kind, root, "kind", where));
+    if (strcmp(kind, "plain") != 0)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: kind %.32s (wanted plain)", where, kind);
+    TRY(json_get_string(&spec->task, root, "task", where));
+    TRY(json_get_string(&spec->arch, root, "arch", where));
+    TRY(json_get_int(&size, root, "image_size", where));
+    if (size < 1 || size > MODEL_MAX_SIZE)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: image_size: %lld (wanted at most %d)", where, (long long)size,
+                         MODEL_MAX_SIZE);
+    spec->image_size = (int)size;
+    TRY(read_triple(spec->mean, root, "mean", where));
+    TRY(read_triple(spec->std, root, "std", where));
+    TRY(read_classes(classes, &spec->class_count, root, where));
+    spec->classes = classes;
+    return MIEN_OK;
+}
+
+mien_status model_load(model **out, const char *path)
+{
+    mien_status st = MIEN_OK;
+    st_file *f = NULL;
+    json_t *root = NULL;
+    model *m = NULL;
+    const char **classes = NULL;
+    model_spec spec = {0};
+    str where = {0};
+    TRY(st_open(&f, path));
+    const char *text = st_meta(f, "mien");
+    if (!text) {
+        st = mien_fail(MIEN_ERR_FORMAT, "%s: not a mien model (no \"mien\" in its metadata)", path);
+        goto out;
+    }
+    TRY_OUT(str_printf(&where, "%s: metadata", path));
+    TRY_OUT(mem_alloc(&classes, MODEL_MAX_CLASSES));
+    TRY_OUT(json_parse(&root, text, strlen(text), where.text));
+    TRY_OUT(read_spec(&spec, classes, root, where.text));
+    st = model_create(&m, &spec);
+    if (st != MIEN_OK) {
+        st = mien_fail_in(st, "%s", where.text);
+        goto out;
+    }
+    TRY_OUT(param_store_alloc(m->params, false));
+    TRY_OUT(param_store_load(m->params, f, path, NULL));
+    *out = m;
+    m = NULL;
+out:
+    model_free(m);
+    json_decref(root);
+    mem_free(classes);
+    str_free(&where);
+    st_close(f);
+    return st;
+}

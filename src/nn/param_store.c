@@ -1,0 +1,360 @@
+#include "nn/param_store.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/size.h"
+
+#include <string.h>
+
+/* Slices start on cache lines, so that no kernel meets an unaligned one. */
+enum { SLICE_ALIGN_ELEMENTS = 16 };
+
+struct param_store {
+    arena *names;
+    param_slice *slices;
+    int count, capacity;
+    int32_t *buckets; /* open addressing over names: slice index or -1; capacity a power of two */
+    int bucket_count;
+    size_t elements; /* of each arena */
+    int counter_count;
+    int64_t *counters;
+    param_memory memory;
+};
+
+mien_status param_store_create(param_store **out)
+{
+    param_store *s = NULL;
+    TRY(mem_zalloc(&s, 1));
+    mien_status st = arena_create(&s->names, 0);
+    if (st != MIEN_OK) {
+        mem_free(s);
+        return st;
+    }
+    *out = s;
+    return MIEN_OK;
+}
+
+void param_store_free(param_store *s)
+{
+    if (!s)
+        return;
+    arena_free(s->names);
+    mem_free(s->slices);
+    mem_free(s->buckets);
+    mem_free(s->counters);
+    mem_free(s->memory.values);
+    mem_free(s->memory.grads);
+    mem_free(s->memory.state1);
+    mem_free(s->memory.state2);
+    mem_free(s);
+}
+
+/* FNV-1a: also names the random stream of a slice, so it must never change. */
+static uint64_t name_hash(const char *name)
+{
+    uint64_t h = 14695981039346656037u;
+    for (; *name; name++)
+        h = (h ^ (uint8_t)*name) * 1099511628211u;
+    return h;
+}
+
+/* The bucket that holds `name`, or the free one where it belongs. */
+static int bucket_of(const param_store *s, const char *name)
+{
+    int at = (int)(name_hash(name) & (uint64_t)(s->bucket_count - 1));
+    while (s->buckets[at] >= 0 && strcmp(s->slices[s->buckets[at]].name, name) != 0)
+        at = (at + 1) & (s->bucket_count - 1);
+    return at;
+}
+
+int param_store_find(const param_store *s, const char *name)
+{
+    return s->bucket_count ? s->buckets[bucket_of(s, name)] : -1;
+}
+
+static mien_status grow(param_store *s)
+{
+    int capacity = s->capacity ? 2 * s->capacity : 256;
+    param_slice *slices = NULL;
+    int32_t *buckets = NULL;
+    TRY(mem_alloc(&slices, capacity));
+    mien_status st = mem_alloc(&buckets, 2 * capacity);
+    if (st != MIEN_OK) {
+        mem_free(slices);
+        return st;
+    }
+    if (s->count)
+        memcpy(slices, s->slices, (size_t)s->count * sizeof *slices);
+    mem_free(s->slices);
+    mem_free(s->buckets);
+    s->slices = slices;
+    s->buckets = buckets;
+    s->capacity = capacity;
+    s->bucket_count = 2 * capacity;
+    memset(buckets, 0xff, (size_t)s->bucket_count * sizeof *buckets);
+    for (int i = 0; i < s->count; i++)
+        buckets[bucket_of(s, slices[i].name)] = i;
+    return MIEN_OK;
+}
+
+mien_status param_store_declare(param_store *s, int *out, const char *name, shape dims, slice_kind kind,
+                                param_init init)
+{
+    int known = param_store_find(s, name);
+    if (known >= 0) {
+        if (!shape_equal(&s->slices[known].shape, &dims))
+            return mien_fail(MIEN_ERR_SHAPE, "%s: declared twice with different shapes", name);
+        *out = known;
+        return MIEN_OK;
+    }
+    if (s->memory.values)
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: declared after the store was allocated", name);
+    if (s->count == s->capacity)
+        TRY(grow(s));
+    param_slice slice = {.shape = dims, .kind = kind, .init = init, .count = (size_t)shape_count(&dims)};
+    char *copy = NULL;
+    TRY(arena_strdup(s->names, &copy, name));
+    slice.name = copy;
+    slice.is_trainable = kind == SLICE_PARAMETER;
+    if (kind == SLICE_COUNTER) {
+        slice.offset = (size_t)s->counter_count++;
+    } else {
+        slice.offset = s->elements;
+        s->elements += size_align(slice.count, SLICE_ALIGN_ELEMENTS);
+    }
+    s->buckets[bucket_of(s, name)] = s->count;
+    *out = s->count;
+    s->slices[s->count++] = slice;
+    return MIEN_OK;
+}
+
+int param_store_count(const param_store *s)
+{
+    return s->count;
+}
+const param_slice *param_store_at(const param_store *s, int index)
+{
+    return &s->slices[index];
+}
+param_memory *param_store_memory(param_store *s)
+{
+    return &s->memory;
+}
+
+int64_t param_store_parameter_count(const param_store *s)
+{
+    int64_t total = 0;
+    for (int i = 0; i < s->count; i++)
+        if (s->slices[i].kind == SLICE_PARAMETER)
+            total += (int64_t)s->slices[i].count;
+    return total;
+}
+
+int param_store_set_trainable(param_store *s, const char *prefix, bool value)
+{
+    int changed = 0;
+    for (int i = 0; i < s->count; i++)
+        if (s->slices[i].kind == SLICE_PARAMETER && str_starts(s->slices[i].name, prefix)) {
+            s->slices[i].is_trainable = value;
+            changed++;
+        }
+    return changed;
+}
+
+int64_t *param_store_counters(param_store *s, int *count)
+{
+    *count = s->counter_count;
+    return s->counters;
+}
+
+mien_status param_store_alloc(param_store *s, bool with_gradients)
+{
+    param_memory *m = &s->memory;
+    m->count = s->elements;
+    if (!s->counters)
+        TRY(mem_zalloc(&s->counters, s->counter_count ? s->counter_count : 1));
+    if (!m->values)
+        TRY(mem_zalloc(&m->values, s->elements));
+    if (with_gradients) {
+        if (!m->grads)
+            TRY(mem_zalloc(&m->grads, s->elements));
+        if (!m->state1)
+            TRY(mem_zalloc(&m->state1, s->elements));
+        if (!m->state2)
+            TRY(mem_zalloc(&m->state2, s->elements));
+    }
+    return MIEN_OK;
+}
+
+static void init_slice(const param_store *s, const param_slice *slice, uint64_t seed)
+{
+    float *w = s->memory.values + slice->offset;
+    rng r = rng_at(seed, 0, name_hash(slice->name), RNG_INIT);
+    for (size_t i = 0; i < slice->count; i++)
+        switch (slice->init.kind) {
+        case INIT_CONSTANT:
+            w[i] = slice->init.scale;
+            break;
+        case INIT_NORMAL:
+            w[i] = slice->init.scale * rng_normal(&r);
+            break;
+        case INIT_UNIFORM:
+            w[i] = rng_range(&r, -slice->init.scale, slice->init.scale);
+            break;
+        }
+}
+
+void param_store_init(param_store *s, uint64_t seed)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->slices[i].kind != SLICE_COUNTER)
+            init_slice(s, &s->slices[i], seed);
+    memset(s->counters, 0, (size_t)s->counter_count * sizeof *s->counters);
+}
+
+void param_store_count_batch(param_store *s)
+{
+    for (int i = 0; i < s->counter_count; i++)
+        s->counters[i]++;
+}
+
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+static float f16_to_f32(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, mantissa = h & 0x3ffu;
+    union {
+        uint32_t u;
+        float f;
+    } x;
+    if (exponent == 0) { /* zero or subnormal: mantissa x 2^-24 */
+        x.f = (float)mantissa * 0x1p-24f;
+        x.u |= sign;
+    } else {
+        x.u = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | mantissa << 13;
+    }
+    return x.f;
+}
+
+/* Element i of a tensor of a float type, which may lie unaligned in its file. */
+static float read_float(const st_tensor *t, size_t i)
+{
+    const char *p = (const char *)t->data + i * st_dtype_bytes(t->dtype);
+    uint16_t half;
+    float f;
+    double d;
+    switch (t->dtype) {
+    case ST_F16:
+        memcpy(&half, p, sizeof half);
+        return f16_to_f32(half);
+    case ST_BF16:
+        memcpy(&half, p, sizeof half);
+        return bf16_to_f32(half);
+    case ST_F64:
+        memcpy(&d, p, sizeof d);
+        return (float)d;
+    default:
+        memcpy(&f, p, sizeof f);
+        return f;
+    }
+}
+
+static bool is_float(st_dtype t)
+{
+    return t == ST_F32 || t == ST_F16 || t == ST_BF16 || t == ST_F64;
+}
+
+static bool same_shape(const param_slice *slice, const st_tensor *t)
+{
+    if (slice->shape.rank != t->rank)
+        return false;
+    for (int i = 0; i < t->rank; i++)
+        if (slice->shape.dim[i] != t->dims[i])
+            return false;
+    return true;
+}
+
+/* What is wrong with t as the content of slice, or NULL. */
+static const char *mismatch(const param_slice *slice, const st_tensor *t)
+{
+    if (slice->kind == SLICE_COUNTER)
+        return t->dtype == ST_I64 && t->bytes == sizeof(int64_t) ? NULL : "not an int64 scalar";
+    if (!is_float(t->dtype))
+        return "not a float tensor";
+    return same_shape(slice, t) ? NULL : "another shape";
+}
+
+static void copy_slice(param_store *s, const param_slice *slice, const st_tensor *t)
+{
+    if (slice->kind == SLICE_COUNTER) {
+        memcpy(&s->counters[slice->offset], t->data, sizeof(int64_t));
+        return;
+    }
+    float *w = s->memory.values + slice->offset;
+    if (t->dtype == ST_F32)
+        memcpy(w, t->data, t->bytes);
+    else
+        for (size_t i = 0; i < slice->count; i++)
+            w[i] = read_float(t, i);
+}
+
+mien_status param_store_load(param_store *s, const st_file *f, const char *path, const char *skip_prefix)
+{
+    int missing = 0, wrong = 0, extra = 0;
+    for (int i = 0; i < s->count; i++) {
+        const param_slice *slice = &s->slices[i];
+        if (skip_prefix && str_starts(slice->name, skip_prefix))
+            continue;
+        const st_tensor *t = st_find(f, slice->name);
+        const char *fault = t ? mismatch(slice, t) : NULL;
+        if (!t && slice->kind != SLICE_COUNTER) {
+            log_notice("missing: %s", slice->name);
+            missing++;
+        } else if (fault) {
+            char wanted[128];
+            log_notice("wrong: %s: %s (wanted %s)", slice->name, fault,
+                       shape_print(wanted, sizeof wanted, &slice->shape));
+            wrong++;
+        }
+    }
+    for (size_t i = 0; i < st_count(f); i++) {
+        const char *name = st_at(f, i)->name;
+        if (param_store_find(s, name) < 0 && !(skip_prefix && str_starts(name, skip_prefix))) {
+            log_notice("extra: %s", name);
+            extra++;
+        }
+    }
+    if (missing || wrong || extra)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: tensors do not fit (%d missing, %d wrong, %d extra)", path, missing,
+                         wrong, extra);
+    for (int i = 0; i < s->count; i++) {
+        const param_slice *slice = &s->slices[i];
+        const st_tensor *t = st_find(f, slice->name);
+        if (t && !(skip_prefix && str_starts(slice->name, skip_prefix)))
+            copy_slice(s, slice, t);
+    }
+    return MIEN_OK;
+}
+
+mien_status param_store_tensors(param_store *s, st_tensor **out, size_t *out_count)
+{
+    st_tensor *tensors = NULL;
+    TRY(mem_zalloc(&tensors, s->count));
+    for (int i = 0; i < s->count; i++) {
+        const param_slice *slice = &s->slices[i];
+        bool is_counter = slice->kind == SLICE_COUNTER;
+        tensors[i] = (st_tensor){.name = slice->name,
+                                 .dtype = is_counter ? ST_I64 : ST_F32,
+                                 .rank = slice->shape.rank,
+                                 .data = is_counter ? (const void *)&s->counters[slice->offset]
+                                                    : (const void *)(s->memory.values + slice->offset),
+                                 .bytes = is_counter ? sizeof(int64_t) : slice->count * sizeof(float)};
+        for (int d = 0; d < slice->shape.rank; d++)
+            tensors[i].dims[d] = slice->shape.dim[d];
+    }
+    *out = tensors;
+    *out_count = (size_t)s->count;
+    return MIEN_OK;
+}

@@ -1,0 +1,46 @@
+/* ResNet-50 v1.5 as torchvision.models.resnet50: the stride of a stage sits on the 3x3 of its first block.
+ * He et al. 2015, Deep residual learning for image recognition. */
+#include "nn/zoo.h"
+
+#include <math.h>
+
+static value_id conv_bn(net *n, const char *conv, const char *bn, value_id x, conv_spec spec)
+{
+    return net_batch_norm(n, bn, net_conv2d(n, conv, x, spec), 1e-5f);
+}
+
+/* x [n, h, w, c] -> [n, h/stride, w/stride, 4 width]: 1x1, 3x3, 1x1, each with batch norm, plus the shortcut. */
+static value_id bottleneck(net *n, value_id x, int width, int stride)
+{
+    value_id y = conv_bn(n, "conv1", "bn1", x, (conv_spec){.out = width, .kernel = 1, .stride = 1});
+    y = net_activation(n, "relu1", y, ACT_RELU);
+    y = conv_bn(n, "conv2", "bn2", y, (conv_spec){.out = width, .kernel = 3, .stride = stride, .pad = 1});
+    y = net_activation(n, "relu2", y, ACT_RELU);
+    y = conv_bn(n, "conv3", "bn3", y, (conv_spec){.out = 4 * width, .kernel = 1, .stride = 1});
+    value_id shortcut = x;
+    if (stride != 1 || net_channels(n, x) != 4 * width)
+        shortcut =
+            conv_bn(n, "downsample.0", "downsample.1", x, (conv_spec){.out = 4 * width, .kernel = 1, .stride = stride});
+    return net_activation(n, "relu3", net_add(n, "add", y, shortcut), ACT_RELU);
+}
+
+value_id resnet50_features(net *n, value_id x)
+{
+    static const int blocks[4] = {3, 4, 6, 3};
+    x = conv_bn(n, "conv1", "bn1", x, (conv_spec){.out = 64, .kernel = 7, .stride = 2, .pad = 3});
+    x = net_activation(n, "relu", x, ACT_RELU);
+    x = net_max_pool(n, "maxpool", x, 3, 2, 1);
+    for (int stage = 0; stage < 4; stage++)
+        for (int block = 0; block < blocks[stage]; block++) {
+            net_prefix(n, "layer%d.%d.", stage + 1, block);
+            x = bottleneck(n, x, 64 << stage, stage > 0 && block == 0 ? 2 : 1);
+        }
+    net_prefix(n, "%s", "");
+    return net_global_mean(n, "avgpool", x);
+}
+
+value_id resnet50_head(net *n, value_id features, int classes)
+{
+    float bound = 1.0f / sqrtf(2048.0f); /* torch.nn.Linear's default */
+    return net_linear(n, "fc", features, (linear_spec){classes, bound, bound, 2, true});
+}

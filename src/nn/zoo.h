@@ -1,0 +1,12 @@
+/* The descriptions behind the zoo's table; a new backbone adds its two functions here and its row in zoo.c. */
+#ifndef NN_ZOO_H
+#define NN_ZOO_H
+
+#include "nn/layer.h"
+
+value_id resnet50_features(net *n, value_id x);
+value_id resnet50_head(net *n, value_id features, int classes);
+value_id efficientnet_b0_features(net *n, value_id x);
+value_id efficientnet_b0_head(net *n, value_id features, int classes);
+
+#endif

@@ -1,0 +1,207 @@
+/* The store: slices, fresh values, and files in and out. */
+#include "testing.h"
+
+#include "base/mem.h"
+#include "nn/model.h"
+
+#include <math.h>
+
+static model *make(const char *arch)
+{
+    static const char *const classes[] = {"anger", "joy", "fear"};
+    model_spec spec = {.task = "lsd",
+                       .arch = arch,
+                       .classes = classes,
+                       .class_count = 3,
+                       .image_size = 64,
+                       .mean = {0.5f, 0.4f, 0.3f},
+                       .std = {0.2f, 0.25f, 0.3f}};
+    model *m = NULL;
+    assert_ok(model_create(&m, &spec));
+    assert_ok(model_init(m, 7, false));
+    return m;
+}
+
+static void param_store__slices__are_aligned_and_disjoint(void **state)
+{
+    (void)state;
+    model *m = make("efficientnet_b0");
+    size_t end = 0;
+    for (int i = 0; i < param_store_count(model_params(m)); i++) {
+        const param_slice *s = param_store_at(model_params(m), i);
+        if (s->kind == SLICE_COUNTER)
+            continue;
+        assert_int_equal(s->offset % 16, 0);
+        assert_true(s->offset >= end);
+        end = s->offset + s->count;
+    }
+    assert_true(end <= param_store_memory(model_params(m))->count);
+    model_free(m);
+}
+
+static void param_store__init__has_the_stated_spread(void **state)
+{
+    (void)state;
+    model *m = make("resnet50");
+    param_store *s = model_params(m);
+    const param_slice *w = param_store_at(s, param_store_find(s, "layer3.0.conv2.weight"));
+    double sum = 0, squares = 0;
+    const float *values = param_store_memory(s)->values + w->offset;
+    for (size_t i = 0; i < w->count; i++) {
+        sum += values[i];
+        squares += (double)values[i] * values[i];
+    }
+    double std = sqrt(2.0 / (256 * 9)), n = (double)w->count;
+    assert_true(fabs(sum / n) < 4 * std / sqrt(n));
+    assert_true(fabs(sqrt(squares / n) / std - 1) < 0.01);
+    model *again = make("resnet50");
+    assert_memory_equal(values, param_store_memory(model_params(again))->values + w->offset, w->count * sizeof(float));
+    model_free(again);
+    model_free(m);
+}
+
+static void param_store__declared_twice__is_one_slice(void **state)
+{
+    (void)state;
+    param_store *s = NULL;
+    int a = -1, b = -1;
+    param_init zero = {INIT_CONSTANT, 0};
+    assert_ok(param_store_create(&s));
+    assert_ok(param_store_declare(s, &a, "w", shape_of(1, (int64_t)3), SLICE_PARAMETER, zero));
+    assert_ok(param_store_declare(s, &b, "w", shape_of(1, (int64_t)3), SLICE_PARAMETER, zero));
+    assert_int_equal(a, b);
+    assert_failure(param_store_declare(s, &b, "w", shape_of(1, (int64_t)4), SLICE_PARAMETER, zero), MIEN_ERR_SHAPE,
+                   "w: declared twice");
+    param_store_free(s);
+}
+
+static void model__saved_and_loaded__is_the_same(void **state)
+{
+    (void)state;
+    char folder[64], path[128], again_path[128];
+    temp_folder_make(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/a.safetensors", folder);
+    snprintf(again_path, sizeof again_path, "%s/b.safetensors", folder);
+    model *m = make("efficientnet_b0"), *loaded = NULL;
+    assert_ok(model_save(m, path, "{\"macro_f1\": 0.5}"));
+    assert_ok(model_load(&loaded, path));
+    const model_spec *spec = model_spec_of(loaded);
+    assert_string_equal(spec->arch, "efficientnet_b0");
+    assert_string_equal(spec->classes[1], "joy");
+    assert_int_equal(spec->image_size, 64);
+    assert_true(spec->mean[0] == 0.5f && spec->std[2] == 0.3f);
+    assert_memory_equal(param_store_memory(model_params(m))->values, param_store_memory(model_params(loaded))->values,
+                        param_store_memory(model_params(m))->count * sizeof(float));
+    assert_ok(model_save(loaded, again_path, "{\"macro_f1\": 0.5}"));
+    char command[300];
+    snprintf(command, sizeof command, "cmp %s %s", path, again_path);
+    assert_int_equal(system(command), 0);
+    model_free(loaded);
+    model_free(m);
+    temp_folder_remove(folder);
+}
+
+static void model__half_precision_file__loads(void **state)
+{
+    (void)state;
+    char folder[64], path[128];
+    temp_folder_make(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/half.safetensors", folder);
+    param_store *s = NULL;
+    int w = -1;
+    assert_ok(param_store_create(&s));
+    assert_ok(
+        param_store_declare(s, &w, "w", shape_of(1, (int64_t)6), SLICE_PARAMETER, (param_init){INIT_CONSTANT, 9}));
+    assert_ok(param_store_alloc(s, false));
+    static const uint16_t halves[6] = {0x3c00, 0xc000, 0x0001, 0x7c00, 0x0000, 0x3555};
+    st_tensor t = {.name = "w", .dtype = ST_F16, .rank = 1, .dims = {6}, .data = halves, .bytes = sizeof halves};
+    assert_ok(st_write(path, &t, 1, NULL, 0));
+    st_file *f = NULL;
+    assert_ok(st_open(&f, path));
+    assert_ok(param_store_load(s, f, path, NULL));
+    const float *v = param_store_memory(s)->values;
+    assert_true(v[0] == 1 && v[1] == -2 && v[2] == 0x1p-24f && isinf(v[3]) && v[4] == 0 &&
+                fabsf(v[5] - 1 / 3.0f) < 1e-4f);
+    st_close(f);
+    param_store_free(s);
+    temp_folder_remove(folder);
+}
+
+static void save_with(const char *path, const char *metadata)
+{
+    float one = 1;
+    st_tensor t = {.name = "w", .dtype = ST_F32, .rank = 1, .dims = {1}, .data = &one, .bytes = sizeof one};
+    assert_ok(st_write(path, &t, 1, &(st_metadata){"mien", metadata}, 1));
+}
+
+static void model__bad_file__is_one_clear_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *metadata;
+        mien_status status;
+        const char *text;
+    } cases[] = {
+        {"{}", MIEN_ERR_FORMAT, "version"},
+        {"not json", MIEN_ERR_FORMAT, "bad.safetensors: metadata"},
+        {"{\"version\": 99}", MIEN_ERR_UNSUPPORTED, "version 99 (wanted 1)"},
+        {"{\"version\": 1, \"kind\": \"smm\"}", MIEN_ERR_UNSUPPORTED, "kind smm (wanted plain)"},
+        {"{\"version\": 1, \"kind\": \"plain\", \"task\": \"lsd\", \"arch\": \"vgg\", \"image_size\": 64, \"mean\": "
+         "[0, 0, 0], "
+         "\"std\": [1, 1, 1], \"classes\": [\"a\"]}",
+         MIEN_ERR_UNSUPPORTED, "unknown architecture vgg"},
+        {"{\"version\": 1, \"kind\": \"plain\", \"task\": \"lsd\", \"arch\": \"resnet50\", \"image_size\": 64, "
+         "\"mean\": [0, 0], "
+         "\"std\": [1, 1, 1], \"classes\": [\"a\"]}",
+         MIEN_ERR_FORMAT, "mean: 2 numbers (wanted 3)"},
+        {"{\"version\": 1, \"kind\": \"plain\", \"task\": \"lsd\", \"arch\": \"resnet50\", \"image_size\": 64, "
+         "\"mean\": [0, 0, 0], "
+         "\"std\": [1, 1, 1], \"classes\": [\"a\"]}",
+         MIEN_ERR_FORMAT, "tensors do not fit"},
+    };
+    char folder[64], path[128];
+    temp_folder_make(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/bad.safetensors", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        model *m = NULL;
+        save_with(path, cases[i].metadata);
+        assert_failure(model_load(&m, path), cases[i].status, cases[i].text);
+        assert_null(m);
+    }
+    temp_folder_remove(folder);
+}
+
+static void model__allocation_failing__is_clean(void **state)
+{
+    (void)state;
+    static const char *const classes[] = {"a", "b"};
+    model_spec spec = {
+        .task = "lsd", .arch = "efficientnet_b0", .classes = classes, .class_count = 2, .std = {1, 1, 1}};
+    mien_status st = MIEN_ERR_NOMEM;
+    int tries = 0;
+    for (int64_t n = 1; st == MIEN_ERR_NOMEM; n++, tries++) {
+        model *m = NULL;
+        mem_fail_after(n);
+        st = model_create(&m, &spec);
+        mem_fail_after(-1);
+        if (st != MIEN_OK)
+            assert_null(m);
+        model_free(m);
+    }
+    assert_int_equal(st, MIEN_OK);
+    assert_true(tries > 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(param_store__slices__are_aligned_and_disjoint),
+        cmocka_unit_test(param_store__init__has_the_stated_spread),
+        cmocka_unit_test(param_store__declared_twice__is_one_slice),
+        cmocka_unit_test(model__saved_and_loaded__is_the_same),
+        cmocka_unit_test(model__half_precision_file__loads),
+        cmocka_unit_test(model__bad_file__is_one_clear_line),
+        cmocka_unit_test(model__allocation_failing__is_clean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
