@@ -27,9 +27,9 @@ typedef struct {
 } step_params;
 
 typedef struct {
-    void *const *inputs; /* by the node's inputs; NULL for NO_VALUE */
-    void *const *outputs;
-    void *scratch; /* kernel->scratch_bytes, 64-byte aligned, shared with other nodes; NULL where 0 */
+    void *const *inputs;  /* by the node's inputs; NULL for NO_VALUE */
+    void *const *outputs; /* likewise */
+    void *scratch;        /* kernel->scratch_bytes, 64-byte aligned, shared with other nodes; NULL where 0 */
     const param_memory *params;
 } kernel_io;
 

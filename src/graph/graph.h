@@ -49,7 +49,7 @@ typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_UPDATE, PHASE_COUNT } node_p
 typedef struct {
     const op_def *op;
     const char *name;           /* "layer1.0.conv1"; backward nodes "layer1.0.conv1:dx" */
-    value_id *inputs, *outputs; /* optional inputs hold NO_VALUE */
+    value_id *inputs, *outputs; /* optional ones hold NO_VALUE */
     int input_count, output_count;
     const void *attr; /* the operator's own attribute struct (op.h), in the arena */
     node_phase phase;
@@ -79,8 +79,12 @@ void graph_mark_output(graph *g, value_id v);
 /* For operators and passes: append a node after the last one (its shape rule runs and creates the outputs). */
 MIEN_MUST_USE mien_status graph_add(graph *g, node_id *out, const op_def *op, const char *name, const value_id *inputs,
                                     int input_count, const void *attr, size_t attr_bytes);
-/* Creates an output value; called by shape rules only. */
+/* Creates the node's next output; called by shape rules. */
 MIEN_MUST_USE mien_status graph_add_output(graph *g, node_id n, dtype type, shape s);
+/* The node's next output is absent (NO_VALUE): outputs keep their positions. */
+MIEN_MUST_USE mien_status graph_skip_output(graph *g, node_id n);
+/* Fills an absent output in; called by gradient rules for what the forward pass must save. */
+MIEN_MUST_USE mien_status graph_fill_output(graph *g, node_id n, int index, dtype type, shape s);
 /* Places a new node directly before `before` (a backend's packing and layout changes). */
 MIEN_MUST_USE mien_status graph_insert_before(graph *g, node_id *out, node_id before, const op_def *op,
                                               const char *name, const value_id *inputs, int input_count,
@@ -103,9 +107,8 @@ int graph_consumer_count(graph *g, value_id v);        /* nodes that read it */
 /* Passes ------------------------------------------------------------------------------------------------------- */
 
 /* Training: batch_norm [+ add residual] [+ relu|silu] -> one batch_norm node; sigmoid(linear) etc. stay. Inference:
- * conv2d + batch_norm(running)
- * [+ add] [+ activation] -> one conv2d with folded statistics. Only where the inner values have one consumer and are no
- * outputs. */
+ * conv2d + batch_norm(running) [+ add] [+ activation] -> one conv2d with folded statistics. Only where the inner values
+ * have one consumer and are no outputs. */
 MIEN_MUST_USE mien_status graph_fuse(graph *g);
 
 /* Appends the backward nodes of `loss` (a scalar f32 tensor). Gradients of trainable parameters are written to their

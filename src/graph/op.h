@@ -13,20 +13,28 @@ struct op_def {
     const char *name; /* "conv2d", "conv2d_dx", "conv2d_dw" */
     /* Checks the inputs and creates the outputs (graph_add_output). */
     mien_status (*infer)(graph *g, node_id n);
-    /* Appends the backward nodes of n. out_grads[i]: gradient of output i or NO_VALUE. Writes in_grads[i] for inputs
-     * that require one (needs[i]); a trainable parameter's gradient is NOT a tensor: the rule passes
-     * graph_grad_of(param) as the backward node's output through graph_add_grad_output. NULL: not differentiable. */
+    /* Appends the backward nodes of n (graph_add_backward). out_grads[i]: gradient of output i or NO_VALUE. Writes
+     * in_grads[i] for inputs that want one (needs[i]). A trainable parameter's gradient is no tensor: the backward
+     * node's shape rule makes the parameter's slice its output (graph_add_param_grad_output). What forward must save
+     * for it and would not otherwise (mask, index) the rule adds to the forward node's outputs. NULL: not
+     * differentiable. */
     mien_status (*grad)(graph *g, node_id n, const value_id *out_grads, const bool *needs, value_id *in_grads);
-    /* Output 0 may take the memory of this input where the input dies here; -1 none. Kernels of such operators accept
-     * dst == src. */
+    /* Output 0 may take the memory of this input where the input dies here and both are as large; -1 none. Kernels of
+     * such operators accept dst == src: activation, activation_dx, add, scale, scale_dx, dropout, softmax, batch_norm
+     * (y over x), batch_norm_dx (dx over dy). */
     int inplace_input;
     /* Multiply-add pairs x 2 of one run, for profiles; NULL: counts as memory traffic alone. */
     double (*flops)(graph *g, node_id n);
 };
 
+/* For gradient rules: a backward node of `forward`, named "<forward's name>:<suffix>". */
+MIEN_MUST_USE mien_status graph_add_backward(graph *g, node_id *out, const op_def *op, node_id forward,
+                                             const char *suffix, const value_id *inputs, int input_count,
+                                             const void *attr, size_t attr_bytes);
 /* The VALUE_GRAD of a trainable parameter (created once). */
 MIEN_MUST_USE mien_status graph_grad_of(graph *g, value_id *out, value_id param);
-/* Called by shape rules of backward operators: output is the parameter's gradient slice, not a new tensor. */
+/* Called by shape rules of backward operators: the next output is the parameter's gradient slice, not a new tensor. A
+ * slice has one writer: a parameter that two operators read is MIEN_ERR_UNSUPPORTED. */
 MIEN_MUST_USE mien_status graph_add_param_grad_output(graph *g, node_id n, value_id param);
 
 typedef enum { ACT_NONE, ACT_RELU, ACT_SILU, ACT_SIGMOID, ACT_GELU, ACT_COUNT } activation_kind;
@@ -42,9 +50,10 @@ MIEN_MUST_USE mien_status op_normalise(graph *g, value_id *y, const char *name, 
 
 /* --- convolution and linear --------------------------------------------------------------------------------------- */
 /* y = w * x + b. x [n, h, w, c], w [o, c/groups, kh, kw] f32 param, b [o] f32 param or NO_VALUE; y [n, oh, ow, o] act.
- * inputs of the node: x, w, b, then, where fuse folded batch_norm into it (inference): gamma, beta, mean, var [o], and
- * residual [as y] or NO_VALUE; then y = act(gamma (w*x - mean)/sqrt(var + eps) + beta + residual). Backward: conv2d_dx
- * (dy, w) -> dx; conv2d_dw (x, dy, w) -> grad of w, grad of b. */
+ * The node always has CONV_INPUTS inputs: x, w, b, then, where fuse folded batch_norm into it (inference, is_folded):
+ * gamma, beta, mean, var [o], and residual [as y] or NO_VALUE; then y = act(gamma (w*x + b - mean)/sqrt(var + eps) +
+ * beta + residual). Backward, both with conv2d_grad_attr: conv2d_dx (dy, w) -> dx; conv2d_dw (x, dy, w) -> DW_WEIGHT,
+ * DW_BIAS: the gradients of w and b, NO_VALUE where there is none to compute. */
 typedef struct {
     int stride[2], pad_begin[2], pad_end[2], dilation[2]; /* h, w */
     int groups;
@@ -57,11 +66,13 @@ typedef struct {
     conv2d_attr conv; /* of the forward node */
     shape x;          /* shape of the forward input */
 } conv2d_grad_attr;
+enum { DW_WEIGHT, DW_BIAS, DW_OUTPUTS }; /* outputs of conv2d_dw and linear_dw */
 MIEN_MUST_USE mien_status op_conv2d(graph *g, value_id *y, const char *name, value_id x, value_id w, value_id b,
                                     const conv2d_attr *attr);
 
 /* y = x w^T + b. x [n, k] (or [n, t, k]), w [o, k] f32 param, b [o] or NO_VALUE; y [.., o], act, or f32 where is_f32
- * (heads). Backward: linear_dx (dy, w) -> dx; linear_dw (x, dy, w) -> grads of w and b. */
+ * (heads). inputs x, w, b. Backward, with linear_attr: linear_dx (dy, w) -> dx of x's type; linear_dw (x, dy, w) ->
+ * DW_WEIGHT, DW_BIAS as for conv2d. */
 typedef struct {
     bool is_f32;
 } linear_attr;
@@ -71,17 +82,19 @@ MIEN_MUST_USE mien_status op_linear(graph *g, value_id *y, const char *name, val
 /* --- normalisation ------------------------------------------------------------------------------------------------ */
 /* y = act(gamma (x - m)/sqrt(v + eps) + beta + residual), m, v over n, h, w: of the batch (is_batch; biased variance
  * normalises, the unbiased one moves running_var) or the running ones. Running statistics move by `momentum` where
- * is_batch. residual: as x, or NO_VALUE. inputs x, gamma, beta, running_mean, running_var, residual. outputs y; where
- * is_batch also mean [c] f32, inv_std [c] f32; where act is ReLU and a gradient is needed also mask u8 [ceil(count/8)]
- * (bit i of the flat element order: y > 0). Backward: batch_norm_dx (dy, x, gamma, beta, mean, inv_std, running_mean,
- * running_var, mask, residual) -> dx, dresidual (where needed), grads of gamma, beta. SiLU's backward recomputes the
- * pre-activation from x (and residual). */
+ * is_batch: they are inputs that the kernel also writes. residual: as x, or NO_VALUE (only fuse gives one).
+ * Outputs, NO_VALUE where absent: y; batch mean and inverse deviation [c] f32, where is_batch; mask u8 [ceil(count/8)],
+ * where act is ReLU and a gradient is wanted (bit i % 8 of byte i / 8: y > 0 at flat element i).
+ * Backward, with batch_norm_attr: inputs as BN_DX_* below, NO_VALUE where not needed (batch statistics or running ones,
+ * never both; mask for ReLU, beta and residual for SiLU, whose pre-activation is computed again); outputs BN_OUT_*:
+ * dx, dresidual (where act is not NONE; without activation it is dy itself), gradients of gamma and beta. */
 typedef struct {
     bool is_batch;
     float eps, momentum;
     activation_kind act; /* NONE, RELU or SILU */
 } batch_norm_attr;
 enum { BN_X, BN_GAMMA, BN_BETA, BN_RUNNING_MEAN, BN_RUNNING_VAR, BN_RESIDUAL, BN_INPUTS };
+enum { BN_Y, BN_BATCH_MEAN, BN_BATCH_INV_STD, BN_MASK, BN_OUTPUTS };
 enum {
     BN_DY,
     BN_DX_X,
@@ -95,12 +108,13 @@ enum {
     BN_DX_RESIDUAL,
     BN_DX_INPUTS
 };
+enum { BN_OUT_DX, BN_OUT_DRESIDUAL, BN_OUT_DGAMMA, BN_OUT_DBETA, BN_DX_OUTPUTS };
 MIEN_MUST_USE mien_status op_batch_norm(graph *g, value_id *y, const char *name, value_id x, value_id gamma,
                                         value_id beta, value_id running_mean, value_id running_var,
                                         const batch_norm_attr *attr);
 
 /* --- pointwise ---------------------------------------------------------------------------------------------------- */
-/* y = f(x). Backward: activation_dx (dy, x) -> dx (ReLU may read y instead: same sign). */
+/* y = f(x). Backward: activation_dx (dy, x) -> dx; for ReLU the second input is y (same sign, and x may die). */
 typedef struct {
     activation_kind kind;
 } activation_attr;
@@ -110,13 +124,14 @@ MIEN_MUST_USE mien_status op_add(graph *g, value_id *y, const char *name, value_
 /* y[n, h, w, c] = x[n, h, w, c] s[n, c] (squeeze-excite). Backward: scale_dx (dy, s) -> dx; scale_ds (dy, x) -> ds [n,
  * c]. */
 MIEN_MUST_USE mien_status op_scale(graph *g, value_id *y, const char *name, value_id x, value_id s);
-/* Concatenation along the last dimension. Backward: slices. */
+/* Concatenation along the last dimension. Backward: slice. */
 MIEN_MUST_USE mien_status op_concat(graph *g, value_id *y, const char *name, const value_id *parts, int count);
 
 /* --- pooling ------------------------------------------------------------------------------------------------------ */
 /* Max or average over windows. is_ceil: ceil-mode output size as PyTorch defines it (no window starts in the end
- * padding). Average counts padding where count_pad. max_pool outputs y and index u8 (position within the window, for
- * backward; only where a gradient is needed). */
+ * padding). Average divides by the window's part inside the padded image where count_pad, else inside the image. Max
+ * takes the first of equals. Outputs y and, for max where a gradient is wanted, index u8 as y: position kh * window[1]
+ * + kw within the window. Backward: pool_dx (dy, index or NO_VALUE) -> dx, with pool_grad_attr. */
 typedef struct {
     int window[2], stride[2], pad[2];
     bool is_ceil, count_pad, is_max;
@@ -133,10 +148,11 @@ typedef struct {
 MIEN_MUST_USE mien_status op_global_mean(graph *g, value_id *y, const char *name, value_id x);
 
 /* --- random ------------------------------------------------------------------------------------------------------- */
-/* Training graphs only (in inference graphs these append nothing and give x back). Random numbers: Philox at
- * (step.seed, step.step, stream), stream = the number of random nodes before this one; so no mask is saved, backward
- * draws again. dropout: y = x m / (1 - p) per element. drop_path: per sample (first dimension). Backward: the same
- * operator on dy. inputs: x, step. */
+/* y = x m / (1 - p), m = 0 with probability p per element, or per sample (first dimension: drop path). Training graphs
+ * only; in inference graphs, and with p = 0, it appends nothing and gives x back. No mask is saved, backward draws
+ * again: element i (or sample i) is kept where number i of the stream rng_at(step.seed, step.step, stream, RNG_DROPOUT
+ * or RNG_DROP_PATH), as rng_float makes it of a word, is at least p; word i is word i % 4 of the block with counter[0]
+ * = i / 4. stream = the number of random nodes before this one. inputs: x, step. Backward: the same operator on dy. */
 typedef struct {
     float p;
     uint32_t stream;
