@@ -1,0 +1,186 @@
+/* mien bench: how fast training, inference or data loading is here. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_ARCH = CLI_KEY_FIRST, KEY_BATCH, KEY_SIZE, KEY_STEPS, KEY_PROFILE, KEY_DATA, KEY_JSON };
+
+static const char *const whats[] = {"train", "infer", "data"}; /* in the order of mien_bench_what */
+
+typedef struct {
+    mien_bench_options bench;
+    bool has_what, is_json;
+} arguments;
+
+static const struct argp_option options[] = {
+    {"arch", KEY_ARCH, "NAME", 0, "Architecture (default resnet50)", 1},
+    {"batch", KEY_BATCH, "B", 0, "Pictures a step (default 16)", 1},
+    {"size", KEY_SIZE, "S", 0, "Pixels a side (default: the architecture's)", 1},
+    {"steps", KEY_STEPS, "N", 0, "Timed steps, after 2 that are not (default 5)", 1},
+    {"data", KEY_DATA, "DIR", 0, "For `data`: a folder per class (default: JPEGs made for the purpose)", 1},
+    {"profile", KEY_PROFILE, 0, 0, "Show where the time goes: a row per operator and implementation", 2},
+    {"json", KEY_JSON, 0, 0, "Print one JSON document", 2},
+    {0},
+};
+
+static bool is_architecture(const char *name)
+{
+    for (int i = 0; mien_architecture(i); i++)
+        if (!strcmp(name, mien_architecture(i)))
+            return true;
+    return false;
+}
+
+static error_t parse_what(arguments *a, char *arg, struct argp_state *state)
+{
+    for (int i = 0; i < 3 && !a->has_what; i++)
+        if (!strcmp(arg, whats[i])) {
+            a->bench.what = (mien_bench_what)i;
+            a->has_what = true;
+            return 0;
+        }
+    argp_error(state, "'%s' (wanted one of train, infer and data)", arg);
+    return EINVAL;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    arguments *a = state->input;
+    int64_t number = 0;
+    error_t err = 0;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->bench.compute;
+        return 0;
+    case KEY_ARCH:
+        if (!is_architecture(arg)) {
+            char names[512] = "";
+            for (int i = 0; mien_architecture(i) && strlen(names) < sizeof names - 64; i++)
+                snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "",
+                         mien_architecture(i));
+            argp_error(state, "--arch: '%s' (wanted one of %s)", arg, names);
+            return EINVAL;
+        }
+        a->bench.arch = arg;
+        return 0;
+    case KEY_BATCH:
+        err = cli_int(state, "batch", arg, 1, 65536, &number);
+        a->bench.batch = (int)number;
+        return err;
+    case KEY_SIZE:
+        err = cli_int(state, "size", arg, 1, 4096, &number);
+        a->bench.size = (int)number;
+        return err;
+    case KEY_STEPS:
+        err = cli_int(state, "steps", arg, 5, 1000000, &number);
+        a->bench.steps = (int)number;
+        return err;
+    case KEY_DATA:
+        a->bench.data = arg;
+        return 0;
+    case KEY_PROFILE:
+        a->bench.is_profiled = 1;
+        return 0;
+    case KEY_JSON:
+        a->is_json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        return parse_what(a, arg, state);
+    case ARGP_KEY_END:
+        if (!a->has_what) {
+            argp_error(state, "one of train, infer and data is missing");
+            return EINVAL;
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print_profile(const mien_bench *b)
+{
+    printf("%8s %6s %6s %10s %8s  %-24s %s\n", "ms", "share", "nodes", "GFLOP/s", "GB/s", "operator", "implementation");
+    double total = 0;
+    for (int i = 0; i < mien_bench_row_count(b); i++)
+        total += mien_bench_row_at(b, i)->seconds;
+    for (int i = 0; i < mien_bench_row_count(b); i++) {
+        const mien_bench_row *r = mien_bench_row_at(b, i);
+        double s = r->seconds > 0 ? r->seconds : 1e-12;
+        printf("%8.2f %5.1f%% %6d %10.1f %8.1f  %-24s %s\n", 1e3 * r->seconds,
+               total > 0 ? 100 * r->seconds / total : 0.0, r->nodes, r->flops / s * 1e-9, r->bytes / s * 1e-9, r->group,
+               r->implementation);
+    }
+}
+
+static json_t *make_document(const arguments *a, const mien_bench *b)
+{
+    const mien_bench_result *r = mien_bench_result_of(b);
+    bool is_data = a->bench.what == MIEN_BENCH_DATA;
+    json_t *document =
+        json_pack("{s:s, s:o, s:i, s:i, s:s, s:s, s:i, s:f, s:f, s:I, s:f}", "what", whats[a->bench.what], "arch",
+                  is_data ? json_null() : json_string(a->bench.arch), "batch", r->batch, "size", r->size, "precision",
+                  r->precision, "isa", r->isa, "threads", r->threads, "img_per_s", r->images_per_s, "ms", r->ms,
+                  "peak_rss_bytes", (json_int_t)r->peak_rss_bytes, "flops_per_s", r->flops_per_s);
+    if (!is_data) {
+        json_object_set_new(document, "planned_bytes", json_integer(r->planned_bytes));
+        json_object_set_new(document, "sum_bytes", json_integer(r->sum_bytes));
+    }
+    if (a->bench.is_profiled) {
+        json_t *rows = json_array();
+        for (int i = 0; i < mien_bench_row_count(b); i++) {
+            const mien_bench_row *row = mien_bench_row_at(b, i);
+            json_array_append_new(rows, json_pack("{s:s, s:s, s:i, s:f, s:f, s:f}", "group", row->group,
+                                                  "implementation", row->implementation, "nodes", row->nodes, "seconds",
+                                                  row->seconds, "flops", row->flops, "bytes", row->bytes));
+        }
+        json_object_set_new(document, "profile", rows);
+    }
+    return document;
+}
+
+static void print_result(const arguments *a, const mien_bench *b)
+{
+    const mien_bench_result *r = mien_bench_result_of(b);
+    bool is_data = a->bench.what == MIEN_BENCH_DATA;
+    if (a->bench.is_profiled)
+        print_profile(b);
+    printf("%s %s batch %d at %d, %s, %s, %d threads: %.2f images/s, %.2f ms a batch", whats[a->bench.what],
+           is_data ? "loader" : a->bench.arch, r->batch, r->size, r->precision, r->isa, r->threads, r->images_per_s,
+           r->ms);
+    if (!is_data)
+        printf(", %.1f GFLOP/s\nactivations: %.1f MB planned, %.1f MB the sum of all tensors", r->flops_per_s * 1e-9,
+               (double)r->planned_bytes * 1e-6, (double)r->sum_bytes * 1e-6);
+    printf("\npeak memory: %.1f MB\n", (double)r->peak_rss_bytes * 1e-6);
+}
+
+int cmd_bench(console *c, int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {options,
+                                     parse,
+                                     "train|infer|data",
+                                     "Times a step and prints the median. A training step is: a fresh random batch, "
+                                     "forward, label-smoothed cross entropy "
+                                     "over 6 classes, backward, Adam. `data` loads, decodes and resizes pictures.",
+                                     children,
+                                     NULL,
+                                     NULL};
+    arguments a = {.bench = MIEN_BENCH_OPTIONS_INIT};
+    int code = cli_parse(c, &argp, argc, argv, &a);
+    if (code)
+        return code;
+    console_watch(c, &a.bench.compute);
+    mien_bench *b = NULL;
+    mien_status st = mien_bench_run(&b, &a.bench);
+    if (st)
+        return console_fail(c, st);
+    console_clear(c);
+    if (a.is_json)
+        code = print_json(c, stdout, make_document(&a, b));
+    else
+        print_result(&a, b);
+    mien_bench_free(b);
+    return code;
+}

@@ -1,0 +1,129 @@
+/* mien eval: models, and the mean of them, against a labelled set. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { KEY_DATA = CLI_KEY_FIRST, KEY_JSON };
+
+typedef struct {
+    cli_arguments models;
+    const char *data;
+    bool is_json;
+    mien_compute compute;
+} arguments;
+
+static const struct argp_option options[] = {
+    {"data", KEY_DATA, "DIR|CSV", 0,
+     "Labelled faces: a folder per class, a folder with `val` of such, or a CSV path,label", 1},
+    {"json", KEY_JSON, 0, 0, "Print one JSON document", 2},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->compute;
+        return 0;
+    case KEY_DATA:
+        a->data = arg;
+        return 0;
+    case KEY_JSON:
+        a->is_json = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        a->models = cli_rest(state);
+        return 0;
+    case ARGP_KEY_END:
+        if (!a->models.count || !a->data) {
+            argp_error(state, "%s is missing", a->data ? "MODEL" : "--data");
+            return EINVAL;
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print_table(const mien_evaluation *e)
+{
+    const mien_metrics *ensemble = mien_evaluation_ensemble(e);
+    int width = (int)strlen(ensemble->name);
+    for (int i = 0; i < mien_evaluation_member_count(e); i++) {
+        int length = (int)strlen(mien_evaluation_member(e, i)->name);
+        width = length > width ? length : width;
+    }
+    print_metrics_head(stdout, width, e);
+    for (int i = 0; i < mien_evaluation_member_count(e); i++)
+        print_metrics_row(stdout, width, e, mien_evaluation_member(e, i));
+    print_metrics_row(stdout, width, e, ensemble);
+}
+
+/* The document that design.md promises: task, n, skipped, ignored, classes, members, ensemble. */
+static json_t *make_document(const mien_evaluation *e)
+{
+    json_t *skipped = json_array(), *ignored = json_object(), *classes = json_array(), *members = json_array();
+    for (int64_t i = 0; i < mien_evaluation_skipped_count(e); i++) {
+        const char *why = NULL, *image = mien_evaluation_skipped(e, i, &why);
+        json_array_append_new(skipped, json_pack("{s:o, s:o}", "image", json_text(image), "why", json_text(why)));
+    }
+    for (int i = 0; i < mien_evaluation_ignored_count(e); i++) {
+        int64_t files = 0;
+        const char *folder = mien_evaluation_ignored(e, i, &files);
+        json_t *name = json_text(folder);
+        json_object_set_new(ignored, json_string_value(name), json_integer(files));
+        json_decref(name);
+    }
+    for (int i = 0; i < mien_evaluation_class_count(e); i++)
+        json_array_append_new(classes, json_text(mien_evaluation_class(e, i)));
+    for (int i = 0; i < mien_evaluation_member_count(e); i++) {
+        const mien_metrics *m = mien_evaluation_member(e, i);
+        json_t *member = json_pack("{s:o}", "model", json_text(m->name));
+        json_set_metrics(member, e, m);
+        json_array_append_new(members, member);
+    }
+    json_t *ensemble = json_object();
+    json_set_metrics(ensemble, e, mien_evaluation_ensemble(e));
+    return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "task", mien_evaluation_task(e), "n",
+                     (json_int_t)mien_evaluation_count(e), "skipped", skipped, "ignored", ignored, "classes", classes,
+                     "members", members, "ensemble", ensemble);
+}
+
+int cmd_eval(console *c, int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        options,
+        parse,
+        "MODEL|RUN...",
+        "Prints the F1 of each class and their average for each model, and for the ensemble: the mean of the models' "
+        "probabilities. A run has a row for each finished stage; the last ones form the ensemble. Pictures that cannot "
+        "be "
+        "read are named and left out; the exit code is then 1.",
+        children,
+        NULL,
+        NULL};
+    arguments a = {.compute = MIEN_COMPUTE_INIT};
+    int code = cli_parse(c, &argp, argc, argv, &a);
+    if (code)
+        return code;
+    console_watch(c, &a.compute);
+    mien_evaluation *e = NULL;
+    mien_status st = mien_evaluate(&e, a.models.at, a.models.count, a.data, &a.compute);
+    if (st)
+        return console_fail(c, st);
+    console_clear(c);
+    if (a.is_json)
+        code = print_json(c, stdout, make_document(e));
+    else
+        print_table(e);
+    for (int64_t i = 0; i < mien_evaluation_skipped_count(e); i++) {
+        const char *why = NULL, *image = mien_evaluation_skipped(e, i, &why);
+        console_say(c, "%s: %s", image, why);
+        code = EXIT_FAILED;
+    }
+    mien_evaluation_free(e);
+    return code;
+}

@@ -1,0 +1,184 @@
+/* mien synth: labelled faces that mien draws itself. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    KEY_OUT = CLI_KEY_FIRST,
+    KEY_COUNT,
+    KEY_IDENTITIES,
+    KEY_FIRST,
+    KEY_SIZE,
+    KEY_TASK,
+    KEY_FACE,
+    KEY_SEED,
+    KEY_RESUME,
+    KEY_FORCE,
+    KEY_SHEET,
+    KEY_JSON
+};
+
+typedef struct {
+    mien_synth_options synth;
+    bool is_json;
+} arguments;
+
+static const struct argp_option options[] = {
+    {"out", KEY_OUT, "DIR", 0, "Folder to write: a folder per class, and labels.csv", 1},
+    {"count", KEY_COUNT, "N", 0, "Pictures", 1},
+    {"identities", KEY_IDENTITIES, "K", 0, "Different heads (default: one for every ten pictures)", 1},
+    {"first-identity", KEY_FIRST, "I", 0, "Number of the first head; disjoint ranges share nobody (default 0)", 1},
+    {"size", KEY_SIZE, "S", 0, "Pixels a side (default 112)", 1},
+    {"task", KEY_TASK, "lsd", 0, "Labels: lsd is the six basic expressions", 1},
+    {"face", KEY_FACE, "FACE.safetensors", 0, "Face model (default: face.safetensors beside this program)", 1},
+    {"seed", KEY_SEED, "S", 0, "Another seed draws other faces (default 1)", 1},
+    {"resume", KEY_RESUME, 0, 0, "Go on where an interrupted call stopped", 2},
+    {"force", KEY_FORCE, 0, 0, "Replace what DIR holds", 2},
+    {"sheet", KEY_SHEET, "PNG", 0, "Also draw a sheet of expressions by identities", 2},
+    {"json", KEY_JSON, 0, 0, "Print what was written as one JSON document", 3},
+    {0},
+};
+
+static error_t parse_number(int key, char *arg, struct argp_state *state)
+{
+    mien_synth_options *s = &((arguments *)state->input)->synth;
+    int64_t number = 0;
+    error_t err;
+    switch (key) {
+    case KEY_COUNT:
+        return cli_int(state, "count", arg, 1, 1000000000, &s->count);
+    case KEY_IDENTITIES:
+        err = cli_int(state, "identities", arg, 1, 100000000, &number);
+        s->identities = (int)number;
+        return err;
+    case KEY_FIRST:
+        err = cli_int(state, "first-identity", arg, 0, 1000000000, &number);
+        s->first_identity = (int)number;
+        return err;
+    case KEY_SIZE:
+        err = cli_int(state, "size", arg, 16, 1024, &number);
+        s->size = (int)number;
+        return err;
+    default: /* KEY_SEED */
+        err = cli_int(state, "seed", arg, 0, INT64_MAX, &number);
+        s->seed = (uint64_t)number;
+        return err;
+    }
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    arguments *a = state->input;
+    mien_synth_options *s = &a->synth;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &s->compute;
+        return 0;
+    case KEY_OUT:
+        s->out = arg;
+        return 0;
+    case KEY_COUNT:
+    case KEY_IDENTITIES:
+    case KEY_FIRST:
+    case KEY_SIZE:
+    case KEY_SEED:
+        return parse_number(key, arg, state);
+    case KEY_TASK:
+        if (strcmp(arg, "lsd")) {
+            argp_error(state, "--task: '%s' (wanted lsd)", arg);
+            return EINVAL;
+        }
+        s->task = arg;
+        return 0;
+    case KEY_FACE:
+        s->face = arg;
+        return 0;
+    case KEY_RESUME:
+        s->is_resumed = 1;
+        return 0;
+    case KEY_FORCE:
+        s->is_forced = 1;
+        return 0;
+    case KEY_SHEET:
+        s->sheet = arg;
+        return 0;
+    case KEY_JSON:
+        a->is_json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is no option", arg);
+        return EINVAL;
+    case ARGP_KEY_END:
+        if (s->out ? !s->count : !s->sheet) {
+            argp_error(state, "%s is missing", s->out ? "--count" : "--out");
+            return EINVAL;
+        }
+        if (s->is_resumed && s->is_forced) {
+            argp_error(state, "--resume keeps what --force replaces: choose one");
+            return EINVAL;
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* face.safetensors beside the running binary: the README's first command puts it there. */
+static bool find_face(char dst[PATH_MAX])
+{
+    ssize_t length = readlink("/proc/self/exe", dst, PATH_MAX - 1);
+    if (length < 0)
+        return false;
+    dst[length] = '\0';
+    char *slash = strrchr(dst, '/');
+    static const char name[] = "/face.safetensors";
+    if (!slash || (size_t)(slash - dst) + sizeof name > PATH_MAX)
+        return false;
+    memcpy(slash, name, sizeof name);
+    return access(dst, R_OK) == 0;
+}
+
+int cmd_synth(console *c, int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {
+        options,
+        parse,
+        "",
+        "Draws faces with known expressions. The same options draw the same pictures on any number of threads.",
+        children,
+        NULL,
+        NULL};
+    arguments a = {.synth = MIEN_SYNTH_OPTIONS_INIT};
+    a.synth.count = 0;
+    int code = cli_parse(c, &argp, argc, argv, &a);
+    if (code)
+        return code;
+    char face[PATH_MAX];
+    if (!a.synth.face) {
+        if (!find_face(face)) {
+            console_say(
+                c, "face model: none beside this program (wanted --face, or `mien face WHEEL --out FACE.safetensors`)");
+            return EXIT_FAILED;
+        }
+        a.synth.face = face;
+    }
+    console_watch(c, &a.synth.compute);
+    mien_status st = mien_synth(&a.synth);
+    if (st)
+        return console_fail(c, st);
+    console_clear(c);
+    if (a.is_json)
+        return print_json(c, stdout,
+                          json_pack("{s:o, s:I, s:o}", "out", a.synth.out ? json_text(a.synth.out) : json_null(),
+                                    "count", (json_int_t)(a.synth.out ? a.synth.count : 0), "sheet",
+                                    a.synth.sheet ? json_text(a.synth.sheet) : json_null()));
+    if (a.synth.out)
+        printf("%s: %lld faces\n", a.synth.out, (long long)a.synth.count);
+    if (a.synth.sheet)
+        printf("%s\n", a.synth.sheet);
+    return EXIT_DONE;
+}

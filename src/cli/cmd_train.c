@@ -1,0 +1,114 @@
+/* mien train: a recipe over a labelled set into a run folder. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { KEY_SET = CLI_KEY_FIRST, KEY_DATA, KEY_VAL, KEY_OUT, KEY_RESUME, KEY_JSON, KEY_KEYS };
+
+typedef struct {
+    mien_train_options train;
+    const char **settings; /* [setting_count], owned */
+    bool is_json, wants_keys;
+} arguments;
+
+static const struct argp_option options[] = {
+    {"set", KEY_SET, "KEY.KEY=VALUE", 0, "Change a key of the recipe; may be given again", 1},
+    {"data", KEY_DATA, "DIR|CSV", 0,
+     "What to train on: a folder per class, `train` and `val` of such, or a CSV path,label", 1},
+    {"val", KEY_VAL, "DIR|CSV", 0, "What to select on (default: the data's own `val`, else a held-out share)", 1},
+    {"out", KEY_OUT, "RUN", 0, "Run folder to write", 1},
+    {"resume", KEY_RESUME, 0, 0, "Go on with what RUN holds", 1},
+    {"json", KEY_JSON, 0, 0, "Print what was trained as one JSON document", 2},
+    {"list-keys", KEY_KEYS, 0, 0, "Print every key of a recipe, and leave", 3},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    arguments *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->train.compute;
+        return 0;
+    case KEY_SET:
+        a->settings[a->train.setting_count++] = arg; /* as many as argv at most */
+        return 0;
+    case KEY_DATA:
+        a->train.data = arg;
+        return 0;
+    case KEY_VAL:
+        a->train.validation = arg;
+        return 0;
+    case KEY_OUT:
+        a->train.out = arg;
+        return 0;
+    case KEY_RESUME:
+        a->train.is_resumed = 1;
+        return 0;
+    case KEY_JSON:
+        a->is_json = true;
+        return 0;
+    case KEY_KEYS:
+        a->wants_keys = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0) {
+            argp_error(state, "one recipe is trained at a time (found '%s' too)", arg);
+            return EINVAL;
+        }
+        a->train.recipe = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (a->wants_keys)
+            return 0;
+        if (!a->train.recipe || !a->train.data || !a->train.out) {
+            argp_error(state, "%s is missing", !a->train.recipe ? "RECIPE.yaml" : !a->train.data ? "--data" : "--out");
+            return EINVAL;
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int print_keys(console *c)
+{
+    char *text = NULL;
+    mien_status st = mien_recipe_reference(&text);
+    if (st)
+        return console_fail(c, st);
+    fputs(text, stdout);
+    mien_text_free(text);
+    return EXIT_DONE;
+}
+
+int cmd_train(console *c, int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {options,
+                                     parse,
+                                     "RECIPE.yaml",
+                                     "Trains the recipe's models and writes them, with logs and checkpoints, into the "
+                                     "run folder. Ctrl-C saves; --resume "
+                                     "goes on to the same result.",
+                                     children,
+                                     NULL,
+                                     NULL};
+    arguments a = {.train = MIEN_TRAIN_OPTIONS_INIT, .settings = calloc((size_t)argc, sizeof(char *))};
+    if (!a.settings) {
+        console_say(c, "train: out of memory");
+        return EXIT_FAILED;
+    }
+    a.train.settings = a.settings;
+    int code = cli_parse(c, &argp, argc, argv, &a);
+    if (code == EXIT_DONE && a.wants_keys) {
+        code = print_keys(c);
+    } else if (code == EXIT_DONE) {
+        console_watch(c, &a.train.compute);
+        mien_status st = mien_train(&a.train);
+        code = st ? console_fail(c, st) : print_info(c, a.train.out, a.is_json);
+    }
+    free(a.settings);
+    return code;
+}

@@ -1,0 +1,82 @@
+/* mien: the table of commands. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const command commands[] = {
+    {"train", cmd_train, "train a recipe's models on labelled faces"},
+    {"eval", cmd_eval, "score models, and their ensemble, on a labelled set"},
+    {"predict", cmd_predict, "say what faces express: CSV or JSON lines"},
+    {"score", cmd_score, "compare a prediction file with the truth"},
+    {"info", cmd_info, "show what a model, a run or a safetensors file holds"},
+    {"bench", cmd_bench, "measure training, inference or data loading"},
+    {"face", cmd_face, "pack a 3D face model for synth"},
+    {"synth", cmd_synth, "draw labelled synthetic faces"},
+};
+#define COMMAND_COUNT ((int)(sizeof commands / sizeof *commands))
+
+static void print_help(void)
+{
+    printf("Usage: mien COMMAND [OPTION...] ...\n"
+           "Trains, evaluates and runs facial affect models.\n\n");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].help);
+    printf("\n`mien COMMAND --help` tells more; `mien --version` the version.\n");
+}
+
+static const command *find_command(const char *name)
+{
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (!strcmp(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
+
+/* Runs a command under the name "mien NAME", which is what its --help calls it. */
+static int run_command(console *c, const command *cmd, int argc, char **argv)
+{
+    char name[64];
+    snprintf(name, sizeof name, "mien %s", cmd->name);
+    argv[0] = name;
+    return cmd->run(c, argc, argv);
+}
+
+/* What was printed must have arrived: a full disk under stdout is a failure like any other. */
+static int close_stdout(console *c, int code)
+{
+    bool had_error = ferror(stdout);
+    if (fclose(stdout) == 0 && !had_error)
+        return code;
+    console_say(c, "stdout: %s", strerror(errno));
+    return code == EXIT_DONE ? EXIT_FAILED : code;
+}
+
+int main(int argc, char **argv)
+{
+    console c;
+    console_init(&c);
+    mien_set_log(console_log, &c);
+
+    const char *name = argc > 1 ? argv[1] : "--help";
+    const command *cmd = find_command(name);
+    int code = EXIT_DONE;
+    if (cmd) {
+        code = run_command(&c, cmd, argc - 1, argv + 1);
+    } else if (!strcmp(name, "help") && argc > 2 && (cmd = find_command(argv[2]))) {
+        char help[] = "--help";
+        char *help_argv[] = {NULL, help, NULL};
+        code = run_command(&c, cmd, 2, help_argv);
+    } else if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+        printf("mien %s\n", mien_version());
+    } else if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?") ||
+               (!strcmp(name, "help") && argc == 2)) {
+        print_help();
+    } else {
+        console_say(&c, "%s: no such command (see mien --help)", strcmp(name, "help") ? name : argv[2]);
+        code = EXIT_USAGE;
+    }
+    console_clear(&c);
+    return close_stdout(&c, code);
+}

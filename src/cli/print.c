@@ -1,0 +1,149 @@
+/* Results: tables for people, JSON for programs, files put in place whole. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int print_json(console *c, FILE *to, json_t *document)
+{
+    /* jansson answers NULL where memory is short or a number is not finite */
+    char *text = document ? json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    json_decref(document);
+    if (!text) {
+        console_say(c, "JSON: the result cannot be written (out of memory, or a number that is not finite)");
+        return EXIT_FAILED;
+    }
+    fprintf(to, "%s\n", text);
+    free(text);
+    return EXIT_DONE;
+}
+
+void print_metrics_head(FILE *to, int name_width, const mien_evaluation *e)
+{
+    fprintf(to, "%-*s", name_width, "name");
+    for (int i = 0; i < mien_evaluation_class_count(e); i++)
+        fprintf(to, "  %9s", mien_evaluation_class(e, i));
+    fprintf(to, "  %9s\n", "average");
+}
+
+void print_metrics_row(FILE *to, int name_width, const mien_evaluation *e, const mien_metrics *m)
+{
+    fprintf(to, "%-*s", name_width, m->name);
+    for (int i = 0; i < mien_evaluation_class_count(e); i++)
+        fprintf(to, "  %9.4f", m->f1[i]);
+    fprintf(to, "  %9.4f\n", m->macro_f1);
+}
+
+void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metrics *m)
+{
+    int classes = mien_evaluation_class_count(e);
+    json_t *f1 = json_array(), *confusion = json_array();
+    for (int i = 0; i < classes; i++) {
+        json_array_append_new(f1, json_real(m->f1[i]));
+        json_t *row = json_array();
+        for (int j = 0; j < classes; j++)
+            json_array_append_new(row, json_integer(m->confusion[i * classes + j]));
+        json_array_append_new(confusion, row);
+    }
+    json_object_set_new(object, "accuracy", json_real(m->accuracy));
+    json_object_set_new(object, "macro_f1", json_real(m->macro_f1));
+    json_object_set_new(object, "f1", f1);
+    json_object_set_new(object, "confusion", confusion);
+    if (m->ece >= 0)
+        json_object_set_new(object, "ece", json_real(m->ece));
+}
+
+/* Bytes of the valid UTF-8 sequence at p, or 0. */
+static int utf8_length(const unsigned char *p)
+{
+    int length = p[0] < 0x80                   ? 1
+                 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                 : (p[0] & 0xf0) == 0xe0       ? 3
+                 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                               : 0;
+    for (int i = 1; i < length; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool is_bad = (length == 3 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0))) ||
+                  (length == 4 && ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90)));
+    return is_bad ? 0 : length;
+}
+
+json_t *json_text(const char *text)
+{
+    json_t *whole = json_string(text);
+    char *fixed = whole ? NULL : malloc(3 * strlen(text) + 1);
+    if (!fixed)
+        return whole;
+    char *to = fixed;
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        int length = utf8_length(p);
+        memcpy(to, length ? (const char *)p : "\xef\xbf\xbd", length ? (size_t)length : 3);
+        to += length ? length : 3;
+        p += length ? length : 1;
+    }
+    *to = '\0';
+    whole = json_string(fixed);
+    free(fixed);
+    return whole;
+}
+
+void print_csv(FILE *to, const char *text)
+{
+    size_t length = strlen(text);
+    bool is_plain = !strpbrk(text, ",\"\r\n") && (!length || (text[0] != ' ' && text[length - 1] != ' '));
+    if (is_plain) {
+        fputs(text, to);
+        return;
+    }
+    putc('"', to);
+    for (; *text; text++) {
+        if (*text == '"')
+            putc('"', to);
+        putc(*text, to);
+    }
+    putc('"', to);
+}
+
+int output_open(console *c, cli_output *out, const char *path)
+{
+    *out = (cli_output){.stream = stdout, .path = path};
+    if (!path)
+        return 0;
+    if (asprintf(&out->part, "%s.part", path) < 0) {
+        out->part = NULL;
+        console_say(c, "%s: %s", path, strerror(ENOMEM));
+        return EXIT_FAILED;
+    }
+    out->stream = fopen(out->part, "w");
+    if (out->stream)
+        return 0;
+    console_say(c, "%s: %s", path, strerror(errno));
+    free(out->part);
+    return EXIT_FAILED;
+}
+
+int output_close(console *c, cli_output *out, bool is_good)
+{
+    if (!out->path)
+        return 0; /* main looks after stdout */
+    bool is_written = fflush(out->stream) == 0 && !ferror(out->stream) && fsync(fileno(out->stream)) == 0;
+    int error = errno;
+    if (fclose(out->stream) && is_written) {
+        is_written = false;
+        error = errno;
+    }
+    if (is_good && is_written && rename(out->part, out->path) == 0) {
+        free(out->part);
+        return 0;
+    }
+    if (is_good && is_written)
+        error = errno;
+    unlink(out->part);
+    free(out->part);
+    if (is_good)
+        console_say(c, "%s: %s", out->path, strerror(error));
+    return is_good ? EXIT_FAILED : 0;
+}
