@@ -29,7 +29,7 @@ static void mark_cut(char *text, size_t bytes, int wanted)
     strcpy(text + end, "...");
 }
 
-mien_status mien_fail(mien_status code, const char *format, ...)
+mien_status(mien_fail)(mien_status code, const char *format, ...)
 {
     assert(code != MIEN_OK);
     char text[TEXT_BYTES]; /* apart from last_text, which may be among the arguments */

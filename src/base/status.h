@@ -9,6 +9,16 @@
  * stop. */
 mien_status mien_fail(mien_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* mien_fail, whose answer the compiler knows to be no success: without this gcc warns wherever a callee that fails
+ * leaves its *out unset. */
+static inline mien_status status_is_failure(mien_status code)
+{
+    if (code == MIEN_OK)
+        __builtin_unreachable();
+    return code;
+}
+#define mien_fail(...) status_is_failure(mien_fail(__VA_ARGS__))
+
 /* Puts "format: " before the message that the failing callee left, and returns its code. */
 mien_status mien_fail_in(mien_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
