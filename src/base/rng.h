@@ -31,6 +31,7 @@ typedef enum {
     RNG_LOW_RESOLUTION,
     RNG_BLUR,
     RNG_NOISE,
+    RNG_BOOTSTRAP,
 } rng_use;
 
 /* The stream named (seed, epoch, sample, use); sample below 2^56. 2^34 numbers, then it repeats. */

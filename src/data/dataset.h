@@ -18,12 +18,21 @@ typedef enum {
 
 /* path: a folder with one folder per class (any case; ANGERE and ANGRER are anger), a folder with `train`/`val` of
  * such, or a CSV with or without header, label a number or a name, paths relative to the CSV. classes: lower-case names
- * in order of the labels. Folders that are no class are left out and counted (dataset_ignored). Errors: an empty class
- * folder, a class without folder (training), a folder without any class, a bad CSV row ("set.csv: line 7: label 9
- * (wanted 0..5 or a class name)"), a CSV row whose file is missing (training: fatal when read). */
+ * in order of the labels (1..65535; copied).
+ * Folders: pictures stand class by class, in natural order within one ("2.jpg" before "10.jpg"). Every file in a class
+ * folder or in folders below it counts as a picture, hidden ones (leading dot) and what is no regular file apart.
+ * Folders that are no class are left out with one notice and counted (dataset_ignored).
+ * CSV: pictures stand in order of rows; rows may repeat (a list may oversample), and columns may be named
+ * (data/list.h). Opening reads no picture and does not look whether files of a CSV are there. Errors: an empty class
+ * folder, two folders of one class, a class without folder or row (training), a folder without any class, a bad CSV row
+ * ("set.csv: line 7: label 9 (wanted 0..5 or a class name)"). A CSV row whose file is missing fails training when it is
+ * read (loader.h). */
 MIEN_MUST_USE mien_status dataset_open(dataset **out, const char *path, const char *const *classes, int class_count,
                                        dataset_use use);
-void dataset_free(dataset *d); /* NULL is a no-op */
+/* Pictures by path (copied), without labels: one class without name, every label 0. */
+MIEN_MUST_USE mien_status dataset_of_paths(dataset **out, const char *const *paths, int64_t count);
+void dataset_free(dataset *d);                /* NULL is a no-op */
+const char *dataset_source(const dataset *d); /* the path as given, for messages */
 int64_t dataset_count(const dataset *d);
 int dataset_label(const dataset *d, int64_t index);
 int dataset_class_count(const dataset *d);
@@ -46,13 +55,14 @@ typedef struct {
     int64_t count;
 } subset;
 MIEN_MUST_USE mien_status subset_all(subset *out, const dataset *d);
-/* Per class the last `share` in file order (at least one where share > 0 and the class has two) is `held`, the rest
- * `kept`. */
+/* Per class the last `share` (0 <= share < 1) in file order is `held`, the rest `kept`: rounded, but at least one where
+ * share > 0 and the class has two, and never all. */
 MIEN_MUST_USE mien_status subset_split(subset *kept, subset *held, const dataset *d, double share);
 void subset_free(subset *s);
 
-/* Balancing (spec 1.1): every class brought up to the largest by copies of its own images. Item i < kept count is
- * original i; then come the copies, class by class: copy j of a class is its original j mod n. Nothing is materialised.
+/* The plan of an epoch. Balancing (spec 1.1): every class brought up to the largest by copies of its own images. Item i
+ * < kept count is original i; then come the copies, class by class: copy j of a class is its original j mod n. Nothing
+ * is materialised.
  */
 typedef struct {
     const dataset *data;

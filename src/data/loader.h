@@ -1,9 +1,10 @@
-/* The prefetching loader: threads decode, augment and resize pictures into whole batches, a few ahead of whoever
+/* The prefetching loader: threads decode, resize and augment pictures into whole batches, a few ahead of whoever
  * computes. Every picture's content is a pure function of (seed, epoch, item): the number of threads never changes a
- * batch. */
+ * batch. Memory is fixed at creation: depth + 1 batches, and a few buffers a thread. */
 #ifndef DATA_LOADER_H
 #define DATA_LOADER_H
 
+#include "base/progress.h"
 #include "data/dataset.h"
 #include "image/image.h"
 
@@ -14,35 +15,42 @@ typedef struct {
     int depth;        /* batches ahead; 0: 3 */
     bool is_shuffled; /* training: a new order each epoch from (seed, epoch); and the last partial batch is dropped */
     uint64_t seed;
-    augment_options augment; /* all zero: none */
-    double max_bad_share;    /* unreadable pictures tolerated, each logged once and replaced by the next readable of its
-                                class; above: failure. < 0: see on_bad */
-    /* Evaluation (max_bad_share < 0): an unreadable picture's label is -1 and this is called from loader_next, in item
-     * order, with the one-line reason. */
+    augment_options augment; /* all zero: none; applied after resizing, at the input size */
+    /* Training (max_bad_share >= 0): so many of the plan's originals may be unreadable, each logged once and replaced
+     * by the next readable of its class; more is a failure, and so is a CSV's row whose file cannot be opened. */
+    double max_bad_share;
+    /* Evaluation (max_bad_share < 0): an unreadable picture's label is -1, its pixels are 0, and this is called from
+     * loader_next, in item order, with the one-line reason. NULL: nobody wants to know. */
     void (*on_bad)(void *payload, int64_t item, const char *why);
     void *payload;
 } loader_options;
 
 typedef struct {
-    const uint8_t *images; /* [batch, size, size, 3] */
-    const int32_t *labels; /* [batch], -1 = absent (past the end, or unreadable) */
-    const int64_t *items;  /* [batch] plan items, -1 past the end */
-    int count;             /* rows in use */
-    int64_t index;         /* batch number within the epoch */
+    const uint8_t *images;   /* [batch, size, size, 3] */
+    const int32_t *labels;   /* [batch], -1 = absent (past the end, or unreadable) */
+    const int64_t *items;    /* [batch] plan items, -1 past the end */
+    const int64_t *pictures; /* [batch] the dataset's index of what is shown, replacements told; -1 past the end */
+    int count;               /* rows in use */
+    int64_t index;           /* batch number within the epoch */
 } loader_batch;
 
 typedef struct loader loader;
+/* Errors: MIEN_ERR_ARG for sizes that make no sense, among them a shuffled plan smaller than one batch. */
 MIEN_MUST_USE mien_status loader_create(loader **out, const loader_options *options);
-void loader_free(loader *l);             /* stops the threads; NULL is a no-op */
+void loader_free(loader *l);             /* stops the threads within a picture each; NULL is a no-op */
 int64_t loader_batches(const loader *l); /* in an epoch */
 /* Starts epoch (0-based) at batch `first` (resume); batches of an unfinished epoch are dropped. */
 MIEN_MUST_USE mien_status loader_start(loader *l, uint32_t epoch, int64_t first);
-/* *out is valid until the next call; count 0 at the end of the epoch. */
+/* *out is valid until the next call; count 0 at the end of the epoch. A failure comes with the batch it concerns, in
+ * order, and stays until the next loader_start. Threads: one consumer. */
 MIEN_MUST_USE mien_status loader_next(loader *l, loader_batch *out);
 
-/* Mean and standard deviation a channel of x/255 over the originals of the plan at their own size, and the unreadable
- * ones counted and logged. Exact sums in a fixed order: the number of threads does not matter. */
+/* Mean and standard deviation (over all pixels, population form) a channel of x/255 over the originals of the plan at
+ * their own size. Unreadable ones are left out and logged once, above max_bad_share they fail it, as for the loader. A
+ * channel that never varies has deviation 1. Sums are taken in a fixed order: the number of threads (0: one a core)
+ * does not matter. p: told pictures done, from this thread; NULL: nobody. Errors: MIEN_ERR_CANCELLED where it says
+ * stop. */
 MIEN_MUST_USE mien_status dataset_statistics(float mean[3], float std[3], const balance_plan *plan, int threads,
-                                             double max_bad_share);
+                                             double max_bad_share, progress *p);
 
 #endif

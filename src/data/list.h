@@ -1,0 +1,35 @@
+/* Names with labels, as a CSV lists them: what a dataset holds, and what scores are computed from. Compact: all names
+ * stand in one block. */
+#ifndef DATA_LIST_H
+#define DATA_LIST_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    int64_t count, capacity;
+    size_t *name_at; /* [count] where a name begins in `names`; owned, like all below */
+    uint16_t *label; /* [count] */
+    uint32_t *line;  /* [count] of the file, 1-based; 0 where the list was not read from one */
+    char *names;     /* NUL-terminated, one after another */
+    size_t names_bytes, names_capacity;
+} label_list;
+
+/* Rows `name,label`, the label a number 0..class_count-1 or a class name. A first row whose label is neither and whose
+ * name has neither a dot nor a slash is a header. A header that names its columns (path, image, file or filename;
+ * label, expression or class) may have more of them, in any order. Rows may repeat. Free with list_free. Errors
+ * MIEN_ERR_FORMAT "set.csv: line 7: label 9 (wanted 0..5 or a class name)" and alike; a list without rows. */
+MIEN_MUST_USE mien_status list_read(label_list *out, const char *path, const char *const *classes, int class_count);
+void list_free(label_list *l); /* and empties it */
+
+/* Room for so many more entries and bytes of names (terminators included), so that adding them does not grow it. */
+MIEN_MUST_USE mien_status list_reserve(label_list *l, int64_t entries, size_t bytes);
+MIEN_MUST_USE mien_status list_add(label_list *l, const char *name, size_t length, int label, int64_t line);
+static inline const char *list_name(const label_list *l, int64_t index)
+{
+    return l->names + l->name_at[index];
+}
+
+#endif

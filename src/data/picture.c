@@ -1,0 +1,105 @@
+/* Files are read, not mapped: another process may shorten one meanwhile, and small files read faster. */
+#include "data/picture.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "data/dataset_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEEP_BYTES = 64 << 20 }; /* one giant picture must not occupy its memory for the rest of the run */
+
+/* No picture within IMAGE_MAX_PIXELS is larger than 16-bit RGBA without compression and some metadata. */
+#define MAX_FILE_BYTES ((int64_t)IMAGE_MAX_PIXELS * 8 + (64 << 20))
+
+mien_status picture_reader_init(picture_reader *p)
+{
+    *p = (picture_reader){0};
+    return image_scratch_create(&p->scratch);
+}
+
+void picture_reader_clear(picture_reader *p)
+{
+    image_free(&p->decoded);
+    image_free(&p->sized);
+    image_scratch_free(p->scratch);
+    mem_free(p->bytes);
+    *p = (picture_reader){0};
+}
+
+static mien_status reserve(picture_reader *p, size_t bytes)
+{
+    if (bytes <= p->capacity)
+        return MIEN_OK;
+    mem_free(p->bytes);
+    p->bytes = NULL;
+    p->capacity = 0;
+    TRY(mem_alloc(&p->bytes, bytes + bytes / 2)); /* the next may be larger: settle soon */
+    p->capacity = bytes + bytes / 2;
+    return MIEN_OK;
+}
+
+static mien_status read_bytes(picture_reader *p, int fd, size_t *length)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return file_fail(p->path, "cannot read", errno);
+    if (!S_ISREG(info.st_mode))
+        return mien_fail(MIEN_ERR_IO, "%s: not a regular file", p->path);
+    if (info.st_size > MAX_FILE_BYTES)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: %" PRId64 " bytes (at most %" PRId64 ")", p->path, (int64_t)info.st_size,
+                         MAX_FILE_BYTES);
+    size_t size = (size_t)info.st_size, have = 0;
+    TRY(reserve(p, size));
+    while (have < size) { /* a file that shrinks meanwhile is found truncated by its decoder */
+        ssize_t got = read(fd, p->bytes + have, size - have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return file_fail(p->path, "cannot read", errno);
+        if (got == 0)
+            break;
+        have += (size_t)got;
+    }
+    *length = have;
+    return MIEN_OK;
+}
+
+static mien_status read_file(picture_reader *p, size_t *length)
+{
+    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without writer would block for ever */
+    if (fd < 0)
+        return file_fail(p->path, "cannot open", errno);
+    mien_status st = read_bytes(p, fd, length);
+    close(fd);
+    return st;
+}
+
+mien_status picture_read(picture_reader *p, const dataset *d, int64_t index)
+{
+    size_t length = 0;
+    if (dataset_path(d, index, p->path, sizeof(p->path)) != MIEN_OK) /* no call would open it either */
+        return file_fail(list_name(&d->list, index), "cannot open", ENAMETOOLONG);
+    mien_status st = read_file(p, &length);
+    if (st == MIEN_ERR_IO && d->is_list)
+        return mien_fail_in(st, "%s: line %" PRIu32, d->source, d->list.line[index]);
+    TRY(st);
+    if (p->decoded.capacity > KEEP_BYTES)
+        image_free(&p->decoded);
+    st = image_decode(&p->decoded, p->bytes, length, p->path);
+    if (p->capacity > KEEP_BYTES) {
+        mem_free(p->bytes);
+        p->bytes = NULL;
+        p->capacity = 0;
+    }
+    return st;
+}
+
+mien_status picture_fit(picture_reader *p, int size)
+{
+    return image_resize(&p->sized, &p->decoded, size, size, p->scratch);
+}
