@@ -12,6 +12,8 @@ static mien_status png_failure(const char *name, int error)
     switch (error) {
     case SPNG_EMEM:
         return mien_fail(MIEN_ERR_NOMEM, "%s: out of memory in a PNG", name);
+    case SPNG_EOVERFLOW: /* libspng multiplies the size before it tells it */
+        return mien_fail(MIEN_ERR_FORMAT, "%s: too many pixels in a PNG", name);
     case SPNG_IO_EOF:
     case SPNG_EIDAT_TOO_SHORT:
         return mien_fail(MIEN_ERR_FORMAT, "%s: truncated PNG", name);

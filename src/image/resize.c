@@ -18,6 +18,27 @@
 #define LANES 4
 
 typedef int32_t lanes __attribute__((vector_size(LANES * sizeof(int32_t))));
+typedef uint8_t byte_lanes __attribute__((vector_size(16)));
+typedef uint16_t short_lanes __attribute__((vector_size(16)));
+
+/* Four bytes at `src`, a lane each. Two interleavings with zero: compilers make one instruction of each, and none of
+ * __builtin_convertvector. */
+static inline lanes pixel_load(const uint8_t *src)
+{
+    uint32_t word;
+    memcpy(&word, src, sizeof word);
+    byte_lanes bytes = (byte_lanes)(lanes){(int32_t)word, 0, 0, 0}, zero = {0};
+    short_lanes shorts = (short_lanes)__builtin_shuffle(
+        bytes, zero, (byte_lanes){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+    return (lanes)__builtin_shuffle(shorts, (short_lanes){0}, (short_lanes){0, 8, 1, 9, 2, 10, 3, 11});
+}
+/* The low byte of each lane to four bytes at `dst`. */
+static inline void pixel_store(uint8_t *dst, lanes pixel)
+{
+    byte_lanes bytes =
+        __builtin_shuffle((byte_lanes)pixel, (byte_lanes){0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12});
+    memcpy(dst, &bytes, LANES);
+}
 
 static void axis_free(resize_axis *axis)
 {
@@ -87,35 +108,27 @@ out:
     return st;
 }
 
-/* src [width, 3] to wide [width, 4], the fourth lane 0 */
-static void row_widen(int32_t *restrict wide, const uint8_t *restrict src, int width)
+/* dst [axis->out, 3] from src [axis->in, 3], one byte of slack behind each: a pixel travels as four bytes. Weights are
+ * positive and sum to 2^22 within half a unit a tap, so that only tens of thousands of taps could pass 255: the clamp.
+ */
+IMAGE_LOOP static void row_resize(uint8_t *dst, const uint8_t *src, const resize_axis *axis)
 {
-    for (int x = 0; x < width; x++, wide += LANES, src += IMAGE_CHANNELS) {
-        wide[0] = src[0];
-        wide[1] = src[1];
-        wide[2] = src[2];
-        wide[3] = 0;
-    }
-}
-
-/* dst [axis->out, 3] and one byte of slack, from wide [axis->in, 4]. Weights are positive and sum to 2^22 within half a
- * unit a tap, so a sum only passes 255.5 with tens of thousands of taps; the clamp is for those. */
-IMAGE_LOOP static void row_resize(uint8_t *dst, const int32_t *wide, const resize_axis *axis)
-{
-    for (int x = 0; x < axis->out; x++) {
-        const int32_t *in = wide + (size_t)axis->first[x] * LANES;
-        const int32_t *weight = axis->weight + (size_t)x * (size_t)axis->taps;
-        lanes sum = {HALF, HALF, HALF, 0};
-        for (int t = 0; t < axis->count[x]; t++) {
-            lanes pixel;
-            memcpy(&pixel, in + (size_t)t * LANES, sizeof pixel);
-            sum += pixel * weight[t];
-        }
+    const int *first = axis->first, *count = axis->count;
+    const int32_t *weight = axis->weight;
+    size_t taps = (size_t)axis->taps;
+    int out = axis->out;
+    for (int x = 0; x < out; x++, weight += taps) {
+        const uint8_t *in = src + (size_t)first[x] * IMAGE_CHANNELS;
+        const int32_t *w = weight, *end = weight + count[x];
+        lanes sum = {HALF, HALF, HALF, HALF};
+        for (; w + 1 < end; w += 2, in += 2 * IMAGE_CHANNELS)
+            sum += pixel_load(in) * w[0] + pixel_load(in + IMAGE_CHANNELS) * w[1];
+        if (w < end)
+            sum += pixel_load(in) * w[0];
         sum >>= PRECISION_BITS;
         lanes over = sum > 255;
         sum = (sum & ~over) | (over & 255);
-        uint32_t packed = (uint32_t)sum[0] | (uint32_t)sum[1] << 8 | (uint32_t)sum[2] << 16;
-        memcpy(dst + (size_t)x * IMAGE_CHANNELS, &packed, sizeof packed); /* the spare byte is the next pixel's first */
+        pixel_store(dst + (size_t)x * IMAGE_CHANNELS, sum); /* the fourth is the next pixel's first */
     }
 }
 
@@ -188,10 +201,11 @@ mien_status image_resize(image *dst, const image *src, int width, int height, im
     if (!size_mul(&ring_bytes, (size_t)v->taps, slot_bytes))
         return mien_fail(MIEN_ERR_NOMEM, "resize: %d rows of %zu bytes do not fit in memory", v->taps, slot_bytes);
     TRY(scratch_reserve(&s->rows, ring_bytes));
-    TRY(scratch_reserve(&s->wide, (size_t)src->width * sizeof(lanes)));
+    TRY(scratch_reserve(&s->wide, src_row_bytes + IMAGE_SLACK));
     TRY(scratch_reserve(&s->sums, n * sizeof(int32_t)));
     uint8_t *ring = s->rows.bytes; /* [taps, slot_bytes]: source row r, as wide as dst, is in slot r mod taps */
-    int32_t *wide = s->wide.bytes; /* [source width, 4] one source row */
+    uint8_t *last = s->wide.bytes; /* the last source row, with slack behind it */
+    memcpy(last, src->pixels + ((size_t)src->height - 1) * src_row_bytes, src_row_bytes);
     int32_t *sums = s->sums.bytes; /* [n] sums of one output row */
 
     int ready = 0; /* source rows below this one have been through the horizontal pass */
@@ -205,8 +219,7 @@ mien_status image_resize(image *dst, const image *src, int width, int height, im
                 memcpy(slot, row, n);
                 continue;
             }
-            row_widen(wide, row, src->width);
-            row_resize(slot, wide, &s->horizontal);
+            row_resize(slot, ready == src->height - 1 ? last : row, &s->horizontal);
         }
         uint8_t *out = dst->pixels + (size_t)y * n;
         const uint8_t *top = ring + (size_t)(first % v->taps) * slot_bytes;
