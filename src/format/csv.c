@@ -164,7 +164,7 @@ mien_status csv_next(csv_reader *r, bool *has_row)
 
 bool csv_field_equals(csv_field f, const char *text)
 {
-    return strlen(text) == f.length && memcmp(f.text, text, f.length) == 0;
+    return strlen(text) == f.length && (f.length == 0 || memcmp(f.text, text, f.length) == 0);
 }
 
 bool csv_field_text(char *dst, size_t bytes, csv_field f)
