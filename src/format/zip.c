@@ -42,6 +42,8 @@ static mien_status fail_zip(const zipr_file *z, const char *place, zip_error_t *
 static mien_status open_archive(zipr_file *z, const void *bytes, size_t length)
 {
     zip_error_t error;
+    if (length == 0) /* which libzip would take for an archive without entries */
+        return mien_fail(MIEN_ERR_FORMAT, "%s: not a readable zip archive: empty", z->path);
     zip_error_init(&error);
     zip_source_t *source = zip_source_buffer_create(bytes, length, 0, &error);
     if (!source)
