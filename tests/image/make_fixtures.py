@@ -253,7 +253,7 @@ def make_colour():
     source = torch.from_numpy(picture().copy()).permute(2, 0, 1)
     keep = lambda name, tensor: write_rgb(name, tensor.permute(1, 2, 0).numpy())
     keep("colour_source", source)
-    for factor in (0.6, 1.37):
+    for factor in (0.625, 1.375):  # floats hold these exactly
         keep(f"brightness_{factor}", functional.adjust_brightness(source, factor))
         keep(f"contrast_{factor}", functional.adjust_contrast(source, factor))
         keep(f"saturation_{factor}", functional.adjust_saturation(source, factor))

@@ -7,7 +7,16 @@
 #include "base/file.h"
 #include "image/image_int.h"
 
+#include <math.h>
+
 #define FIXTURES MIEN_SOURCE_DIR "/tests/data/image/"
+
+/* cmocka's own compares in single precision. */
+static inline void assert_near(double got, double wanted, double tolerance)
+{
+    if (!(fabs(got - wanted) <= tolerance))
+        fail_msg("%.12g (wanted %.12g within %g)", got, wanted, tolerance);
+}
 
 /* make_fixtures.py's hashed(): bytes without structure. The caller frees with image_free. */
 static inline image picture_hashed(int width, int height)
