@@ -142,7 +142,7 @@ static void zipr__lies__are_seen(void **state)
     assert_damage("data/large.bin", AT_CRC, "\1\2\3\4", 4, "a.zip: data/large.bin: CRC error");
     assert_damage("data/stored.bin", AT_CRC, "\1\2\3\4", 4, "a.zip: data/stored.bin: CRC error");
     assert_damage("data/stored.bin", AT_FLAGS, "\1\0", 2, "a.zip: ");
-    assert_damage("data/stored.bin", AT_METHOD, "\x63\0", 2, "a.zip: data/stored.bin: ");
+    assert_damage("data/stored.bin", AT_METHOD, "\x61\0", 2, "a.zip: data/stored.bin: ");
 }
 
 static void zipr__cut_or_alien_file__is_refused(void **state)
