@@ -14,6 +14,7 @@
 typedef enum { SCHEDULE_CONSTANT, SCHEDULE_COSINE } schedule_kind;
 typedef enum { SELECT_LOSS, SELECT_MACRO_F1 } select_kind;
 typedef enum { NORMALISE_DATASET, NORMALISE_INIT, NORMALISE_GIVEN } normalise_kind;
+typedef enum { BALANCE_NONE, BALANCE_RANDAUGMENT } balance_kind;
 
 typedef struct {
     bool enabled;
@@ -47,7 +48,7 @@ typedef struct {
     char init[RECIPE_MAX_MODELS][1024]; /* by position in models; "" = from scratch */
     struct {
         double val_share, max_bad_share;
-        bool balance; /* randaugment | none */
+        balance_kind balance;
         normalise_kind normalise;
         float mean[3], std[3];
     } data;
@@ -59,11 +60,15 @@ typedef struct {
  * "--set key"), key, what was found and what is allowed; unknown keys, keys of parts not built, duplicates, aliases,
  * wrong types, NaN, binary or empty files, files above 1 MiB are refused. */
 MIEN_MUST_USE mien_status recipe_load(recipe *out, const char *path, const char *const *settings, int setting_count);
+/* The same from text in memory (fuzzing, embedded recipes); `name` stands for the path in messages. */
+MIEN_MUST_USE mien_status recipe_read(recipe *out, const char *name, const char *text, size_t length,
+                                      const char *const *settings, int setting_count);
 /* As resolved: reading the text again gives the same recipe. */
 MIEN_MUST_USE mien_status recipe_print(const recipe *r, str *out);
 /* docs/recipe.md, from the key table. */
 MIEN_MUST_USE mien_status recipe_reference(str *out);
-/* The first key in which two recipes differ, into dst; false where they are equal. */
+/* The first key in which two recipes differ, into dst as "stage1.lr: VALUE OF B (wanted VALUE OF A)"; false where they
+ * are equal. */
 bool recipe_difference(const recipe *a, const recipe *b, char *dst, size_t bytes);
 
 #endif
