@@ -1,0 +1,23 @@
+/* A face to a picture: pose, shadow, depth buffer, light, hair, lashes, then down to the picture's size. */
+#ifndef SYNTH_RENDER_H
+#define SYNTH_RENDER_H
+
+#include "image/image.h"
+#include "synth/head.h"
+#include "synth/look.h"
+
+#define RENDER_MIN_SIZE 32
+#define RENDER_MAX_SIZE 1024
+
+typedef struct renderer renderer; /* buffers for one picture at a time; one per thread */
+
+/* size: pixels of a side, RENDER_MIN_SIZE..RENDER_MAX_SIZE. The head is borrowed. */
+MIEN_MUST_USE mien_status renderer_create(renderer **out, const head *h, int size);
+void renderer_free(renderer *r); /* NULL is a no-op */
+
+/* Draws into out (resized to size x size). identity [face->identity.count], units [UNIT_COUNT] weights 0..1.
+ * The same arguments give the same bytes, whatever was drawn before. */
+MIEN_MUST_USE mien_status render_face(image *out, renderer *r, const float *identity, const float *units,
+                                      const person *who, const shot *how);
+
+#endif

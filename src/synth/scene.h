@@ -1,0 +1,50 @@
+/* What the parts of the renderer share while one face is drawn. Private to render.c and the files that colour surfaces.
+ */
+#ifndef SYNTH_SCENE_H
+#define SYNTH_SCENE_H
+
+#include "synth/head.h"
+#include "synth/look.h"
+
+/* How strongly the expression folds the skin, 0..1 each; [2] is left, right of the face. */
+typedef struct {
+    float forehead, glabella, bridge, crow[2], fold[2], pouch, chin;
+} creases;
+
+typedef struct {
+    const head *h;
+    const person *who;
+    const shot *how;
+    creases crease;
+    mat3 turn;         /* head to camera space */
+    vec3 eye[2];       /* eyeball centres, camera space */
+    float mouth_front; /* rest z of the lips, for what lies behind them */
+    float mouth_open;  /* 0 closed .. 1 jaw fully down */
+} scene;
+
+/* One visible point, interpolated from its triangle. */
+typedef struct {
+    vec3 rest;     /* on the neutral head */
+    vec3 position; /* camera space, decimetres; the camera is at (0, 0, distance) */
+    vec3 normal;   /* camera space, unit */
+    vec3 tint;     /* skin colour before fine detail */
+    vec3 light;    /* diffuse light that arrives, shadows included */
+    float lips;    /* mask, 0..1 */
+    float shadow;  /* of the key light: 0 dark .. 1 lit */
+    float occlusion;
+} surface;
+
+/* Gloss toward the camera from key and fill, Blinn-Phong with exponent 2^log2_power, about 1 at its peak. */
+vec3 gloss(const scene *s, const surface *at, vec3 normal, int log2_power);
+
+void creases_find(creases *out, const float *units, const person *who);
+/* The skin's colour at a vertex: what changes slowly over the face. */
+vec3 skin_tint(const head *h, int vertex, const person *who);
+vec3 skin_shade(const scene *s, const surface *at);
+vec3 eye_shade(const scene *s, const surface *at, int side);
+vec3 teeth_shade(const scene *s, const surface *at);
+vec3 mouth_shade(const scene *s, const surface *at);
+vec3 tongue_shade(const scene *s, const surface *at);
+vec3 cloth_shade(const scene *s, const surface *at);
+
+#endif
