@@ -50,7 +50,8 @@ MIEN_API void mien_set_log(mien_log_fn fn, void *payload);
  * the work. */
 typedef int (*mien_progress_fn)(void *payload, const char *what, int64_t done, int64_t total, const char *note);
 
-/* "0.1.0" */
+#define MIEN_VERSION "0.1.0" /* of this header; the build takes the library's from here */
+/* Of the library. */
 MIEN_API const char *mien_version(void);
 /* The instruction set that computations use here, at most what MIEN_ISA allows: "avx2", "avx512_bf16" ... */
 MIEN_API const char *mien_isa(void);
@@ -151,9 +152,11 @@ MIEN_API const char *mien_evaluation_task(const mien_evaluation *e); /* "lsd" */
 MIEN_API int64_t mien_evaluation_count(const mien_evaluation *e);    /* pictures scored */
 MIEN_API int mien_evaluation_class_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_class(const mien_evaluation *e, int index);
-/* Pictures that could not be read, with the reason. NULL out of range. */
+/* Pictures that could not be read: the name within the set, with the path that failed and the reason. NULL out of
+ * range. */
 MIEN_API int64_t mien_evaluation_skipped_count(const mien_evaluation *e);
-MIEN_API const char *mien_evaluation_skipped(const mien_evaluation *e, int64_t index, const char **out_why);
+MIEN_API const char *mien_evaluation_skipped(const mien_evaluation *e, int64_t index, const char **out_path,
+                                             const char **out_why);
 /* Class folders that are none of the models' classes, with their number of files. NULL out of range. */
 MIEN_API int mien_evaluation_ignored_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_ignored(const mien_evaluation *e, int index, int64_t *out_files);

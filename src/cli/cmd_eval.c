@@ -66,7 +66,7 @@ static json_t *make_document(const mien_evaluation *e)
 {
     json_t *skipped = json_array(), *ignored = json_object(), *classes = json_array(), *members = json_array();
     for (int64_t i = 0; i < mien_evaluation_skipped_count(e); i++) {
-        const char *why = NULL, *image = mien_evaluation_skipped(e, i, &why);
+        const char *path = NULL, *why = NULL, *image = mien_evaluation_skipped(e, i, &path, &why);
         json_array_append_new(skipped, json_pack("{s:o, s:o}", "image", json_text(image), "why", json_text(why)));
     }
     for (int i = 0; i < mien_evaluation_ignored_count(e); i++) {
@@ -120,8 +120,9 @@ int cmd_eval(console *c, int argc, char **argv)
     else
         print_table(e);
     for (int64_t i = 0; i < mien_evaluation_skipped_count(e); i++) {
-        const char *why = NULL, *image = mien_evaluation_skipped(e, i, &why);
-        console_say(c, "%s: %s", image, why);
+        const char *path = NULL, *why = NULL;
+        (void)mien_evaluation_skipped(e, i, &path, &why);
+        console_say(c, "%s: %s", path, why);
         code = EXIT_FAILED;
     }
     mien_evaluation_free(e);

@@ -1,0 +1,24 @@
+/* What the files of the public interface share. They check arguments and call the rooms; no algorithm lives here. */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/progress.h"
+#include "graph/backend.h"
+#include "mien.h"
+#include "train/train.h"
+
+/* NULL where an argument that is needed is NULL: "mien_train: data: missing". */
+MIEN_MUST_USE mien_status api_need(const void *argument, const char *call, const char *name);
+
+/* The backend that `compute` (NULL: MIEN_COMPUTE_INIT) asks for, checked against what the machine can do. Owned. */
+MIEN_MUST_USE mien_status api_backend(backend **out, const mien_compute *compute);
+void api_backend_free(backend *b); /* NULL is a no-op */
+/* bf16 or f32, with auto resolved. */
+dtype api_activation_type(const backend *b, const mien_compute *compute);
+precision_kind api_precision(const mien_compute *compute);
+progress api_progress(const mien_compute *compute);
+
+/* What a failure says of `path` without repeating it: "truncated JPEG" of "a.jpg: truncated JPEG". */
+const char *api_without_path(const char *why, const char *path);
+
+#endif

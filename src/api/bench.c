@@ -1,0 +1,224 @@
+/* mien_bench_run: times whole steps of a program, and, profiled, every node of it. */
+#include "api/api.h"
+#include "api/bench_int.h"
+#include "base/mem.h"
+#include "graph/program.h"
+#include "nn/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define BENCH_CLASSES 6
+#define BENCH_UNTIMED 2
+
+/* A program at work: what a step fills in, and what it runs. */
+typedef struct {
+    model *model;
+    program *program;
+    model_io io;
+    size_t image_bytes;
+} bench_subject;
+
+static mien_status create_subject(bench_subject *s, const mien_bench_options *o, backend *b)
+{
+    static const char *const classes[BENCH_CLASSES] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
+    bool is_training = o->what == MIEN_BENCH_TRAIN;
+    optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
+    model_spec spec = {.task = "lsd",
+                       .arch = o->arch,
+                       .classes = classes,
+                       .class_count = BENCH_CLASSES,
+                       .image_size = o->size,
+                       .mean = {0.5f, 0.5f, 0.5f},
+                       .std = {0.25f, 0.25f, 0.25f}};
+    TRY(model_create(&s->model, &spec));
+    TRY(model_init(s->model, 1, is_training));
+    graph *g = NULL;
+    model_graph_options options = {.batch = o->batch,
+                                   .activation_type = api_activation_type(b, &o->compute),
+                                   .is_training = is_training,
+                                   .label_smoothing = 0.2f,
+                                   .optimizer = is_training ? &adam : NULL};
+    TRY(model_graph(&g, &s->io, s->model, &options));
+    TRY(program_create(&s->program, g, b, param_store_memory(model_params(s->model))));
+    int64_t size = model_spec_of(s->model)->image_size;
+    s->image_bytes = (size_t)o->batch * (size_t)(size * size * 3);
+    return MIEN_OK;
+}
+
+/* A fresh batch, and what training does with it. */
+static mien_status run_step(bench_subject *s, const mien_bench_options *o, uint32_t step)
+{
+    rng r = rng_at(1, 0, step, RNG_BENCH);
+    uint8_t *images = program_data(s->program, s->io.images);
+    for (size_t i = 0; i + 4 <= s->image_bytes; i += 4) {
+        uint32_t word = rng_u32(&r);
+        memcpy(images + i, &word, 4);
+    }
+    if (o->what == MIEN_BENCH_TRAIN) {
+        int32_t *labels = program_data(s->program, s->io.labels);
+        for (int i = 0; i < o->batch; i++)
+            labels[i] = (int32_t)rng_below(&r, BENCH_CLASSES);
+        step_params *params = program_step(s->program);
+        params->lr = 1e-5f;
+        params->step = step + 1;
+        params->seed = 1;
+    }
+    return program_run(s->program);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, compare_doubles);
+    return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
+}
+
+static mien_status time_steps(mien_bench *bench, bench_subject *s, const mien_bench_options *o)
+{
+    double *seconds = NULL;
+    mien_status st = MIEN_OK;
+    progress p = api_progress(&o->compute);
+    TRY(mem_alloc(&seconds, o->steps));
+    for (int i = 0; i < BENCH_UNTIMED + o->steps; i++) {
+        if (o->is_profiled && i == BENCH_UNTIMED)
+            program_profile(s->program, true);
+        int64_t start = clock_ns();
+        TRY_OUT(run_step(s, o, (uint32_t)i));
+        if (i >= BENCH_UNTIMED)
+            seconds[i - BENCH_UNTIMED] = (double)(clock_ns() - start) * 1e-9;
+        if (progress_tell(&p, "bench", i + 1, BENCH_UNTIMED + o->steps, NULL))
+            TRY_OUT(mien_fail(MIEN_ERR_CANCELLED, "bench: interrupted"));
+    }
+    double step = median(seconds, o->steps);
+    bench->result.ms = 1e3 * step;
+    bench->result.images_per_s = (double)o->batch / step;
+out:
+    mem_free(seconds);
+    return st;
+}
+
+/* --- profile ------------------------------------------------------------------------------------------------------ */
+
+static mien_bench_row *find_row(mien_bench *b, const char *op, const char *implementation)
+{
+    for (int i = 0; i < b->row_count; i++)
+        if (!strcmp(b->rows[i].group, op) && !strcmp(b->rows[i].implementation, implementation))
+            return &b->rows[i];
+    return NULL;
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const mien_bench_row *x = a, *y = b;
+    return (x->seconds < y->seconds) - (x->seconds > y->seconds);
+}
+
+static mien_status collect_rows(mien_bench *b, const program *p)
+{
+    int count = program_timing_count(p);
+    TRY(mem_zalloc(&b->rows, count));
+    for (int i = 0; i < count; i++) {
+        program_timing t = program_timing_at(p, i);
+        const char *implementation = t.implementation ? t.implementation : "";
+        mien_bench_row *row = find_row(b, t.op, implementation);
+        if (!row) {
+            char *group = NULL, *name = NULL; /* the program goes, the row stays */
+            TRY(arena_strdup(b->texts, &group, t.op));
+            TRY(arena_strdup(b->texts, &name, implementation));
+            row = &b->rows[b->row_count++];
+            *row = (mien_bench_row){.group = group, .implementation = name};
+        }
+        row->nodes++;
+        row->seconds += t.seconds;
+        row->flops += t.flops;
+        row->bytes += t.bytes;
+    }
+    qsort(b->rows, (size_t)b->row_count, sizeof *b->rows, compare_rows);
+    return MIEN_OK;
+}
+
+/* --- the call ----------------------------------------------------------------------------------------------------- */
+
+static mien_status bench_program(mien_bench *bench, const mien_bench_options *o)
+{
+    mien_status st = MIEN_OK;
+    bench_subject s = {0};
+    backend *b = NULL;
+    TRY(api_backend(&b, &o->compute));
+    TRY_OUT(create_subject(&s, o, b));
+    TRY_OUT(time_steps(bench, &s, o));
+    if (o->is_profiled)
+        TRY_OUT(collect_rows(bench, s.program));
+    mien_bench_result *r = &bench->result;
+    double flops = 0;
+    for (int i = 0; i < program_timing_count(s.program); i++)
+        flops += program_timing_at(s.program, i).flops;
+    program_memory memory = program_memory_used(s.program);
+    r->flops_per_s = flops / (1e-3 * r->ms);
+    r->planned_bytes = (int64_t)memory.planned_bytes;
+    r->sum_bytes = (int64_t)memory.sum_bytes;
+    r->size = model_spec_of(s.model)->image_size;
+    r->threads = b->threads(b);
+    r->precision = api_activation_type(b, &o->compute) == DTYPE_BF16 ? "bf16" : "f32";
+out:
+    program_free(s.program);
+    model_free(s.model);
+    api_backend_free(b);
+    return st;
+}
+
+mien_status mien_bench_run(mien_bench **out, const mien_bench_options *options)
+{
+    TRY(api_need(out, "mien_bench_run", "out"));
+    TRY(api_need(options, "mien_bench_run", "options"));
+    if (options->batch < 1 || options->size < 0 || options->steps < 5)
+        return mien_fail(MIEN_ERR_ARG, "mien_bench_run: batch %d, size %d, steps %d (wanted at least 1, 0, 5)",
+                         options->batch, options->size, options->steps);
+    if (options->what != MIEN_BENCH_DATA)
+        TRY(api_need(options->arch, "mien_bench_run", "arch"));
+    mien_status st = MIEN_OK;
+    mien_bench *b = NULL;
+    TRY(mem_zalloc(&b, 1));
+    TRY_OUT(arena_create(&b->texts, 0));
+    b->result = (mien_bench_result){.batch = options->batch, .isa = mien_isa(), .precision = "f32"};
+    TRY_OUT(options->what == MIEN_BENCH_DATA ? bench_data(&b->result, options) : bench_program(b, options));
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    b->result.peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
+    *out = b;
+    b = NULL;
+out:
+    mien_bench_free(b);
+    return st;
+}
+
+void mien_bench_free(mien_bench *b)
+{
+    if (!b)
+        return;
+    mem_free(b->rows);
+    arena_free(b->texts);
+    mem_free(b);
+}
+
+const mien_bench_result *mien_bench_result_of(const mien_bench *b)
+{
+    return &b->result;
+}
+
+int mien_bench_row_count(const mien_bench *b)
+{
+    return b->row_count;
+}
+
+const mien_bench_row *mien_bench_row_at(const mien_bench *b, int index)
+{
+    return index >= 0 && index < b->row_count ? &b->rows[index] : NULL;
+}

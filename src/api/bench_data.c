@@ -1,0 +1,187 @@
+/* mien bench data: how fast pictures come through the loader, from the user's folder or from JPEGs made for it. */
+#include "api/api.h"
+#include "api/bench_int.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "data/loader.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MADE_COUNT 256 /* pictures, or a batch where that is more */
+#define MADE_SIDE 256  /* pixels */
+#define MEASURE_NS 3000000000
+#define UNTIMED 4 /* batches: the loader's queue is full by then */
+#define SIZE 224
+
+/* A smooth random picture: what a JPEG of a face costs to decode, more or less. */
+static mien_status make_picture(image *im, int number)
+{
+    rng r = rng_at(1, 0, (uint64_t)number, RNG_BENCH);
+    uint8_t coarse[17][17][3];
+    TRY(image_resize_buffer(im, MADE_SIDE, MADE_SIDE));
+    for (size_t i = 0; i < sizeof coarse; i++)
+        ((uint8_t *)coarse)[i] = (uint8_t)rng_below(&r, 256);
+    for (int y = 0; y < MADE_SIDE; y++)
+        for (int x = 0; x < MADE_SIDE; x++)
+            for (int c = 0; c < 3; c++) {
+                int fx = x % 16, fy = y % 16, i = y / 16, j = x / 16;
+                int top = coarse[i][j][c] * (16 - fx) + coarse[i][j + 1][c] * fx;
+                int bottom = coarse[i + 1][j][c] * (16 - fx) + coarse[i + 1][j + 1][c] * fx;
+                im->pixels[(y * MADE_SIDE + x) * 3 + c] = (uint8_t)((top * (16 - fy) + bottom * fy) / 256);
+            }
+    return MIEN_OK;
+}
+
+/* FOLDER/face/N.jpg */
+static mien_status make_set(const char *folder, int count)
+{
+    char path[1100];
+    image im = {0};
+    mien_status st = MIEN_OK;
+    snprintf(path, sizeof path, "%s/face", folder);
+    TRY(file_make_folders(path));
+    for (int i = 0; i < count; i++) {
+        TRY_OUT(make_picture(&im, i));
+        snprintf(path, sizeof path, "%s/face/%d.jpg", folder, i);
+        TRY_OUT(image_write_jpeg(path, &im, 90));
+    }
+out:
+    image_free(&im);
+    return st;
+}
+
+static void remove_set(const char *folder, int count)
+{
+    char path[1100];
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/face/%d.jpg", folder, i);
+        unlink(path);
+    }
+    snprintf(path, sizeof path, "%s/face", folder);
+    rmdir(path);
+    rmdir(folder);
+}
+
+/* Every folder in the set is a class here: names do not matter. Lower-case names, freed with file_list_free. */
+static mien_status list_classes(char ***out, size_t *out_count, const char *path)
+{
+    char **names = NULL, *inner = NULL;
+    size_t count = 0, kept = 0;
+    mien_status st = MIEN_OK;
+    TRY(file_join(&inner, path, "train"));
+    const char *root = file_is_folder(inner) ? inner : path;
+    TRY_OUT(file_list(&names, &count, root));
+    for (size_t i = 0; i < count; i++) {
+        char *entry = NULL;
+        TRY_OUT(file_join(&entry, root, names[i]));
+        bool is_class = file_is_folder(entry) && names[i][0] != '.';
+        mem_free(entry);
+        if (!is_class)
+            continue;
+        char *name = names[i];
+        names[i] = names[kept];
+        names[kept++] = name;
+        for (; *name; name++)
+            *name = (char)(*name >= 'A' && *name <= 'Z' ? *name + 32 : *name);
+    }
+    if (!kept)
+        TRY_OUT(mien_fail(MIEN_ERR_FORMAT, "%s: no folder of pictures", path));
+    *out = names;
+    *out_count = count;
+    for (size_t i = kept; i < count; i++) { /* what is no class goes to the end and out of the count */
+        mem_free(names[i]);
+        names[i] = NULL;
+    }
+    *out_count = kept;
+    names = NULL;
+out:
+    mem_free(inner);
+    if (names)
+        file_list_free(names, count);
+    return st;
+}
+
+/* Batches until both `steps` of them and the time to measure are through. */
+static mien_status time_loader(mien_bench_result *result, loader *l, const mien_bench_options *o)
+{
+    progress p = api_progress(&o->compute);
+    int64_t start = 0, pictures = 0, timed = 0, elapsed = 0;
+    loader_batch batch = {0};
+    TRY(loader_start(l, 0, 0));
+    for (int64_t seen = 0, epoch = 0; timed < o->steps || elapsed < MEASURE_NS;) {
+        TRY(loader_next(l, &batch));
+        if (batch.count == 0) {
+            TRY(loader_start(l, (uint32_t)++epoch, 0));
+            continue;
+        }
+        if (++seen == UNTIMED) {
+            start = clock_ns();
+        } else if (seen > UNTIMED) {
+            timed++;
+            pictures += batch.count;
+            elapsed = clock_ns() - start;
+        }
+        if (progress_tell(&p, "bench", seen, 0, NULL))
+            return mien_fail(MIEN_ERR_CANCELLED, "bench: interrupted");
+    }
+    result->images_per_s = (double)pictures / ((double)elapsed * 1e-9);
+    result->ms = 1e3 * (double)o->batch / result->images_per_s;
+    return MIEN_OK;
+}
+
+static mien_status bench_set(mien_bench_result *result, const mien_bench_options *o, const char *path)
+{
+    mien_status st = MIEN_OK;
+    char **classes = NULL;
+    size_t class_count = 0;
+    dataset *data = NULL;
+    subset all = {0};
+    balance_plan plan = {0};
+    loader *l = NULL;
+    result->size = o->size ? o->size : SIZE;
+    result->threads = o->compute.threads ? o->compute.threads : thread_cores();
+    TRY_OUT(list_classes(&classes, &class_count, path));
+    TRY_OUT(dataset_open(&data, path, (const char *const *)classes, (int)class_count, DATASET_TRAIN));
+    TRY_OUT(subset_all(&all, data));
+    TRY_OUT(balance_plan_create(&plan, data, &all, false));
+    if (all.count < o->batch)
+        TRY_OUT(mien_fail(MIEN_ERR_ARG, "%s: %lld pictures (wanted at least a batch of %d)", path, (long long)all.count,
+                          o->batch));
+    TRY_OUT(loader_create(&l, &(loader_options){.plan = &plan,
+                                                .batch = o->batch,
+                                                .image_size = result->size,
+                                                .threads = result->threads,
+                                                .is_shuffled = true,
+                                                .seed = 1,
+                                                .max_bad_share = 0.01}));
+    TRY_OUT(time_loader(result, l, o));
+out:
+    loader_free(l);
+    balance_plan_free(&plan);
+    subset_free(&all);
+    dataset_free(data);
+    file_list_free(classes, class_count);
+    return st;
+}
+
+mien_status bench_data(mien_bench_result *result, const mien_bench_options *options)
+{
+    if (options->data)
+        return bench_set(result, options, options->data);
+    char folder[1024];
+    int count = options->batch > MADE_COUNT ? options->batch : MADE_COUNT;
+    const char *root = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/mien-bench-XXXXXX", root && *root ? root : "/tmp");
+    if (!mkdtemp(folder))
+        return file_fail(folder, "cannot be made", errno);
+    mien_status st = make_set(folder, count);
+    if (st == MIEN_OK)
+        st = bench_set(result, options, folder);
+    remove_set(folder, count);
+    return st;
+}

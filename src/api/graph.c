@@ -1,0 +1,153 @@
+/* mien_graph_text: one graph told after each pass. */
+#include "api/api.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "graph/program.h"
+#include "nn/model.h"
+
+#include <string.h>
+
+#define SMALL "small"
+
+/* What is told: an architecture of the zoo behind a model, or the small network with its own store. */
+typedef struct {
+    model *model; /* NULL: small */
+    param_store *small;
+    graph *graph;
+    model_io io;
+} subject;
+
+/* A network of one residual block, small enough to be read whole: docs/architecture.md goes through it. */
+static mien_status describe_small(subject *s, const mien_graph_options *o, const model_graph_options *options)
+{
+    static const float half[3] = {0.5f, 0.5f, 0.5f};
+    int64_t size = o->size ? o->size : 32;
+    value_id x = NO_VALUE;
+    TRY(param_store_create(&s->small));
+    TRY(graph_create(&s->graph, options->activation_type, options->is_training));
+    graph *g = s->graph;
+    TRY(graph_input(g, &s->io.images, "images", DTYPE_U8, shape_of(4, (int64_t)o->batch, size, size, (int64_t)3)));
+    TRY(op_normalise(g, &x, "normalise", s->io.images, half, half));
+    net n = {.g = g, .params = s->small, .status = MIEN_OK};
+    x = net_conv2d(&n, "conv1", x, (conv_spec){.out = 8, .kernel = 3, .stride = 2, .pad = 1});
+    x = net_batch_norm(&n, "bn1", x, 1e-5f);
+    x = net_activation(&n, "relu1", x, ACT_RELU);
+    value_id y = net_conv2d(&n, "conv2", x, (conv_spec){.out = 8, .kernel = 3, .stride = 1, .pad = 1});
+    y = net_batch_norm(&n, "bn2", y, 1e-5f);
+    y = net_activation(&n, "relu2", net_add(&n, "add", y, x), ACT_RELU);
+    y = net_global_mean(&n, "pool", y);
+    y = net_linear(&n, "fc", y, (linear_spec){.out = o->classes, .bound = 0.1f, .weight_rank = 2, .is_f32 = true});
+    TRY(n.status);
+    if (options->is_training) {
+        TRY(graph_input(g, &s->io.labels, "labels", DTYPE_I32, shape_of(1, (int64_t)o->batch)));
+        TRY(op_cross_entropy(g, &s->io.loss, &s->io.probabilities, "loss", y, s->io.labels, NO_VALUE,
+                             options->label_smoothing));
+        graph_mark_output(g, s->io.loss);
+    } else {
+        TRY(op_softmax(g, &s->io.probabilities, "softmax", y));
+    }
+    graph_mark_output(g, s->io.probabilities);
+    TRY(param_store_alloc(s->small, options->is_training));
+    param_store_init(s->small, 1);
+    return MIEN_OK;
+}
+
+static mien_status describe_architecture(subject *s, const char *arch, const mien_graph_options *o,
+                                         const model_graph_options *options)
+{
+    const char *classes[MODEL_MAX_CLASSES];
+    for (int i = 0; i < o->classes; i++)
+        classes[i] = "class"; /* no name is ever looked at */
+    model_spec spec = {.task = "lsd",
+                       .arch = arch,
+                       .classes = classes,
+                       .class_count = o->classes,
+                       .image_size = o->size,
+                       .mean = {0.5f, 0.5f, 0.5f},
+                       .std = {0.5f, 0.5f, 0.5f}};
+    TRY(model_create(&s->model, &spec));
+    TRY(model_init(s->model, 1, options->is_training));
+    return model_describe(&s->graph, &s->io, s->model, options);
+}
+
+static mien_status add_pass(str *text, const char *title, graph *g)
+{
+    TRY(str_printf(text, "%s== %s\n", text->length ? "\n" : "", title));
+    return graph_print(g, text);
+}
+
+/* Fuses, differentiates, adds the update: what model_graph does, told on the way. */
+static mien_status run_passes(str *text, subject *s, const model_graph_options *options)
+{
+    TRY(add_pass(text, "described", s->graph));
+    TRY(graph_fuse(s->graph));
+    TRY(add_pass(text, "fused", s->graph));
+    if (!options->is_training)
+        return MIEN_OK;
+    TRY(graph_differentiate(s->graph, s->io.loss, NO_VALUE, NULL));
+    optimizer_attr update = *options->optimizer;
+    update.loss = s->io.loss;
+    TRY(op_optimizer(s->graph, "optimizer", &update));
+    return add_pass(text, "differentiated, with the update", s->graph);
+}
+
+/* Prepared by the backend and planned: the graph is the program's then. */
+static mien_status run_program(str *text, subject *s, backend *b)
+{
+    program *p = NULL;
+    graph *g = s->graph;
+    s->graph = NULL;
+    TRY(program_create(&p, g, b, param_store_memory(s->model ? model_params(s->model) : s->small)));
+    program_memory used = program_memory_used(p);
+    mien_status st = str_printf(text, "\n== prepared by the %s backend for %s, and planned\n", b->name, b->isa(b));
+    if (st == MIEN_OK)
+        st = program_print(p, text);
+    if (st == MIEN_OK)
+        st = str_printf(
+            text, "activations and scratch: %zu bytes planned, %zu the sum of all tensors; packed weights: %zu bytes\n",
+            used.planned_bytes, used.sum_bytes, used.constant_bytes);
+    program_free(p);
+    return st;
+}
+
+static mien_status tell(str *text, const char *arch, const mien_graph_options *o)
+{
+    mien_status st = MIEN_OK;
+    backend *b = NULL;
+    subject s = {.io = {NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE}};
+    optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
+    TRY(api_backend(&b, &o->compute));
+    model_graph_options options = {.batch = o->batch,
+                                   .activation_type = api_activation_type(b, &o->compute),
+                                   .is_training = !o->is_inference,
+                                   .label_smoothing = 0.2f,
+                                   .optimizer = &adam};
+    TRY_OUT(strcmp(arch, SMALL) ? describe_architecture(&s, arch, o, &options) : describe_small(&s, o, &options));
+    TRY_OUT(run_passes(text, &s, &options));
+    TRY_OUT(run_program(text, &s, b));
+out:
+    graph_free(s.graph);
+    model_free(s.model);
+    param_store_free(s.small);
+    api_backend_free(b);
+    return st;
+}
+
+mien_status mien_graph_text(char **out, const char *arch, const mien_graph_options *options)
+{
+    TRY(api_need(out, "mien_graph_text", "out"));
+    TRY(api_need(arch, "mien_graph_text", "arch"));
+    mien_graph_options defaults = MIEN_GRAPH_OPTIONS_INIT;
+    const mien_graph_options *o = options ? options : &defaults;
+    if (o->batch < 1 || o->size < 0 || o->classes < 1 || o->classes > MODEL_MAX_CLASSES)
+        return mien_fail(MIEN_ERR_ARG, "mien_graph_text: batch %d, size %d, classes %d (wanted at least 1, 0, 1)",
+                         o->batch, o->size, o->classes);
+    str text = {0};
+    mien_status st = MIEN_OK;
+    TRY_OUT(tell(&text, arch, o));
+    *out = text.text;
+    text = (str){0};
+out:
+    str_free(&text);
+    return st;
+}
