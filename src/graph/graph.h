@@ -35,7 +35,7 @@ typedef struct {
     value_kind kind;
     dtype type;
     shape shape;
-    node_id producer;    /* VALUE_TENSOR: the node that writes it; else NO_NODE */
+    node_id producer;    /* VALUE_TENSOR, VALUE_GRAD: the node that writes it; else NO_NODE */
     size_t param_offset; /* VALUE_PARAM, VALUE_GRAD: element offset in the arena */
     bool requires_grad;  /* a trainable parameter, or a tensor that depends on one */
     bool is_output;      /* readable after a run: its memory is not reused */
@@ -66,11 +66,10 @@ arena *graph_arena(graph *g);
 dtype graph_activation_type(const graph *g);
 bool graph_is_training(const graph *g);
 
-/* Names of what follows get this prefix ("layer1.0."); returns nothing, copies the text. */
-MIEN_MUST_USE mien_status graph_set_prefix(graph *g, const char *prefix);
-
+/* Names are unique in a graph; a shape has 0 to SHAPE_MAX_RANK dimensions of at least 1 (an empty batch is refused). */
 MIEN_MUST_USE mien_status graph_input(graph *g, value_id *out, const char *name, dtype type, shape s);
-/* A parameter at element offset `param_offset` of the store's arenas; trainable ones get a gradient slice. */
+/* A parameter at element offset `param_offset` of the store's arenas; in training graphs trainable ones get a gradient
+ * slice. A name given before with the same shape and offset is the same value. */
 MIEN_MUST_USE mien_status graph_param(graph *g, value_id *out, const char *name, shape s, size_t param_offset,
                                       bool is_trainable);
 value_id graph_step(graph *g); /* the step parameters */
@@ -82,7 +81,7 @@ MIEN_MUST_USE mien_status graph_add(graph *g, node_id *out, const op_def *op, co
 /* Creates the node's next output; called by shape rules. */
 MIEN_MUST_USE mien_status graph_add_output(graph *g, node_id n, dtype type, shape s);
 /* The node's next output is absent (NO_VALUE): outputs keep their positions. */
-MIEN_MUST_USE mien_status graph_skip_output(graph *g, node_id n);
+void graph_skip_output(graph *g, node_id n);
 /* Fills an absent output in; called by gradient rules for what the forward pass must save. */
 MIEN_MUST_USE mien_status graph_fill_output(graph *g, node_id n, int index, dtype type, shape s);
 /* Places a new node directly before `before` (a backend's packing and layout changes). */

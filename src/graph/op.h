@@ -19,12 +19,17 @@ struct op_def {
      * for it and would not otherwise (mask, index) the rule adds to the forward node's outputs. NULL: not
      * differentiable. */
     mien_status (*grad)(graph *g, node_id n, const value_id *out_grads, const bool *needs, value_id *in_grads);
-    /* Output 0 may take the memory of this input where the input dies here and both are as large; -1 none. Kernels of
+    /* Output 0 may take the memory of this input where the input dies here and both are as large, in the same layout
+     * (graph_value.packed equal); -1 none. Kernels of
      * such operators accept dst == src: activation, activation_dx, add, scale, scale_dx, dropout, softmax, batch_norm
      * (y over x), batch_norm_dx (dx over dy). */
     int inplace_input;
+    /* Output 0 is a loss: its gradient is 1, which the gradient rule knows and no tensor holds. */
+    bool is_loss;
     /* Multiply-add pairs x 2 of one run, for profiles; NULL: counts as memory traffic alone. */
     double (*flops)(graph *g, node_id n);
+    /* Appends what tells two nodes of this operator apart: " stride 2 relu". NULL: nothing. */
+    mien_status (*print)(const graph_node *node, str *out);
 };
 
 /* For gradient rules: a backward node of `forward`, named "<forward's name>:<suffix>". */
@@ -174,7 +179,8 @@ MIEN_MUST_USE mien_status op_cross_entropy(graph *g, value_id *loss, value_id *p
                                            value_id logits, value_id labels, value_id class_weights, float smoothing);
 
 /* --- update ------------------------------------------------------------------------------------------------------- */
-/* One node that moves every trainable parameter: inputs are step, then all VALUE_GRADs. The kernel walks `ranges` of
+/* One node that moves every trainable parameter that has a gradient: inputs are step, those VALUE_GRADs and, last, the
+ * loss. The kernel walks `ranges` of
  * the arenas. Adam as torch.optim.Adam (weight decay added to the gradient), SGD as torch.optim.SGD (momentum, no
  * dampening, no Nesterov). lr and the step number come from step_params; a step whose loss or gradient is not finite
  * sets step.is_nonfinite and changes nothing. */

@@ -3,6 +3,8 @@
 #ifndef GRAPH_TENSOR_H
 #define GRAPH_TENSOR_H
 
+#include "base/status.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +22,9 @@ size_t dtype_bytes(dtype t);
 const char *dtype_name(dtype t); /* "f32" */
 int64_t shape_count(const shape *s);
 bool shape_equal(const shape *a, const shape *b);
+/* MIEN_ERR_SHAPE where a dimension is below 1 or the elements, at 8 bytes each, would not fit in memory. */
+MIEN_MUST_USE mien_status shape_check(const shape *s);
+enum { SHAPE_TEXT_BYTES = 128 };
 /* "[16, 7, 7, 2048]" into dst; returns dst. */
 char *shape_print(char *dst, size_t bytes, const shape *s);
 shape shape_of(int rank, ...); /* rank int64_t values */

@@ -1,0 +1,240 @@
+/* Binding and running. All decisions fall in program_create; program_run is a loop over kernels. */
+#include "graph/exec/program_int.h"
+
+#include "base/mem.h"
+#include "base/progress.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- binding ------------------------------------------------------------------------------------------------------ */
+
+static mien_status check_params(const program *p)
+{
+    for (value_id v = 0; v < graph_value_count(p->g); v++) {
+        const graph_value *value = graph_value_at(p->g, v);
+        if (value->kind != VALUE_PARAM && value->kind != VALUE_GRAD)
+            continue;
+        const size_t count = (size_t)shape_count(&value->shape);
+        if (value->param_offset > p->params.count || count > p->params.count - value->param_offset)
+            return mien_fail(MIEN_ERR_ARG, "%s: elements %zu to %zu (wanted within %zu)", value->name,
+                             value->param_offset, value->param_offset + count, p->params.count);
+        if (value->kind == VALUE_GRAD && !p->params.grads)
+            return mien_fail(MIEN_ERR_ARG, "%s: the parameters have no gradient arena", value->name);
+    }
+    return MIEN_OK;
+}
+
+static size_t largest_scratch(const program *p)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < graph_order_count(p->g); i++) {
+        const kernel *k = p->kernels[graph_order_at(p->g, i)];
+        bytes = k->scratch_bytes > bytes ? k->scratch_bytes : bytes;
+    }
+    return bytes;
+}
+
+void *program_address(const program *p, value_id v)
+{
+    if (v == NO_VALUE)
+        return NULL;
+    const graph_value *value = graph_value_at(p->g, v);
+    if (value->kind == VALUE_PARAM)
+        return p->params.values + value->param_offset;
+    if (value->kind == VALUE_GRAD)
+        return p->params.grads + value->param_offset;
+    return p->plan.values[v].place == PLACE_NONE ? NULL : p->block + p->plan.values[v].offset;
+}
+
+static mien_status address_table(const program *p, void *const **out, const value_id *values, int count)
+{
+    void **table = NULL;
+    TRY(arena_alloc(graph_arena(p->g), &table, count));
+    for (int i = 0; i < count; i++)
+        table[i] = program_address(p, values[i]);
+    *out = table;
+    return MIEN_OK;
+}
+
+static mien_status bind_node(program *p, node_id n)
+{
+    const graph_node *node = graph_node_at(p->g, n);
+    kernel *k = p->kernels[n];
+    kernel_io *io = &p->ios[n];
+    TRY(address_table(p, &io->inputs, node->inputs, node->input_count));
+    TRY(address_table(p, &io->outputs, node->outputs, node->output_count));
+    io->scratch = k->scratch_bytes ? p->block + p->plan.scratch_offset : NULL;
+    io->params = &p->params;
+    mien_status st = k->bind(k, io);
+    return st == MIEN_OK ? st : mien_fail_in(st, "%s", node->name);
+}
+
+/* Inputs and step parameters begin as zero; tensors hold what a run leaves in them. */
+static void clear_kept(program *p)
+{
+    for (value_id v = 0; v < graph_value_count(p->g); v++)
+        if (p->plan.values[v].place == PLACE_KEPT)
+            memset(p->block + p->plan.values[v].offset, 0, p->plan.values[v].bytes);
+}
+
+static mien_status finalise(program *p)
+{
+    graph *g = p->g;
+    TRY(plan_make(&p->plan, g, largest_scratch(p)));
+    void *block = NULL;
+    TRY(p->b->alloc(p->b, &block, p->plan.block_bytes));
+    p->block = block;
+    clear_kept(p);
+    TRY(arena_alloc(graph_arena(g), &p->ios, graph_node_count(g)));
+    TRY(arena_alloc(graph_arena(g), &p->seconds, p->plan.run_count));
+    for (int i = 0; i < graph_order_count(g); i++)
+        TRY(bind_node(p, graph_order_at(g, i)));
+    return program_refresh(p);
+}
+
+mien_status program_create(program **out, graph *g, backend *b, const param_memory *params)
+{
+    program *p = NULL;
+    mien_status st = mem_zalloc(&p, 1);
+    if (st != MIEN_OK) {
+        graph_free(g);
+        return st;
+    }
+    *p = (program){.g = g, .b = b, .params = *params};
+    TRY_OUT(check_params(p));
+    TRY_OUT(b->prepare(b, g, &p->kernels));
+    TRY_OUT(finalise(p));
+    *out = p;
+    p = NULL;
+out:
+    program_free(p);
+    return st;
+}
+
+void program_free(program *p)
+{
+    if (!p)
+        return;
+    for (node_id n = 0; p->kernels && n < graph_node_count(p->g); n++)
+        if (p->kernels[n])
+            p->kernels[n]->free(p->kernels[n]);
+    if (p->block)
+        p->b->dealloc(p->b, p->block);
+    graph_free(p->g);
+    mem_free(p);
+}
+
+void *program_data(program *p, value_id v)
+{
+    return program_address(p, v);
+}
+
+step_params *program_step(program *p)
+{
+    return program_address(p, graph_step(p->g));
+}
+
+program_memory program_memory_used(const program *p)
+{
+    const plan *m = &p->plan;
+    return (program_memory){.planned_bytes = m->kept_bytes + m->reused_bytes + m->scratch_bytes,
+                            .sum_bytes = m->sum_bytes,
+                            .constant_bytes = m->constant_bytes,
+                            .scratch_bytes = m->scratch_bytes};
+}
+
+/* --- running ------------------------------------------------------------------------------------------------------ */
+
+static mien_status fail_at(const program *p, node_id n, mien_status st)
+{
+    return mien_fail_in(st, "%s", graph_node_at(p->g, n)->name);
+}
+
+mien_status program_refresh(program *p)
+{
+    for (int i = 0; i < p->plan.refresh_count; i++) {
+        kernel *k = p->kernels[p->plan.refresh[i]];
+        mien_status st = k->run(k);
+        if (st != MIEN_OK)
+            return fail_at(p, p->plan.refresh[i], st);
+    }
+    return MIEN_OK;
+}
+
+static mien_status run_profiled(program *p)
+{
+    const int slot = p->profiled_runs % PROFILE_RUNS;
+    int64_t before = clock_ns();
+    for (int i = 0; i < p->plan.run_count; i++) {
+        kernel *k = p->kernels[p->plan.run[i]];
+        mien_status st = k->run(k);
+        if (st != MIEN_OK)
+            return fail_at(p, p->plan.run[i], st);
+        int64_t after = clock_ns();
+        p->seconds[i][slot] = (float)((double)(after - before) * 1e-9);
+        before = after;
+    }
+    p->profiled_runs++;
+    return MIEN_OK;
+}
+
+mien_status program_run(program *p)
+{
+    if (p->is_profiling)
+        return run_profiled(p);
+    for (int i = 0; i < p->plan.run_count; i++) {
+        kernel *k = p->kernels[p->plan.run[i]];
+        mien_status st = k->run(k);
+        if (st != MIEN_OK)
+            return fail_at(p, p->plan.run[i], st);
+    }
+    return MIEN_OK;
+}
+
+/* --- profile ------------------------------------------------------------------------------------------------------ */
+
+void program_profile(program *p, bool is_on)
+{
+    if (is_on && !p->is_profiling)
+        p->profiled_runs = 0;
+    p->is_profiling = is_on;
+}
+
+int program_timing_count(const program *p)
+{
+    return p->plan.run_count;
+}
+
+static int compare_seconds(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static double median_seconds(const program *p, int position)
+{
+    float sorted[PROFILE_RUNS];
+    const int count = p->profiled_runs < PROFILE_RUNS ? p->profiled_runs : PROFILE_RUNS;
+    if (count == 0)
+        return 0;
+    memcpy(sorted, p->seconds[position], (size_t)count * sizeof *sorted);
+    qsort(sorted, (size_t)count, sizeof *sorted, compare_seconds);
+    return ((double)sorted[(count - 1) / 2] + (double)sorted[count / 2]) / 2;
+}
+
+program_timing program_timing_at(const program *p, int index)
+{
+    assert(index >= 0 && index < p->plan.run_count);
+    const node_id n = p->plan.run[index];
+    const graph_node *node = graph_node_at(p->g, n);
+    const kernel *k = p->kernels[n];
+    return (program_timing){.node = node->name,
+                            .op = node->op->name,
+                            .implementation = k->implementation,
+                            .phase = node->phase,
+                            .seconds = median_seconds(p, index),
+                            .flops = node->op->flops ? node->op->flops(p->g, n) : 0,
+                            .bytes = k->bytes_moved};
+}

@@ -1,0 +1,32 @@
+/* The inside of a program, for the files of exec/ and for tests that look at the plan. */
+#ifndef GRAPH_EXEC_PROGRAM_INT_H
+#define GRAPH_EXEC_PROGRAM_INT_H
+
+#include "graph/plan.h"
+#include "graph/program.h"
+
+/* Times are kept of the last this many runs. */
+enum { PROFILE_RUNS = 64 };
+
+struct program {
+    graph *g;         /* owned */
+    backend *b;       /* borrowed */
+    kernel **kernels; /* by node id, in the graph's arena; NULL for removed nodes */
+    kernel_io *ios;   /* by node id, likewise */
+    param_memory params;
+    plan plan;
+    unsigned char *block; /* plan.block_bytes, from the backend */
+    bool is_profiling;
+    int profiled_runs;
+    float (*seconds)[PROFILE_RUNS]; /* by position in plan.run, then run modulo PROFILE_RUNS */
+};
+
+/* Where a value's bytes are; NULL for NO_VALUE. */
+void *program_address(const program *p, value_id v);
+/* One run, each node watched: before it, its outputs (but those in place) and scratch are filled with 0xff bytes; after
+ * it, nothing may have changed but its outputs, its scratch, parameters' gradients it writes, and, for nodes that write
+ * parameters (batch_norm, optimizer), those. MIEN_ERR_INTERNAL names the node and the value that it spoiled. For tests:
+ * slow. */
+MIEN_MUST_USE mien_status program_run_checked(program *p);
+
+#endif
