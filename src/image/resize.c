@@ -1,10 +1,10 @@
 /* Pillow's bilinear resize, equal to the last bit: a triangle as wide as the shrink factor, weights rounded to 22 bits,
- * each pass rounded to 8 bits, rows first. Source: Pillow, src/libImaging/Resample.c (9.x to 12.x give the same
- * numbers).
+ * each pass rounded to 8 bits, the horizontal one first (Pillow 13 begins with the vertical one where the height
+ * shrinks more). Source: Pillow 9.4, src/libImaging/Resample.c.
  *
- * What differs is the order of work: rows are widened to a 32-bit lane per channel, so that a tap is one vector
- * multiply, and the horizontal results live in a ring of as many rows as the vertical filter is high, so that they stay
- * in cache. */
+ * What differs is the order of work: a pixel's channels are lanes of one vector, so that a tap is one multiplication,
+ * and the horizontal results live in a ring of as many rows as the vertical filter is high, so that they stay in cache.
+ */
 #include "image/image_int.h"
 
 #include "base/mem.h"
@@ -21,22 +21,23 @@ typedef int32_t lanes __attribute__((vector_size(LANES * sizeof(int32_t))));
 typedef uint8_t byte_lanes __attribute__((vector_size(16)));
 typedef uint16_t short_lanes __attribute__((vector_size(16)));
 
-/* Four bytes at `src`, a lane each. Two interleavings with zero: compilers make one instruction of each, and none of
- * __builtin_convertvector. */
+/* Four bytes at `src`, a lane each. Two interleavings with zero are two instructions; of __builtin_convertvector the
+ * compiler makes a dozen. */
 static inline lanes pixel_load(const uint8_t *src)
 {
     uint32_t word;
     memcpy(&word, src, sizeof word);
     byte_lanes bytes = (byte_lanes)(lanes){(int32_t)word, 0, 0, 0}, zero = {0};
-    short_lanes shorts = (short_lanes)__builtin_shuffle(
-        bytes, zero, (byte_lanes){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
-    return (lanes)__builtin_shuffle(shorts, (short_lanes){0}, (short_lanes){0, 8, 1, 9, 2, 10, 3, 11});
+    short_lanes shorts =
+        (short_lanes)__builtin_shufflevector(bytes, zero, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return (lanes)__builtin_shufflevector(shorts, (short_lanes)zero, 0, 8, 1, 9, 2, 10, 3, 11);
 }
+
 /* The low byte of each lane to four bytes at `dst`. */
 static inline void pixel_store(uint8_t *dst, lanes pixel)
 {
-    byte_lanes bytes =
-        __builtin_shuffle((byte_lanes)pixel, (byte_lanes){0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12});
+    byte_lanes all = (byte_lanes)pixel;
+    byte_lanes bytes = __builtin_shufflevector(all, all, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
     memcpy(dst, &bytes, LANES);
 }
 
