@@ -2,11 +2,13 @@
 #ifndef TESTS_IMAGE_PICTURE_H
 #define TESTS_IMAGE_PICTURE_H
 
-#include "support.h"
+#include "no_memory.h"
+#include "testing.h"
 
 #include "base/file.h"
 #include "image/image_int.h"
 
+#include <limits.h>
 #include <math.h>
 
 #define FIXTURES MIEN_SOURCE_DIR "/tests/data/image/"

@@ -92,9 +92,9 @@ static void blur__impossible_sigma__refused(void **state)
 {
     (void)state;
     image im = picture_hashed(4, 4);
-    assert_fails(image_blur(&im, 0.0f, scratch), MIEN_ERR_ARG, "sigma 0");
-    assert_fails(image_blur(&im, 10.5f, scratch), MIEN_ERR_ARG, "sigma 10.5");
-    assert_fails(image_blur(&im, NAN, scratch), MIEN_ERR_ARG, "sigma nan");
+    assert_failure(image_blur(&im, 0.0f, scratch), MIEN_ERR_ARG, "sigma 0");
+    assert_failure(image_blur(&im, 10.5f, scratch), MIEN_ERR_ARG, "sigma 10.5");
+    assert_failure(image_blur(&im, NAN, scratch), MIEN_ERR_ARG, "sigma nan");
     image_free(&im);
 }
 
@@ -119,8 +119,8 @@ static void noise__grey_picture__is_normal(void **state)
     assert_near(squares / n, 1.0, 0.03);
     assert_near(fourth / squares * n / squares, 3.0, 0.15); /* a uniform one has 1.8 */
     assert_near((double)within_one / n, 0.7063, 0.01);
-    assert_fails(image_noise(&im, 256.0f, &r, scratch), MIEN_ERR_ARG, "deviation 256");
-    assert_fails(image_noise(&im, NAN, &r, scratch), MIEN_ERR_ARG, "deviation nan");
+    assert_failure(image_noise(&im, 256.0f, &r, scratch), MIEN_ERR_ARG, "deviation 256");
+    assert_failure(image_noise(&im, NAN, &r, scratch), MIEN_ERR_ARG, "deviation nan");
     image_free(&im);
 }
 

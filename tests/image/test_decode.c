@@ -133,7 +133,7 @@ static void decode__cut_in_the_pixels__says_truncated(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t length;
         uint8_t *bytes = picture_file(cases[i].name, &length);
-        assert_fails(image_decode(&got, bytes, length * 3 / 4, "cut.bin"), MIEN_ERR_FORMAT, cases[i].message);
+        assert_failure(image_decode(&got, bytes, length * 3 / 4, "cut.bin"), MIEN_ERR_FORMAT, cases[i].message);
         mem_free(bytes);
     }
     image_free(&got);
@@ -190,18 +190,18 @@ static void decode__no_image_at_all__says_so(void **state)
     (void)state;
     char folder[PATH_MAX], path[PATH_MAX + 32];
     image got = {0};
-    temp_make(folder);
+    temp_folder_make(folder, sizeof folder);
     snprintf(path, sizeof path, "%s/face.jpg", folder);
-    assert_fails(image_read(&got, path), MIEN_ERR_IO, "face.jpg: ");
+    assert_failure(image_read(&got, path), MIEN_ERR_IO, "face.jpg: ");
     assert_ok(file_write_all(path, "", 0));
-    assert_fails(image_read(&got, path), MIEN_ERR_FORMAT, "face.jpg: empty file");
+    assert_failure(image_read(&got, path), MIEN_ERR_FORMAT, "face.jpg: empty file");
     assert_ok(file_write_all(path, "A face, described in words.\n", 28));
-    assert_fails(image_read(&got, path), MIEN_ERR_FORMAT, "face.jpg: not a JPEG, PNG or WebP image");
+    assert_failure(image_read(&got, path), MIEN_ERR_FORMAT, "face.jpg: not a JPEG, PNG or WebP image");
     assert_ok(file_write_all(path, "\xff\xd8", 2));
-    assert_fails(image_read(&got, path), MIEN_ERR_FORMAT, "face.jpg: not a JPEG, PNG or WebP image");
-    assert_fails(image_read(&got, folder), MIEN_ERR_IO, folder);
+    assert_failure(image_read(&got, path), MIEN_ERR_FORMAT, "face.jpg: not a JPEG, PNG or WebP image");
+    assert_failure(image_read(&got, folder), MIEN_ERR_IO, folder);
     assert_null(got.pixels);
-    temp_remove(folder);
+    temp_folder_remove(folder);
 }
 
 /* The content decides: a PNG called .jpg is read. */
@@ -212,12 +212,12 @@ static void decode__wrong_name__still_read(void **state)
     size_t length;
     uint8_t *bytes = picture_file("rgb8.png", &length);
     image got = {0}, wanted = picture_expected("rgb8.png");
-    temp_make(folder);
+    temp_folder_make(folder, sizeof folder);
     snprintf(path, sizeof path, "%s/face.jpg", folder);
     assert_ok(file_write_all(path, bytes, length));
     assert_ok(image_read(&got, path));
     assert_pictures_equal(&got, &wanted, 0, "PNG named .jpg");
-    temp_remove(folder);
+    temp_folder_remove(folder);
     image_free(&got);
     image_free(&wanted);
     mem_free(bytes);
@@ -288,7 +288,7 @@ static void decode__too_many_pixels__refused_before_memory(void **state)
         claim_size(bytes, length, cases[i].kind, cases[i].width, cases[i].height);
         image got = {0};
         int64_t before = mem_count();
-        assert_fails(image_decode(&got, bytes, length, "huge"), MIEN_ERR_FORMAT, cases[i].message);
+        assert_failure(image_decode(&got, bytes, length, "huge"), MIEN_ERR_FORMAT, cases[i].message);
         assert_int_equal(mem_count(), before);
         assert_null(got.pixels);
         mem_free(bytes);
@@ -304,8 +304,8 @@ static void decode__pixel_limit__is_the_last_allowed(void **state)
         uint8_t *bytes = picture_file(names[i], &length);
         image got = {0};
         assert_ok(image_decode_limited(&got, bytes, length, "limit", 24 * 17));
-        assert_fails(image_decode_limited(&got, bytes, length, "limit", 24 * 17 - 1), MIEN_ERR_FORMAT,
-                     "limit: 24x17 pixels (at most 407)");
+        assert_failure(image_decode_limited(&got, bytes, length, "limit", 24 * 17 - 1), MIEN_ERR_FORMAT,
+                       "limit: 24x17 pixels (at most 407)");
         image_free(&got);
         mem_free(bytes);
     }
@@ -322,7 +322,7 @@ static void decode__size_without_data__refused(void **state)
         uint8_t *bytes = picture_file(names[i], &length);
         claim_size(bytes, length, strstr(names[i], "png") ? "png" : "jpg", 3000, 3000);
         image got = {0};
-        assert_fails(image_decode(&got, bytes, length, "hollow"), MIEN_ERR_FORMAT, "hollow: ");
+        assert_failure(image_decode(&got, bytes, length, "hollow"), MIEN_ERR_FORMAT, "hollow: ");
         image_free(&got);
         mem_free(bytes);
     }
@@ -347,7 +347,7 @@ static void decode__thousand_scans__refused(void **state)
         memcpy(many + end + i * scan_bytes, bytes + start, scan_bytes);
     memcpy(many + end + COPIES * scan_bytes, bytes + end, length - end);
     image got = {0};
-    assert_fails(image_decode(&got, many, total, "scans"), MIEN_ERR_FORMAT, "scans: more than 200 scans");
+    assert_failure(image_decode(&got, many, total, "scans"), MIEN_ERR_FORMAT, "scans: more than 200 scans");
     image_free(&got);
     mem_free(many);
     mem_free(bytes);

@@ -7,14 +7,14 @@ static char folder[PATH_MAX];
 static int set_up(void **state)
 {
     (void)state;
-    temp_make(folder);
+    temp_folder_make(folder, sizeof folder);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    temp_remove(folder);
+    temp_folder_remove(folder);
     return 0;
 }
 
@@ -90,9 +90,9 @@ static void encode_jpeg__quality_out_of_range__refused(void **state)
     image im = picture_hashed(8, 8);
     uint8_t *bytes;
     size_t length;
-    assert_fails(image_encode_jpeg(&bytes, &length, &im, 0), MIEN_ERR_ARG, "JPEG quality 0 (wanted 1..100)");
-    assert_fails(image_encode_jpeg(&bytes, &length, &im, 101), MIEN_ERR_ARG, "JPEG quality 101 (wanted 1..100)");
-    assert_fails(image_write_jpeg(in_folder("a.jpg"), &im, 101), MIEN_ERR_ARG, "a.jpg: JPEG quality 101");
+    assert_failure(image_encode_jpeg(&bytes, &length, &im, 0), MIEN_ERR_ARG, "JPEG quality 0 (wanted 1..100)");
+    assert_failure(image_encode_jpeg(&bytes, &length, &im, 101), MIEN_ERR_ARG, "JPEG quality 101 (wanted 1..100)");
+    assert_failure(image_write_jpeg(in_folder("a.jpg"), &im, 101), MIEN_ERR_ARG, "a.jpg: JPEG quality 101");
     assert_folder_holds(0);
     image_free(&im);
 }
@@ -105,7 +105,7 @@ static void encode_jpeg__wider_than_jpeg_can__refused(void **state)
     size_t length;
     assert_ok(image_resize_buffer(&im, 70000, 1));
     memset(im.pixels, 1, image_bytes(&im));
-    assert_fails(image_encode_jpeg(&bytes, &length, &im, 90), MIEN_ERR_UNSUPPORTED, "JPEG encoder: ");
+    assert_failure(image_encode_jpeg(&bytes, &length, &im, 90), MIEN_ERR_UNSUPPORTED, "JPEG encoder: ");
     image_free(&im);
 }
 
@@ -113,8 +113,8 @@ static void write__impossible_place__leaves_nothing(void **state)
 {
     (void)state;
     image im = picture_hashed(8, 8);
-    assert_fails(image_write_png(in_folder("none/a.png"), &im), MIEN_ERR_IO, "none/a.png");
-    assert_fails(image_write_jpeg(in_folder("none/a.jpg"), &im, 90), MIEN_ERR_IO, "none/a.jpg");
+    assert_failure(image_write_png(in_folder("none/a.png"), &im), MIEN_ERR_IO, "none/a.png");
+    assert_failure(image_write_jpeg(in_folder("none/a.jpg"), &im, 90), MIEN_ERR_IO, "none/a.jpg");
     assert_folder_holds(0);
     image_free(&im);
 }

@@ -20,8 +20,8 @@ static void resize_buffer__smaller_picture__keeps_its_memory(void **state)
     assert_int_equal(im.capacity, capacity);
     assert_int_equal(im.width, 5);
     assert_int_equal(im.height, 20);
-    assert_fails(image_resize_buffer(&im, 0, 5), MIEN_ERR_ARG, "0x5 pixels");
-    assert_fails(image_resize_buffer(&im, INT32_MAX, INT32_MAX), MIEN_ERR_NOMEM, "");
+    assert_failure(image_resize_buffer(&im, 0, 5), MIEN_ERR_ARG, "0x5 pixels");
+    assert_failure(image_resize_buffer(&im, INT32_MAX, INT32_MAX), MIEN_ERR_NOMEM, "");
     assert_ptr_equal(im.pixels, kept); /* a refused size leaves the picture as it was */
     assert_int_equal(im.width, 5);
     image_free(&im);

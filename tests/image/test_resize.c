@@ -148,8 +148,8 @@ static void resize__target_without_pixels__refused(void **state)
     image_scratch *s;
     assert_ok(image_scratch_create(&s));
     image src = picture_hashed(4, 4), got = {0};
-    assert_fails(image_resize(&got, &src, 0, 4, s), MIEN_ERR_ARG, "0x4 pixels");
-    assert_fails(image_resize(&got, &src, 4, -1, s), MIEN_ERR_ARG, "4x-1 pixels");
+    assert_failure(image_resize(&got, &src, 0, 4, s), MIEN_ERR_ARG, "0x4 pixels");
+    assert_failure(image_resize(&got, &src, 4, -1, s), MIEN_ERR_ARG, "4x-1 pixels");
     assert_null(got.pixels);
     image_free(&src);
     image_scratch_free(s);
