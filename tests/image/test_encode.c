@@ -2,7 +2,7 @@
 
 #include <sys/stat.h>
 
-static char folder[PATH_MAX];
+static char folder[64];
 
 static int set_up(void **state)
 {
@@ -20,7 +20,7 @@ static int tear_down(void **state)
 
 static const char *in_folder(const char *name)
 {
-    static char path[PATH_MAX + 64];
+    static char path[128];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return path;
 }
