@@ -1,5 +1,6 @@
 #include "base/json.h"
-#include "support.h"
+#include "no_memory.h"
+#include "testing.h"
 
 #include <math.h>
 
@@ -34,13 +35,13 @@ static void json_parse__bad_text__names_the_place(void **state)
                                       "[\"\xFF\"]", "{\"a\":1} x", "[1e999]"};
     json_t *value = NULL;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_fails(json_parse(&value, bad[i], strlen(bad[i]), "a.json: metadata"), MIEN_ERR_FORMAT,
-                     "a.json: metadata: line 1, column ");
-    assert_fails(json_parse(&value, "{\n\n  oops", 9, "a.json"), MIEN_ERR_FORMAT, "a.json: line 3, column ");
+        assert_failure(json_parse(&value, bad[i], strlen(bad[i]), "a.json: metadata"), MIEN_ERR_FORMAT,
+                       "a.json: metadata: line 1, column ");
+    assert_failure(json_parse(&value, "{\n\n  oops", 9, "a.json"), MIEN_ERR_FORMAT, "a.json: line 3, column ");
     assert_null(value);
     static char deep[100000];
     memset(deep, '[', sizeof(deep));
-    assert_fails(json_parse(&value, deep, sizeof(deep), "deep"), MIEN_ERR_FORMAT, "depth");
+    assert_failure(json_parse(&value, deep, sizeof(deep), "deep"), MIEN_ERR_FORMAT, "depth");
 }
 
 static void json_get__types__are_checked(void **state)
@@ -60,12 +61,12 @@ static void json_get__types__are_checked(void **state)
     assert_true(number == 2.5);
     assert_ok(json_get_array(&array, object, "a", "w"));
     assert_int_equal(json_array_size(array), 1);
-    assert_fails(json_get_string(&text, object, "i", "file"), MIEN_ERR_FORMAT, "file: i: not a string");
-    assert_fails(json_get_int(&whole, object, "r", "file"), MIEN_ERR_FORMAT, "file: r: not an integer");
-    assert_fails(json_get_number(&number, object, "n", "file"), MIEN_ERR_FORMAT, "file: n: not a number");
-    assert_fails(json_get_array(&array, object, "s", "file"), MIEN_ERR_FORMAT, "file: s: not an array");
-    assert_fails(json_get_int(&whole, object, "gone", "file"), MIEN_ERR_FORMAT, "file: gone: missing");
-    assert_fails(json_get_int(&whole, array, "k", "file"), MIEN_ERR_FORMAT, "file: not an object");
+    assert_failure(json_get_string(&text, object, "i", "file"), MIEN_ERR_FORMAT, "file: i: not a string");
+    assert_failure(json_get_int(&whole, object, "r", "file"), MIEN_ERR_FORMAT, "file: r: not an integer");
+    assert_failure(json_get_number(&number, object, "n", "file"), MIEN_ERR_FORMAT, "file: n: not a number");
+    assert_failure(json_get_array(&array, object, "s", "file"), MIEN_ERR_FORMAT, "file: s: not an array");
+    assert_failure(json_get_int(&whole, object, "gone", "file"), MIEN_ERR_FORMAT, "file: gone: missing");
+    assert_failure(json_get_int(&whole, array, "k", "file"), MIEN_ERR_FORMAT, "file: not an object");
     json_decref(object);
 }
 
@@ -75,7 +76,7 @@ static void json_check__null__is_no_memory(void **state)
     json_t *value = json_integer(1);
     assert_ok(json_check(value));
     json_decref(value);
-    assert_fails(json_check(NULL), MIEN_ERR_NOMEM, "out of memory");
+    assert_failure(json_check(NULL), MIEN_ERR_NOMEM, "out of memory");
 }
 
 static mien_status print_it(void *value)

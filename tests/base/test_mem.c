@@ -1,6 +1,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
-#include "support.h"
+#include "no_memory.h"
+#include "testing.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -30,9 +31,9 @@ static void mem__too_large__fails_and_leaves_out_alone(void **state)
     (void)state;
     int mark;
     int *p = &mark;
-    assert_fails(mem_alloc(&p, SIZE_MAX / 2), MIEN_ERR_NOMEM, "out of memory");
-    assert_fails(mem_alloc(&p, SIZE_MAX / 4 - 1), MIEN_ERR_NOMEM, "out of memory");
-    assert_fails(mem_zalloc_bytes((void **)&p, SIZE_MAX, SIZE_MAX), MIEN_ERR_NOMEM, "out of memory");
+    assert_failure(mem_alloc(&p, SIZE_MAX / 2), MIEN_ERR_NOMEM, "out of memory");
+    assert_failure(mem_alloc(&p, SIZE_MAX / 4 - 1), MIEN_ERR_NOMEM, "out of memory");
+    assert_failure(mem_zalloc_bytes((void **)&p, SIZE_MAX, SIZE_MAX), MIEN_ERR_NOMEM, "out of memory");
     assert_ptr_equal(p, &mark);
 }
 
@@ -67,7 +68,7 @@ static void mem__fail_after__fails_the_nth_once(void **state)
     int64_t before = mem_count();
     assert_ok(mem_alloc(&p[0], 1));
     assert_ok(mem_strdup(&p[1], "text"));
-    assert_fails(mem_alloc(&p[2], 77), MIEN_ERR_NOMEM, "77 bytes");
+    assert_failure(mem_alloc(&p[2], 77), MIEN_ERR_NOMEM, "77 bytes");
     assert_ok(mem_alloc(&p[3], 1));
     assert_int_equal(mem_count() - before, 4);
     assert_string_equal(p[1], "text");
@@ -167,9 +168,9 @@ static void arena__overflow__fails(void **state)
     arena *a;
     double *p = NULL;
     assert_ok(arena_create(&a, 0));
-    assert_fails(arena_alloc(a, &p, SIZE_MAX / 8 + 1), MIEN_ERR_NOMEM, "out of memory");
-    assert_fails(arena_alloc(a, &p, SIZE_MAX / 8), MIEN_ERR_NOMEM, "out of memory");
-    assert_fails(arena_alloc(a, &p, SIZE_MAX / 16), MIEN_ERR_NOMEM, "out of memory");
+    assert_failure(arena_alloc(a, &p, SIZE_MAX / 8 + 1), MIEN_ERR_NOMEM, "out of memory");
+    assert_failure(arena_alloc(a, &p, SIZE_MAX / 8), MIEN_ERR_NOMEM, "out of memory");
+    assert_failure(arena_alloc(a, &p, SIZE_MAX / 16), MIEN_ERR_NOMEM, "out of memory");
     assert_null(p);
     assert_ok(arena_alloc(a, &p, 3)); /* and it still works */
     arena_free(a);

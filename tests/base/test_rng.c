@@ -1,5 +1,5 @@
 #include "base/rng.h"
-#include "support.h"
+#include "testing.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 #include "base/status.h"
 #include "base/thread.h"
-#include "support.h"
+#include "testing.h"
 
 static void status__message__is_the_last(void **state)
 {
@@ -33,7 +33,7 @@ static void status__control_characters__stay_one_line(void **state)
 {
     (void)state;
     mien_status st = mien_fail(MIEN_ERR_IO, "a\nb\x1b[31mc\x7f: missing");
-    assert_fails(st, MIEN_ERR_IO, "a?b?[31mc?: missing");
+    assert_failure(st, MIEN_ERR_IO, "a?b?[31mc?: missing");
 }
 
 static void status__long_message__shows_its_cut(void **state)
@@ -67,8 +67,8 @@ static void status__other_thread__has_its_own_text(void **state)
     mien_status st = mien_fail(MIEN_ERR_ARG, "mine");
     thread_group *group;
     assert_ok(thread_group_start(&group, 1, fail_with_index, NULL));
-    assert_fails(st, MIEN_ERR_ARG, "mine");
-    assert_fails(thread_group_join(group), MIEN_ERR_DEVICE, "thread 0");
+    assert_failure(st, MIEN_ERR_ARG, "mine");
+    assert_failure(thread_group_join(group), MIEN_ERR_DEVICE, "thread 0");
 }
 
 static void status__save_and_load__carry_the_text(void **state)

@@ -1,6 +1,7 @@
 #include "base/size.h"
 #include "base/str.h"
-#include "support.h"
+#include "no_memory.h"
+#include "testing.h"
 
 #include <locale.h>
 #include <math.h>

@@ -1,7 +1,8 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/thread.h"
-#include "support.h"
+#include "no_memory.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -42,8 +43,8 @@ static void thread_group__failure__arrives_with_its_text(void **state)
     crew c = {.failing = 2};
     thread_group *group;
     assert_ok(thread_group_start(&group, 4, meet, &c));
-    assert_fails(thread_group_join(group), MIEN_ERR_FORMAT, "picture 2: bad");
-    assert_fails(thread_group_start(&group, -1, meet, &c), MIEN_ERR_ARG, "wanted 0 or more");
+    assert_failure(thread_group_join(group), MIEN_ERR_FORMAT, "picture 2: bad");
+    assert_failure(thread_group_start(&group, -1, meet, &c), MIEN_ERR_ARG, "wanted 0 or more");
 }
 
 static mien_status count_start(void *context, int index)
@@ -65,7 +66,7 @@ static void thread_group__no_room_for_stacks__runs_nobody(void **state)
     thread_group *group = NULL;
     mien_status st = thread_group_start(&group, 3, count_start, &started);
     assert_int_equal(pthread_setattr_default_np(&kept), 0);
-    assert_fails(st, MIEN_ERR_NOMEM, "cannot start thread");
+    assert_failure(st, MIEN_ERR_NOMEM, "cannot start thread");
     assert_null(group);
     assert_int_equal(started, 0);
     pthread_attr_destroy(&kept);

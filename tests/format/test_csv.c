@@ -1,5 +1,6 @@
 #include "format/csv.h"
-#include "support.h"
+#include "no_memory.h"
+#include "testing.h"
 
 /* The file's rows as "a|b;c|d;" with the line of each row in front: "1:a|b;" */
 static void assert_rows(const char *content, const char *wanted)
@@ -121,13 +122,13 @@ static void csv_next__endless_rows__are_refused(void **state)
 static void csv_open__files(void **state)
 {
     (void)state;
-    char folder[PATH_MAX], path[PATH_MAX + 16];
+    char folder[1024], path[1100];
     csv_reader r;
     bool has_row;
-    temp_make(folder);
+    temp_folder_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/t.csv", folder);
-    assert_fails(csv_open(&r, path), MIEN_ERR_IO, "t.csv: cannot open: No such file");
-    assert_fails(csv_open(&r, folder), MIEN_ERR_IO, "is a folder");
+    assert_failure(csv_open(&r, path), MIEN_ERR_IO, "t.csv: cannot open: No such file");
+    assert_failure(csv_open(&r, folder), MIEN_ERR_IO, "is a folder");
     assert_ok(file_write_all(path, "", 0));
     assert_ok(csv_open(&r, path));
     assert_ok(csv_next(&r, &has_row));
@@ -139,7 +140,7 @@ static void csv_open__files(void **state)
     assert_true(has_row && r.count == 2);
     csv_close(&r);
     csv_close(&r);
-    temp_remove(folder);
+    temp_folder_remove(folder);
 }
 
 static void csv_field__compares_and_copies(void **state)
@@ -190,7 +191,7 @@ static void csv_quote__whatever__reads_back(void **state)
         }
         csv_close(&r);
         assert_ok(csv_quote(quoted, strlen(quoted) + 1, texts[i])); /* exactly enough */
-        assert_fails(csv_quote(back, strlen(quoted), texts[i]), MIEN_ERR_ARG, "bytes of room (wanted ");
+        assert_failure(csv_quote(back, strlen(quoted), texts[i]), MIEN_ERR_ARG, "bytes of room (wanted ");
     }
     char plain[16];
     assert_ok(csv_quote(plain, sizeof(plain), "a.jpg"));

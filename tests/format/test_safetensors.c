@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "format/safetensors.h"
-#include "support.h"
+#include "no_memory.h"
+#include "testing.h"
 
 #include <sys/resource.h>
 
@@ -23,7 +24,7 @@ static void assert_refused(const char *header, size_t data_bytes, const char *pa
     size_t length;
     uint8_t *bytes = make_file(&length, header, data_bytes);
     st_file *f = NULL;
-    assert_fails(st_open_bytes(&f, bytes, length, "m.safetensors"), MIEN_ERR_FORMAT, part);
+    assert_failure(st_open_bytes(&f, bytes, length, "m.safetensors"), MIEN_ERR_FORMAT, part);
     assert_true(strncmp(mien_error(), "m.safetensors: ", 15) == 0);
     assert_null(f);
     mem_free(bytes);
@@ -223,10 +224,10 @@ static void st_open__lying_length__is_refused(void **state)
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
         uint8_t bytes[10] = "........{}";
         memcpy(bytes, &lies[i].length, 8);
-        assert_fails(st_open_bytes(&f, bytes, sizeof(bytes), "m"), MIEN_ERR_FORMAT, lies[i].part);
+        assert_failure(st_open_bytes(&f, bytes, sizeof(bytes), "m"), MIEN_ERR_FORMAT, lies[i].part);
     }
     for (size_t length = 0; length < 8; length++)
-        assert_fails(st_open_bytes(&f, "\2\0\0\0\0\0\0\0{}", length, "m"), MIEN_ERR_FORMAT, "not a safetensors file");
+        assert_failure(st_open_bytes(&f, "\2\0\0\0\0\0\0\0{}", length, "m"), MIEN_ERR_FORMAT, "not a safetensors file");
     assert_null(f);
 }
 
@@ -258,16 +259,16 @@ static void st_open__cut_anywhere__is_refused(void **state)
 static void st_open__files__name_the_path(void **state)
 {
     (void)state;
-    char folder[PATH_MAX], path[PATH_MAX + 16];
+    char folder[1024], path[1100];
     st_file *f = NULL;
-    temp_make(folder);
+    temp_folder_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/x", folder);
-    assert_fails(st_open(&f, path), MIEN_ERR_IO, "/x: cannot open: No such file");
-    assert_fails(st_open(&f, folder), MIEN_ERR_IO, "is a folder");
+    assert_failure(st_open(&f, path), MIEN_ERR_IO, "/x: cannot open: No such file");
+    assert_failure(st_open(&f, folder), MIEN_ERR_IO, "is a folder");
     assert_ok(file_write_all(path, "", 0));
-    assert_fails(st_open(&f, path), MIEN_ERR_FORMAT, "/x: not a safetensors file (0 bytes, wanted at least 8)");
+    assert_failure(st_open(&f, path), MIEN_ERR_FORMAT, "/x: not a safetensors file (0 bytes, wanted at least 8)");
     assert_null(f);
-    temp_remove(folder);
+    temp_folder_remove(folder);
 }
 
 static long peak_kib(void)
@@ -311,8 +312,8 @@ static void st_write__many_tensors__come_back(void **state)
     static char names[COUNT][24];
     static st_tensor tensors[COUNT];
     static float values[COUNT];
-    char folder[PATH_MAX], path[PATH_MAX + 16];
-    temp_make(folder);
+    char folder[1024], path[1100];
+    temp_folder_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/m.safetensors", folder);
     for (int i = 0; i < COUNT; i++) {
         snprintf(names[i], sizeof(names[i]), "layer.%d.weight", i * 7919 % COUNT);
@@ -329,14 +330,14 @@ static void st_write__many_tensors__come_back(void **state)
         assert_true(*(const float *)st_find(f, names[i])->data == (float)i);
     }
     st_close(f);
-    temp_remove(folder);
+    temp_folder_remove(folder);
 }
 
 static void st_write__read_back__is_the_same(void **state)
 {
     (void)state;
-    char folder[PATH_MAX], path[PATH_MAX + 16], again[PATH_MAX + 16];
-    temp_make(folder);
+    char folder[1024], path[1100], again[1100];
+    temp_folder_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/m", folder);
     snprintf(again, sizeof(again), "%s/n", folder);
     static const float weight[6] = {1, -2, 3.5f, 0, 5, 6};
@@ -378,37 +379,37 @@ static void st_write__read_back__is_the_same(void **state)
     assert_string_equal(st_meta(f, "mien"), metadata[0].value);
     assert_string_equal(st_meta_at(f, 1).key, "format");
     st_close(f);
-    temp_remove(folder);
+    temp_folder_remove(folder);
 }
 
 static void st_write__what_cannot_be_read__is_refused(void **state)
 {
     (void)state;
-    char folder[PATH_MAX], path[PATH_MAX + 16];
-    temp_make(folder);
+    char folder[1024], path[1100];
+    temp_folder_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/m", folder);
     static const float x[2] = {0};
     const st_tensor good = {.name = "w", .dtype = ST_F32, .rank = 1, .dims = {2}, .data = x, .bytes = 8};
     st_tensor bad[2] = {good, good};
-    assert_fails(st_write(path, bad, 2, NULL, 0), MIEN_ERR_ARG, "w: name repeated");
+    assert_failure(st_write(path, bad, 2, NULL, 0), MIEN_ERR_ARG, "w: name repeated");
     bad[0].bytes = 4;
-    assert_fails(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "tensor w: 4 bytes do not match");
+    assert_failure(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "tensor w: 4 bytes do not match");
     bad[0] = good;
     bad[0].dims[0] = -2;
-    assert_fails(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "tensor w: dimension -2");
+    assert_failure(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "tensor w: dimension -2");
     bad[0] = good;
     bad[0].rank = 9;
-    assert_fails(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "9 dimensions (wanted at most 8)");
+    assert_failure(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "9 dimensions (wanted at most 8)");
     bad[0] = good;
     bad[0].name = "__metadata__";
-    assert_fails(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "not a possible name");
+    assert_failure(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "not a possible name");
     bad[0].name = "\xFF";
-    assert_fails(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "not a possible name");
+    assert_failure(st_write(path, bad, 1, NULL, 0), MIEN_ERR_ARG, "not a possible name");
     const st_metadata twice[] = {{"k", "1"}, {"k", "2"}}, binary[] = {{"k", "\xFF"}};
-    assert_fails(st_write(path, &good, 1, twice, 2), MIEN_ERR_ARG, "k: name repeated");
-    assert_fails(st_write(path, &good, 1, binary, 1), MIEN_ERR_ARG, "metadata k: not UTF-8");
+    assert_failure(st_write(path, &good, 1, twice, 2), MIEN_ERR_ARG, "k: name repeated");
+    assert_failure(st_write(path, &good, 1, binary, 1), MIEN_ERR_ARG, "metadata k: not UTF-8");
     assert_false(file_exists(path));
-    temp_remove(folder);
+    temp_folder_remove(folder);
 }
 
 typedef struct {
@@ -433,11 +434,11 @@ static void st__no_memory__is_told(void **state)
 {
     (void)state;
     enum { COUNT = 71 };
-    char folder[PATH_MAX], path[PATH_MAX + 16], names[COUNT][16];
+    char folder[1024], path[1100], names[COUNT][16];
     static const uint8_t bytes[3] = {1, 2, 3};
     static const float number = 1;
     st_tensor tensors[COUNT];
-    temp_make(folder);
+    temp_folder_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/m", folder);
     for (int i = 0; i < COUNT; i++) { /* odd and even sizes: some are copied to be aligned; 71 make the table grow */
         snprintf(names[i], sizeof(names[i]), "t%d", i);
@@ -447,7 +448,7 @@ static void st__no_memory__is_told(void **state)
     }
     write_case c = {path, tensors, COUNT};
     fail_each_allocation(write_and_read, &c);
-    temp_remove(folder);
+    temp_folder_remove(folder);
 }
 
 static void st_dtype__names_and_sizes(void **state)

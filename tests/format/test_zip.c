@@ -1,13 +1,14 @@
 #include "base/file.h"
 #include "format/zip.h"
-#include "support.h"
+#include "no_memory.h"
+#include "testing.h"
 
 #include <zip.h>
 #include <zlib.h>
 
 enum { STORED_BYTES = 300, LARGE_BYTES = 5 << 20 };
 
-static char folder[PATH_MAX], path[PATH_MAX + 16];
+static char folder[1024], path[1100];
 static uint8_t stored[STORED_BYTES], large[LARGE_BYTES];
 
 static void add_entry(zip_t *archive, const char *name, const void *bytes, size_t length, zip_int32_t method)
@@ -24,7 +25,7 @@ static int set_up(void **state)
 {
     (void)state;
     int error;
-    temp_make(folder);
+    temp_folder_make(folder, sizeof(folder));
     snprintf(path, sizeof(path), "%s/a.zip", folder);
     for (size_t i = 0; i < STORED_BYTES; i++)
         stored[i] = (uint8_t)(i * 7);
@@ -43,7 +44,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    temp_remove(folder);
+    temp_folder_remove(folder);
     return 0;
 }
 
@@ -62,8 +63,8 @@ static void zipr__good_archive__is_read(void **state)
     assert_int_equal(zipr_at(z, 2)->bytes, LARGE_BYTES);
     assert_ok(zipr_find(&index, z, "empty.txt"));
     assert_int_equal(index, 3);
-    assert_fails(zipr_find(&index, z, "data/Stored.bin"), MIEN_ERR_FORMAT,
-                 "a.zip: data/Stored.bin: not in the archive");
+    assert_failure(zipr_find(&index, z, "data/Stored.bin"), MIEN_ERR_FORMAT,
+                   "a.zip: data/Stored.bin: not in the archive");
     assert_int_equal(index, 3);
     assert_ok(zipr_read_name(&bytes, &length, z, "data/stored.bin", STORED_BYTES));
     assert_int_equal(length, STORED_BYTES);
@@ -89,9 +90,9 @@ static void zipr__limits__are_held(void **state)
     uint8_t *bytes = NULL;
     size_t length;
     assert_ok(zipr_open(&z, path));
-    assert_fails(zipr_read_name(&bytes, &length, z, "data/stored.bin", STORED_BYTES - 1), MIEN_ERR_FORMAT,
-                 "a.zip: data/stored.bin: too large (wanted at most 299 bytes)");
-    assert_fails(zipr_read(&bytes, &length, z, 4, 0), MIEN_ERR_ARG, "a.zip: entry 4 (wanted below 4)");
+    assert_failure(zipr_read_name(&bytes, &length, z, "data/stored.bin", STORED_BYTES - 1), MIEN_ERR_FORMAT,
+                   "a.zip: data/stored.bin: too large (wanted at most 299 bytes)");
+    assert_failure(zipr_read(&bytes, &length, z, 4, 0), MIEN_ERR_ARG, "a.zip: entry 4 (wanted below 4)");
     assert_null(bytes);
     zipr_close(z);
 }
@@ -127,7 +128,7 @@ static void assert_damage(const char *name, size_t offset, const void *bytes, si
     mien_status st = zipr_open_bytes(&z, zip, length, "a.zip");
     if (st == MIEN_OK)
         st = zipr_read_name(&content, &got, z, name, 64 << 20);
-    assert_fails(st, MIEN_ERR_FORMAT, part);
+    assert_failure(st, MIEN_ERR_FORMAT, part);
     assert_null(content);
     zipr_close(z);
     mem_free(zip);
@@ -153,12 +154,12 @@ static void zipr__cut_or_alien_file__is_refused(void **state)
     zipr_file *z = NULL;
     assert_ok(file_read(&zip, &length, path, 0));
     for (size_t cut = 0; cut < length; cut += 1 + cut / 8) /* the list of entries is at the end: no cut leaves one */
-        assert_fails(zipr_open_bytes(&z, zip, cut, "cut.zip"), MIEN_ERR_FORMAT,
-                     "cut.zip: not a readable zip archive: ");
+        assert_failure(zipr_open_bytes(&z, zip, cut, "cut.zip"), MIEN_ERR_FORMAT,
+                       "cut.zip: not a readable zip archive: ");
     mem_free(zip);
-    assert_fails(zipr_open_bytes(&z, "just some text", 14, "t"), MIEN_ERR_FORMAT, "t: not a readable zip archive");
-    assert_fails(zipr_open(&z, folder), MIEN_ERR_IO, "is a folder");
-    assert_fails(zipr_open(&z, "gone.zip"), MIEN_ERR_IO, "gone.zip: cannot open: No such file");
+    assert_failure(zipr_open_bytes(&z, "just some text", 14, "t"), MIEN_ERR_FORMAT, "t: not a readable zip archive");
+    assert_failure(zipr_open(&z, folder), MIEN_ERR_IO, "is a folder");
+    assert_failure(zipr_open(&z, "gone.zip"), MIEN_ERR_IO, "gone.zip: cannot open: No such file");
     assert_null(z);
 }
 
@@ -217,8 +218,8 @@ static void gunzip__members__are_joined(void **state)
     mem_free(bytes);
     bytes = NULL;
     packed[used + 3] = 'x';
-    assert_fails(gunzip_bytes(&bytes, &length, packed, used + 4, 0, "t.gz"), MIEN_ERR_FORMAT,
-                 "t.gz: not gzip, or damaged");
+    assert_failure(gunzip_bytes(&bytes, &length, packed, used + 4, 0, "t.gz"), MIEN_ERR_FORMAT,
+                   "t.gz: not gzip, or damaged");
     assert_null(bytes);
 }
 
@@ -231,13 +232,13 @@ static void gunzip__damage__is_refused(void **state)
         uint8_t *exact;
         assert_ok(mem_alloc(&exact, cut));
         memcpy(exact, packed, cut);
-        assert_fails(gunzip_bytes(&bytes, &length, exact, cut, 0, "t.gz"), MIEN_ERR_FORMAT, "t.gz: cut short");
+        assert_failure(gunzip_bytes(&bytes, &length, exact, cut, 0, "t.gz"), MIEN_ERR_FORMAT, "t.gz: cut short");
         mem_free(exact);
     }
     packed[used - 5] ^= 1;
-    assert_fails(gunzip_bytes(&bytes, &length, packed, used, 0, "t.gz"), MIEN_ERR_FORMAT, "incorrect data check");
-    assert_fails(gunzip_bytes(&bytes, &length, "no gzip at all", 14, 0, "t.gz"), MIEN_ERR_FORMAT,
-                 "t.gz: not gzip, or damaged: incorrect header check");
+    assert_failure(gunzip_bytes(&bytes, &length, packed, used, 0, "t.gz"), MIEN_ERR_FORMAT, "incorrect data check");
+    assert_failure(gunzip_bytes(&bytes, &length, "no gzip at all", 14, 0, "t.gz"), MIEN_ERR_FORMAT,
+                   "t.gz: not gzip, or damaged: incorrect header check");
     assert_null(bytes);
 }
 
@@ -247,8 +248,8 @@ static void gunzip__bomb__stops_at_the_limit(void **state)
     static uint8_t packed[1 << 20];
     uint8_t *bytes = NULL;
     size_t length, used = gzip(packed, 0, sizeof(packed), large, LARGE_BYTES);
-    assert_fails(gunzip_bytes(&bytes, &length, packed, used, LARGE_BYTES - 1, "t.gz"), MIEN_ERR_FORMAT,
-                 "t.gz: too large (wanted at most 5242879 bytes)");
+    assert_failure(gunzip_bytes(&bytes, &length, packed, used, LARGE_BYTES - 1, "t.gz"), MIEN_ERR_FORMAT,
+                   "t.gz: too large (wanted at most 5242879 bytes)");
     assert_null(bytes);
     assert_ok(gunzip_bytes(&bytes, &length, packed, used, LARGE_BYTES, "t.gz"));
     assert_memory_equal(bytes, large, LARGE_BYTES);
