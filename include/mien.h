@@ -238,22 +238,22 @@ MIEN_API const mien_bench_row *mien_bench_row_at(const mien_bench *b, int index)
 MIEN_API MIEN_MUST_USE mien_status mien_face_pack(const char *source, const char *out_path);
 
 typedef struct mien_synth_options {
-    const char *out;    /* folder: pictures in class folders, and labels.csv; NULL: only the sheet */
-    int64_t count;      /* pictures */
-    int identities;     /* different heads */
-    int first_identity; /* number of the first one: sets with disjoint ranges share nobody */
-    int size;           /* pixels a side */
-    const char *task;   /* "lsd" */
-    const char *face;   /* packed face model (mien_face_pack) */
+    const char *out;        /* folder: pictures and labels.csv (lsd: a folder a class); NULL: only the sheet */
+    const char *face;       /* packed face model (mien_face_pack) */
+    int64_t count;          /* pictures */
+    int64_t identities;     /* different people; 0: one for every ten pictures */
+    int64_t first_identity; /* number of the first one: sets with disjoint ranges, or other seeds, share nobody */
+    int size;               /* pixels a side */
+    const char *task;       /* "lsd" (six expressions) or "mtl" (eight) */
     uint64_t seed;
     int is_resumed;    /* go on where an interrupted call stopped */
-    int is_forced;     /* replace what is in `out` */
-    const char *sheet; /* PNG of six expressions by four identities; NULL: none */
+    int is_forced;     /* replace the set that `out` holds */
+    const char *sheet; /* PNG of four people in six expressions; NULL: none */
     mien_compute compute;
 } mien_synth_options;
 #define MIEN_SYNTH_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
-        NULL, 0, 100, 0, 112, "lsd", NULL, 1, 0, 0, NULL, MIEN_COMPUTE_INIT                                            \
+        NULL, NULL, 100, 0, 0, 112, "lsd", 1, 0, 0, NULL, MIEN_COMPUTE_INIT                                            \
     }
 
 /* Draws labelled faces. The same options give the same bytes, whatever the number of threads. */

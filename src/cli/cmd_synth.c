@@ -27,12 +27,12 @@ typedef struct {
 } arguments;
 
 static const struct argp_option options[] = {
-    {"out", KEY_OUT, "DIR", 0, "Folder to write: a folder per class, and labels.csv", 1},
+    {"out", KEY_OUT, "DIR", 0, "Folder to write: pictures and labels.csv", 1},
     {"count", KEY_COUNT, "N", 0, "Pictures", 1},
     {"identities", KEY_IDENTITIES, "K", 0, "Different heads (default: one for every ten pictures)", 1},
     {"first-identity", KEY_FIRST, "I", 0, "Number of the first head; disjoint ranges share nobody (default 0)", 1},
     {"size", KEY_SIZE, "S", 0, "Pixels a side (default 112)", 1},
-    {"task", KEY_TASK, "lsd", 0, "Labels: lsd is the six basic expressions", 1},
+    {"task", KEY_TASK, "lsd|mtl", 0, "Expressions: the six basic ones, a folder each, or all eight", 1},
     {"face", KEY_FACE, "FACE.safetensors", 0, "Face model (default: face.safetensors beside this program)", 1},
     {"seed", KEY_SEED, "S", 0, "Another seed draws other faces (default 1)", 1},
     {"resume", KEY_RESUME, 0, 0, "Go on where an interrupted call stopped", 2},
@@ -51,13 +51,9 @@ static error_t parse_number(int key, char *arg, struct argp_state *state)
     case KEY_COUNT:
         return cli_int(state, "count", arg, 1, 1000000000, &s->count);
     case KEY_IDENTITIES:
-        err = cli_int(state, "identities", arg, 1, 100000000, &number);
-        s->identities = (int)number;
-        return err;
+        return cli_int(state, "identities", arg, 1, 1000000000, &s->identities);
     case KEY_FIRST:
-        err = cli_int(state, "first-identity", arg, 0, 1000000000, &number);
-        s->first_identity = (int)number;
-        return err;
+        return cli_int(state, "first-identity", arg, 0, 1000000000, &s->first_identity);
     case KEY_SIZE:
         err = cli_int(state, "size", arg, 16, 1024, &number);
         s->size = (int)number;
@@ -87,8 +83,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SEED:
         return parse_number(key, arg, state);
     case KEY_TASK:
-        if (strcmp(arg, "lsd")) {
-            argp_error(state, "--task: '%s' (wanted lsd)", arg);
+        if (strcmp(arg, "lsd") && strcmp(arg, "mtl")) {
+            argp_error(state, "--task: '%s' (wanted lsd or mtl)", arg);
             return EINVAL;
         }
         s->task = arg;
