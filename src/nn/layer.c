@@ -25,11 +25,11 @@ static const char *full_name(char dst[NET_NAME_BYTES], net *n, const char *name,
     return dst;
 }
 
-/* Keeps the first failure; gives the value or NO_VALUE. */
-static value_id keep(net *n, mien_status st, value_id v)
+/* Keeps the first failure; gives the value that the call wrote, or NO_VALUE. */
+static value_id keep(net *n, mien_status st, const value_id *v)
 {
     n->status = st;
-    return st == MIEN_OK ? v : NO_VALUE;
+    return st == MIEN_OK ? *v : NO_VALUE;
 }
 
 int net_channels(const net *n, value_id x)
@@ -54,7 +54,7 @@ static value_id param(net *n, const char *name, const char *suffix, shape stored
         return NO_VALUE;
     const param_slice *p = param_store_at(n->params, slice);
     value_id v = NO_VALUE;
-    return keep(n, graph_param(n->g, &v, full, used, p->offset, p->is_trainable), v);
+    return keep(n, graph_param(n->g, &v, full, used, p->offset, p->is_trainable), &v);
 }
 
 value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec)
@@ -75,7 +75,7 @@ value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec)
     char full[NET_NAME_BYTES];
     full_name(full, n, name, "");
     value_id y = NO_VALUE;
-    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_conv2d(n->g, &y, full, x, w, b, &attr), y);
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_conv2d(n->g, &y, full, x, w, b, &attr), &y);
 }
 
 value_id net_batch_norm(net *n, const char *name, value_id x, float eps)
@@ -93,7 +93,7 @@ value_id net_batch_norm(net *n, const char *name, value_id x, float eps)
     full_name(full, n, name, "");
     value_id y = NO_VALUE;
     return n->status != MIEN_OK ? NO_VALUE
-                                : keep(n, op_batch_norm(n->g, &y, full, x, gamma, beta, mean, var, &attr), y);
+                                : keep(n, op_batch_norm(n->g, &y, full, x, gamma, beta, mean, var, &attr), &y);
 }
 
 value_id net_linear(net *n, const char *name, value_id x, linear_spec spec)
@@ -108,7 +108,7 @@ value_id net_linear(net *n, const char *name, value_id x, linear_spec spec)
     char full[NET_NAME_BYTES];
     full_name(full, n, name, "");
     value_id y = NO_VALUE;
-    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_linear(n->g, &y, full, x, w, b, spec.is_f32), y);
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_linear(n->g, &y, full, x, w, b, spec.is_f32), &y);
 }
 
 /* The operators without parameters: one line each over the same guard. */
@@ -116,7 +116,7 @@ value_id net_linear(net *n, const char *name, value_id x, linear_spec spec)
     char full[NET_NAME_BYTES];                                                                                         \
     full_name(full, n, name, "");                                                                                      \
     value_id y = NO_VALUE;                                                                                             \
-    return (n)->status != MIEN_OK ? NO_VALUE : keep(n, call, y)
+    return (n)->status != MIEN_OK ? NO_VALUE : keep(n, call, &y)
 
 value_id net_activation(net *n, const char *name, value_id x, activation_kind kind)
 {
