@@ -4,7 +4,6 @@
 #include "base/size.h"
 #include "base/str.h"
 #include "data/label.h"
-#include "format/csv.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -153,33 +152,39 @@ static mien_status reserve_for_file(label_list *l, const file_map *map)
     return list_reserve(l, lines, map->length + 1);
 }
 
-mien_status list_read(label_list *out, const char *path, const char *const *classes, int class_count)
+mien_status list_parse(label_list *out, csv_reader *r, const char *const *classes, int class_count)
 {
-    csv_reader r;
-    TRY(csv_open(&r, path));
     mien_status st;
     label_list l = {0};
     columns c = {0};
     bool has_row;
-    TRY_OUT(csv_next(&r, &has_row));
+    TRY_OUT(csv_next(r, &has_row));
     if (has_row) {
-        TRY_OUT(find_columns(&c, &r, classes, class_count));
-        TRY_OUT(reserve_for_file(&l, &r.map));
+        TRY_OUT(find_columns(&c, r, classes, class_count));
+        TRY_OUT(reserve_for_file(&l, &r->map));
         if (c.has_header)
-            TRY_OUT(csv_next(&r, &has_row));
+            TRY_OUT(csv_next(r, &has_row));
     }
     if (!has_row) {
-        st = mien_fail(MIEN_ERR_FORMAT, "%s: no rows (wanted path,label)", path);
+        st = mien_fail(MIEN_ERR_FORMAT, "%s: no rows (wanted path,label)", r->path);
         goto out;
     }
     while (has_row) {
-        TRY_OUT(add_row(&l, &r, &c, classes, class_count));
-        TRY_OUT(csv_next(&r, &has_row));
+        TRY_OUT(add_row(&l, r, &c, classes, class_count));
+        TRY_OUT(csv_next(r, &has_row));
     }
     *out = l;
     l = (label_list){0};
 out:
     list_free(&l);
+    return st;
+}
+
+mien_status list_read(label_list *out, const char *path, const char *const *classes, int class_count)
+{
+    csv_reader r;
+    TRY(csv_open(&r, path));
+    mien_status st = list_parse(out, &r, classes, class_count);
     csv_close(&r);
     return st;
 }

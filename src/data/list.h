@@ -5,6 +5,8 @@
 
 #include "base/status.h"
 
+#include "format/csv.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +24,8 @@ typedef struct {
  * label, expression or class) may have more of them, in any order. Rows may repeat. Free with list_free. Errors
  * MIEN_ERR_FORMAT "set.csv: line 7: label 9 (wanted 0..5 or a class name)" and alike; a list without rows. */
 MIEN_MUST_USE mien_status list_read(label_list *out, const char *path, const char *const *classes, int class_count);
+/* The same from a reader that has just been opened; the caller closes it. */
+MIEN_MUST_USE mien_status list_parse(label_list *out, csv_reader *r, const char *const *classes, int class_count);
 void list_free(label_list *l); /* and empties it */
 
 /* Room for so many more entries and bytes of names (terminators included), so that adding them does not grow it. */

@@ -1,0 +1,227 @@
+#include "data/sets.h"
+
+#include "base/progress.h"
+#include "data/list.h"
+
+#include <sys/resource.h>
+
+static int make(void **state)
+{
+    char *folder = malloc(PATH_MAX);
+    assert_non_null(folder);
+    temp_folder_make(folder, PATH_MAX);
+    *state = folder;
+    return 0;
+}
+
+static int unmake(void **state)
+{
+    temp_folder_remove(*state);
+    free(*state);
+    return 0;
+}
+
+/* Writes text as set.csv; its path stays in `path` [PATH_MAX]. */
+static void write_list(char *path, const char *folder, const char *text)
+{
+    set_text(folder, "set.csv", text);
+    set_path(path, folder, "set.csv");
+}
+
+static void assert_refused(const char *folder, const char *text, const char *part)
+{
+    char path[PATH_MAX];
+    write_list(path, folder, text);
+    dataset *d = NULL;
+    assert_failure(dataset_open(&d, path, six, 6, DATASET_EVALUATE), MIEN_ERR_FORMAT, part);
+    assert_int_equal(strncmp(mien_error(), path, strlen(path)), 0);
+    assert_null(d);
+}
+
+static void dataset_open__list__reads_what_people_write(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *first; /* the first row's name; its label is 4, and one row of label 0 follows */
+    } cases[] = {
+        {"a.jpg,4\nb.jpg,0\n", "a.jpg"},
+        {"a.jpg,4\nb.jpg,0", "a.jpg"},
+        {"path,label\na.jpg,4\nb.jpg,0\n", "a.jpg"},
+        {"Bild,Ausdruck\na.jpg,sadness\nb.jpg,anger\n", "a.jpg"},
+        {"\xEF\xBB\xBFimage,expression\r\na.jpg, SADNESS\r\n\r\nb.jpg, ANGERE\r\n", "a.jpg"},
+        {"a.jpg,Sadness\nb.jpg,angrer\n", "a.jpg"},
+        {"\"a, b \"\"c\"\".jpg\",4\nb.jpg,\"0\"\n", "a, b \"c\".jpg"},
+        {"label,path\n4,a.jpg\n0,b.jpg\n", "a.jpg"},
+        {"id,expression,valence,image\n1,sadness,0.1,a.jpg\n2,anger,0.2,b.jpg\n", "a.jpg"},
+        {"no_extension,sadness\nb.jpg,0\n", "no_extension"},
+        {"f\303\244ce.jpg,4\nb.jpg,0\n", "f\303\244ce.jpg"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char path[PATH_MAX];
+        write_list(path, *state, cases[i].text);
+        dataset *d = set_open(path, DATASET_EVALUATE);
+        assert_int_equal(dataset_count(d), 2);
+        assert_name(d, 0, cases[i].first);
+        assert_name(d, 1, "b.jpg");
+        assert_int_equal(dataset_label(d, 0), 4);
+        assert_int_equal(dataset_label(d, 1), 0);
+        dataset_free(d);
+    }
+}
+
+static void dataset_open__list__paths_are_relative_to_it(void **state)
+{
+    char path[PATH_MAX], got[PATH_MAX], wanted[PATH_MAX];
+    write_list(path, *state, "faces/a.jpg,0\n/abs/b.jpg,1\nfaces/a.jpg,0\n");
+    dataset *d = set_open(path, DATASET_EVALUATE);
+    assert_int_equal(dataset_count(d), 3); /* rows may repeat */
+    assert_ok(dataset_path(d, 0, got, sizeof(got)));
+    snprintf(wanted, sizeof(wanted), "%s/faces/a.jpg", (char *)*state);
+    assert_string_equal(got, wanted);
+    assert_ok(dataset_path(d, 1, got, sizeof(got)));
+    assert_string_equal(got, "/abs/b.jpg");
+    dataset_free(d);
+
+    char before[PATH_MAX];
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(chdir(*state), 0);
+    d = set_open("set.csv", DATASET_EVALUATE);
+    assert_ok(dataset_path(d, 0, got, sizeof(got)));
+    assert_string_equal(got, "faces/a.jpg");
+    dataset_free(d);
+    assert_int_equal(chdir(before), 0);
+}
+
+static void dataset_open__bad_row__names_file_and_line(void **state)
+{
+    assert_refused(*state, "a.jpg,0\nb.jpg,9\n", "line 2: label 9 (wanted 0..5 or a class name)");
+    assert_refused(*state, "a.jpg,9\n", "line 1: label 9 (wanted 0..5");
+    assert_refused(*state, "a.jpg,-1\n", "line 1: label -1 (wanted");
+    assert_refused(*state, "a.jpg,1.0\n", "line 1: label 1.0 (wanted");
+    assert_refused(*state, "path,label\r\n\r\na.jpg,joy\r\n", "line 3: label joy (wanted");
+    assert_refused(*state, "a.jpg,angr\nb.jpg,0\n", "line 1: label angr (wanted"); /* no header: it has a dot */
+    assert_refused(*state, "a.jpg,0\nb.jpg\n", "line 2: 1 field (wanted 2");
+    assert_refused(*state, "a.jpg,0\nb.jpg,0,1\n", "line 2: 3 fields (wanted 2");
+    assert_refused(*state, "a.jpg,0.1,0.2,4,1\n", "line 1: 5 fields (wanted 2: path,label)");
+    assert_refused(*state, "image,valence,arousal,expression,aus\na.jpg,1,1,4,0,1\n", "line 2: 6 fields (wanted 5");
+    assert_refused(*state, "a.jpg,\n", "line 1: label  (wanted");
+    assert_refused(*state, "a.jpg,0\n,3\n", "line 2: empty path");
+    assert_refused(*state, "a.jpg,0\n\"b.jpg,1\nc.jpg,2\n", "line 2: quote never closed");
+    assert_refused(*state, "", "no rows");
+    assert_refused(*state, "path,label\n", "no rows");
+    char long_row[5000] = "a.jpg,0\n";
+    memset(long_row + 8, 'x', 4900);
+    strcpy(long_row + 4908, ",1\n");
+    assert_refused(*state, long_row, "line 2: path of ");
+}
+
+static void dataset_open__list_without_a_class__fails_training_only(void **state)
+{
+    char path[PATH_MAX];
+    write_list(path, *state, "a.jpg,0\nb.jpg,1\nc.jpg,2\nd.jpg,3\ne.jpg,5\n");
+    dataset *d = NULL;
+    assert_failure(dataset_open(&d, path, six, 6, DATASET_TRAIN), MIEN_ERR_FORMAT, "no row of class sadness");
+    d = set_open(path, DATASET_EVALUATE);
+    dataset_free(d);
+}
+
+static void dataset_open__binary_file__is_refused(void **state)
+{
+    set_picture(*state, "face.png", 20, 20, 1);
+    char path[PATH_MAX];
+    set_path(path, *state, "face.png");
+    dataset *d = NULL;
+    assert_failure(dataset_open(&d, path, six, 6, DATASET_EVALUATE), MIEN_ERR_FORMAT, "face.png: line ");
+}
+
+static mien_status open_and_free(void *path)
+{
+    dataset *d = NULL;
+    TRY(dataset_open(&d, path, six, 6, DATASET_EVALUATE));
+    dataset_free(d);
+    return MIEN_OK;
+}
+
+static void dataset_open__memory_runs_out__fails_and_leaks_nothing(void **state)
+{
+    char path[PATH_MAX];
+    write_list(path, *state, "path,label\n\"a \"\"b\"\".jpg\",0\nc.jpg,1\n");
+    fail_each_allocation(open_and_free, path);
+}
+
+static void list_add__without_reserve__grows(void **state)
+{
+    (void)state;
+    label_list l = {0};
+    for (int i = 0; i < 5000; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "picture %d", i);
+        assert_ok(list_add(&l, name, strlen(name), i % 7, i + 1));
+    }
+    assert_int_equal(l.count, 5000);
+    for (int i = 0; i < 5000; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "picture %d", i);
+        assert_string_equal(list_name(&l, i), name);
+        assert_int_equal(l.label[i], i % 7);
+        assert_int_equal(l.line[i], i + 1);
+    }
+    list_free(&l);
+}
+
+static int64_t peak_rss_kib(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+/* The challenge's training set (spec 1.1), planned to its balanced size: below a second and 100 MB. */
+static void dataset_open__challenge_list__is_fast_and_small(void **state)
+{
+    static const int sizes[6] = {18286, 15150, 10923, 73285, 144631, 14976};
+    static const char *const folders[6] = {"ANGRER", "DISGUST", "FEAR", "HAPPINESS", "SADNESS", "SURPRISE"};
+    char path[PATH_MAX];
+    set_path(path, *state, "train.csv");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int c = 0; c < 6; c++)
+        for (int i = 0; i < sizes[c]; i++)
+            fprintf(file, "training_set_synthetic_images/%s/%d.jpg,%d\n", folders[c], i, c);
+    assert_int_equal(fclose(file), 0);
+    int64_t rss_before = peak_rss_kib(), began = clock_ns();
+    dataset *d = set_open(path, DATASET_TRAIN);
+    subset all;
+    balance_plan plan;
+    assert_ok(subset_all(&all, d));
+    assert_ok(balance_plan_create(&plan, d, &all, true));
+    double seconds = (double)(clock_ns() - began) * 1e-9;
+    int64_t kib = peak_rss_kib() - rss_before;
+    print_message("277,251 rows, 867,786 planned: %.3f s, %.1f MB\n", seconds, (double)kib / 1024);
+    assert_int_equal(dataset_count(d), 277251);
+    assert_int_equal(plan.total, 867786);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_true(seconds < 1.0);
+    assert_true(kib < 100 * 1000 * 1000 / 1024);
+#endif
+    balance_plan_free(&plan);
+    subset_free(&all);
+    dataset_free(d);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(dataset_open__challenge_list__is_fast_and_small), /* first: it watches the peak of memory */
+        TEST(dataset_open__list__reads_what_people_write),
+        TEST(dataset_open__list__paths_are_relative_to_it),
+        TEST(dataset_open__bad_row__names_file_and_line),
+        TEST(dataset_open__list_without_a_class__fails_training_only),
+        TEST(dataset_open__binary_file__is_refused),
+        TEST(dataset_open__memory_runs_out__fails_and_leaks_nothing),
+        TEST(list_add__without_reserve__grows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
