@@ -1,7 +1,8 @@
 #include "train/recipe.h"
 
 #include "base/file.h"
-#include "support.h"
+#include "no_memory.h"
+#include "testing.h"
 
 /* Writes text to a recipe file of the test's folder and reads it. */
 static mien_status load_bytes(recipe *out, const char *text, size_t length, const char *const *settings, int count)
@@ -323,12 +324,12 @@ static void recipe__shipped_ones__load(void **state)
     file_list_free(names, count);
 }
 
-static char folder[PATH_MAX];
+static char folder[1024];
 
 static int enter_folder(void **state)
 {
     (void)state;
-    temp_make(folder);
+    temp_folder_make(folder, sizeof(folder));
     return chdir(folder);
 }
 
@@ -336,7 +337,7 @@ static int leave_folder(void **state)
 {
     (void)state;
     int rc = chdir("/");
-    temp_remove(folder);
+    temp_folder_remove(folder);
     return rc;
 }
 
