@@ -79,15 +79,15 @@ static void add_triangle(hair_mesh *m, int a, int b, int c)
     memcpy(&m->triangles[3 * m->triangle_count++], t, sizeof t);
 }
 
-static void add_shells(hair_mesh *m, const scene *s, const vec3 *position, const vec3 *normal, const vec3 *light,
-                       const float *shadow)
+static void add_shells(hair_mesh *m, const scene *s, const float *hair_depths, const vec3 *position, const vec3 *normal,
+                       const vec3 *light, const float *shadow)
 {
     const head *h = s->h;
     const person *who = s->who;
     int v_count = h->face->vertex_count, per_layer = 0;
     for (int v = 0; v < v_count; v++) {
         float ear = h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS];
-        float depth = ear > 0.3f || h->rest[v].y < 6.4f ? -1 : hair_depth(h->rest[v], who);
+        float depth = ear > 0.3f || h->rest[v].y < 6.4f ? -1 : hair_depths[v];
         m->scalp[v] = -1;
         if (depth <= -0.16f)
             continue;
@@ -197,13 +197,13 @@ static void add_curtain(hair_mesh *m, const scene *s, const vec3 *position)
         }
 }
 
-void hair_build(hair_mesh *m, const scene *s, const vec3 *position, const vec3 *normal, const vec3 *light,
-                const float *shadow)
+void hair_build(hair_mesh *m, const scene *s, const float *hair_depths, const vec3 *position, const vec3 *normal,
+                const vec3 *light, const float *shadow)
 {
     m->point_count = m->triangle_count = 0;
     if (s->who->style == HAIR_BALD)
         return;
-    add_shells(m, s, position, normal, light, shadow);
+    add_shells(m, s, hair_depths, position, normal, light, shadow);
     if (s->who->style == HAIR_LONG)
         add_curtain(m, s, position);
 }

@@ -31,9 +31,10 @@ typedef struct {
 MIEN_MUST_USE mien_status hair_mesh_create(hair_mesh *out, const head *h);
 void hair_mesh_free(hair_mesh *m);
 
-/* Builds the sheets of s->who. position, normal, light, shadow: the posed head's, per vertex. */
-void hair_build(hair_mesh *m, const scene *s, const vec3 *position, const vec3 *normal, const vec3 *light,
-                const float *shadow);
+/* Builds the sheets of s->who. hair_depths: hair_depth of each vertex; position, normal, light, shadow: the posed
+ * head's. */
+void hair_build(hair_mesh *m, const scene *s, const float *hair_depths, const vec3 *position, const vec3 *normal,
+                const vec3 *light, const float *shadow);
 
 /* How far inside the hairline a place of the neutral head lies, decimetres; negative on bare skin. */
 float hair_depth(vec3 rest, const person *who);

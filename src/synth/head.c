@@ -15,6 +15,27 @@ static const material region_material[REGION_COUNT] = {
     [REGION_LASH_LOWER] = MATERIAL_COUNT,
 };
 
+/* What a unit weight of 1 means here, as a multiple of the model's own unit: MakeHuman's brows, nose and lips move less
+ * at 1 than a strong expression does, its jaw and smile more. Units that are not here: 1. */
+static const float unit_gain[UNIT_COUNT] = {
+    [BROW_DOWN_LEFT] = 1.4f,         [BROW_DOWN_RIGHT] = 1.4f,
+    [BROW_INNER_UP] = 1.6f,          [BROW_OUTER_UP_LEFT] = 1.25f,
+    [BROW_OUTER_UP_RIGHT] = 1.25f,   [EYE_WIDE_LEFT] = 1.4f,
+    [EYE_WIDE_RIGHT] = 1.4f,         [EYE_SQUINT_LEFT] = 1.3f,
+    [EYE_SQUINT_RIGHT] = 1.3f,       [NOSE_SNEER_LEFT] = 1.6f,
+    [NOSE_SNEER_RIGHT] = 1.6f,       [MOUTH_FROWN_LEFT] = 1.4f,
+    [MOUTH_FROWN_RIGHT] = 1.4f,      [MOUTH_UPPER_UP_LEFT] = 1.3f,
+    [MOUTH_UPPER_UP_RIGHT] = 1.3f,   [MOUTH_LOWER_DOWN_LEFT] = 1.4f,
+    [MOUTH_LOWER_DOWN_RIGHT] = 1.4f, [MOUTH_STRETCH_LEFT] = 1.2f,
+    [MOUTH_STRETCH_RIGHT] = 1.2f,    [MOUTH_SMILE_LEFT] = 0.85f,
+    [MOUTH_SMILE_RIGHT] = 0.85f,     [JAW_OPEN] = 0.9f,
+};
+
+static float gain(int unit)
+{
+    return unit_gain[unit] > 0 ? unit_gain[unit] : 1;
+}
+
 /* Directed edges of the skin; one whose reverse is missing lies on the rim. */
 typedef struct {
     uint32_t from, to;
@@ -89,6 +110,15 @@ static mien_status find_eye(head *h, int side, face_region region)
     return MIEN_OK;
 }
 
+/* How far a target moves one vertex up. */
+static float rise(const face_targets *t, int target, uint32_t vertex)
+{
+    for (uint32_t i = t->offsets[target]; i < t->offsets[target + 1]; i++)
+        if (t->vertices[i] == vertex)
+            return t->deltas[i].y;
+    return 0;
+}
+
 /* On the middle line of the lips: those that jawOpen carries down are the lower lip. The pair that faces each other
  * lies where the upper lip ends and the lower begins. */
 static mien_status find_lips(head *h)
@@ -120,6 +150,8 @@ static mien_status find_lips(head *h)
     }
     if (upper == INFINITY || lower == -INFINITY)
         return mien_fail(MIEN_ERR_FORMAT, "%s: no lips on the middle line that jawOpen parts", f->source);
+    for (int u = 0; u < UNIT_COUNT; u++)
+        h->lip_part[u] = gain(u) * (rise(t, h->unit[u], h->lip_upper) - rise(t, h->unit[u], h->lip_lower));
     return MIEN_OK;
 }
 
@@ -207,7 +239,7 @@ static mien_status build(head *h)
     h->vertex_count = f->vertex_count + NECK_RINGS * h->rim_count;
     TRY_OUT(arena_alloc(h->memory, &h->rest, h->vertex_count));
     TRY_OUT(arena_alloc(h->memory, &h->occlusion, h->vertex_count));
-    head_pose(h, h->rest, NULL, NULL);
+    head_shape(h, h->rest, NULL);
     for (int v = 0; v < h->vertex_count; v++) /* the chin shades the neck */
         h->occlusion[v] = v < f->vertex_count ? clamp01(f->occlusion[v]) : 0.45f;
 out:
@@ -239,35 +271,31 @@ void head_free(head *h)
         arena_free(h->memory); /* the head itself lies in it */
 }
 
-void head_pose(const head *h, vec3 *posed, const float *identity, const float *units)
+void head_shape(const head *h, vec3 *shape, const float *identity)
 {
     const face_model *f = h->face;
-    memcpy(posed, f->neutral, (size_t)f->vertex_count * sizeof *posed);
+    memcpy(shape, f->neutral, (size_t)f->vertex_count * sizeof *shape);
     for (int t = 0; identity && t < f->identity.count; t++)
         if (identity[t] != 0)
-            face_targets_add(&f->identity, t, identity[t], posed);
-    for (int u = 0; units && u < UNIT_COUNT; u++)
-        if (units[u] != 0)
-            face_targets_add(&f->expression, h->unit[u], units[u], posed);
-    hang_neck(h, posed);
+            face_targets_add(&f->identity, t, identity[t], shape);
+    hang_neck(h, shape);
 }
 
-/* How far a target moves one vertex up. */
-static float rise(const face_targets *t, int target, uint32_t vertex)
+void head_pose(const head *h, vec3 *posed, const vec3 *shape, const float *units)
 {
-    for (uint32_t i = t->offsets[target]; i < t->offsets[target + 1]; i++)
-        if (t->vertices[i] == vertex)
-            return t->deltas[i].y;
-    return 0;
+    const face_model *f = h->face;
+    memcpy(posed, shape, (size_t)f->vertex_count * sizeof *posed);
+    for (int u = 0; u < UNIT_COUNT; u++)
+        if (units[u] != 0)
+            face_targets_add(&f->expression, h->unit[u], units[u] * gain(u), posed);
+    hang_neck(h, posed);
 }
 
 float head_lip_gap(const head *h, const float *units)
 {
-    const face_targets *t = &h->face->expression;
     float gap = 0;
     for (int u = 0; u < UNIT_COUNT; u++)
-        if (units[u] != 0)
-            gap += units[u] * (rise(t, h->unit[u], h->lip_upper) - rise(t, h->unit[u], h->lip_lower));
+        gap += units[u] * h->lip_part[u];
     return gap;
 }
 

@@ -39,6 +39,7 @@ typedef struct {
     uint32_t *eye_vertices[2]; /* [eye_vertex_count[i]] */
     int eye_vertex_count[2];
     uint32_t lip_upper, lip_lower; /* vertices in the middle of the lips' inner edges: their gap is AU25 */
+    float lip_part[UNIT_COUNT];    /* decimetres by which a unit at weight 1 parts them */
     int unit[UNIT_COUNT];          /* target of each expression unit in the model */
     struct arena *memory;
 } head;
@@ -48,9 +49,10 @@ typedef struct {
 MIEN_MUST_USE mien_status head_create(head **out, const face_model *face);
 void head_free(head *h); /* NULL is a no-op */
 
-/* posed [vertex_count] = neutral + identity weights [face->identity.count] + unit weights [UNIT_COUNT], and the neck
- * below. NULL weights are all zero. */
-void head_pose(const head *h, vec3 *posed, const float *identity, const float *units);
+/* shape [vertex_count] = neutral + identity weights [face->identity.count] (NULL: all zero), and the neck below. */
+void head_shape(const head *h, vec3 *shape, const float *identity);
+/* posed [vertex_count] = shape + unit weights [UNIT_COUNT], and the neck below. */
+void head_pose(const head *h, vec3 *posed, const vec3 *shape, const float *units);
 /* The gap between the lips in decimetres, beyond the neutral head's own. */
 float head_lip_gap(const head *h, const float *units);
 /* The mean of an eyeball's vertices; side 0 left, 1 right. */

@@ -20,7 +20,9 @@ static const vec3 face_middle = {0, 7.02f, 1.15f};
 
 struct renderer {
     const head *h;
+    const person *who;
     int size, side;      /* of the picture, of its samples */
+    vec3 *shape;         /* [V] the person without expression, model space */
     vec3 *posed;         /* [V] model space */
     vec3 *position;      /* [V] camera space */
     vec3 *normal;        /* [V] camera space, unit */
@@ -28,6 +30,7 @@ struct renderer {
     vec3 *tint;          /* [V] */
     vec3 *light;         /* [V] */
     float *shadow;       /* [V] */
+    float *hair_depth;   /* [V] decimetres inside the hairline */
     float *depth;        /* [side, side] */
     uint32_t *id;        /* [side, side] */
     vec3 *colour;        /* [side, side] linear light */
@@ -42,6 +45,7 @@ void renderer_free(renderer *r)
     if (!r)
         return;
     hair_mesh_free(&r->hair);
+    mem_free(r->shape);
     mem_free(r->posed);
     mem_free(r->position);
     mem_free(r->normal);
@@ -49,6 +53,7 @@ void renderer_free(renderer *r)
     mem_free(r->tint);
     mem_free(r->light);
     mem_free(r->shadow);
+    mem_free(r->hair_depth);
     mem_free(r->depth);
     mem_free(r->id);
     mem_free(r->colour);
@@ -79,6 +84,7 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     r->size = size;
     r->side = size * SUPER;
     tone_fill(r->tone);
+    TRY_OUT(mem_alloc(&r->shape, v));
     TRY_OUT(mem_alloc(&r->posed, v));
     TRY_OUT(mem_alloc(&r->position, v));
     TRY_OUT(mem_alloc(&r->normal, v));
@@ -86,6 +92,7 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     TRY_OUT(mem_alloc(&r->tint, v));
     TRY_OUT(mem_alloc(&r->light, v));
     TRY_OUT(mem_alloc(&r->shadow, v));
+    TRY_OUT(mem_alloc(&r->hair_depth, v));
     TRY_OUT(mem_alloc(&r->depth, samples));
     TRY_OUT(mem_alloc(&r->id, samples));
     TRY_OUT(mem_alloc(&r->colour, samples));
@@ -167,8 +174,7 @@ static void light_vertices(renderer *r, const scene *s)
         vec3 n = r->normal[v];
         float ao = h->occlusion[v];
         if (!is_bald) { /* hair keeps some sky from the skin beside it */
-            float depth = hair_depth(h->rest[v], s->who);
-            ao *= 1 - 0.35f * smooth_step(-0.22f, 0.0f, depth);
+            ao *= 1 - 0.35f * smooth_step(-0.22f, 0.0f, r->hair_depth[v]);
         }
         /* what a crease loses it gets back in part from its own walls, red most of all */
         vec3 sky_seen = v3(ao * (1 + 0.55f * (1 - ao)), ao * (1 + 0.28f * (1 - ao)), ao * (1 + 0.20f * (1 - ao)));
@@ -295,7 +301,7 @@ static inline void hair_sample(void *context, const raster_sample *q)
 
 static void draw_hair(renderer *r, const scene *s)
 {
-    hair_build(&r->hair, s, r->position, r->normal, r->light, r->shadow);
+    hair_build(&r->hair, s, r->hair_depth, r->position, r->normal, r->light, r->shadow);
     for (int i = 0; i < r->hair.point_count; i++)
         r->hair_screen[i] = project(r, s->how, r->hair.points[i].position);
     hair_target target = {.r = r, .s = s};
@@ -379,23 +385,31 @@ static void resolve(const renderer *r, image *out, const shot *how)
         }
 }
 
-mien_status render_face(image *out, renderer *r, const float *identity, const float *units, const person *who,
-                        const shot *how)
+void renderer_set_person(renderer *r, const person *who, const float *identity)
+{
+    r->who = who;
+    head_shape(r->h, r->shape, identity);
+    for (int v = 0; v < r->h->vertex_count; v++) {
+        r->tint[v] = skin_tint(r->h, v, who);
+        r->hair_depth[v] = hair_depth(r->h->rest[v], who);
+    }
+}
+
+mien_status render_face(image *out, renderer *r, const float *units, const shot *how)
 {
     const head *h = r->h;
+    const person *who = r->who;
     TRY(image_resize_buffer(out, r->size, r->size));
     scene s = {.h = h, .who = who, .how = how};
     s.mouth_front = h->rest[h->lip_upper].z;
     s.mouth_open = clamp01(units[JAW_OPEN] * 1.3f + 0.4f * (units[MOUTH_UPPER_UP_LEFT] + units[MOUTH_LOWER_DOWN_LEFT]));
     creases_find(&s.crease, units, who);
 
-    head_pose(h, r->posed, identity, units);
+    head_pose(h, r->posed, r->shape, units);
     place_vertices(r, &s);
     cast_shadows(r, &s);
-    for (int v = 0; v < h->vertex_count; v++) {
+    for (int v = 0; v < h->vertex_count; v++)
         r->screen[v] = project(r, how, r->position[v]);
-        r->tint[v] = skin_tint(h, v, who);
-    }
     light_vertices(r, &s);
 
     size_t samples = (size_t)r->side * (size_t)r->side;

@@ -6,7 +6,7 @@
 #include "synth/head.h"
 #include "synth/look.h"
 
-#define RENDER_MIN_SIZE 32
+#define RENDER_MIN_SIZE 16
 #define RENDER_MAX_SIZE 1024
 
 typedef struct renderer renderer; /* buffers for one picture at a time; one per thread */
@@ -15,9 +15,12 @@ typedef struct renderer renderer; /* buffers for one picture at a time; one per 
 MIEN_MUST_USE mien_status renderer_create(renderer **out, const head *h, int size);
 void renderer_free(renderer *r); /* NULL is a no-op */
 
-/* Draws into out (resized to size x size). identity [face->identity.count], units [UNIT_COUNT] weights 0..1.
- * The same arguments give the same bytes, whatever was drawn before. */
-MIEN_MUST_USE mien_status render_face(image *out, renderer *r, const float *identity, const float *units,
-                                      const person *who, const shot *how);
+/* Whom the next pictures show: shapes and colours the head once. who is borrowed until the next call; identity
+ * [face->identity.count] is not kept. */
+void renderer_set_person(renderer *r, const person *who, const float *identity);
+
+/* Draws the person into out (resized to size x size); units [UNIT_COUNT] weights 0..1. The same person, units and shot
+ * give the same bytes, whatever was drawn before. renderer_set_person must have been called. */
+MIEN_MUST_USE mien_status render_face(image *out, renderer *r, const float *units, const shot *how);
 
 #endif
