@@ -5,9 +5,8 @@
 
 #include "base/progress.h"
 #include "graph/backend.h"
+#include "train/precision.h"
 #include "train/recipe.h"
-
-typedef enum { PRECISION_AUTO, PRECISION_F32, PRECISION_BF16 } precision_kind;
 
 typedef struct {
     const recipe *recipe;

@@ -1,0 +1,39 @@
+/* last.ckpt: all that a member's stage needs to go on to the same bits. A safetensors file: the model's tensors under
+ * their own names, "optimizer.state1" and ".state2" as flat arenas, a few exact numbers, and the rest as JSON. Random
+ * streams are named by (seed, epoch, sample) and (seed, step): there is no generator state to keep. */
+#ifndef TRAIN_CHECKPOINT_H
+#define TRAIN_CHECKPOINT_H
+
+#include "nn/param_store.h"
+
+/* What a run computes with and on: the same for all its members, and held against those who resume it. */
+typedef struct {
+    uint64_t recipe_hash; /* of its resolved text */
+    uint64_t data_hash;   /* of names and labels, training and validation */
+    dtype precision;
+    char isa[32];
+    int threads;
+    float mean[3], std[3];
+} run_facts;
+
+typedef struct {
+    run_facts facts;
+    int64_t step;         /* steps done */
+    int epoch;            /* the one under way, 0-based; = epochs completed, validation included */
+    int64_t batch;        /* of that epoch: the next one to train on */
+    double loss_sum;      /* over the epoch's steps so far */
+    double epoch_seconds; /* spent on it so far */
+    double best_score;    /* larger is better; -INFINITY before the first validation */
+    int best_epoch;       /* 1-based; 0 before */
+    double best_val_loss, best_macro_f1, best_accuracy;
+    int bad_epochs; /* since the best one */
+} train_state;
+
+/* has_state2: the optimizer uses its second arena. At step 0 the optimizer's state is zero, and left out. */
+MIEN_MUST_USE mien_status checkpoint_save(const char *path, const train_state *state, param_store *params,
+                                          bool has_state2);
+/* Reads the numbers; params NULL: those alone. Everything is checked before anything is believed. Errors:
+ * MIEN_ERR_IO, MIEN_ERR_FORMAT "last.ckpt: tensor NAME: ..."; params may be half written then. */
+MIEN_MUST_USE mien_status checkpoint_load(const char *path, train_state *state, param_store *params, bool has_state2);
+
+#endif

@@ -1,0 +1,62 @@
+#include "train/material.h"
+
+#include <stdio.h>
+
+static mien_status split(material *m, const recipe *r, const char *data, const char *validation)
+{
+    const char *classes[RECIPE_MAX_CLASSES];
+    for (int c = 0; c < r->class_count; c++)
+        classes[c] = r->classes[c];
+    TRY(dataset_open(&m->train_set, data, classes, r->class_count, DATASET_TRAIN));
+    if (validation)
+        TRY(dataset_open(&m->validation_set, validation, classes, r->class_count, DATASET_EVALUATE));
+    else if (dataset_has_validation(m->train_set))
+        TRY(dataset_open_validation(&m->validation_set, m->train_set));
+    if (m->validation_set) {
+        TRY(subset_all(&m->kept, m->train_set));
+        return subset_all(&m->held, m->validation_set);
+    }
+    return subset_split(&m->kept, &m->held, m->train_set, r->data.val_share);
+}
+
+/* FNV-1a over names and labels, each name ended by its label's bytes. */
+static mien_status hash_plan(uint64_t *hash, const balance_plan *plan)
+{
+    char name[4096];
+    for (int64_t i = 0; i < plan->items->count; i++) {
+        int64_t index = plan->items->index[i];
+        TRY(dataset_name(plan->data, index, name, sizeof name));
+        for (const char *c = name; *c; c++)
+            *hash = (*hash ^ (uint8_t)*c) * 1099511628211u;
+        *hash = (*hash ^ (uint64_t)(256 + dataset_label(plan->data, index))) * 1099511628211u;
+    }
+    return MIEN_OK;
+}
+
+mien_status material_open(material *out, const recipe *r, const char *data, const char *validation)
+{
+    TRY(split(out, r, data, validation));
+    if (out->held.count == 0)
+        return mien_fail(MIEN_ERR_ARG, "%s: no picture to select on (wanted data.val_share above 0, or a set for it)",
+                         validation ? validation : data);
+    if (out->kept.count < r->stage1.batch)
+        return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least stage1.batch, %d)", data,
+                         (long long)out->kept.count, r->stage1.batch);
+    const dataset *selecting = out->validation_set ? out->validation_set : out->train_set;
+    TRY(balance_plan_create(&out->train, out->train_set, &out->kept, r->data.balance != BALANCE_NONE));
+    TRY(balance_plan_create(&out->validation, selecting, &out->held, false));
+    out->hash = 14695981039346656037u;
+    TRY(hash_plan(&out->hash, &out->train));
+    return hash_plan(&out->hash, &out->validation);
+}
+
+void material_close(material *m)
+{
+    balance_plan_free(&m->train);
+    balance_plan_free(&m->validation);
+    subset_free(&m->kept);
+    subset_free(&m->held);
+    dataset_free(m->train_set);
+    dataset_free(m->validation_set);
+    *m = (material){0};
+}

@@ -1,0 +1,50 @@
+#include "train/normalise.h"
+
+#include "base/json.h"
+#include "data/loader.h"
+#include "format/safetensors.h"
+
+#include <string.h>
+
+static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f}, imagenet_std[3] = {0.229f, 0.224f, 0.225f};
+
+mien_status normalise_of_run(float mean[3], float std[3], const recipe *r, const material *m, int loader_threads)
+{
+    if (r->data.normalise == NORMALISE_DATASET)
+        return dataset_statistics(mean, std, &m->train, loader_threads, r->data.max_bad_share);
+    bool is_given = r->data.normalise == NORMALISE_GIVEN;
+    memcpy(mean, is_given ? r->data.mean : imagenet_mean, 3 * sizeof *mean);
+    memcpy(std, is_given ? r->data.std : imagenet_std, 3 * sizeof *std);
+    return MIEN_OK;
+}
+
+static mien_status read_triple(float dst[3], const json_t *root, const char *key, const char *path)
+{
+    json_t *array;
+    TRY(json_get_array(&array, root, key, path));
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *x = json_array_get(array, i);
+        if (json_array_size(array) != 3 || !json_is_number(x))
+            return mien_fail(MIEN_ERR_FORMAT, "%s: %s: not three numbers", path, key);
+        dst[i] = (float)json_number_value(x);
+    }
+    return MIEN_OK;
+}
+
+mien_status normalise_of_init(float mean[3], float std[3], const char *path)
+{
+    st_file *f;
+    json_t *root = NULL;
+    mien_status st = MIEN_OK;
+    TRY(st_open(&f, path));
+    const char *text = st_meta(f, "mien");
+    if (!text)
+        goto out;
+    TRY_OUT(json_parse(&root, text, strlen(text), path));
+    TRY_OUT(read_triple(mean, root, "mean", path));
+    TRY_OUT(read_triple(std, root, "std", path));
+out:
+    json_decref(root);
+    st_close(f);
+    return st;
+}

@@ -1,0 +1,128 @@
+#include "train/run_folder.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* A hidden name: a folder that holds nothing else counts as empty. */
+static const char lock_name[] = ".lock";
+static const char recipe_name[] = "recipe.yaml";
+
+void run_member_name(char dst[RUN_NAME_BYTES], const recipe *r, int member)
+{
+    int nth = 1;
+    for (int i = 0; i < member; i++)
+        nth += strcmp(r->models[i], r->models[member]) == 0;
+    if (nth == 1)
+        snprintf(dst, RUN_NAME_BYTES, "%s", r->models[member]);
+    else
+        snprintf(dst, RUN_NAME_BYTES, "%s.%d", r->models[member], nth);
+}
+
+mien_status run_path(char dst[RUN_PATH_BYTES], const char *run, const char *member, const char *stage, const char *file)
+{
+    int length = snprintf(dst, RUN_PATH_BYTES, "%s/%s-%s%s%s", run, member, stage, file ? "/" : "", file ? file : "");
+    if (length < 0 || length >= RUN_PATH_BYTES)
+        return mien_fail(MIEN_ERR_ARG, "%.100s...: path too long", run);
+    return MIEN_OK;
+}
+
+mien_status run_file(char dst[RUN_PATH_BYTES], const char *run, const char *file)
+{
+    int length = snprintf(dst, RUN_PATH_BYTES, "%s/%s", run, file);
+    if (length < 0 || length >= RUN_PATH_BYTES)
+        return mien_fail(MIEN_ERR_ARG, "%.100s...: path too long", run);
+    return MIEN_OK;
+}
+
+static mien_status lock(run_folder *f)
+{
+    char path[RUN_PATH_BYTES];
+    TRY(run_file(path, f->path, lock_name));
+    f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (f->lock < 0)
+        return file_fail(path, "cannot create", errno);
+    if (flock(f->lock, LOCK_EX | LOCK_NB) == 0)
+        return MIEN_OK;
+    if (errno == EWOULDBLOCK)
+        return mien_fail(MIEN_ERR_ARG, "%s: locked: another run is writing into it", f->path);
+    return file_fail(path, "cannot lock", errno);
+}
+
+/* Anything in it but the lock? */
+static mien_status is_occupied(bool *out, const char *path)
+{
+    char **names;
+    size_t count;
+    TRY(file_list(&names, &count, path));
+    *out = false;
+    for (size_t i = 0; i < count; i++)
+        *out |= strcmp(names[i], lock_name) != 0;
+    file_list_free(names, count);
+    return MIEN_OK;
+}
+
+static mien_status compare_recipe(const run_folder *f, const char *recipe_path, const recipe *r)
+{
+    recipe used;
+    char difference[512];
+    TRY(recipe_load(&used, recipe_path, NULL, 0));
+    if (recipe_difference(&used, r, difference, sizeof difference))
+        return mien_fail(MIEN_ERR_ARG, "%s: run with another recipe: %s", f->path, difference);
+    return MIEN_OK;
+}
+
+static mien_status check(run_folder *f, const recipe *r, bool is_resumed)
+{
+    char path[RUN_PATH_BYTES];
+    bool occupied;
+    TRY(run_file(path, f->path, recipe_name));
+    f->is_used = file_exists(path);
+    if (f->is_used && !is_resumed)
+        return mien_fail(MIEN_ERR_ARG, "%s: holds a run (wanted --resume, or another folder)", f->path);
+    if (f->is_used)
+        return compare_recipe(f, path, r);
+    TRY(is_occupied(&occupied, f->path));
+    if (occupied)
+        return mien_fail(MIEN_ERR_ARG, "%s: not empty, and no run (wanted a new or empty folder)", f->path);
+    return MIEN_OK;
+}
+
+mien_status run_folder_open(run_folder *out, const char *path, const recipe *r, bool is_resumed)
+{
+    run_folder f = {.path = path, .lock = -1};
+    TRY(file_make_folders(path));
+    mien_status st = lock(&f);
+    if (st == MIEN_OK)
+        st = check(&f, r, is_resumed);
+    if (st != MIEN_OK) {
+        run_folder_close(&f);
+        return st;
+    }
+    *out = f;
+    return MIEN_OK;
+}
+
+mien_status run_folder_begin(run_folder *f, const recipe *r)
+{
+    char path[RUN_PATH_BYTES];
+    str text = {0};
+    TRY(run_file(path, f->path, recipe_name));
+    mien_status st = recipe_print(r, &text);
+    if (st == MIEN_OK)
+        st = file_write_all(path, text.text, text.length);
+    str_free(&text);
+    return st;
+}
+
+void run_folder_close(run_folder *f)
+{
+    if (f->lock >= 0)
+        close(f->lock);
+    f->lock = -1;
+}

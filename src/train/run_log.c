@@ -1,0 +1,151 @@
+#include "train/run_log.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+struct run_log {
+    char *path;
+    int fd;
+    bool is_empty;
+};
+
+/* --- what a resumed run keeps ------------------------------------------------------------------------------------- */
+
+static bool is_text(const json_t *line, const char *key, const char *text)
+{
+    const char *value = json_string_value(json_object_get(line, key));
+    return value && strcmp(value, text) == 0;
+}
+
+static bool is_covered_by(const json_t *line, const run_log_mark *mark)
+{
+    if (mark->is_finished)
+        return true;
+    if (!mark->has_checkpoint || is_text(line, "event", "done"))
+        return false;
+    if (is_text(line, "event", "epoch"))
+        return json_integer_value(json_object_get(line, "epoch")) <= mark->epochs;
+    return json_integer_value(json_object_get(line, "step")) <= mark->step; /* "start" has none: 0 */
+}
+
+static bool is_covered(const json_t *line, const run_log_mark *marks, int mark_count)
+{
+    if (!json_is_object(line))
+        return false;
+    if (!json_object_get(line, "member"))
+        return true;
+    for (int i = 0; i < mark_count; i++)
+        if (is_text(line, "member", marks[i].member) && is_text(line, "stage", marks[i].stage))
+            return is_covered_by(line, &marks[i]);
+    return false;
+}
+
+/* Bytes of text up to the first line that must go. */
+static size_t covered_length(const char *text, size_t length, const run_log_mark *marks, int mark_count)
+{
+    size_t at = 0;
+    while (at < length) {
+        const char *end = memchr(text + at, '\n', length - at);
+        if (!end)
+            return at;
+        size_t line_length = (size_t)(end - (text + at));
+        json_t *line = json_loadb(text + at, line_length, JSON_REJECT_DUPLICATES, NULL);
+        bool stays = is_covered(line, marks, mark_count);
+        json_decref(line);
+        if (!stays)
+            return at;
+        at += line_length + 1;
+    }
+    return at;
+}
+
+static mien_status cut(run_log *log, const run_log_mark *marks, int mark_count)
+{
+    char *text = NULL;
+    size_t length;
+    TRY(file_read(&text, &length, log->path, 0));
+    size_t covered = covered_length(text, length, marks, mark_count);
+    mem_free(text);
+    log->is_empty = covered == 0;
+    if (covered < length && ftruncate(log->fd, (off_t)covered) != 0)
+        return file_fail(log->path, "cannot cut", errno);
+    return MIEN_OK;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+mien_status run_log_open(run_log **out, const char *path, const run_log_mark *marks, int mark_count)
+{
+    mien_status st;
+    run_log *log = NULL;
+    TRY(mem_zalloc(&log, 1));
+    log->fd = -1;
+    TRY_OUT(mem_strdup(&log->path, path));
+    log->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (log->fd < 0) {
+        st = file_fail(path, "cannot write", errno);
+        goto out;
+    }
+    TRY_OUT(cut(log, marks, mark_count));
+    *out = log;
+    log = NULL;
+out:
+    run_log_close(log);
+    return st;
+}
+
+void run_log_close(run_log *log)
+{
+    if (!log)
+        return;
+    if (log->fd >= 0)
+        close(log->fd);
+    mem_free(log->path);
+    mem_free(log);
+}
+
+bool run_log_is_empty(const run_log *log)
+{
+    return log->is_empty;
+}
+
+static mien_status write_all(run_log *log, const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(log->fd, text, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return file_fail(log->path, "cannot write", written < 0 ? errno : ENOSPC);
+        text += written;
+        length -= (size_t)written;
+    }
+    return MIEN_OK;
+}
+
+mien_status run_log_write(run_log *log, json_t *object)
+{
+    TRY(json_check(object));
+    char *text = NULL;
+    mien_status st = json_print(&text, object);
+    json_decref(object);
+    TRY(st);
+    size_t length = strlen(text);
+    text[length] = '\n'; /* in the NUL's place: the line goes out in one write */
+    st = write_all(log, text, length + 1);
+    mem_free(text);
+    log->is_empty = false;
+    return st;
+}
+
+mien_status run_log_sync(run_log *log)
+{
+    if (fdatasync(log->fd) != 0 && errno != EINVAL) /* pipes and the like cannot */
+        return file_fail(log->path, "cannot write", errno);
+    return MIEN_OK;
+}

@@ -1,0 +1,36 @@
+/* log.jsonl: one JSON object a line, each with "event"; those about a member name it and its stage.
+ *
+ *   data   train, validation (pictures), classes {name: pictures}, mean, std
+ *   start  member, stage, arch, parameters, precision, isa, threads
+ *   step   member, stage, epoch, step, loss, lr
+ *   epoch  member, stage, epoch, step, train_loss, val_loss, val_macro_f1, val_accuracy, lr, images_per_s, seconds
+ *   done   member, stage, epochs, best_epoch, val_loss, val_macro_f1, val_accuracy
+ *
+ * After a resume it reads as if nothing had happened, durations apart: lines beyond the checkpoint are cut off first.
+ */
+#ifndef TRAIN_RUN_LOG_H
+#define TRAIN_RUN_LOG_H
+
+#include "base/json.h"
+
+#include <stdbool.h>
+
+/* How far a member's stage had come when its checkpoint was written. */
+typedef struct {
+    const char *member, *stage; /* borrowed */
+    bool is_finished, has_checkpoint;
+    int64_t step; /* steps done */
+    int epochs;   /* epochs completed, validation included */
+} run_log_mark;
+
+typedef struct run_log run_log;
+/* Opens for appending, first cutting everything from the first line on that is torn or that `marks` do not cover. */
+MIEN_MUST_USE mien_status run_log_open(run_log **out, const char *path, const run_log_mark *marks, int mark_count);
+void run_log_close(run_log *log); /* NULL is a no-op */
+bool run_log_is_empty(const run_log *log);
+/* Writes the object as one line and takes it over, also on failure. object NULL: out of memory. */
+MIEN_MUST_USE mien_status run_log_write(run_log *log, json_t *object);
+/* Lines reach the disk: before a checkpoint that counts on them. */
+MIEN_MUST_USE mien_status run_log_sync(run_log *log);
+
+#endif

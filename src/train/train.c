@@ -1,0 +1,198 @@
+/* A run: what its members share is settled once, then they train one after another. */
+#include "train/train.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/member.h"
+#include "train/normalise.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char stage_name[] = "stage1";
+
+typedef struct {
+    const train_options *options;
+    const recipe *recipe;
+    run_folder folder;
+    material material;
+    run_log *log;
+    progress *progress;
+    run_facts facts;
+    bool has_earlier;  /* facts of an earlier call were found */
+    run_facts earlier; /* ... and are these */
+} run_state;
+
+/* --- what members share ------------------------------------------------------------------------------------------- */
+
+static mien_status hash_recipe(uint64_t *out, const recipe *r)
+{
+    str text = {0};
+    mien_status st = recipe_print(r, &text);
+    *out = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; st == MIEN_OK && i < text.length; i++)
+        *out = (*out ^ (uint8_t)text.text[i]) * 1099511628211u;
+    str_free(&text);
+    return st;
+}
+
+/* Any member's checkpoint says what the run was begun with. */
+static mien_status find_earlier(run_state *run)
+{
+    for (int i = 0; i < run->recipe->model_count && !run->has_earlier; i++) {
+        char name[RUN_NAME_BYTES], path[RUN_PATH_BYTES];
+        train_state state;
+        run_member_name(name, run->recipe, i);
+        TRY(run_path(path, run->options->out, name, stage_name, "last.ckpt"));
+        if (!file_exists(path))
+            continue;
+        TRY(checkpoint_load(path, &state, NULL, false));
+        run->earlier = state.facts;
+        run->has_earlier = true;
+    }
+    return MIEN_OK;
+}
+
+/* The precision a run was begun in is kept: `auto` means that one, and asking for the other is refused. */
+static mien_status settle_precision(run_state *run)
+{
+    const backend *b = run->options->backend;
+    run_facts *f = &run->facts;
+    TRY(precision_resolve(&f->precision, run->options->precision, b));
+    snprintf(f->isa, sizeof f->isa, "%s", b->isa(b));
+    f->threads = b->threads(b);
+    if (!run->has_earlier)
+        return MIEN_OK;
+    const run_facts *e = &run->earlier;
+    if (e->precision == DTYPE_BF16 && !b->computes_bf16(b))
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: begun in bf16 (%s), which this machine does not compute in (%s)",
+                         run->options->out, e->isa, f->isa);
+    if (run->options->precision != PRECISION_AUTO && e->precision != f->precision)
+        return mien_fail(MIEN_ERR_ARG, "%s: begun in another precision (%s, wanted %s)", run->options->out,
+                         dtype_name(f->precision), dtype_name(e->precision));
+    f->precision = e->precision;
+    if (strcmp(e->isa, f->isa) != 0 || e->threads != f->threads)
+        log_notice("%s: begun on %s with %d threads, goes on on %s with %d: bits may differ", run->options->out, e->isa,
+                   e->threads, f->isa, f->threads);
+    return MIEN_OK;
+}
+
+static mien_status settle_data(run_state *run)
+{
+    run->facts.data_hash = run->material.hash;
+    TRY(hash_recipe(&run->facts.recipe_hash, run->recipe));
+    if (!run->has_earlier)
+        return MIEN_OK;
+    if (run->earlier.data_hash != run->facts.data_hash)
+        return mien_fail(MIEN_ERR_ARG, "%s: not the pictures that %s was begun with (names or labels differ)",
+                         run->options->data, run->options->out);
+    if (run->earlier.recipe_hash != run->facts.recipe_hash)
+        return mien_fail(MIEN_ERR_ARG, "%s: recipe.yaml is not the one that its checkpoints were trained with",
+                         run->options->out);
+    return MIEN_OK;
+}
+
+/* Statistics cost a pass over all pictures, so a run that goes on takes those it has. */
+static mien_status settle_normalisation(run_state *run)
+{
+    const recipe *r = run->recipe;
+    if (!run->has_earlier || r->data.normalise != NORMALISE_DATASET)
+        return normalise_of_run(run->facts.mean, run->facts.std, r, &run->material, run->options->loader_threads);
+    memcpy(run->facts.mean, run->earlier.mean, sizeof run->facts.mean);
+    memcpy(run->facts.std, run->earlier.std, sizeof run->facts.std);
+    return MIEN_OK;
+}
+
+/* --- log ---------------------------------------------------------------------------------------------------------- */
+
+static mien_status open_log(run_state *run)
+{
+    char path[RUN_PATH_BYTES], names[RECIPE_MAX_MODELS][RUN_NAME_BYTES];
+    run_log_mark marks[RECIPE_MAX_MODELS];
+    for (int i = 0; i < run->recipe->model_count; i++) {
+        train_state state = {0};
+        run_member_name(names[i], run->recipe, i);
+        marks[i] = (run_log_mark){.member = names[i], .stage = stage_name};
+        TRY(run_path(path, run->options->out, names[i], stage_name, "done"));
+        marks[i].is_finished = file_exists(path);
+        TRY(run_path(path, run->options->out, names[i], stage_name, "last.ckpt"));
+        marks[i].has_checkpoint = file_exists(path);
+        if (!marks[i].is_finished && marks[i].has_checkpoint)
+            TRY(checkpoint_load(path, &state, NULL, false));
+        marks[i].step = state.step;
+        marks[i].epochs = state.epoch;
+    }
+    TRY(run_file(path, run->options->out, "log.jsonl"));
+    return run_log_open(&run->log, path, marks, run->recipe->model_count);
+}
+
+static json_t *triple(const float x[3])
+{
+    return json_pack("[f, f, f]", (double)x[0], (double)x[1], (double)x[2]);
+}
+
+static mien_status log_data(run_state *run)
+{
+    const balance_plan *train = &run->material.train;
+    json_t *classes = json_object();
+    for (int c = 0; c < train->class_count; c++)
+        json_object_set_new(classes, dataset_class(train->data, c), json_integer(train->class_size[c]));
+    return run_log_write(run->log, json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "event", "data", "train",
+                                             (json_int_t)run->material.kept.count, "validation",
+                                             (json_int_t)run->material.held.count, "classes", classes, "mean",
+                                             triple(run->facts.mean), "std", triple(run->facts.std)));
+}
+
+/* --- members ------------------------------------------------------------------------------------------------------ */
+
+static mien_status train_member(run_state *run, int index)
+{
+    char name[RUN_NAME_BYTES], done[RUN_PATH_BYTES];
+    run_member_name(name, run->recipe, index);
+    TRY(run_path(done, run->options->out, name, stage_name, "done"));
+    if (file_exists(done))
+        return MIEN_OK;
+    member_options options = {.options = run->options,
+                              .stage = &run->recipe->stage1,
+                              .stage_name = stage_name,
+                              .material = &run->material,
+                              .log = run->log,
+                              .progress = run->progress,
+                              .facts = run->facts,
+                              .index = index};
+    return member_train(&options);
+}
+
+static mien_status train(run_state *run)
+{
+    const train_options *o = run->options;
+    TRY(run_folder_open(&run->folder, o->out, run->recipe, o->is_resumed));
+    TRY(find_earlier(run));
+    TRY(settle_precision(run));
+    TRY(material_open(&run->material, run->recipe, o->data, o->validation));
+    TRY(settle_data(run));
+    TRY(settle_normalisation(run));
+    TRY(run_folder_begin(&run->folder, run->recipe));
+    TRY(open_log(run));
+    if (run_log_is_empty(run->log))
+        TRY(log_data(run));
+    for (int i = 0; i < run->recipe->model_count; i++)
+        TRY(train_member(run, i));
+    return MIEN_OK;
+}
+
+mien_status train_run(const train_options *options)
+{
+    progress silent = {0};
+    run_state run = {.options = options,
+                     .recipe = options->recipe,
+                     .folder = {.lock = -1},
+                     .progress = options->progress ? options->progress : &silent};
+    mien_status st = train(&run);
+    run_log_close(run.log);
+    material_close(&run.material);
+    run_folder_close(&run.folder);
+    return st;
+}
