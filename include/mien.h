@@ -53,7 +53,8 @@ typedef int (*mien_progress_fn)(void *payload, const char *what, int64_t done, i
 #define MIEN_VERSION "0.1.0" /* of this header; the build takes the library's from here */
 /* Of the library. */
 MIEN_API const char *mien_version(void);
-/* The instruction set that computations use here, at most what MIEN_ISA allows: "avx2", "avx512_bf16" ... */
+/* The instruction set that computations use here, at most what the environment's MIEN_ISA allows: "plain", "avx2",
+ * "avx512", "avx512_bf16" or "amx"; "unsupported" where that asks for what is not there. */
 MIEN_API const char *mien_isa(void);
 /* Architectures by index ("resnet50"); NULL past the end. */
 MIEN_API const char *mien_architecture(int index);

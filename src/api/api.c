@@ -1,0 +1,90 @@
+/* Version, machine and the translation of public options into those of the rooms. The only place that names a backend.
+ */
+#include "api/api.h"
+
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/isa.h"
+#include "base/mem.h"
+#include "nn/model.h"
+
+#include <string.h>
+
+const char *mien_version(void)
+{
+    return MIEN_VERSION;
+}
+
+const char *mien_isa(void)
+{
+    isa i;
+    return isa_get(&i) == MIEN_OK ? isa_name(i) : "unsupported";
+}
+
+const char *mien_architecture(int index)
+{
+    const architecture *arch = architecture_at(index);
+    return arch ? arch->name : NULL;
+}
+
+void mien_text_free(char *text)
+{
+    mem_free(text);
+}
+
+mien_status api_need(const void *argument, const char *call, const char *name)
+{
+    return argument ? MIEN_OK : mien_fail(MIEN_ERR_ARG, "%s: %s: missing", call, name);
+}
+
+mien_status api_backend(backend **out, const mien_compute *compute)
+{
+    mien_compute defaults = MIEN_COMPUTE_INIT;
+    const mien_compute *c = compute ? compute : &defaults;
+    if (c->device && strcmp(c->device, "cpu"))
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "device: %.32s (wanted cpu)", c->device);
+    if (c->threads < 0 || c->threads > 1024)
+        return mien_fail(MIEN_ERR_ARG, "threads: %d (wanted 0 to 1024)", c->threads);
+    if ((int)c->precision < MIEN_PRECISION_AUTO || (int)c->precision > MIEN_PRECISION_BF16)
+        return mien_fail(MIEN_ERR_ARG, "precision: %d (wanted a mien_precision)", (int)c->precision);
+    backend *b = NULL;
+    TRY(backend_cpu_create(&b, &(cpu_options){.threads = c->threads}));
+    if (c->precision == MIEN_PRECISION_BF16 && !b->computes_bf16(b)) {
+        mien_status st =
+            mien_fail(MIEN_ERR_UNSUPPORTED, "precision: this machine does not compute in bf16 (%s; wanted f32 or auto)",
+                      b->isa(b));
+        b->free(b);
+        return st;
+    }
+    *out = b;
+    return MIEN_OK;
+}
+
+void api_backend_free(backend *b)
+{
+    if (b)
+        b->free(b);
+}
+
+precision_kind api_precision(const mien_compute *compute)
+{
+    static const precision_kind kinds[] = {PRECISION_AUTO, PRECISION_F32, PRECISION_BF16};
+    return compute ? kinds[compute->precision] : PRECISION_AUTO;
+}
+
+dtype api_activation_type(const backend *b, const mien_compute *compute)
+{
+    precision_kind precision = api_precision(compute);
+    bool is_bf16 = precision == PRECISION_AUTO ? b->computes_bf16(b) : precision == PRECISION_BF16;
+    return is_bf16 ? DTYPE_BF16 : DTYPE_F32;
+}
+
+progress api_progress(const mien_compute *compute)
+{
+    return compute ? (progress){.callback = compute->progress, .payload = compute->payload} : (progress){0};
+}
+
+const char *api_without_path(const char *why, const char *path)
+{
+    size_t length = strlen(path);
+    return !strncmp(why, path, length) && !strncmp(why + length, ": ", 2) ? why + length + 2 : why;
+}

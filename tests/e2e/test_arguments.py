@@ -1,0 +1,65 @@
+"""Wrong usage, help, and a disk that is full where results go."""
+import os
+import subprocess
+
+from support import MIEN, ROOT, Case, main, mien
+
+COMMANDS = ["train", "eval", "predict", "score", "info", "bench", "face", "synth"]
+WRONG = [
+    ["nosuch"], ["help", "nosuch"], ["train"], ["train", "a.yaml"], ["train", "a.yaml", "--data", "d"], ["train", "--nosuch"],
+    ["train", "a.yaml", "b.yaml", "--data", "d", "--out", "o"], ["eval"], ["eval", "m"], ["eval", "--data"], ["predict"],
+    ["predict", "m.safetensors"], ["score"], ["score", "--task", "chess"], ["score", "--task", "lsd", "--truth", "t"], ["info"],
+    ["info", "a", "b"], ["info", "a", "--graph", "resnet50"], ["bench"], ["bench", "sleep"], ["bench", "train", "infer"],
+    ["bench", "train", "--arch", "lenet"], ["bench", "train", "--batch", "0"], ["bench", "train", "--batch", "many"],
+    ["bench", "train", "--threads", "-1"], ["bench", "train", "--precision", "f16"], ["bench", "train", "--device", "abacus"],
+    ["face"], ["face", "wheel"], ["synth"], ["synth", "--out", "d"], ["synth", "--count", "3"],
+    ["synth", "--out", "d", "--count", "3", "--resume", "--force"], ["synth", "--out", "d", "--count", "3", "--size", "1e9"],
+]
+
+
+class Arguments(Case):
+    def test_wrong_usage_is_one_line_and_exit_2(self):
+        for arguments in WRONG:
+            with self.subTest(arguments):
+                answer = mien(*arguments, cwd=self.folder)
+                self.assert_fails_alone(answer, "--help", code=2)
+                self.assertEqual(answer.out, "")
+                self.assertEqual(os.listdir(self.folder), [])
+
+    def test_help_names_every_command(self):
+        for arguments in ([], ["--help"], ["help"]):
+            answer = mien(*arguments)
+            self.assert_done(answer)
+            for command in COMMANDS:
+                self.assertIn(f"\n  {command} ", answer.out)
+
+    def test_every_command_explains_itself(self):
+        for command in COMMANDS:
+            for arguments in ([command, "--help"], ["help", command]):
+                answer = mien(*arguments)
+                self.assert_done(answer)
+                self.assertTrue(answer.out.startswith(f"Usage: mien {command} "), answer.out)
+                self.assertEqual(answer.err, "")
+
+    def test_what_computes_takes_device_precision_and_threads(self):
+        for command in ("train", "eval", "predict", "bench", "synth"):
+            text = mien(command, "--help").out
+            for option in ("--device", "--precision", "--threads"):
+                self.assertIn(option, text, command)
+
+    def test_version_is_the_headers(self):
+        header = (ROOT / "include" / "mien.h").read_text()
+        version = header.split('#define MIEN_VERSION "')[1].split('"')[0]
+        self.assertEqual(mien("--version").out, f"mien {version}\n")
+
+    def test_results_that_do_not_arrive_are_a_failure(self):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([MIEN, "--help"], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^mien: stdout: .+\n$")
+
+    def test_runs_in_place_from_any_folder(self):
+        self.assert_done(mien("--version", cwd="/"))
+
+
+main()

@@ -1,0 +1,41 @@
+"""Benchmarks answer with the numbers that were promised."""
+import json
+import os
+from support import Case, class_set, main, mien
+
+KEYS = ["what", "arch", "batch", "size", "precision", "isa", "threads", "img_per_s", "ms", "peak_rss_bytes", "flops_per_s"]
+
+
+class Bench(Case):
+    def test_train_and_infer(self):
+        for what in ("train", "infer"):
+            answer = mien("bench", what, "--arch", "efficientnet_b0", "--batch", 2, "--size", 32, "--threads", 1, "--json")
+            self.assert_done(answer)
+            document = json.loads(answer.out.splitlines()[-1])
+            self.assertEqual(list(document)[:len(KEYS)], KEYS)
+            self.assertEqual((document["what"], document["batch"], document["size"], document["threads"]), (what, 2, 32, 1))
+            for key in ("img_per_s", "ms", "peak_rss_bytes", "flops_per_s"):
+                self.assertGreater(document[key], 0, key)
+            self.assertLess(document["planned_bytes"], document["sum_bytes"])
+
+    def test_profile_names_implementations(self):
+        answer = mien("bench", "train", "--arch", "efficientnet_b0", "--batch", 2, "--size", 32, "--profile")
+        self.assert_done(answer)
+        for word in ("GFLOP/s", "GB/s", "conv2d", "implementation", "planned"):
+            self.assertIn(word, answer.out)
+
+    def test_data(self):
+        class_set(self.folder / "set", 6)
+        answer = mien("bench", "data", "--data", self.folder / "set", "--batch", 4, "--size", 32, "--json")
+        self.assert_done(answer)
+        document = answer.json()
+        self.assertEqual(list(document), KEYS)
+        self.assertGreater(document["img_per_s"], 0)
+
+    def test_bf16_where_there_is_none(self):
+        answer = mien("bench", "infer", "--arch", "efficientnet_b0", "--batch", 1, "--size", 32, "--precision", "bf16",
+                      env={**os.environ, "MIEN_ISA": "avx2"})
+        self.assert_fails_alone(answer, "bf16")
+
+
+main()

