@@ -42,7 +42,8 @@ typedef enum mien_status {
 /* The message of this thread's last failure: one line, "where: what (found, wanted)". Never NULL. */
 MIEN_API const char *mien_error(void);
 
-/* Log lines (no newline inside) go to `fn`; NULL silences. level 0 notice, 1 warning. Default: silent. */
+/* Log lines (no newline inside) go to `fn`; NULL silences. level 0 notice, 1 warning, 2 an item of a list (tensors that
+ * are missing), told before the failure that sums it up. Default: silent. */
 typedef void (*mien_log_fn)(void *payload, int level, const char *line);
 MIEN_API void mien_set_log(mien_log_fn fn, void *payload);
 

@@ -47,3 +47,11 @@ void log_warning(const char *format, ...)
     send_line(1, format, args);
     va_end(args);
 }
+
+void log_item(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    send_line(2, format, args);
+    va_end(args);
+}

@@ -77,8 +77,10 @@ void console_say(console *c, const char *format, ...)
 
 void console_log(void *payload, int level, const char *line)
 {
-    (void)level;
-    console_say(payload, "%s", line);
+    if (level < 2)
+        console_say(payload, "%s", line);
+    else
+        puts(line); /* an item of a long list goes to stdout, above the failure */
 }
 
 int console_fail(console *c, mien_status st)

@@ -310,11 +310,11 @@ mien_status param_store_load(param_store *s, const st_file *f, const char *path,
         const st_tensor *t = st_find(f, slice->name);
         const char *fault = t ? mismatch(slice, t) : NULL;
         if (!t && slice->kind != SLICE_COUNTER) {
-            log_notice("missing: %s", slice->name);
+            log_item("missing: %s", slice->name);
             missing++;
         } else if (fault) {
             char wanted[128];
-            log_notice("wrong: %s: %s (wanted %s)", slice->name, fault,
+            log_item("wrong: %s: %s (wanted %s)", slice->name, fault,
                        shape_print(wanted, sizeof wanted, &slice->shape));
             wrong++;
         }
@@ -322,7 +322,7 @@ mien_status param_store_load(param_store *s, const st_file *f, const char *path,
     for (size_t i = 0; i < st_count(f); i++) {
         const char *name = st_at(f, i)->name;
         if (param_store_find(s, name) < 0 && !(skip_prefix && str_starts(name, skip_prefix))) {
-            log_notice("extra: %s", name);
+            log_item("extra: %s", name);
             extra++;
         }
     }
