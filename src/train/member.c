@@ -196,14 +196,11 @@ static mien_status begin(member *m)
 static mien_status fail_nonfinite(const member *m, const loader_batch *batch, double loss)
 {
     str files = {0};
-    const material *all = m->options->material;
     int named = batch->count < NAMED_FILES ? batch->count : NAMED_FILES;
     mien_status st = MIEN_OK;
     for (int i = 0; i < named; i++) {
         char name[1024];
-        int64_t copy;
-        TRY_OUT(
-            dataset_name(all->train_set, balance_plan_item(&all->train, batch->items[i], &copy), name, sizeof name));
+        TRY_OUT(dataset_name(m->options->material->train_set, batch->pictures[i], name, sizeof name));
         TRY_OUT(str_printf(&files, "%s%.200s", i ? ", " : "", name));
     }
     if (batch->count > named)

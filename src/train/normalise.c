@@ -8,10 +8,11 @@
 
 static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f}, imagenet_std[3] = {0.229f, 0.224f, 0.225f};
 
-mien_status normalise_of_run(float mean[3], float std[3], const recipe *r, const material *m, int loader_threads)
+mien_status normalise_of_run(float mean[3], float std[3], const recipe *r, const material *m, int loader_threads,
+                             progress *p)
 {
     if (r->data.normalise == NORMALISE_DATASET)
-        return dataset_statistics(mean, std, &m->train, loader_threads, r->data.max_bad_share);
+        return dataset_statistics(mean, std, &m->train, loader_threads, r->data.max_bad_share, p);
     bool is_given = r->data.normalise == NORMALISE_GIVEN;
     memcpy(mean, is_given ? r->data.mean : imagenet_mean, 3 * sizeof *mean);
     memcpy(std, is_given ? r->data.std : imagenet_std, 3 * sizeof *std);

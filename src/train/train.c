@@ -99,7 +99,8 @@ static mien_status settle_normalisation(run_state *run)
 {
     const recipe *r = run->recipe;
     if (!run->has_earlier || r->data.normalise != NORMALISE_DATASET)
-        return normalise_of_run(run->facts.mean, run->facts.std, r, &run->material, run->options->loader_threads);
+        return normalise_of_run(run->facts.mean, run->facts.std, r, &run->material, run->options->loader_threads,
+                                run->progress);
     memcpy(run->facts.mean, run->earlier.mean, sizeof run->facts.mean);
     memcpy(run->facts.std, run->earlier.std, sizeof run->facts.std);
     return MIEN_OK;
