@@ -18,6 +18,7 @@ enum { BUFFER_BYTES = 256 * 1024 };
 struct file_writer {
     char *path;      /* as the caller named it, for messages */
     char *target;    /* the same with symbolic links resolved */
+    char *folder;    /* the target's */
     char *temporary; /* target.part; NULL when the target is a device or pipe, which is written directly */
     int fd;
     bool has_failed; /* a failed write stays failed: commit must not put a torn file in place */
@@ -71,6 +72,10 @@ static mien_status choose_target(file_writer *w)
     }
     char resolved[PATH_MAX];
     TRY(mem_strdup(&w->target, exists && realpath(w->path, resolved) ? resolved : w->path));
+    char *slash = strrchr(w->target, '/');
+    TRY(mem_strdup(&w->folder, slash ? w->target : "."));
+    if (slash)
+        w->folder[slash == w->target ? 1 : slash - w->target] = '\0';
     str name = {0};
     TRY(str_printf(&name, "%s.part", w->target));
     mien_status st = open_temporary(&w->fd, name.text, w->path);
@@ -88,6 +93,7 @@ static void writer_free(file_writer *w)
         close(w->fd);
     mem_free(w->path);
     mem_free(w->target);
+    mem_free(w->folder);
     mem_free(w->temporary);
     mem_free(w->buffer);
     mem_free(w);
@@ -144,23 +150,18 @@ mien_status file_write_bytes(file_writer *w, const void *bytes, size_t count)
 
 /* A rename survives a power cut only once its folder is on the disk. Some file systems cannot do that, and say EINVAL.
  */
-static mien_status sync_folder(const char *path)
+static mien_status sync_folder(const file_writer *w)
 {
-    char *folder;
-    TRY(mem_strdup(&folder, path));
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = '\0';
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(w->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     mien_status st = MIEN_OK;
     if (fd >= 0 && fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
-        st = file_fail(path, "cannot sync its folder", errno);
+        st = file_fail(w->path, "cannot sync its folder", errno);
     if (fd >= 0)
         close(fd);
-    mem_free(folder);
     return st;
 }
 
+/* Allocates nothing: what fails here fails before the rename, and the old file is still there. */
 mien_status file_write_commit(file_writer *w)
 {
     mien_status st;
@@ -181,7 +182,7 @@ mien_status file_write_commit(file_writer *w)
     }
     mem_free(w->temporary);
     w->temporary = NULL; /* nothing left to remove */
-    st = sync_folder(w->target);
+    st = sync_folder(w);
 out:
     file_write_abort(w);
     return st;
