@@ -33,19 +33,24 @@ typedef struct {
     bool is_trainable;
 } case_param;
 
+typedef struct op_case op_case;
+
 typedef struct {
+    const op_case *spec; /* the row it came from */
     graph *g;
-    value_id x;      /* input, activation type (u8 where the case says so) */
-    value_id y;      /* output of the operator under test */
-    value_id labels; /* CASE_TRAINING, else NO_VALUE; also loss and dx */
+    value_id x;             /* input, activation type (u8 where the case says so) */
+    value_id y;             /* output of the operator under test */
+    value_id labels;        /* CASE_TRAINING, else NO_VALUE; also loss and dx */
+    value_id class_weights; /* some cross_entropy cases */
     value_id loss;
-    value_id dx; /* gradient of x; NO_VALUE where x is u8 */
+    value_id dx; /* gradient of x */
+    dtype x_type;
+    int64_t label_count;
     case_param param[CASE_MAX_PARAMS];
     int param_count;
     param_memory params; /* owned; allocated by build, written by fill */
 } case_graph;
 
-typedef struct op_case op_case;
 struct op_case {
     const char *op;   /* "conv2d": the file in op/ that the case is about */
     const char *name; /* "conv2d/3x3_stride2_odd" */

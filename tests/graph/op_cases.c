@@ -1,0 +1,578 @@
+/* The case table, and how a row becomes a graph. A new operator is a describe function and rows. */
+#include "graph/op_cases.h"
+
+#include "base/mem.h"
+#include "base/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- building ----------------------------------------------------------------------------------------------------- */
+
+enum { CLASSES = 5, PARAM_ALIGNMENT = 16 };
+
+mien_status case_param_add(case_graph *c, value_id *out, const char *name, shape s, case_fill fill, double fan_in,
+                           bool is_trainable)
+{
+    if (c->param_count == CASE_MAX_PARAMS)
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: more than %d parameters", name, CASE_MAX_PARAMS);
+    const size_t offset = c->params.count, count = (size_t)shape_count(&s);
+    TRY(graph_param(c->g, out, name, s, offset, is_trainable));
+    c->param[c->param_count++] = (case_param){.value = *out,
+                                              .name = graph_value_at(c->g, *out)->name,
+                                              .offset = offset,
+                                              .count = count,
+                                              .fill = fill,
+                                              .fan_in = fan_in,
+                                              .is_trainable = is_trainable};
+    c->params.count = (offset + count + PARAM_ALIGNMENT - 1) / PARAM_ALIGNMENT * PARAM_ALIGNMENT;
+    return MIEN_OK;
+}
+
+static const shape *shape_at(const case_graph *c, value_id v)
+{
+    return &graph_value_at(c->g, v)->shape;
+}
+
+/* y [.., k] -> [.., out] with parameters NAME.weight [out, k] and, where wanted, NAME.bias [out] */
+static mien_status add_linear(case_graph *c, value_id *y, const char *name, value_id x, int64_t out, bool has_bias,
+                              bool is_f32)
+{
+    const shape *s = shape_at(c, x);
+    const int64_t k = s->dim[s->rank - 1];
+    value_id w = NO_VALUE, b = NO_VALUE;
+    char full[64];
+    snprintf(full, sizeof full, "%s.weight", name);
+    TRY(case_param_add(c, &w, full, shape_of(2, out, k), FILL_WEIGHT, (double)k, true));
+    snprintf(full, sizeof full, "%s.bias", name);
+    if (has_bias)
+        TRY(case_param_add(c, &b, full, shape_of(1, out), FILL_BIAS, 1, true));
+    return op_linear(c->g, y, name, x, w, b, is_f32);
+}
+
+/* Loss options of the cross_entropy cases; others have none. */
+typedef struct {
+    int64_t classes;
+    float smoothing;
+    bool has_weights, has_absent_rows, is_all_absent;
+} loss_spec;
+
+static const loss_spec *loss_of(const op_case *oc)
+{
+    static const loss_spec plain = {.classes = CLASSES};
+    return strcmp(oc->op, "cross_entropy") == 0 ? oc->spec : &plain;
+}
+
+/* y -> silu -> global_mean -> linear -> cross_entropy; the first two only for images. */
+static mien_status add_loss(case_graph *c, const op_case *oc)
+{
+    const loss_spec *spec = loss_of(oc);
+    value_id v = c->y, probabilities = NO_VALUE;
+    if (shape_at(c, v)->rank == 4) {
+        TRY(op_activation(c->g, &v, "head.act", v, ACT_SILU));
+        TRY(op_global_mean(c->g, &v, "head.pool", v));
+    }
+    TRY(add_linear(c, &v, "head", v, spec->classes, true, true));
+    c->label_count = shape_at(c, v)->dim[0];
+    TRY(graph_input(c->g, &c->labels, "labels", DTYPE_I32, shape_of(1, c->label_count)));
+    if (spec->has_weights)
+        TRY(graph_input(c->g, &c->class_weights, "class_weights", DTYPE_F32, shape_of(1, spec->classes)));
+    TRY(op_cross_entropy(c->g, &c->loss, &probabilities, "loss", v, c->labels, c->class_weights, spec->smoothing));
+    graph_mark_output(c->g, c->loss);
+    if (strcmp(oc->op, "cross_entropy") == 0)
+        c->y = probabilities;
+    return MIEN_OK;
+}
+
+static mien_status describe(case_graph *c, const op_case *oc, dtype activation_type, case_mode mode)
+{
+    const bool is_training = mode == CASE_TRAINING;
+    TRY(graph_create(&c->g, activation_type, is_training));
+    c->x_type = oc->x_type == DTYPE_U8 ? DTYPE_U8 : activation_type;
+    TRY(graph_input(c->g, &c->x, "x", c->x_type, oc->x));
+    TRY(oc->describe(c, oc, &c->y, c->x));
+    if (is_training && !oc->is_forward_only)
+        TRY(add_loss(c, oc));
+    graph_mark_output(c->g, c->y);
+    TRY(graph_fuse(c->g));
+    if (is_training && !oc->is_forward_only)
+        TRY(graph_differentiate(c->g, c->loss, c->x, &c->dx));
+    return MIEN_OK;
+}
+
+static mien_status allocate(param_memory *m)
+{
+    TRY(mem_zalloc(&m->values, m->count));
+    TRY(mem_zalloc(&m->grads, m->count));
+    TRY(mem_zalloc(&m->state1, m->count));
+    return mem_zalloc(&m->state2, m->count);
+}
+
+mien_status case_graph_build(case_graph *out, const op_case *oc, dtype activation_type, case_mode mode)
+{
+    case_graph c = {.spec = oc,
+                    .x = NO_VALUE,
+                    .y = NO_VALUE,
+                    .labels = NO_VALUE,
+                    .class_weights = NO_VALUE,
+                    .loss = NO_VALUE,
+                    .dx = NO_VALUE};
+    mien_status st = describe(&c, oc, activation_type, mode);
+    if (st == MIEN_OK)
+        st = allocate(&c.params);
+    if (st != MIEN_OK) {
+        case_graph_free(&c);
+        return mien_fail_in(st, "%s", oc->name);
+    }
+    *out = c;
+    return MIEN_OK;
+}
+
+void case_graph_free(case_graph *c)
+{
+    graph_free(c->g);
+    mem_free(c->params.values);
+    mem_free(c->params.grads);
+    mem_free(c->params.state1);
+    mem_free(c->params.state2);
+    c->g = NULL;
+    c->params = (param_memory){0};
+}
+
+/* --- numbers ------------------------------------------------------------------------------------------------------ */
+
+static float draw(rng *r, case_fill fill, double fan_in)
+{
+    switch (fill) {
+    case FILL_WEIGHT:
+        return rng_normal(r) / (float)sqrt(fan_in);
+    case FILL_GAMMA:
+        return 1 + 0.1f * rng_normal(r);
+    case FILL_BIAS:
+        return 0.3f * rng_normal(r);
+    default:
+        return rng_range(r, 0.5f, 1.5f);
+    }
+}
+
+static void fill_params(const case_graph *c, uint64_t seed)
+{
+    for (int i = 0; i < c->param_count; i++) {
+        rng r = rng_at(seed, 1, (uint64_t)i, RNG_TEST);
+        for (size_t k = 0; k < c->param[i].count; k++)
+            c->params.values[c->param[i].offset + k] = draw(&r, c->param[i].fill, c->param[i].fan_in);
+    }
+}
+
+static void fill_x(const case_graph *c, void *x, uint64_t seed)
+{
+    const int64_t count = shape_count(&c->spec->x);
+    rng r = rng_at(seed, 0, 0, RNG_TEST);
+    for (int64_t i = 0; i < count; i++) {
+        const float number = rng_normal(&r);
+        if (c->x_type == DTYPE_U8)
+            ((uint8_t *)x)[i] = (uint8_t)rng_below(&r, 256);
+        else if (c->x_type == DTYPE_BF16)
+            ((uint16_t *)x)[i] = bf16_from_f32(number);
+        else
+            ((float *)x)[i] = number;
+    }
+}
+
+static void fill_labels(const case_graph *c, int32_t *labels)
+{
+    const loss_spec *spec = loss_of(c->spec);
+    for (int64_t i = 0; i < c->label_count; i++) {
+        const bool is_absent = spec->is_all_absent || (spec->has_absent_rows && i % 3 == 1);
+        labels[i] = is_absent ? -1 : (int32_t)((i * 3 + 1) % spec->classes);
+    }
+}
+
+void case_graph_fill(case_graph *c, program *p, uint64_t seed)
+{
+    fill_params(c, seed);
+    fill_x(c, program_data(p, c->x), seed);
+    if (c->labels != NO_VALUE)
+        fill_labels(c, program_data(p, c->labels));
+    if (c->class_weights != NO_VALUE)
+        for (int64_t k = 0; k < loss_of(c->spec)->classes; k++)
+            ((float *)program_data(p, c->class_weights))[k] = 1 + (float)(k % 3);
+    *program_step(p) = (step_params){.lr = 0.01f, .step = 1, .seed = seed};
+}
+
+/* --- operators ---------------------------------------------------------------------------------------------------- */
+
+static mien_status normalise_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    return op_normalise(c->g, y, "y", x, (float[]){0.485f, 0.456f, 0.406f}, (float[]){0.229f, 0.224f, 0.225f});
+}
+
+/* A batch_norm over x: NAME.weight, .bias, .running_mean, .running_var. */
+static mien_status add_batch_norm(case_graph *c, value_id *y, const char *name, value_id x, const batch_norm_attr *attr)
+{
+    const shape s = shape_of(1, shape_at(c, x)->dim[3]);
+    static const struct {
+        const char *suffix;
+        case_fill fill;
+        bool is_trainable;
+    } params[] = {{"weight", FILL_GAMMA, true},
+                  {"bias", FILL_BIAS, true},
+                  {"running_mean", FILL_BIAS, false},
+                  {"running_var", FILL_VARIANCE, false}};
+    value_id v[4];
+    for (int i = 0; i < 4; i++) {
+        char full[64];
+        snprintf(full, sizeof full, "%s.%s", name, params[i].suffix);
+        TRY(case_param_add(c, &v[i], full, s, params[i].fill, 1, params[i].is_trainable));
+    }
+    return op_batch_norm(c->g, y, name, x, v[0], v[1], v[2], v[3], attr);
+}
+
+typedef enum { NORM_NONE, NORM_BATCH, NORM_RUNNING } case_norm;
+
+typedef struct {
+    int out, window[2], stride[2], pad[4]; /* pad: top, left, bottom, right; stride 0: 1 */
+    int dilation, groups;                  /* 0: 1 */
+    bool has_bias, has_residual;
+    case_norm norm; /* NORM_BATCH: of the batch in training graphs */
+    activation_kind act;
+} conv_spec;
+
+static mien_status add_conv2d(case_graph *c, value_id *y, const char *name, value_id x, const conv_spec *s)
+{
+    const int groups = s->groups ? s->groups : 1;
+    const int64_t per_group = shape_at(c, x)->dim[3] / groups, o = s->out, kh = s->window[0], kw = s->window[1];
+    conv2d_attr attr = {.pad_begin = {s->pad[0], s->pad[1]}, .pad_end = {s->pad[2], s->pad[3]}, .groups = groups};
+    for (int a = 0; a < 2; a++) {
+        attr.stride[a] = s->stride[a] ? s->stride[a] : 1;
+        attr.dilation[a] = s->dilation ? s->dilation : 1;
+    }
+    value_id w = NO_VALUE, b = NO_VALUE;
+    char full[64];
+    snprintf(full, sizeof full, "%s.weight", name);
+    TRY(case_param_add(c, &w, full, shape_of(4, o, per_group, kh, kw), FILL_WEIGHT, (double)(per_group * kh * kw),
+                       true));
+    snprintf(full, sizeof full, "%s.bias", name);
+    if (s->has_bias)
+        TRY(case_param_add(c, &b, full, shape_of(1, o), FILL_BIAS, 1, true));
+    return op_conv2d(c->g, y, name, x, w, b, &attr);
+}
+
+/* conv2d [-> batch_norm] [-> add a second convolution] [-> activation] */
+static mien_status conv_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    const conv_spec *s = self->spec;
+    TRY(add_conv2d(c, y, "conv", x, s));
+    const batch_norm_attr attr = {
+        .is_batch = s->norm == NORM_BATCH && graph_is_training(c->g), .eps = 1e-3f, .momentum = 0.1f};
+    if (s->norm != NORM_NONE)
+        TRY(add_batch_norm(c, y, "bn", *y, &attr));
+    value_id residual = NO_VALUE;
+    if (s->has_residual) {
+        TRY(add_conv2d(c, &residual, "residual", x, s));
+        TRY(op_add(c->g, y, "add", *y, residual));
+    }
+    return s->act == ACT_NONE ? MIEN_OK : op_activation(c->g, y, "act", *y, s->act);
+}
+
+typedef struct {
+    int out;
+    bool has_bias, is_f32;
+} linear_case_spec;
+
+static mien_status linear_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    const linear_case_spec *s = self->spec;
+    return add_linear(c, y, "y", x, s->out, s->has_bias, s->is_f32);
+}
+
+typedef struct {
+    case_norm norm;
+    bool has_residual;
+    activation_kind act;
+} norm_spec;
+
+/* batch_norm [-> add sigmoid(x)] [-> activation] */
+static mien_status batch_norm_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    const norm_spec *s = self->spec;
+    const batch_norm_attr attr = {
+        .is_batch = s->norm == NORM_BATCH && graph_is_training(c->g), .eps = 1e-5f, .momentum = 0.1f};
+    value_id residual = NO_VALUE;
+    if (s->has_residual)
+        TRY(op_activation(c->g, &residual, "residual", x, ACT_SIGMOID));
+    TRY(add_batch_norm(c, y, "bn", x, &attr));
+    if (s->has_residual)
+        TRY(op_add(c->g, y, "add", *y, residual));
+    return s->act == ACT_NONE ? MIEN_OK : op_activation(c->g, y, "act", *y, s->act);
+}
+
+static mien_status activation_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    return op_activation(c->g, y, "y", x, *(const activation_kind *)self->spec);
+}
+
+/* x + silu(x): two values, and x has two readers */
+static mien_status add_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    value_id b = NO_VALUE;
+    TRY(op_activation(c->g, &b, "b", x, ACT_SILU));
+    return op_add(c->g, y, "y", x, b);
+}
+
+static mien_status add_self_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    return op_add(c->g, y, "y", x, x);
+}
+
+/* x sigmoid(mean x), as squeeze-excite */
+static mien_status scale_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    value_id s = NO_VALUE;
+    TRY(op_global_mean(c->g, &s, "mean", x));
+    TRY(op_activation(c->g, &s, "s", s, ACT_SIGMOID));
+    return op_scale(c->g, y, "y", x, s);
+}
+
+/* x, silu(x) and a 1x1 convolution of x to `out` channels, side by side */
+static mien_status concat_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    const conv_spec narrow = {.out = *(const int *)self->spec, .window = {1, 1}};
+    value_id parts[3] = {x, NO_VALUE, NO_VALUE};
+    TRY(op_activation(c->g, &parts[1], "b", x, ACT_SILU));
+    TRY(add_conv2d(c, &parts[2], "c", x, &narrow));
+    return op_concat(c->g, y, "y", parts, 3);
+}
+
+static mien_status pool_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    return op_pool(c->g, y, "y", x, self->spec);
+}
+
+static mien_status global_mean_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    return op_global_mean(c->g, y, "y", x);
+}
+
+/* Two of them: their streams differ. */
+static mien_status dropout_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    const dropout_attr *s = self->spec;
+    TRY(op_dropout(c->g, y, "first", x, s->p, s->is_per_sample));
+    return op_dropout(c->g, y, "y", *y, s->p, s->is_per_sample);
+}
+
+static mien_status softmax_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    value_id logits = NO_VALUE;
+    TRY(add_linear(c, &logits, "logits", x, CLASSES, true, true));
+    return op_softmax(c->g, y, "y", logits);
+}
+
+/* The loss is added to every case; this one has x go straight into it. */
+static mien_status cross_entropy_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)c, (void)self;
+    *y = x;
+    return MIEN_OK;
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------------- */
+
+#define ROW(OP, NAME, DESCRIBE, SHAPE, ...)                                                                            \
+    {                                                                                                                  \
+        .op = OP, .name = OP "/" NAME, .describe = DESCRIBE, .x = SHAPE, __VA_ARGS__                                   \
+    }
+#define SHAPE2(n, k)                                                                                                   \
+    {                                                                                                                  \
+        2,                                                                                                             \
+        {                                                                                                              \
+            n, k                                                                                                       \
+        }                                                                                                              \
+    }
+#define SHAPE3(n, t, k)                                                                                                \
+    {                                                                                                                  \
+        3,                                                                                                             \
+        {                                                                                                              \
+            n, t, k                                                                                                    \
+        }                                                                                                              \
+    }
+#define SHAPE4(n, h, w, c)                                                                                             \
+    {                                                                                                                  \
+        4,                                                                                                             \
+        {                                                                                                              \
+            n, h, w, c                                                                                                 \
+        }                                                                                                              \
+    }
+#define SPEC(TYPE, ...)                                                                                                \
+    .spec = &(const TYPE)                                                                                              \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
+#define CONV(...) SPEC(conv_spec, __VA_ARGS__)
+#define LINEAR(...) SPEC(linear_case_spec, __VA_ARGS__)
+#define NORM(KIND, ...) SPEC(norm_spec, .norm = KIND, __VA_ARGS__)
+#define ACT(KIND) SPEC(activation_kind, KIND)
+#define POOL(...) SPEC(pool_attr, __VA_ARGS__)
+#define DROPOUT(...) SPEC(dropout_attr, __VA_ARGS__)
+#define LOSS(...) SPEC(loss_spec, __VA_ARGS__)
+
+static const op_case cases[] = {
+    ROW("normalise", "images", normalise_case, SHAPE4(2, 5, 7, 3), .x_type = DTYPE_U8, .is_forward_only = true),
+
+    ROW("conv2d", "1x1", conv_case, SHAPE4(2, 5, 6, 7), CONV(.out = 9, .window = {1, 1})),
+    ROW("conv2d", "1x1_one_pixel", conv_case, SHAPE4(1, 1, 1, 1), CONV(.out = 1, .window = {1, 1})),
+    ROW("conv2d", "1x1_stride2", conv_case, SHAPE4(2, 7, 8, 16), CONV(.out = 8, .window = {1, 1}, .stride = {2, 2})),
+    ROW("conv2d", "3x3_bias", conv_case, SHAPE4(2, 6, 5, 4),
+        CONV(.out = 8, .window = {3, 3}, .pad = {1, 1, 1, 1}, .has_bias = true)),
+    ROW("conv2d", "3x3_no_padding", conv_case, SHAPE4(1, 5, 9, 3), CONV(.out = 5, .window = {3, 3})),
+    ROW("conv2d", "3x3_stride2_odd", conv_case, SHAPE4(2, 9, 7, 6),
+        CONV(.out = 7, .window = {3, 3}, .stride = {2, 2}, .pad = {1, 1, 1, 1})),
+    ROW("conv2d", "3x3_stride2x1", conv_case, SHAPE4(1, 8, 6, 4),
+        CONV(.out = 4, .window = {3, 3}, .stride = {2, 1}, .pad = {1, 1, 1, 1})),
+    ROW("conv2d", "3x3_asymmetric_padding", conv_case, SHAPE4(2, 6, 6, 5),
+        CONV(.out = 6, .window = {3, 3}, .stride = {2, 2}, .pad = {0, 0, 1, 1})),
+    ROW("conv2d", "3x3_dilation2", conv_case, SHAPE4(1, 8, 9, 4),
+        CONV(.out = 4, .window = {3, 3}, .pad = {2, 2, 2, 2}, .dilation = 2)),
+    ROW("conv2d", "3x3_wider_than_image", conv_case, SHAPE4(2, 1, 2, 8),
+        CONV(.out = 8, .window = {3, 3}, .pad = {1, 1, 1, 1})),
+    ROW("conv2d", "1x7", conv_case, SHAPE4(1, 4, 9, 8), CONV(.out = 8, .window = {1, 7}, .pad = {0, 3, 0, 3})),
+    ROW("conv2d", "7x1", conv_case, SHAPE4(1, 9, 4, 8), CONV(.out = 8, .window = {7, 1}, .pad = {3, 0, 3, 0})),
+    ROW("conv2d", "7x7_stem", conv_case, SHAPE4(1, 16, 16, 3),
+        CONV(.out = 16, .window = {7, 7}, .stride = {2, 2}, .pad = {3, 3, 3, 3})),
+    ROW("conv2d", "groups2", conv_case, SHAPE4(2, 5, 5, 8),
+        CONV(.out = 6, .window = {3, 3}, .pad = {1, 1, 1, 1}, .groups = 2, .has_bias = true)),
+    ROW("conv2d", "depthwise_3x3", conv_case, SHAPE4(2, 6, 7, 16),
+        CONV(.out = 16, .window = {3, 3}, .pad = {1, 1, 1, 1}, .groups = 16)),
+    ROW("conv2d", "depthwise_5x5_stride2", conv_case, SHAPE4(2, 9, 8, 24),
+        CONV(.out = 24, .window = {5, 5}, .stride = {2, 2}, .pad = {2, 2, 2, 2}, .groups = 24)),
+    ROW("conv2d", "depthwise_odd_channels", conv_case, SHAPE4(1, 5, 4, 11),
+        CONV(.out = 11, .window = {3, 3}, .pad = {1, 1, 1, 1}, .groups = 11, .has_bias = true)),
+    ROW("conv2d", "batch_norm", conv_case, SHAPE4(3, 4, 5, 6),
+        CONV(.out = 8, .window = {3, 3}, .pad = {1, 1, 1, 1}, .norm = NORM_BATCH)),
+    ROW("conv2d", "bias_batch_norm_relu", conv_case, SHAPE4(2, 5, 4, 8),
+        CONV(.out = 16, .window = {1, 1}, .has_bias = true, .norm = NORM_RUNNING, .act = ACT_RELU)),
+    ROW("conv2d", "batch_norm_silu", conv_case, SHAPE4(2, 5, 4, 8),
+        CONV(.out = 16, .window = {1, 1}, .norm = NORM_BATCH, .act = ACT_SILU)),
+    ROW("conv2d", "batch_norm_sigmoid", conv_case, SHAPE4(2, 3, 4, 8),
+        CONV(.out = 8, .window = {1, 1}, .norm = NORM_BATCH, .act = ACT_SIGMOID)),
+    ROW("conv2d", "batch_norm_add", conv_case, SHAPE4(2, 4, 4, 8),
+        CONV(.out = 8, .window = {1, 1}, .norm = NORM_BATCH, .has_residual = true)),
+    ROW("conv2d", "batch_norm_add_relu", conv_case, SHAPE4(2, 6, 5, 8),
+        CONV(.out = 16, .window = {3, 3}, .stride = {2, 2}, .pad = {1, 1, 1, 1}, .norm = NORM_BATCH,
+             .has_residual = true, .act = ACT_RELU)),
+    ROW("conv2d", "depthwise_batch_norm_silu", conv_case, SHAPE4(2, 6, 5, 16),
+        CONV(.out = 16, .window = {3, 3}, .pad = {1, 1, 1, 1}, .groups = 16, .norm = NORM_BATCH, .act = ACT_SILU)),
+    ROW("conv2d", "resnet_stem_224", conv_case, SHAPE4(16, 224, 224, 3),
+        CONV(.out = 64, .window = {7, 7}, .stride = {2, 2}, .pad = {3, 3, 3, 3}), .is_large = true),
+    ROW("conv2d", "resnet_1x1_56", conv_case, SHAPE4(16, 56, 56, 64), CONV(.out = 256, .window = {1, 1}),
+        .is_large = true),
+    ROW("conv2d", "resnet_3x3_28", conv_case, SHAPE4(16, 28, 28, 128),
+        CONV(.out = 128, .window = {3, 3}, .pad = {1, 1, 1, 1}), .is_large = true),
+    ROW("conv2d", "resnet_3x3_7", conv_case, SHAPE4(16, 7, 7, 512),
+        CONV(.out = 512, .window = {3, 3}, .pad = {1, 1, 1, 1}), .is_large = true),
+    ROW("conv2d", "efficientnet_depthwise_112", conv_case, SHAPE4(16, 112, 112, 32),
+        CONV(.out = 32, .window = {3, 3}, .pad = {1, 1, 1, 1}, .groups = 32), .is_large = true),
+    ROW("conv2d", "efficientnet_depthwise_14", conv_case, SHAPE4(16, 14, 14, 672),
+        CONV(.out = 672, .window = {5, 5}, .pad = {2, 2, 2, 2}, .groups = 672), .is_large = true),
+
+    ROW("linear", "bias", linear_case, SHAPE2(3, 7), LINEAR(.out = 5, .has_bias = true)),
+    ROW("linear", "no_bias", linear_case, SHAPE2(4, 16), LINEAR(.out = 3)),
+    ROW("linear", "one", linear_case, SHAPE2(1, 1), LINEAR(.out = 1, .has_bias = true)),
+    ROW("linear", "f32", linear_case, SHAPE2(5, 33), LINEAR(.out = 6, .has_bias = true, .is_f32 = true)),
+    ROW("linear", "tokens", linear_case, SHAPE3(2, 5, 8), LINEAR(.out = 12, .has_bias = true),
+        .is_forward_only = true), /* the loss reads rows, not tokens */
+    ROW("linear", "resnet_head", linear_case, SHAPE2(16, 2048), LINEAR(.out = 1000, .has_bias = true, .is_f32 = true),
+        .is_large = true),
+
+    ROW("batch_norm", "batch", batch_norm_case, SHAPE4(2, 3, 5, 7), NORM(NORM_BATCH)),
+    ROW("batch_norm", "running", batch_norm_case, SHAPE4(2, 4, 3, 8), NORM(NORM_RUNNING)),
+    ROW("batch_norm", "one_channel", batch_norm_case, SHAPE4(1, 2, 3, 1), NORM(NORM_BATCH)),
+    ROW("batch_norm", "one_pixel", batch_norm_case, SHAPE4(5, 1, 1, 17), NORM(NORM_BATCH)),
+    ROW("batch_norm", "relu", batch_norm_case, SHAPE4(2, 3, 3, 5), NORM(NORM_BATCH, .act = ACT_RELU)),
+    ROW("batch_norm", "silu", batch_norm_case, SHAPE4(2, 3, 4, 16), NORM(NORM_BATCH, .act = ACT_SILU)),
+    ROW("batch_norm", "running_relu", batch_norm_case, SHAPE4(2, 3, 3, 9), NORM(NORM_RUNNING, .act = ACT_RELU)),
+    ROW("batch_norm", "running_silu", batch_norm_case, SHAPE4(1, 4, 3, 8), NORM(NORM_RUNNING, .act = ACT_SILU)),
+    ROW("batch_norm", "add", batch_norm_case, SHAPE4(2, 3, 2, 6), NORM(NORM_BATCH, .has_residual = true)),
+    ROW("batch_norm", "add_relu", batch_norm_case, SHAPE4(2, 3, 4, 11), NORM(NORM_BATCH, true, ACT_RELU)),
+    ROW("batch_norm", "add_silu", batch_norm_case, SHAPE4(2, 4, 3, 8), NORM(NORM_BATCH, true, ACT_SILU)),
+    ROW("batch_norm", "running_add_relu", batch_norm_case, SHAPE4(2, 2, 3, 7), NORM(NORM_RUNNING, true, ACT_RELU)),
+    ROW("batch_norm", "running_add_silu", batch_norm_case, SHAPE4(2, 2, 3, 16), NORM(NORM_RUNNING, true, ACT_SILU)),
+    ROW("batch_norm", "sigmoid_stays", batch_norm_case, SHAPE4(2, 3, 2, 4), NORM(NORM_BATCH, .act = ACT_SIGMOID)),
+    ROW("batch_norm", "resnet_relu_56", batch_norm_case, SHAPE4(16, 56, 56, 256), NORM(NORM_BATCH, true, ACT_RELU),
+        .is_large = true),
+    ROW("batch_norm", "efficientnet_silu_112", batch_norm_case, SHAPE4(16, 112, 112, 96),
+        NORM(NORM_BATCH, .act = ACT_SILU), .is_large = true),
+
+    ROW("activation", "relu", activation_case, SHAPE4(2, 3, 5, 3), ACT(ACT_RELU)),
+    ROW("activation", "silu", activation_case, SHAPE4(1, 5, 3, 9), ACT(ACT_SILU)),
+    ROW("activation", "sigmoid", activation_case, SHAPE2(3, 17), ACT(ACT_SIGMOID)),
+    ROW("activation", "gelu", activation_case, SHAPE2(5, 7), ACT(ACT_GELU)),
+    ROW("activation", "silu_112", activation_case, SHAPE4(16, 112, 112, 32), ACT(ACT_SILU), .is_large = true),
+
+    ROW("add", "two", add_case, SHAPE4(2, 3, 5, 7), .spec = NULL),
+    ROW("add", "itself", add_self_case, SHAPE4(1, 2, 2, 3), .spec = NULL),
+    ROW("add", "resnet_56", add_case, SHAPE4(16, 56, 56, 256), .is_large = true),
+
+    ROW("scale", "excite", scale_case, SHAPE4(2, 3, 4, 5), .spec = NULL),
+    ROW("scale", "one_pixel", scale_case, SHAPE4(3, 1, 1, 16), .spec = NULL),
+    ROW("scale", "efficientnet_56", scale_case, SHAPE4(16, 56, 56, 144), .is_large = true),
+
+    ROW("concat", "uneven", concat_case, SHAPE4(2, 3, 2, 5), .spec = &(const int){3}),
+    ROW("concat", "even", concat_case, SHAPE4(1, 4, 4, 16), .spec = &(const int){32}),
+    ROW("concat", "googlenet_28", concat_case, SHAPE4(16, 28, 28, 64), .spec = &(const int){128}, .is_large = true),
+
+    ROW("pool", "max_3x3_stride2", pool_case, SHAPE4(2, 8, 8, 5),
+        POOL(.window = {3, 3}, .stride = {2, 2}, .pad = {1, 1}, .is_max = true)),
+    ROW("pool", "max_odd", pool_case, SHAPE4(1, 7, 5, 16),
+        POOL(.window = {3, 3}, .stride = {2, 2}, .pad = {1, 1}, .is_max = true)),
+    ROW("pool", "max_ceil", pool_case, SHAPE4(2, 6, 7, 3),
+        POOL(.window = {3, 3}, .stride = {2, 2}, .is_ceil = true, .is_max = true)),
+    ROW("pool", "max_ceil_padding", pool_case, SHAPE4(1, 5, 4, 8),
+        POOL(.window = {2, 2}, .stride = {2, 2}, .pad = {1, 1}, .is_ceil = true, .is_max = true)),
+    ROW("pool", "max_stride1", pool_case, SHAPE4(1, 4, 5, 8),
+        POOL(.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}, .is_max = true)),
+    ROW("pool", "mean_2x2", pool_case, SHAPE4(2, 4, 6, 7), POOL(.window = {2, 2}, .stride = {2, 2})),
+    ROW("pool", "mean_3x3_count_padding", pool_case, SHAPE4(1, 5, 5, 8),
+        POOL(.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}, .count_pad = true)),
+    ROW("pool", "mean_3x3_inside", pool_case, SHAPE4(1, 5, 4, 6),
+        POOL(.window = {3, 3}, .stride = {2, 2}, .pad = {1, 1})),
+    ROW("pool", "mean_ceil_count_padding", pool_case, SHAPE4(1, 6, 5, 4),
+        POOL(.window = {3, 2}, .stride = {2, 3}, .pad = {1, 0}, .is_ceil = true, .count_pad = true)),
+    ROW("pool", "max_resnet_112", pool_case, SHAPE4(16, 112, 112, 64),
+        POOL(.window = {3, 3}, .stride = {2, 2}, .pad = {1, 1}, .is_max = true), .is_large = true),
+
+    ROW("global_mean", "odd", global_mean_case, SHAPE4(3, 5, 3, 7), .spec = NULL),
+    ROW("global_mean", "one_pixel", global_mean_case, SHAPE4(2, 1, 1, 4), .spec = NULL),
+    ROW("global_mean", "resnet_7", global_mean_case, SHAPE4(16, 7, 7, 2048), .is_large = true),
+
+    ROW("dropout", "elements", dropout_case, SHAPE2(3, 23), DROPOUT(.p = 0.4f)),
+    ROW("dropout", "image", dropout_case, SHAPE4(2, 3, 3, 5), DROPOUT(.p = 0.2f)),
+    ROW("dropout", "per_sample", dropout_case, SHAPE4(9, 2, 2, 3), DROPOUT(.p = 0.3f, .is_per_sample = true)),
+
+    ROW("softmax", "rows", softmax_case, SHAPE2(4, 9), .is_forward_only = true),
+
+    ROW("cross_entropy", "plain", cross_entropy_case, SHAPE2(4, 9), LOSS(.classes = 6)),
+    ROW("cross_entropy", "smoothing", cross_entropy_case, SHAPE2(5, 8), LOSS(.classes = 7, .smoothing = 0.2f)),
+    ROW("cross_entropy", "weights_smoothing_absent", cross_entropy_case, SHAPE2(7, 5),
+        LOSS(.classes = 6, .smoothing = 0.1f, .has_weights = true, .has_absent_rows = true)),
+    ROW("cross_entropy", "one_row_one_class", cross_entropy_case, SHAPE2(1, 3), LOSS(.classes = 1)),
+    ROW("cross_entropy", "all_absent", cross_entropy_case, SHAPE2(3, 4), LOSS(.classes = 4, .is_all_absent = true)),
+};
+
+int op_case_count(void)
+{
+    return (int)(sizeof cases / sizeof *cases);
+}
+
+const op_case *op_case_at(int index)
+{
+    return &cases[index];
+}

@@ -1,0 +1,701 @@
+/* Each function is the formula at the head of src/graph/op/NAME.c and nothing else: loops over indices, sums in double.
+ * Dimensions are n h w c of x, p q of y's height and width, o output channels, i j window positions. */
+#include "graph/reference_ops.h"
+
+#include "base/rng.h"
+
+#include <assert.h>
+#include <math.h>
+
+double operand_get(const operand *o, int64_t i)
+{
+    assert(i >= 0 && i < o->count);
+    if (o->exact)
+        return o->exact[i];
+    switch (o->type) {
+    case DTYPE_F32:
+        return (double)((const float *)o->data)[i];
+    case DTYPE_BF16:
+        return (double)bf16_to_f32(((const uint16_t *)o->data)[i]);
+    case DTYPE_U8:
+        return ((const uint8_t *)o->data)[i];
+    case DTYPE_I32:
+        return ((const int32_t *)o->data)[i];
+    default:
+        return (double)((const int64_t *)o->data)[i];
+    }
+}
+
+void operand_set(const operand *o, int64_t i, double x)
+{
+    assert(i >= 0 && i < o->count);
+    if (o->exact)
+        o->exact[i] = x;
+    if (o->type == DTYPE_F32)
+        ((float *)o->data)[i] = (float)x;
+    else if (o->type == DTYPE_BF16)
+        ((uint16_t *)o->data)[i] = bf16_from_f32((float)x);
+    else
+        ((uint8_t *)o->data)[i] = (uint8_t)x;
+}
+
+/* Flat index of [n, h, w, c]. */
+static int64_t at4(const shape *s, int64_t n, int64_t h, int64_t w, int64_t c)
+{
+    return ((n * s->dim[1] + h) * s->dim[2] + w) * s->dim[3] + c;
+}
+
+/* --- activations -------------------------------------------------------------------------------------------------- */
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static double normal_share(double x)
+{
+    return 0.5 * (1 + erf(x / sqrt(2.0)));
+}
+
+static double act_value(activation_kind kind, double x)
+{
+    switch (kind) {
+    case ACT_RELU:
+        return x > 0 ? x : x <= 0 ? 0 : x; /* NaN stays NaN */
+    case ACT_SILU:
+        return x * sigmoid(x);
+    case ACT_SIGMOID:
+        return sigmoid(x);
+    case ACT_GELU:
+        return x * normal_share(x);
+    default:
+        return x;
+    }
+}
+
+static double act_slope(activation_kind kind, double x)
+{
+    const double s = sigmoid(x), tau = 6.283185307179586;
+    switch (kind) {
+    case ACT_RELU:
+        return x > 0;
+    case ACT_SILU:
+        return s * (1 + x * (1 - s));
+    case ACT_SIGMOID:
+        return s * (1 - s);
+    case ACT_GELU:
+        return normal_share(x) + x * exp(-x * x / 2) / sqrt(tau);
+    default:
+        return 1;
+    }
+}
+
+static void activation(const reference_call *c)
+{
+    const activation_attr *a = c->attr;
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, act_value(a->kind, operand_get(&c->in[0], i)));
+}
+
+/* dy, x (y for ReLU: the slope is that of its sign) */
+static void activation_dx(const reference_call *c)
+{
+    const activation_attr *a = c->attr;
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], i) * act_slope(a->kind, operand_get(&c->in[1], i)));
+}
+
+/* --- pointwise ---------------------------------------------------------------------------------------------------- */
+
+static void normalise(const reference_call *c)
+{
+    const normalise_attr *a = c->attr;
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, (operand_get(&c->in[0], i) / 255 - (double)a->mean[i % 3]) / (double)a->std[i % 3]);
+}
+
+static void add(const reference_call *c)
+{
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], i) + operand_get(&c->in[1], i));
+}
+
+/* Index into s [n, c] of element i of x [n, h, w, c]. */
+static int64_t scale_of(const shape *x, int64_t i)
+{
+    return i / (x->dim[1] * x->dim[2] * x->dim[3]) * x->dim[3] + i % x->dim[3];
+}
+
+/* x or dy, s */
+static void scale(const reference_call *c)
+{
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], i) * operand_get(&c->in[1], scale_of(&c->out[0].shape, i)));
+}
+
+/* dy, x -> ds [n, c] */
+static void scale_ds(const reference_call *c)
+{
+    for (int64_t k = 0; k < c->out[0].count; k++) {
+        double sum = 0;
+        for (int64_t i = 0; i < c->in[0].count; i++)
+            if (scale_of(&c->in[0].shape, i) == k)
+                sum += operand_get(&c->in[0], i) * operand_get(&c->in[1], i);
+        operand_set(&c->out[0], k, sum);
+    }
+}
+
+static void concat(const reference_call *c)
+{
+    const operand *y = &c->out[0];
+    const int64_t columns = y->shape.dim[y->shape.rank - 1];
+    int64_t begin = 0;
+    for (int k = 0; k < c->in_count; k++) {
+        const operand *x = &c->in[k];
+        const int64_t length = x->shape.dim[x->shape.rank - 1];
+        for (int64_t i = 0; i < x->count; i++)
+            operand_set(y, i / length * columns + begin + i % length, operand_get(x, i));
+        begin += length;
+    }
+}
+
+static void slice(const reference_call *c)
+{
+    const slice_attr *a = c->attr;
+    const operand *x = &c->in[0];
+    const int64_t columns = x->shape.dim[x->shape.rank - 1];
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(x, i / a->length * columns + a->begin + i % a->length));
+}
+
+/* Number i of the node's stream, as op.h defines it. */
+static bool is_kept(const dropout_attr *a, const step_params *step, int64_t i)
+{
+    rng r = rng_at(step->seed, step->step, a->stream, a->is_per_sample ? RNG_DROP_PATH : RNG_DROPOUT);
+    r.counter[0] = (uint32_t)(i / 4);
+    for (int64_t skipped = 0; skipped < i % 4; skipped++)
+        (void)rng_u32(&r);
+    return rng_float(&r) >= a->p;
+}
+
+static void dropout(const reference_call *c)
+{
+    const dropout_attr *a = c->attr;
+    const int64_t per_sample = c->out[0].count / c->out[0].shape.dim[0];
+    for (int64_t i = 0; i < c->out[0].count; i++) {
+        bool kept = is_kept(a, c->in[1].data, a->is_per_sample ? i / per_sample : i);
+        operand_set(&c->out[0], i, kept ? operand_get(&c->in[0], i) / (1 - (double)a->p) : 0);
+    }
+}
+
+/* --- convolution -------------------------------------------------------------------------------------------------- */
+
+typedef enum { SUM_Y, SUM_DX, SUM_DW } conv_sum;
+
+/* Walks every product x w dy-or-y of a convolution once and adds two of them into the sum of the third: y += x w,
+ * dx += dy w, dw += dy x. y stands for dy in the latter two; the summed operand gives its shape alone. */
+static void conv_walk(double *sum, conv_sum which, const conv2d_attr *a, const operand *x, const operand *w,
+                      const operand *y)
+{
+    const shape *xs = &x->shape, *ws = &w->shape, *ys = &y->shape;
+    const int64_t group_out = ws->dim[0] / a->groups, group_in = ws->dim[1];
+    for (int64_t k = 0; k < y->count; k++) {
+        const int64_t o = k % ys->dim[3], q = k / ys->dim[3] % ys->dim[2], p = k / ys->dim[3] / ys->dim[2] % ys->dim[1];
+        const int64_t n = k / ys->dim[3] / ys->dim[2] / ys->dim[1];
+        for (int64_t i = 0; i < ws->dim[2]; i++)
+            for (int64_t j = 0; j < ws->dim[3]; j++) {
+                const int64_t u = p * a->stride[0] + i * a->dilation[0] - a->pad_begin[0];
+                const int64_t v = q * a->stride[1] + j * a->dilation[1] - a->pad_begin[1];
+                if (u < 0 || u >= xs->dim[1] || v < 0 || v >= xs->dim[2])
+                    continue;
+                for (int64_t c = 0; c < group_in; c++) {
+                    const int64_t at_x = at4(xs, n, u, v, o / group_out * group_in + c), at_w = at4(ws, o, c, i, j);
+                    if (which == SUM_Y)
+                        sum[k] += operand_get(x, at_x) * operand_get(w, at_w);
+                    else if (which == SUM_DX)
+                        sum[at_x] += operand_get(y, k) * operand_get(w, at_w);
+                    else
+                        sum[at_w] += operand_get(y, k) * operand_get(x, at_x);
+                }
+            }
+    }
+}
+
+static void clear(double *sum, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        sum[i] = 0;
+}
+
+static void store(operand *o, const double *sum)
+{
+    for (int64_t i = 0; i < o->count; i++)
+        operand_set(o, i, sum[i]);
+}
+
+static void conv2d(const reference_call *c)
+{
+    const conv2d_attr *a = c->attr;
+    operand *y = &c->out[0], *in = c->in;
+    clear(c->scratch, y->count);
+    conv_walk(c->scratch, SUM_Y, a, &in[CONV_X], &in[CONV_W], y);
+    for (int64_t k = 0; k < y->count; k++) {
+        const int64_t o = k % y->shape.dim[3];
+        double z = c->scratch[k] + (in[CONV_B].data ? operand_get(&in[CONV_B], o) : 0);
+        if (a->is_folded)
+            z = operand_get(&in[CONV_GAMMA], o) * (z - operand_get(&in[CONV_MEAN], o)) /
+                    sqrt(operand_get(&in[CONV_VAR], o) + (double)a->eps) +
+                operand_get(&in[CONV_BETA], o);
+        if (in[CONV_RESIDUAL].data)
+            z += operand_get(&in[CONV_RESIDUAL], k);
+        operand_set(y, k, act_value(a->act, z));
+    }
+}
+
+/* dy, w -> dx */
+static void conv2d_dx(const reference_call *c)
+{
+    const conv2d_grad_attr *a = c->attr;
+    clear(c->scratch, c->out[0].count);
+    conv_walk(c->scratch, SUM_DX, &a->conv, &c->out[0], &c->in[1], &c->in[0]);
+    store(&c->out[0], c->scratch);
+}
+
+/* db[o] = sum of dy over all else, dy's last dimension being o */
+static void bias_gradient(operand *db, const operand *dy)
+{
+    const int64_t columns = db->count;
+    for (int64_t o = 0; o < columns; o++) {
+        double sum = 0;
+        for (int64_t i = o; i < dy->count; i += columns)
+            sum += operand_get(dy, i);
+        operand_set(db, o, sum);
+    }
+}
+
+/* x, dy, w -> dw, db */
+static void conv2d_dw(const reference_call *c)
+{
+    const conv2d_grad_attr *a = c->attr;
+    clear(c->scratch, c->in[2].count);
+    conv_walk(c->scratch, SUM_DW, &a->conv, &c->in[0], &c->in[2], &c->in[1]);
+    if (c->out[DW_WEIGHT].data)
+        store(&c->out[DW_WEIGHT], c->scratch);
+    if (c->out[DW_BIAS].data)
+        bias_gradient(&c->out[DW_BIAS], &c->in[1]);
+}
+
+/* --- linear ------------------------------------------------------------------------------------------------------- */
+
+/* x [rows, k], w [o, k], b [o] */
+static void linear(const reference_call *c)
+{
+    const operand *x = &c->in[0], *w = &c->in[1], *b = &c->in[2];
+    const int64_t o_count = w->shape.dim[0], k_count = w->shape.dim[1];
+    for (int64_t i = 0; i < c->out[0].count; i++) {
+        const int64_t row = i / o_count, o = i % o_count;
+        double sum = b->data ? operand_get(b, o) : 0;
+        for (int64_t k = 0; k < k_count; k++)
+            sum += operand_get(x, row * k_count + k) * operand_get(w, o * k_count + k);
+        operand_set(&c->out[0], i, sum);
+    }
+}
+
+/* dy [rows, o], w -> dx [rows, k] */
+static void linear_dx(const reference_call *c)
+{
+    const operand *dy = &c->in[0], *w = &c->in[1];
+    const int64_t o_count = w->shape.dim[0], k_count = w->shape.dim[1];
+    for (int64_t i = 0; i < c->out[0].count; i++) {
+        double sum = 0;
+        for (int64_t o = 0; o < o_count; o++)
+            sum += operand_get(dy, i / k_count * o_count + o) * operand_get(w, o * k_count + i % k_count);
+        operand_set(&c->out[0], i, sum);
+    }
+}
+
+/* x, dy, w -> dw [o, k], db [o] */
+static void linear_dw(const reference_call *c)
+{
+    const operand *x = &c->in[0], *dy = &c->in[1];
+    const int64_t o_count = c->in[2].shape.dim[0], k_count = c->in[2].shape.dim[1], rows = x->count / k_count;
+    for (int64_t i = 0; c->out[DW_WEIGHT].data && i < o_count * k_count; i++) {
+        double sum = 0;
+        for (int64_t row = 0; row < rows; row++)
+            sum += operand_get(dy, row * o_count + i / k_count) * operand_get(x, row * k_count + i % k_count);
+        operand_set(&c->out[DW_WEIGHT], i, sum);
+    }
+    if (c->out[DW_BIAS].data)
+        bias_gradient(&c->out[DW_BIAS], dy);
+}
+
+/* --- batch norm --------------------------------------------------------------------------------------------------- */
+
+/* Mean and biased variance of channel ch of x. */
+static void channel_moments(double *mean, double *var, const operand *x, int64_t ch)
+{
+    const int64_t channels = x->shape.dim[3], count = x->count / channels;
+    double sum = 0, squares = 0;
+    for (int64_t i = ch; i < x->count; i += channels)
+        sum += operand_get(x, i);
+    *mean = sum / (double)count;
+    for (int64_t i = ch; i < x->count; i += channels)
+        squares += (operand_get(x, i) - *mean) * (operand_get(x, i) - *mean);
+    *var = squares / (double)count;
+}
+
+static void move_towards(operand *running, int64_t i, double momentum, double x)
+{
+    operand_set(running, i, operand_get(running, i) + momentum * (x - operand_get(running, i)));
+}
+
+static void set_bit(operand *mask, int64_t i, bool on)
+{
+    uint8_t *byte = (uint8_t *)mask->data + i / 8;
+    *byte = (uint8_t)(i % 8 ? *byte : 0); /* the first bit of a byte clears it */
+    *byte = (uint8_t)(*byte | on << (i % 8));
+}
+
+static void batch_norm(const reference_call *c)
+{
+    const batch_norm_attr *a = c->attr;
+    operand *in = c->in, *x = &in[BN_X], *y = &c->out[BN_Y];
+    const int64_t channels = x->shape.dim[3];
+    double *mean = c->scratch, *k = c->scratch + channels;
+    for (int64_t ch = 0; ch < channels; ch++) {
+        double var;
+        if (a->is_batch) {
+            const double count = (double)(x->count / channels);
+            channel_moments(&mean[ch], &var, x, ch);
+            move_towards(&in[BN_RUNNING_MEAN], ch, (double)a->momentum, mean[ch]);
+            move_towards(&in[BN_RUNNING_VAR], ch, (double)a->momentum, var * count / (count - 1));
+        } else {
+            mean[ch] = operand_get(&in[BN_RUNNING_MEAN], ch);
+            var = operand_get(&in[BN_RUNNING_VAR], ch);
+        }
+        k[ch] = 1 / sqrt(var + (double)a->eps);
+        if (a->is_batch) {
+            operand_set(&c->out[BN_BATCH_MEAN], ch, mean[ch]);
+            operand_set(&c->out[BN_BATCH_INV_STD], ch, k[ch]);
+        }
+    }
+    for (int64_t i = 0; i < x->count; i++) {
+        const int64_t ch = i % channels;
+        double z = operand_get(&in[BN_GAMMA], ch) * (operand_get(x, i) - mean[ch]) * k[ch] +
+                   operand_get(&in[BN_BETA], ch) + (in[BN_RESIDUAL].data ? operand_get(&in[BN_RESIDUAL], i) : 0);
+        operand_set(y, i, act_value(a->act, z));
+        if (c->out[BN_MASK].data)
+            set_bit(&c->out[BN_MASK], i, z > 0);
+    }
+}
+
+/* dz at element i, given the channel's mean and inverse deviation. */
+static double batch_norm_dz(const reference_call *c, int64_t i, double mean, double k)
+{
+    const batch_norm_attr *a = c->attr;
+    const operand *in = c->in;
+    const int64_t ch = i % in[BN_DX_X].shape.dim[3];
+    const double dy = operand_get(&in[BN_DY], i);
+    if (a->act == ACT_RELU)
+        return ((const uint8_t *)in[BN_DX_MASK].data)[i / 8] >> (i % 8) & 1 ? dy : 0;
+    if (a->act != ACT_SILU)
+        return dy;
+    double z = operand_get(&in[BN_DX_GAMMA], ch) * (operand_get(&in[BN_DX_X], i) - mean) * k +
+               operand_get(&in[BN_DX_BETA], ch) + (in[BN_DX_RESIDUAL].data ? operand_get(&in[BN_DX_RESIDUAL], i) : 0);
+    return dy * act_slope(ACT_SILU, z);
+}
+
+static void batch_norm_dx(const reference_call *c)
+{
+    const batch_norm_attr *a = c->attr;
+    const operand *in = c->in, *x = &in[BN_DX_X];
+    operand *out = c->out;
+    const int64_t channels = x->shape.dim[3];
+    const double count = (double)(x->count / channels);
+    for (int64_t ch = 0; ch < channels; ch++) {
+        const double mean = operand_get(&in[a->is_batch ? BN_DX_MEAN : BN_DX_RUNNING_MEAN], ch);
+        const double k = a->is_batch ? operand_get(&in[BN_DX_INV_STD], ch)
+                                     : 1 / sqrt(operand_get(&in[BN_DX_RUNNING_VAR], ch) + (double)a->eps);
+        double dbeta = 0, dgamma = 0;
+        for (int64_t i = ch; i < x->count; i += channels) {
+            const double dz = batch_norm_dz(c, i, mean, k);
+            dbeta += dz;
+            dgamma += dz * (operand_get(x, i) - mean) * k;
+        }
+        for (int64_t i = ch; i < x->count; i += channels) {
+            const double dz = batch_norm_dz(c, i, mean, k), xhat = (operand_get(x, i) - mean) * k;
+            const double centred = a->is_batch ? dz - dbeta / count - xhat * dgamma / count : dz;
+            if (out[BN_OUT_DRESIDUAL].data)
+                operand_set(&out[BN_OUT_DRESIDUAL], i, dz);
+            if (out[BN_OUT_DX].data)
+                operand_set(&out[BN_OUT_DX], i, operand_get(&in[BN_DX_GAMMA], ch) * k * centred);
+        }
+        if (out[BN_OUT_DGAMMA].data)
+            operand_set(&out[BN_OUT_DGAMMA], ch, dgamma);
+        if (out[BN_OUT_DBETA].data)
+            operand_set(&out[BN_OUT_DBETA], ch, dbeta);
+    }
+}
+
+/* --- pooling ------------------------------------------------------------------------------------------------------ */
+
+/* Window (p, q) of one axis pair, clipped to the image: rows u0..u1, columns v0..v1, and what a mean divides by. */
+typedef struct {
+    int64_t u0, u1, v0, v1;
+    int64_t top, left; /* where it begins, padding included */
+    double divisor;
+} pool_window;
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static pool_window window_at(const pool_attr *a, const shape *x, int64_t p, int64_t q)
+{
+    const int64_t top = p * a->stride[0] - a->pad[0], left = q * a->stride[1] - a->pad[1];
+    const int64_t bottom = min64(top + a->window[0], x->dim[1] + a->pad[0]);
+    const int64_t right = min64(left + a->window[1], x->dim[2] + a->pad[1]);
+    pool_window w = {.top = top, .left = left};
+    w.u0 = top > 0 ? top : 0, w.u1 = min64(bottom, x->dim[1]);
+    w.v0 = left > 0 ? left : 0, w.v1 = min64(right, x->dim[2]);
+    w.divisor = (double)(a->count_pad ? (bottom - top) * (right - left) : (w.u1 - w.u0) * (w.v1 - w.v0));
+    return w;
+}
+
+static void pool(const reference_call *c)
+{
+    const pool_attr *a = c->attr;
+    const operand *x = &c->in[0];
+    operand *y = &c->out[0], *index = &c->out[1];
+    const shape *s = &y->shape;
+    for (int64_t i = 0; i < y->count; i++) {
+        const int64_t ch = i % s->dim[3], q = i / s->dim[3] % s->dim[2], p = i / s->dim[3] / s->dim[2] % s->dim[1];
+        const int64_t n = i / s->dim[3] / s->dim[2] / s->dim[1];
+        const pool_window w = window_at(a, &x->shape, p, q);
+        double sum = 0, best = -INFINITY;
+        int64_t chosen = -1;
+        for (int64_t u = w.u0; u < w.u1; u++)
+            for (int64_t v = w.v0; v < w.v1; v++) {
+                const double value = operand_get(x, at4(&x->shape, n, u, v, ch));
+                sum += value;
+                if (chosen < 0 || value > best || (isnan(value) && !isnan(best))) {
+                    best = value;
+                    chosen = (u - w.top) * a->window[1] + (v - w.left);
+                }
+            }
+        operand_set(y, i, a->is_max ? best : sum / w.divisor);
+        if (index->data)
+            operand_set(index, i, (double)chosen);
+    }
+}
+
+/* dy, index -> dx */
+static void pool_dx(const reference_call *c)
+{
+    const pool_grad_attr *a = c->attr;
+    const operand *dy = &c->in[0], *index = &c->in[1];
+    const shape *s = &dy->shape, *xs = &a->x;
+    double *dx = c->scratch;
+    clear(dx, c->out[0].count);
+    for (int64_t i = 0; i < dy->count; i++) {
+        const int64_t ch = i % s->dim[3], q = i / s->dim[3] % s->dim[2], p = i / s->dim[3] / s->dim[2] % s->dim[1];
+        const int64_t n = i / s->dim[3] / s->dim[2] / s->dim[1];
+        const pool_window w = window_at(&a->pool, xs, p, q);
+        if (a->pool.is_max) {
+            const int64_t at = (int64_t)operand_get(index, i), columns = a->pool.window[1];
+            dx[at4(xs, n, w.top + at / columns, w.left + at % columns, ch)] += operand_get(dy, i);
+            continue;
+        }
+        for (int64_t u = w.u0; u < w.u1; u++)
+            for (int64_t v = w.v0; v < w.v1; v++)
+                dx[at4(xs, n, u, v, ch)] += operand_get(dy, i) / w.divisor;
+    }
+    store(&c->out[0], dx);
+}
+
+static void global_mean(const reference_call *c)
+{
+    const operand *x = &c->in[0];
+    const double pixels = (double)(x->shape.dim[1] * x->shape.dim[2]);
+    clear(c->scratch, c->out[0].count);
+    for (int64_t i = 0; i < x->count; i++)
+        c->scratch[scale_of(&x->shape, i)] += operand_get(x, i) / pixels;
+    store(&c->out[0], c->scratch);
+}
+
+static void global_mean_dx(const reference_call *c)
+{
+    const shape *x = &c->out[0].shape;
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], scale_of(x, i)) / (double)(x->dim[1] * x->dim[2]));
+}
+
+/* --- ends --------------------------------------------------------------------------------------------------------- */
+
+/* Row r of softmax(x); also log of its denominator plus the maximum, so that -log p = that - x. */
+static double softmax_row(operand *p, const operand *x, int64_t r, int64_t columns)
+{
+    double max = -INFINITY, sum = 0;
+    for (int64_t i = r * columns; i < (r + 1) * columns; i++)
+        max = fmax(max, operand_get(x, i));
+    for (int64_t i = r * columns; i < (r + 1) * columns; i++)
+        sum += exp(operand_get(x, i) - max);
+    for (int64_t i = r * columns; i < (r + 1) * columns; i++)
+        operand_set(p, i, exp(operand_get(x, i) - max) / sum);
+    return max + log(sum);
+}
+
+static void softmax(const reference_call *c)
+{
+    const int64_t columns = c->in[0].shape.dim[1];
+    for (int64_t r = 0; r < c->in[0].shape.dim[0]; r++)
+        softmax_row(&c->out[0], &c->in[0], r, columns);
+}
+
+static double class_weight(const operand *w, int64_t c)
+{
+    return w->data ? operand_get(w, c) : 1;
+}
+
+/* The row's class, or -1 where it is absent. */
+static int64_t label_at(const operand *labels, int64_t r, int64_t classes)
+{
+    const int64_t t = (int64_t)operand_get(labels, r);
+    return t >= 0 && t < classes ? t : -1;
+}
+
+static double present_weight(const operand *labels, const operand *w, int64_t classes)
+{
+    double sum = 0;
+    for (int64_t r = 0; r < labels->count; r++)
+        if (label_at(labels, r, classes) >= 0)
+            sum += class_weight(w, label_at(labels, r, classes));
+    return sum;
+}
+
+/* logits, labels, class_weights -> loss, probabilities */
+static void cross_entropy(const reference_call *c)
+{
+    const double e = (double)((const cross_entropy_attr *)c->attr)->smoothing;
+    const operand *x = &c->in[0], *labels = &c->in[1], *w = &c->in[2];
+    const int64_t classes = x->shape.dim[1];
+    double loss = 0;
+    for (int64_t r = 0; r < labels->count; r++) {
+        const int64_t t = label_at(labels, r, classes);
+        const double log_sum = softmax_row(&c->out[1], x, r, classes);
+        for (int64_t k = 0; t >= 0 && k < classes; k++) {
+            const double share = e / (double)classes * class_weight(w, k) + (k == t ? (1 - e) * class_weight(w, t) : 0);
+            loss += share * (log_sum - operand_get(x, r * classes + k));
+        }
+    }
+    const double total = present_weight(labels, w, classes);
+    operand_set(&c->out[0], 0, total > 0 ? loss / total : 0);
+}
+
+/* probabilities, labels, class_weights -> dlogits */
+static void cross_entropy_dx(const reference_call *c)
+{
+    const double e = (double)((const cross_entropy_attr *)c->attr)->smoothing;
+    const operand *p = &c->in[0], *labels = &c->in[1], *w = &c->in[2];
+    const int64_t classes = p->shape.dim[1];
+    const double total = present_weight(labels, w, classes);
+    double sum = 0;
+    for (int64_t k = 0; k < classes; k++)
+        sum += class_weight(w, k);
+    for (int64_t i = 0; i < p->count; i++) {
+        const int64_t t = label_at(labels, i / classes, classes), k = i % classes;
+        double d = 0;
+        if (t >= 0 && total > 0) {
+            const double target = (1 - e) * class_weight(w, t);
+            d = operand_get(p, i) * (target + e / (double)classes * sum) - (k == t ? target : 0) -
+                e / (double)classes * class_weight(w, k);
+        }
+        operand_set(&c->out[0], i, total > 0 ? d / total : 0);
+    }
+}
+
+/* --- update ------------------------------------------------------------------------------------------------------- */
+
+static void adam(const optimizer_attr *a, const param_memory *m, const step_params *step, size_t i)
+{
+    const double b1 = (double)a->beta1, b2 = (double)a->beta2, t = (double)step->step, lr = (double)step->lr;
+    double p = (double)m->values[i], g = (double)m->grads[i];
+    if (a->kind == OPTIMIZER_ADAMW)
+        p -= lr * (double)a->weight_decay * p;
+    else
+        g += (double)a->weight_decay * p;
+    const double m1 = b1 * (double)m->state1[i] + (1 - b1) * g, m2 = b2 * (double)m->state2[i] + (1 - b2) * g * g;
+    m->state1[i] = (float)m1;
+    m->state2[i] = (float)m2;
+    m->values[i] = (float)(p - lr * (m1 / (1 - pow(b1, t))) / (sqrt(m2 / (1 - pow(b2, t))) + (double)a->eps));
+}
+
+static void sgd(const optimizer_attr *a, const param_memory *m, const step_params *step, size_t i)
+{
+    double u = (double)m->grads[i] + (double)a->weight_decay * (double)m->values[i];
+    if (a->momentum > 0) {
+        u += step->step > 1 ? (double)a->momentum * (double)m->state1[i] : 0;
+        m->state1[i] = (float)u;
+    }
+    m->values[i] = (float)((double)m->values[i] - (double)step->lr * u);
+}
+
+/* step, gradients, loss */
+static void optimizer(const reference_call *c)
+{
+    const optimizer_attr *a = c->attr;
+    step_params *step = c->in[0].data;
+    double squares = 0;
+    for (int r = 0; r < a->range_count; r++)
+        for (size_t i = a->ranges[r].offset; i < a->ranges[r].offset + a->ranges[r].count; i++)
+            squares += (double)c->params->grads[i] * (double)c->params->grads[i];
+    step->gradient_norm = (float)sqrt(squares);
+    step->is_nonfinite = !isfinite(squares) || !isfinite(operand_get(&c->in[c->in_count - 1], 0));
+    if (step->is_nonfinite)
+        return;
+    for (int r = 0; r < a->range_count; r++)
+        for (size_t i = a->ranges[r].offset; i < a->ranges[r].offset + a->ranges[r].count; i++)
+            (a->kind == OPTIMIZER_SGD ? sgd : adam)(a, c->params, step, i);
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------------- */
+
+reference_fn reference_find(const op_def *op)
+{
+    static const struct {
+        const op_def *op;
+        reference_fn fn;
+    } table[] = {
+        {&op_normalise_def, normalise},
+        {&op_conv2d_def, conv2d},
+        {&op_conv2d_dx_def, conv2d_dx},
+        {&op_conv2d_dw_def, conv2d_dw},
+        {&op_linear_def, linear},
+        {&op_linear_dx_def, linear_dx},
+        {&op_linear_dw_def, linear_dw},
+        {&op_batch_norm_def, batch_norm},
+        {&op_batch_norm_dx_def, batch_norm_dx},
+        {&op_activation_def, activation},
+        {&op_activation_dx_def, activation_dx},
+        {&op_add_def, add},
+        {&op_scale_def, scale},
+        {&op_scale_dx_def, scale},
+        {&op_scale_ds_def, scale_ds},
+        {&op_concat_def, concat},
+        {&op_slice_def, slice},
+        {&op_pool_def, pool},
+        {&op_pool_dx_def, pool_dx},
+        {&op_global_mean_def, global_mean},
+        {&op_global_mean_dx_def, global_mean_dx},
+        {&op_dropout_def, dropout},
+        {&op_softmax_def, softmax},
+        {&op_cross_entropy_def, cross_entropy},
+        {&op_cross_entropy_dx_def, cross_entropy_dx},
+        {&op_optimizer_def, optimizer},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].op == op)
+            return table[i].fn;
+    return NULL;
+}
