@@ -150,16 +150,16 @@ static void au_apply(float *units, int au, float level, float lean)
         return;
     if (au == AU_23) {
         for (size_t i = 0; i < sizeof au23_parts / sizeof *au23_parts; i++)
-            units[au23_parts[i].unit] = fmaxf(units[au23_parts[i].unit], clamp01(level * au23_parts[i].weight));
+            units[au23_parts[i].unit] = maxf(units[au23_parts[i].unit], clamp01(level * au23_parts[i].weight));
         return;
     }
     int left = au_units[au].left, right = au_units[au].right;
     if (left == NO_UNIT)
         return;
     float weight = level * au_units[au].weight, both = right == NO_UNIT ? 0 : lean;
-    units[left] = fmaxf(units[left], clamp01(weight * (1 + both)));
+    units[left] = maxf(units[left], clamp01(weight * (1 + both)));
     if (right != NO_UNIT)
-        units[right] = fmaxf(units[right], clamp01(weight * (1 - both)));
+        units[right] = maxf(units[right], clamp01(weight * (1 - both)));
 }
 
 void expression_label(face_expression *e, const head *h)
@@ -172,7 +172,7 @@ void expression_label(face_expression *e, const head *h)
         else if (a == AU_25)
             e->au_level[a] = clamp01(head_lip_gap(h, u) / LIP_GAP_FULL);
         else
-            e->au_level[a] = right == NO_UNIT ? u[left] : fmaxf(u[left], u[right]);
+            e->au_level[a] = right == NO_UNIT ? u[left] : maxf(u[left], u[right]);
         e->au[a] = e->au_level[a] >= au_units[a].threshold;
     }
 }
@@ -181,22 +181,22 @@ void expression_label(face_expression *e, const head *h)
 static void add_idle(float *u, rng *r, expression_class c)
 {
     float side = 0.35f * rng_normal(r), up = 0.22f * rng_normal(r) - (c == EXPRESSION_SADNESS ? 0.25f : 0);
-    side = fmaxf(-0.8f, fminf(0.8f, side));
-    up = fmaxf(-0.7f, fminf(0.6f, up));
+    side = maxf(-0.8f, minf(0.8f, side));
+    up = maxf(-0.7f, minf(0.6f, up));
     u[side > 0 ? EYE_LOOK_OUT_LEFT : EYE_LOOK_IN_LEFT] = fabsf(side);
     u[side > 0 ? EYE_LOOK_IN_RIGHT : EYE_LOOK_OUT_RIGHT] = fabsf(side);
     u[up > 0 ? EYE_LOOK_UP_LEFT : EYE_LOOK_DOWN_LEFT] = fabsf(up);
     u[up > 0 ? EYE_LOOK_UP_RIGHT : EYE_LOOK_DOWN_RIGHT] = fabsf(up);
-    float blink = rng_below(r, 25) == 0 ? rng_range(r, 0.4f, 1) : fmaxf(0, 0.06f * rng_normal(r));
+    float blink = rng_below(r, 25) == 0 ? rng_range(r, 0.4f, 1) : maxf(0, 0.06f * rng_normal(r));
     if (c == EXPRESSION_SADNESS)
         blink += 0.15f * rng_float(r);
     if (c == EXPRESSION_SURPRISE || c == EXPRESSION_FEAR)
         blink = 0;
     u[EYE_BLINK_LEFT] = u[EYE_BLINK_RIGHT] = clamp01(blink);
-    float skew = fmaxf(-0.25f, fminf(0.25f, 0.06f * rng_normal(r)));
+    float skew = maxf(-0.25f, minf(0.25f, 0.06f * rng_normal(r)));
     u[skew > 0 ? MOUTH_LEFT : MOUTH_RIGHT] = fabsf(skew);
-    u[JAW_FORWARD] = fmaxf(0, 0.08f * rng_normal(r));
-    u[MOUTH_PUCKER] = fmaxf(u[MOUTH_PUCKER], fmaxf(0, 0.06f * rng_normal(r)));
+    u[JAW_FORWARD] = maxf(0, 0.08f * rng_normal(r));
+    u[MOUTH_PUCKER] = maxf(u[MOUTH_PUCKER], maxf(0, 0.06f * rng_normal(r)));
 }
 
 /* Neutral: nothing, or the shapes of quiet speech, all below the thresholds. */
@@ -209,9 +209,9 @@ static void draw_neutral(float *u, rng *r)
         u[MOUTH_FUNNEL] = 0.15f * rng_float(r);
         u[MOUTH_PUCKER] = 0.25f * rng_float(r);
     }
-    u[JAW_OPEN] = fminf(u[JAW_OPEN], 0.04f);
-    u[MOUTH_LOWER_DOWN_LEFT] = fminf(u[MOUTH_LOWER_DOWN_LEFT], 0.05f);
-    u[MOUTH_LOWER_DOWN_RIGHT] = fminf(u[MOUTH_LOWER_DOWN_RIGHT], 0.05f);
+    u[JAW_OPEN] = minf(u[JAW_OPEN], 0.04f);
+    u[MOUTH_LOWER_DOWN_LEFT] = minf(u[MOUTH_LOWER_DOWN_LEFT], 0.05f);
+    u[MOUTH_LOWER_DOWN_RIGHT] = minf(u[MOUTH_LOWER_DOWN_RIGHT], 0.05f);
 }
 
 static const variant *pick_variant(const prototype *p, rng *r)
@@ -229,8 +229,8 @@ static const variant *pick_variant(const prototype *p, rng *r)
 static void apply_variant(float *u, const variant *v, float intensity, rng *r)
 {
     for (int a = 0; a < AU_COUNT; a++) {
-        float jitter = r ? 1 + 0.12f * fmaxf(-2, fminf(2, rng_normal(r))) : 1, lean = r ? 0.10f * rng_normal(r) : 0;
-        au_apply(u, a, v->level[a] * intensity * jitter, fmaxf(-0.3f, fminf(0.3f, lean)));
+        float jitter = r ? 1 + 0.12f * maxf(-2, minf(2, rng_normal(r))) : 1, lean = r ? 0.10f * rng_normal(r) : 0;
+        au_apply(u, a, v->level[a] * intensity * jitter, maxf(-0.3f, minf(0.3f, lean)));
     }
 }
 

@@ -37,16 +37,16 @@ vec3 eye_shade(const scene *s, const surface *at, int side)
     vec3 cornea = v3_unit(v3_madd(ball, v3(0, 0, 1), 0.35f * in_iris));
     surface wet = *at;
     wet.shadow = 0.3f + 0.7f * at->shadow;
-    vec3 glint = gloss(s, &wet, cornea, 7);
+    vec3 glint = gloss(s, &wet, cornea, 7, 0);
     out = v3_madd(out, glint, 0.75f);
-    return v3_madd(out, gloss(s, &wet, ball, 4), 0.05f);
+    return v3_madd(out, gloss(s, &wet, ball, 4, 0), 0.05f);
 }
 
 /* Light fades with the way into the mouth. */
 static float mouth_light(const scene *s, vec3 rest, float reach)
 {
     float behind = s->mouth_front - rest.z;
-    return (0.25f + 0.75f * s->mouth_open) * bump(fmaxf(0, behind) / reach);
+    return (0.35f + 0.65f * s->mouth_open) * bump(maxf(0, behind) / reach);
 }
 
 vec3 teeth_shade(const scene *s, const surface *at)
@@ -55,8 +55,10 @@ vec3 teeth_shade(const scene *s, const surface *at)
     float root = smooth_step(6.70f, 6.78f, at->rest.y) + smooth_step(6.54f, 6.47f, at->rest.y); /* gums */
     vec3 enamel = v3(0.62f, 0.58f, 0.47f);
     vec3 c = v3_mix(v3_scale(enamel, 1 - 0.35f * gap), v3(0.40f, 0.12f, 0.11f), clamp01(root));
-    vec3 lit = v3_scale(v3_add(at->light, v3_all(0.25f)), mouth_light(s, at->rest, 0.42f));
-    return v3_madd(v3_mul(c, lit), gloss(s, at, at->normal, 5), 0.05f * s->mouth_open);
+    vec3 around =
+        v3_add(v3_scale(s->how->key, 0.45f), s->how->sky); /* lips that part let in more than the baked shade knows */
+    vec3 lit = v3_scale(v3_madd(at->light, around, 0.55f), mouth_light(s, at->rest, 0.42f));
+    return v3_madd(v3_mul(c, lit), gloss(s, at, at->normal, 5, 0), 0.05f * s->mouth_open);
 }
 
 vec3 mouth_shade(const scene *s, const surface *at)
@@ -70,5 +72,5 @@ vec3 tongue_shade(const scene *s, const surface *at)
     float bumps = noise_2d(at->rest.x * 30, at->rest.z * 30, 41);
     vec3 c = v3_scale(v3(0.42f, 0.14f, 0.13f), 0.8f + 0.4f * bumps);
     vec3 lit = v3_scale(v3_add(at->light, v3_all(0.12f)), mouth_light(s, at->rest, 0.40f));
-    return v3_madd(v3_mul(c, lit), gloss(s, at, at->normal, 4), 0.03f * s->mouth_open);
+    return v3_madd(v3_mul(c, lit), gloss(s, at, at->normal, 4, 0), 0.03f * s->mouth_open);
 }

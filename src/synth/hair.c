@@ -150,8 +150,8 @@ static void add_curtain(hair_mesh *m, const scene *s, const vec3 *position)
             continue;
         sum = v3_add(sum, q);
         n++;
-        back = fminf(back, q.z);
-        front = fmaxf(front, q.z);
+        back = minf(back, q.z);
+        front = maxf(front, q.z);
     }
     if (n == 0)
         return;
@@ -159,7 +159,7 @@ static void add_curtain(hair_mesh *m, const scene *s, const vec3 *position)
     for (int v = 0; v < h->face->vertex_count; v++) {
         vec3 p = h->rest[v], q = mat3_apply_back(&s->turn, position[v]);
         if (p.y > 7.45f && p.y < 7.65f && h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS] <= 0.3f)
-            half_width = fmaxf(half_width, fabsf(q.x - middle.x));
+            half_width = maxf(half_width, fabsf(q.x - middle.x));
     }
     middle_y = middle.y;
     float mid_z = mixf(back, front, 0.42f), deep = (front - back) * 0.5f + 0.05f;
@@ -170,20 +170,20 @@ static void add_curtain(hair_mesh *m, const scene *s, const vec3 *position)
             float turn = mixf(open, 6.2832f - open, (float)col / CURTAIN_COLUMNS);
             float y = middle_y + 0.32f - 2.1f * t;
             float tuck = smooth_step(0, 0.18f, t); /* grows out of the shells at the top */
-            float wave = who->hair_wave * 0.06f * sinf(t * 16 + 5 * noise_1d(turn * 2, who->seed + 64));
+            float wave = who->hair_wave * 0.04f * sinf(t * 16 + 5 * noise_1d(turn * 2, who->seed + 64));
             float wide =
                 mixf(0.90f, 1.0f, tuck) + 0.12f * t + wave + 0.10f * (noise_2d(turn * 3, t * 3, who->seed + 65) - 0.5f);
             float volume = who->hair_volume * 0.7f * tuck;
             vec3 out = v3(sinf(turn), 0, cosf(turn));
             vec3 p = v3(middle.x + out.x * (half_width * wide + volume), y, mid_z + out.z * (deep * wide + volume));
             hair_point *q = &m->points[m->point_count++];
-            *q = (hair_point){.shadow = 1, .layer = 0.8f};
+            *q = (hair_point){.shadow = 1, .layer = 0.3f + 0.3f * t};
             q->position = mat3_apply(&s->turn, p);
             q->normal = mat3_apply(&s->turn, out);
             q->flow = mat3_apply(&s->turn, v3(0, -1, 0));
-            q->across = turn * 0.85f * STRANDS + 8 * wave / 0.06f;
+            q->across = turn * 0.85f * STRANDS + 60 * wave;
             q->along = y * 2.2f;
-            float from_edge = fminf((float)col, (float)(CURTAIN_COLUMNS - col)) / CURTAIN_COLUMNS * 4.2f;
+            float from_edge = minf((float)col, (float)(CURTAIN_COLUMNS - col)) / CURTAIN_COLUMNS * 4.2f;
             q->depth = from_edge - 0.05f;
             float key = clamp01((v3_dot(q->normal, s->how->key_from) + 0.4f) / 1.4f);
             float fill = clamp01((v3_dot(q->normal, s->how->fill_from) + 0.4f) / 1.4f);
@@ -233,7 +233,7 @@ vec3 hair_shade(const scene *s, const hair_point *at, float *cover)
     vec3 to_eye = v3_unit(v3_sub(v3(0, 0, s->how->distance), at->position));
     vec3 half = v3_unit(v3_add(to_eye, s->how->key_from));
     float along = v3_dot(v3_unit(at->flow), half) + 0.10f * (lock - 0.5f);
-    float shine = fmaxf(0, 1 - along * along);
+    float shine = maxf(0, 1 - along * along);
     for (int i = 0; i < 5; i++)
         shine *= shine;
     float facing = smooth_step(-0.1f, 0.5f, v3_dot(at->normal, s->how->key_from));

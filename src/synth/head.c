@@ -21,8 +21,8 @@ static const float unit_gain[UNIT_COUNT] = {
     [BROW_DOWN_LEFT] = 1.4f,         [BROW_DOWN_RIGHT] = 1.4f,
     [BROW_INNER_UP] = 1.6f,          [BROW_OUTER_UP_LEFT] = 1.25f,
     [BROW_OUTER_UP_RIGHT] = 1.25f,   [EYE_WIDE_LEFT] = 1.4f,
-    [EYE_WIDE_RIGHT] = 1.4f,         [EYE_SQUINT_LEFT] = 1.3f,
-    [EYE_SQUINT_RIGHT] = 1.3f,       [NOSE_SNEER_LEFT] = 1.6f,
+    [EYE_WIDE_RIGHT] = 1.4f,         [EYE_SQUINT_LEFT] = 1.05f,
+    [EYE_SQUINT_RIGHT] = 1.05f,      [NOSE_SNEER_LEFT] = 1.6f,
     [NOSE_SNEER_RIGHT] = 1.6f,       [MOUTH_FROWN_LEFT] = 1.4f,
     [MOUTH_FROWN_RIGHT] = 1.4f,      [MOUTH_UPPER_UP_LEFT] = 1.3f,
     [MOUTH_UPPER_UP_RIGHT] = 1.3f,   [MOUTH_LOWER_DOWN_LEFT] = 1.4f,
@@ -133,7 +133,7 @@ static mien_status find_lips(head *h)
     float front = -INFINITY; /* lips that can be seen: not far behind the foremost */
     for (int v = 0; v < f->vertex_count; v++)
         if (f->mask[v * MASK_COUNT + MASK_LIPS] > 0.5f && fabsf(f->neutral[v].x) < 0.03f)
-            front = fmaxf(front, f->neutral[v].z);
+            front = maxf(front, f->neutral[v].z);
     float upper = INFINITY, lower = -INFINITY;
     for (int v = 0; v < f->vertex_count; v++) {
         vec3 p = f->neutral[v];

@@ -28,22 +28,20 @@ static inline float noise_fade(float t)
 /* Value noise, [0, 1), one lattice cell per unit. */
 static inline float noise_1d(float x, uint32_t seed)
 {
-    float fx = floorf(x);
-    int32_t ix = (int32_t)fx;
-    return mixf(hash_float(ix, 0, 0, seed), hash_float(ix + 1, 0, 0, seed), noise_fade(x - fx));
+    int32_t ix = floor_int(x);
+    return mixf(hash_float(ix, 0, 0, seed), hash_float(ix + 1, 0, 0, seed), noise_fade(x - (float)ix));
 }
 static inline float noise_2d(float x, float y, uint32_t seed)
 {
-    float fx = floorf(x), fy = floorf(y), u = noise_fade(x - fx), v = noise_fade(y - fy);
-    int32_t ix = (int32_t)fx, iy = (int32_t)fy;
+    int32_t ix = floor_int(x), iy = floor_int(y);
+    float u = noise_fade(x - (float)ix), v = noise_fade(y - (float)iy);
     return mixf(mixf(hash_float(ix, iy, 0, seed), hash_float(ix + 1, iy, 0, seed), u),
                 mixf(hash_float(ix, iy + 1, 0, seed), hash_float(ix + 1, iy + 1, 0, seed), u), v);
 }
 static inline float noise_3d(vec3 p, uint32_t seed)
 {
-    float fx = floorf(p.x), fy = floorf(p.y), fz = floorf(p.z);
-    float u = noise_fade(p.x - fx), v = noise_fade(p.y - fy), w = noise_fade(p.z - fz);
-    int32_t x = (int32_t)fx, y = (int32_t)fy, z = (int32_t)fz;
+    int32_t x = floor_int(p.x), y = floor_int(p.y), z = floor_int(p.z);
+    float u = noise_fade(p.x - (float)x), v = noise_fade(p.y - (float)y), w = noise_fade(p.z - (float)z);
     float near = mixf(mixf(hash_float(x, y, z, seed), hash_float(x + 1, y, z, seed), u),
                       mixf(hash_float(x, y + 1, z, seed), hash_float(x + 1, y + 1, z, seed), u), v);
     float far = mixf(mixf(hash_float(x, y, z + 1, seed), hash_float(x + 1, y, z + 1, seed), u),

@@ -94,8 +94,8 @@ static float target_weight(const char *name, uint32_t seed)
     if (is_paired)
         value = 0.97f * value + 0.12f * spread * hash_normal(seed, own);
     if (sign == 0) /* a shape of its own, such as head-oval: one-sided, seldom strong */
-        return fmaxf(0, value - 0.1f);
-    return fmaxf(0, sign * value);
+        return maxf(0, value - 0.1f);
+    return maxf(0, sign * value);
 }
 
 /* Ancestry, sex and age blend the model's macrodetails: products of the three, young and old. */
@@ -116,7 +116,7 @@ static float macro_weight(const char *name, const person *who)
 }
 
 /* Reflectance of skin from lightest to darkest, sRGB; between two, linear light is mixed. */
-static const uint8_t skins[][3] = {{240, 205, 184}, {229, 188, 162}, {214, 167, 137}, {191, 140, 108},
+static const uint8_t skins[][3] = {{236, 194, 168}, {224, 178, 148}, {208, 160, 128}, {186, 136, 105},
                                    {160, 110, 79},  {122, 79, 54},   {88, 55, 38},    {62, 39, 28}};
 
 static vec3 from_srgb(const uint8_t c[3])

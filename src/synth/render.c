@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "synth/bake.h"
+#include "synth/glasses.h"
 #include "synth/hair.h"
 #include "synth/noise.h"
 #include "synth/raster.h"
@@ -21,6 +22,7 @@ static const vec3 face_middle = {0, 7.02f, 1.15f};
 struct renderer {
     const head *h;
     const person *who;
+    float glasses_forward;
     int size, side;      /* of the picture, of its samples */
     vec3 *shape;         /* [V] the person without expression, model space */
     vec3 *posed;         /* [V] model space */
@@ -37,6 +39,7 @@ struct renderer {
     float *shadow_depth; /* [SHADOW_SIDE, SHADOW_SIDE] */
     hair_mesh hair;
     vec3 *hair_screen;
+    glasses_mesh glasses;
     uint8_t tone[TONE_STEPS + 1];
 };
 
@@ -109,7 +112,7 @@ out:
 /* Camera space to samples; z is the reciprocal of the distance, which is linear on the screen. */
 static vec3 project(const renderer *r, const shot *how, vec3 p)
 {
-    float inverse = 1 / fmaxf(0.5f, how->distance - p.z), scale = how->distance * inverse * (float)r->side / how->field;
+    float inverse = 1 / maxf(0.5f, how->distance - p.z), scale = how->distance * inverse * (float)r->side / how->field;
     return v3((0.5f + how->shift_x) * (float)r->side + p.x * scale,
               (0.5f + how->shift_y) * (float)r->side - p.y * scale, inverse);
 }
@@ -161,8 +164,8 @@ static void cast_shadows(renderer *r, const scene *s)
 static vec3 wrapped(float cosine, float scatter)
 {
     vec3 wrap = v3(0.26f * scatter, 0.12f * scatter, 0.08f * scatter);
-    return v3(fmaxf(0, (cosine + wrap.x) / (1 + wrap.x)), fmaxf(0, (cosine + wrap.y) / (1 + wrap.y)),
-              fmaxf(0, (cosine + wrap.z) / (1 + wrap.z)));
+    return v3(maxf(0, (cosine + wrap.x) / (1 + wrap.x)), maxf(0, (cosine + wrap.y) / (1 + wrap.y)),
+              maxf(0, (cosine + wrap.z) / (1 + wrap.z)));
 }
 
 static void light_vertices(renderer *r, const scene *s)
@@ -352,6 +355,49 @@ static void draw_lashes(renderer *r, const scene *s)
     }
 }
 
+typedef struct {
+    renderer *r;
+    const glasses_point *corner[3];
+} glasses_target;
+
+static inline void glasses_sample(void *context, const raster_sample *q)
+{
+    glasses_target *t = context;
+    size_t i = (size_t)q->y * (size_t)t->r->side + (size_t)q->x;
+    if (q->z < t->r->depth[i])
+        return;
+    vec3 colour = v3_all(0);
+    float cover = 0;
+    for (int k = 0; k < 3; k++) {
+        colour = v3_madd(colour, t->corner[k]->colour, q->b[k]);
+        cover += t->corner[k]->cover * q->b[k];
+    }
+    bool is_frame = cover > 0.9f;
+    if (t->r->id[i] == RASTER_NOTHING && !is_frame)
+        return;
+    t->r->colour[i] = v3_mix(t->r->colour[i], colour, is_frame ? 1 : cover);
+    if (is_frame) {
+        t->r->depth[i] = q->z;
+        t->r->id[i] = 0;
+    }
+}
+
+static void draw_glasses(renderer *r, const scene *s)
+{
+    glasses_build(&r->glasses, s);
+    glasses_target target = {.r = r};
+    for (int i = 0; i < r->glasses.triangle_count; i++) {
+        vec3 p[3];
+        raster_triangle set;
+        for (int k = 0; k < 3; k++) {
+            target.corner[k] = &r->glasses.points[r->glasses.triangles[3 * i + k]];
+            p[k] = project(r, s->how, target.corner[k]->position);
+        }
+        if (raster_setup(&set, p[0], p[1], p[2], r->side, r->side, true))
+            raster_walk(&set, glasses_sample, &target);
+    }
+}
+
 /* What is behind, out of focus: a gradient with soft blobs. x, y in shares of the picture. */
 static vec3 background(const shot *how, float x, float y)
 {
@@ -385,10 +431,24 @@ static void resolve(const renderer *r, image *out, const shot *how)
         }
 }
 
+/* How far before the eyes the face reaches where glasses sit: beside the nose and under the brows. */
+static float find_glasses_forward(const renderer *r)
+{
+    float eyes = 0.5f * (head_eye_middle(r->h, r->shape, 0).z + head_eye_middle(r->h, r->shape, 1).z),
+          front = eyes + 0.2f;
+    for (int v = 0; v < r->h->face->vertex_count; v++) {
+        vec3 p = r->h->rest[v];
+        if (fabsf(p.x) > 0.10f && fabsf(p.x) < 0.45f && p.y > 7.12f && p.y < 7.42f)
+            front = maxf(front, r->shape[v].z);
+    }
+    return front - eyes + 0.03f;
+}
+
 void renderer_set_person(renderer *r, const person *who, const float *identity)
 {
     r->who = who;
     head_shape(r->h, r->shape, identity);
+    r->glasses_forward = find_glasses_forward(r);
     for (int v = 0; v < r->h->vertex_count; v++) {
         r->tint[v] = skin_tint(r->h, v, who);
         r->hair_depth[v] = hair_depth(r->h->rest[v], who);
@@ -400,7 +460,7 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     const head *h = r->h;
     const person *who = r->who;
     TRY(image_resize_buffer(out, r->size, r->size));
-    scene s = {.h = h, .who = who, .how = how};
+    scene s = {.h = h, .who = who, .how = how, .glasses_forward = r->glasses_forward};
     s.mouth_front = h->rest[h->lip_upper].z;
     s.mouth_open = clamp01(units[JAW_OPEN] * 1.3f + 0.4f * (units[MOUTH_UPPER_UP_LEFT] + units[MOUTH_LOWER_DOWN_LEFT]));
     creases_find(&s.crease, units, who);
@@ -421,6 +481,8 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     shade_samples(r, &s);
     draw_lashes(r, &s);
     draw_hair(r, &s);
+    if (who->glasses)
+        draw_glasses(r, &s);
     resolve(r, out, how);
     return MIEN_OK;
 }

@@ -16,10 +16,11 @@ typedef struct {
     const person *who;
     const shot *how;
     creases crease;
-    mat3 turn;         /* head to camera space */
-    vec3 eye[2];       /* eyeball centres, camera space */
-    float mouth_front; /* rest z of the lips, for what lies behind them */
-    float mouth_open;  /* 0 closed .. 1 jaw fully down */
+    mat3 turn;             /* head to camera space */
+    vec3 eye[2];           /* eyeball centres, camera space */
+    float glasses_forward; /* of the eyeballs' middles, so that rims clear nose and brows */
+    float mouth_front;     /* rest z of the lips, for what lies behind them */
+    float mouth_open;      /* 0 closed .. 1 jaw fully down */
 } scene;
 
 /* One visible point, interpolated from its triangle. */
@@ -34,8 +35,9 @@ typedef struct {
     float occlusion;
 } surface;
 
-/* Gloss toward the camera from key and fill, Blinn-Phong with exponent 2^log2_power, about 1 at its peak. */
-vec3 gloss(const scene *s, const surface *at, vec3 normal, int log2_power);
+/* Gloss toward the camera from key and fill, Blinn-Phong with exponent 2^sharp (3 or more), 1 at its peak per unit of
+ * light, plus broad_share of a lobe with exponent 8. */
+vec3 gloss(const scene *s, const surface *at, vec3 normal, int sharp, float broad_share);
 
 void creases_find(creases *out, const float *units, const person *who);
 /* The skin's colour at a vertex: what changes slowly over the face. */

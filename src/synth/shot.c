@@ -30,11 +30,11 @@ static float expose(const shot *s, const person *who)
 void shot_draw(shot *out, const person *who, rng *r)
 {
     shot s = {.seed = rng_u32(r)};
-    s.yaw = fmaxf(-32, fminf(32, 11 * rng_normal(r)));
-    s.pitch = fmaxf(-18, fminf(18, 6 * rng_normal(r) - 1));
-    s.roll = fmaxf(-14, fminf(14, 4 * rng_normal(r)));
+    s.yaw = maxf(-32, minf(32, 11 * rng_normal(r)));
+    s.pitch = maxf(-18, minf(18, 6 * rng_normal(r) - 1));
+    s.roll = maxf(-14, minf(14, 4 * rng_normal(r)));
     s.distance = rng_range(r, 5.5f, 14);
-    s.field = rng_range(r, 2.0f, 2.5f);
+    s.field = rng_range(r, 1.85f, 2.3f);
     s.shift_x = 0.02f * rng_normal(r);
     s.shift_y = 0.02f * rng_normal(r);
 
@@ -46,7 +46,7 @@ void shot_draw(shot *out, const person *who, rng *r)
     vec3 around = v3_scale(warm(rng_range(r, -0.8f, 0.6f)), mixf(0.60f, 0.28f, contrast));
     s.sky = v3_scale(around, 1.15f);
     s.ground = v3_scale(v3_mul(around, warm(0.4f)), rng_range(r, 0.45f, 0.85f));
-    s.exposure = expose(&s, who) * rng_range(r, 0.75f, 1.2f);
+    s.exposure = expose(&s, who) * rng_range(r, 0.75f, 1.12f);
 
     float grey = rng_float(r), level = 0.02f + 0.55f * grey * grey;
     for (int i = 0; i < 2; i++) {
@@ -65,7 +65,7 @@ void shot_draw(shot *out, const person *who, rng *r)
 
 void shot_studio(shot *out, const person *who)
 {
-    shot s = {.distance = 9, .field = 2.3f, .quality = 92, .seed = 1};
+    shot s = {.distance = 9, .field = 2.15f, .quality = 92, .seed = 1};
     s.key_from = direction(38, 36);
     s.fill_from = direction(-50, 5);
     s.key = v3_scale(warm(0.25f), 1.0f);

@@ -19,11 +19,11 @@ static float spots(vec3 p, float x, float y, float rx, float ry)
 
 void creases_find(creases *out, const float *units, const person *who)
 {
-    float up = fmaxf(units[BROW_INNER_UP], 0.5f * (units[BROW_OUTER_UP_LEFT] + units[BROW_OUTER_UP_RIGHT]));
+    float up = maxf(units[BROW_INNER_UP], 0.5f * (units[BROW_OUTER_UP_LEFT] + units[BROW_OUTER_UP_RIGHT]));
     float down = 0.5f * (units[BROW_DOWN_LEFT] + units[BROW_DOWN_RIGHT]);
     float age = who->lines;
     out->forehead = clamp01(up * (0.45f + 0.55f * age) + 0.35f * age);
-    out->glabella = clamp01(down * (0.6f + 0.4f * age) + 0.25f * age + 0.3f * fminf(units[BROW_INNER_UP], down));
+    out->glabella = clamp01(down * (0.6f + 0.4f * age) + 0.25f * age + 0.3f * minf(units[BROW_INNER_UP], down));
     out->bridge = clamp01(0.5f * (units[NOSE_SNEER_LEFT] + units[NOSE_SNEER_RIGHT]));
     for (int side = 0; side < 2; side++) { /* in units.h the right side follows the left */
         float squint = units[CHEEK_SQUINT_LEFT + side], eye = units[EYE_SQUINT_LEFT + side];
@@ -92,7 +92,7 @@ static float crease_at(const scene *s, vec3 p)
     int side = p.x < 0;
     if (p.y > 7.54f && c->forehead > 0.05f) {
         float wave = 0.05f * noise_1d(p.x * 4, s->who->seed + 7) - 0.12f * x * x;
-        float rows = (p.y + wave - 7.60f) / 0.085f, row = floorf(rows + 0.5f);
+        float rows = (p.y + wave - 7.60f) / 0.085f, row = (float)floor_int(rows + 0.5f);
         float where = smooth_step(7.54f, 7.60f, p.y) * smooth_step(7.93f, 7.83f, p.y) * smooth_step(0.48f, 0.25f, x);
         float own = 0.5f + 0.5f * hash_float((int)row, 1, 0, s->who->seed);
         sum += c->forehead * where * own * 0.8f * fold_line((rows - row) * 5.5f);
@@ -102,12 +102,13 @@ static float crease_at(const scene *s, vec3 p)
         sum += c->glabella * where * 0.85f * bump((x - 0.052f - 0.03f * (p.y - 7.45f)) / 0.017f);
     }
     if (c->bridge > 0.05f && x < 0.2f && p.y > 7.1f && p.y < 7.42f) {
-        float rows = (p.y + 0.5f * x - 7.30f) / 0.055f, row = floorf(rows + 0.5f);
+        float rows = (p.y + 0.5f * x - 7.30f) / 0.055f, row = (float)floor_int(rows + 0.5f);
         float where = smooth_step(7.12f, 7.2f, p.y) * smooth_step(7.42f, 7.34f, p.y) * smooth_step(0.17f, 0.08f, x);
         sum += c->bridge * where * 0.7f * fold_line((rows - row) * 3.6f);
     }
     if (c->crow[side] > 0.05f && x > 0.48f && x < 0.72f && p.y > 7.05f && p.y < 7.5f) {
-        float dx = x - 0.44f, dy = p.y - 7.27f, angle = dy / dx, rows = angle / 0.38f, row = floorf(rows + 0.5f);
+        float dx = x - 0.44f, dy = p.y - 7.27f, angle = dy / dx, rows = angle / 0.38f,
+              row = (float)floor_int(rows + 0.5f);
         float where =
             smooth_step(0.50f, 0.55f, x) * smooth_step(0.72f, 0.62f, x) * smooth_step(1.2f, 0.8f, fabsf(angle));
         sum += c->crow[side] * where * 0.6f * fold_line((rows - row) * dx * 22);
@@ -147,7 +148,7 @@ static float brow_cover(const person *who, vec3 p)
                          : rise - (0.062f + 0.02f * who->brow_arch) * (u - peak) * (u - peak) / 0.1444f;
     float t = p.y - (7.462f + who->brow_height + arc);
     float half = 0.046f * who->brow_thick * (u < 0.25f ? 0.75f + u : u < 0.6f ? 1.0f : 1.0f - 1.9f * (u - 0.6f));
-    if (half < 0.008f || u < -0.12f || u > 1.1f)
+    if (half < 0.008f || u < -0.06f || u > 1.1f)
         return 0;
     /* hairs stand up at the nose and lie down along the arc outside */
     float lean = mixf(0.3f, 2.6f, smooth_step(0, 0.55f, u));
@@ -156,7 +157,7 @@ static float brow_cover(const person *who, vec3 p)
     float strand = noise_2d(across, along, seed);
     float ragged = half * (0.75f + 0.55f * noise_2d(across * 0.5f, along, seed + 17));
     float body =
-        smooth_step(ragged, 0.45f * ragged, fabsf(t)) * smooth_step(-0.10f, 0.06f, u) * smooth_step(1.08f, 0.85f, u);
+        smooth_step(ragged, 0.45f * ragged, fabsf(t)) * smooth_step(-0.05f, 0.08f, u) * smooth_step(1.08f, 0.85f, u);
     return clamp01(body * who->brow_dense * (0.45f + 0.85f * strand));
 }
 
@@ -166,29 +167,42 @@ static float beard_cover(const person *who, vec3 p, float lips)
     float x = fabsf(p.x);
     if (who->beard + who->moustache <= 0 || p.y > 7.05f || p.z < 0.3f || lips > 0.6f)
         return 0;
-    float edge = 6.62f + 0.95f * fmaxf(0, x - 0.32f) - 0.25f * fmaxf(0, x - 0.62f); /* cheek line, up toward the ears */
+    float edge = 6.62f + 0.95f * maxf(0, x - 0.32f) - 0.25f * maxf(0, x - 0.62f); /* cheek line, up toward the ears */
     float jaw = who->beard * smooth_step(edge + 0.07f, edge - 0.07f, p.y) * smooth_step(6.05f, 6.2f, p.y);
     jaw *= 1 - 0.9f * spot(p, 0, 6.52f, 0.17f, 0.05f); /* bare under the lower lip, but for its middle */
     float over = who->moustache * smooth_step(0.34f, 0.28f, x) * smooth_step(6.70f, 6.74f, p.y) *
                  smooth_step(6.86f - 0.2f * x, 6.82f - 0.2f * x, p.y) * smooth_step(1.1f, 1.25f, p.z);
-    float side = fmaxf(who->beard, who->moustache) * spots(p, 0.33f, 6.64f, 0.06f, 0.12f) * (who->beard > 0 ? 1 : 0);
-    float cover = fmaxf(fmaxf(jaw, over), side);
+    float side = maxf(who->beard, who->moustache) * spots(p, 0.33f, 6.64f, 0.06f, 0.12f) * (who->beard > 0 ? 1 : 0);
+    float cover = maxf(maxf(jaw, over), side);
     if (cover <= 0.02f)
         return 0;
     float strand = noise_2d((p.x + 0.2f * p.y) * 60, (p.y - p.z) * 17, who->seed + 23);
     return clamp01(cover * (0.55f + 0.75f * strand)) * smooth_step(0.6f, 0.3f, lips);
 }
 
-vec3 gloss(const scene *s, const surface *at, vec3 normal, int log2_power)
+/* x^(2^n) */
+static float power_of_two(float x, int n)
+{
+    for (int i = 0; i < n; i++)
+        x *= x;
+    return x;
+}
+
+vec3 gloss(const scene *s, const surface *at, vec3 normal, int sharp, float broad_share)
 {
     vec3 to_eye = v3_unit(v3_sub(v3(0, 0, s->how->distance), at->position));
-    vec3 key = v3_unit(v3_add(to_eye, s->how->key_from)), fill = v3_unit(v3_add(to_eye, s->how->fill_from));
-    float a = fmaxf(0, v3_dot(normal, key)), b = fmaxf(0, v3_dot(normal, fill));
-    for (int i = 0; i < log2_power; i++) {
-        a *= a;
-        b *= b;
+    float a = v3_dot(normal, v3_unit(v3_add(to_eye, s->how->key_from)));
+    float b = v3_dot(normal, v3_unit(v3_add(to_eye, s->how->fill_from)));
+    vec3 out = v3_all(0);
+    if (a > 0) {
+        float broad = power_of_two(a, 3);
+        out = v3_scale(s->how->key, at->shadow * (power_of_two(broad, sharp - 3) + broad_share * broad));
     }
-    return v3_add(v3_scale(s->how->key, a * at->shadow), v3_scale(s->how->fill, b));
+    if (b > 0) {
+        float broad = power_of_two(b, 3);
+        out = v3_madd(out, s->how->fill, power_of_two(broad, sharp - 3) + broad_share * broad);
+    }
+    return out;
 }
 
 vec3 skin_shade(const scene *s, const surface *at)
@@ -217,7 +231,7 @@ vec3 skin_shade(const scene *s, const surface *at)
     float brow = brow_cover(who, p), beard = beard_cover(who, p, at->lips);
     c = v3_mix(c, who->brow_hair, 0.88f * brow);
     c = v3_mix(c, v3_scale(who->hair, 0.6f + 0.5f * fine), 0.92f * beard);
-    float hair = fmaxf(brow, beard);
+    float hair = maxf(brow, beard);
 
     vec3 out = v3_mul(c, at->light);
     /* gloss: a broad sheen, sharper on the oily middle of the face and on moist lips; grazing angles shine more */
@@ -226,12 +240,11 @@ vec3 skin_shade(const scene *s, const surface *at)
     float facing = clamp01(v3_dot(at->normal, to_eye)), graze = 1 - facing;
     float fresnel = 0.028f + 0.35f * graze * graze * graze * graze;
     float open = smooth_step(0, 0.5f, at->occlusion) * (1 - 0.85f * hair);
-    vec3 grain = v3(fine - 0.5f, noise_3d(v3_scale(p, 48), who->seed + 8) - 0.5f, 0);
+    vec3 grain = v3(fine - 0.5f, 0.4f - fine * fine, 0);
     vec3 rough = v3_unit(v3_madd(at->normal, grain, 0.22f * (1 - 0.5f * lips)));
     float amount = who->oil * open * fresnel;
-    vec3 sheen = gloss(s, at, rough, 3), spark = gloss(s, at, rough, 5);
-    out = v3_madd(out, sheen, amount * 1.6f * (1 - lips));
-    return v3_madd(out, spark, amount * (2.4f * middle + 3.2f * lips));
+    float sharp = 2.4f * middle + 3.2f * lips;
+    return v3_madd(out, gloss(s, at, rough, 5, 1.6f * (1 - lips) / sharp), amount * sharp);
 }
 
 vec3 cloth_shade(const scene *s, const surface *at)

@@ -63,6 +63,20 @@ static inline vec3 v3_unit(vec3 a)
     return n > 0 ? v3_scale(a, 1 / sqrtf(n)) : a;
 }
 
+/* C's fmaxf and floorf are calls, for the sake of NaN: these are not */
+static inline float maxf(float a, float b)
+{
+    return a > b ? a : b;
+}
+static inline float minf(float a, float b)
+{
+    return a < b ? a : b;
+}
+static inline int floor_int(float x)
+{
+    int i = (int)x;
+    return i - (x < (float)i);
+}
 static inline float clamp01(float x)
 {
     return x < 0 ? 0 : x > 1 ? 1 : x;
