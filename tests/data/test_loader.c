@@ -221,7 +221,12 @@ static void loader__evaluation__keeps_the_rest_in_order(void **state)
 static void loader__resumed__continues_the_same_epoch(void **state)
 {
     fixture *f = *state;
-    plan_six(f, true);
+    for (int i = 0; i < 30; i++) { /* large, so that threads are still at it when the epoch changes */
+        char name[32];
+        snprintf(name, sizeof(name), "anger/%d.png", i);
+        set_picture(f->folder, name, 250, 250, (uint32_t)i);
+    }
+    plan_all(f, f->folder, true);
     loader_options o = {.plan = &f->plan,
                         .batch = 4,
                         .image_size = SIZE,
@@ -335,6 +340,20 @@ static void loader__too_many_unreadable__fails_in_order_and_stays_failed(void **
     loader_free(l);
 }
 
+static void loader__more_bad_in_a_row_than_allowed__fails_at_once(void **state)
+{
+    fixture *f = *state;
+    set_six(f->folder, six_counts);
+    set_text(f->folder, "ANGER/1.png", "");
+    set_text(f->folder, "ANGER/2.png", "");
+    plan_all(f, f->folder, false);
+    loader_options o = {.plan = &f->plan, .batch = 1, .image_size = SIZE, .threads = 2, .max_bad_share = 0.06};
+    loader *l = start(&o, 0);
+    loader_batch b;
+    assert_failure(loader_next(l, &b), MIEN_ERR_FORMAT, "more than 1 of 17");
+    loader_free(l);
+}
+
 static void loader__class_without_readable_picture__fails(void **state)
 {
     fixture *f = *state;
@@ -376,14 +395,15 @@ static void loader__unreadable_in_evaluation__told_in_order(void **state)
     for (int threads = 1; threads <= 4; threads += 3) {
         bad_list bad = {0};
         loader_options o = {.plan = &f->plan,
-                            .batch = 6,
+                            .batch = 3,
                             .image_size = SIZE,
                             .threads = threads,
+                            .depth = 1, /* slots are used again: what was there must not show */
                             .max_bad_share = -1,
                             .on_bad = remember_bad,
                             .payload = &bad};
         loader *l = start(&o, 0);
-        record r = play(l, 6);
+        record r = play(l, 3);
         assert_int_equal(r.rows, 17);
         for (int i = 0; i < 17; i++) {
             bool is_bad = i == 1 || i == 3 || i == 16;
@@ -559,6 +579,7 @@ int main(void)
         TEST(loader__freed_or_restarted_while_busy__stops),
         TEST(loader__unreadable_in_training__next_of_its_class_and_one_line),
         TEST(loader__too_many_unreadable__fails_in_order_and_stays_failed),
+        TEST(loader__more_bad_in_a_row_than_allowed__fails_at_once),
         TEST(loader__class_without_readable_picture__fails),
         TEST(loader__unreadable_in_evaluation__told_in_order),
         TEST(loader__missing_file_of_a_list__fails_training_by_line),
