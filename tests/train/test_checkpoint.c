@@ -1,0 +1,188 @@
+#include "train/checkpoint.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "testing.h"
+
+#include <limits.h>
+#include <math.h>
+
+static char folder[PATH_MAX];
+
+static int enter(void **state)
+{
+    (void)state;
+    temp_folder_make(folder, sizeof folder);
+    return chdir(folder);
+}
+static int leave(void **state)
+{
+    (void)state;
+    int rc = chdir("/");
+    temp_folder_remove(folder);
+    return rc;
+}
+
+/* A store of a weight, a running mean and a counter. */
+static param_store *make_store(void)
+{
+    param_store *s;
+    int slice;
+    assert_ok(param_store_create(&s));
+    assert_ok(param_store_declare(s, &slice, "fc.weight", shape_of(2, (int64_t)3, (int64_t)5), SLICE_PARAMETER,
+                                  (param_init){INIT_NORMAL, 1}));
+    assert_ok(param_store_declare(s, &slice, "bn.running_mean", shape_of(1, (int64_t)7), SLICE_BUFFER,
+                                  (param_init){INIT_CONSTANT, 0}));
+    assert_ok(param_store_declare(s, &slice, "bn.num_batches_tracked", shape_of(0), SLICE_COUNTER,
+                                  (param_init){INIT_CONSTANT, 0}));
+    assert_ok(param_store_alloc(s, true));
+    return s;
+}
+
+static param_store *make_used_store(void)
+{
+    param_store *s = make_store();
+    param_store_init(s, 1);
+    param_store_count_batch(s);
+    param_store_count_batch(s);
+    param_memory *memory = param_store_memory(s);
+    for (size_t i = 0; i < memory->count; i++) {
+        memory->state1[i] = (float)i + 0.1f;
+        memory->state2[i] = 1.0f / (float)(i + 1);
+    }
+    return s;
+}
+
+static train_state make_state(void)
+{
+    return (train_state){.facts = {.recipe_hash = 0xFEDCBA9876543210u,
+                                   .data_hash = 1,
+                                   .precision = DTYPE_BF16,
+                                   .isa = "avx2",
+                                   .threads = 2,
+                                   .mean = {0.1f, 0.2f, 0.3f},
+                                   .std = {0.4f, 0.5f, 0.6f}},
+                         .step = 12345678901,
+                         .epoch = 3,
+                         .batch = 17,
+                         .loss_sum = 1.0 / 3,
+                         .epoch_seconds = 2.5,
+                         .best_score = -INFINITY,
+                         .best_epoch = 2,
+                         .best_val_loss = 0.1,
+                         .best_macro_f1 = 0.2,
+                         .best_accuracy = 0.3,
+                         .bad_epochs = 1};
+}
+
+static void checkpoint__round_trip__is_exact(void **state)
+{
+    (void)state;
+    param_store *written = make_used_store(), *read = make_store();
+    const train_state before = make_state();
+    train_state after;
+    int count;
+    assert_ok(checkpoint_save("last.ckpt", &before, written, true));
+    assert_ok(checkpoint_load("last.ckpt", &after, read, true));
+    assert_true(after.facts.recipe_hash == before.facts.recipe_hash && after.facts.data_hash == 1);
+    assert_int_equal(after.facts.precision, DTYPE_BF16);
+    assert_string_equal(after.facts.isa, "avx2");
+    assert_int_equal(after.facts.threads, 2);
+    assert_memory_equal(after.facts.mean, before.facts.mean, sizeof after.facts.mean);
+    assert_memory_equal(after.facts.std, before.facts.std, sizeof after.facts.std);
+    assert_true(after.step == before.step && after.epoch == 3 && after.batch == 17);
+    assert_true(after.loss_sum == before.loss_sum && after.epoch_seconds == 2.5);
+    assert_true(after.best_score == -INFINITY && after.best_epoch == 2 && after.bad_epochs == 1);
+    assert_true(after.best_val_loss == 0.1 && after.best_macro_f1 == 0.2 && after.best_accuracy == 0.3);
+    const param_memory *a = param_store_memory(written), *b = param_store_memory(read);
+    for (int i = 0; i < param_store_count(read); i++) {
+        const param_slice *slice = param_store_at(read, i);
+        if (slice->kind != SLICE_COUNTER)
+            assert_memory_equal(a->values + slice->offset, b->values + slice->offset, slice->count * sizeof(float));
+    }
+    assert_memory_equal(a->state1, b->state1, a->count * sizeof(float));
+    assert_memory_equal(a->state2, b->state2, a->count * sizeof(float));
+    assert_int_equal(param_store_counters(read, &count)[0], 2);
+    param_store_free(written);
+    param_store_free(read);
+}
+
+static void checkpoint__first_step__has_no_optimizer_state(void **state)
+{
+    (void)state;
+    param_store *store = make_used_store();
+    train_state at = make_state();
+    at.step = 0;
+    assert_ok(checkpoint_save("first.ckpt", &at, store, true));
+    assert_ok(checkpoint_load("first.ckpt", &at, store, true));
+    for (size_t i = 0; i < param_store_memory(store)->count; i++)
+        assert_true(param_store_memory(store)->state1[i] == 0 && param_store_memory(store)->state2[i] == 0);
+    param_store_free(store);
+}
+
+/* Cut anywhere, or with any one byte of its header changed, it is refused or says what it said; it never crashes. */
+static void checkpoint__damage__is_told(void **state)
+{
+    (void)state;
+    param_store *store = make_used_store();
+    train_state at = make_state();
+    char *bytes;
+    size_t length;
+    assert_ok(checkpoint_save("last.ckpt", &at, store, true));
+    assert_ok(file_read(&bytes, &length, "last.ckpt", 0));
+    for (size_t cut = 0; cut < length; cut += cut < 600 ? 7 : 101) {
+        assert_ok(file_write_all("cut.ckpt", bytes, cut));
+        assert_failure(checkpoint_load("cut.ckpt", &at, store, true), MIEN_ERR_FORMAT, "cut.ckpt");
+    }
+    int refused = 0;
+    for (size_t i = 0; i < 700; i += 3) {
+        bytes[i] ^= 0x15;
+        assert_ok(file_write_all("lie.ckpt", bytes, length));
+        mien_status st = checkpoint_load("lie.ckpt", &at, store, true);
+        refused += st != MIEN_OK;
+        if (st != MIEN_OK)
+            assert_non_null(strstr(mien_error(), "lie.ckpt"));
+        bytes[i] ^= 0x15;
+    }
+    assert_true(refused > 100);
+    mem_free(bytes);
+    param_store_free(store);
+}
+
+static void checkpoint__wrong_files__are_told(void **state)
+{
+    (void)state;
+    param_store *store = make_used_store(), *other;
+    train_state at = make_state();
+    int slice;
+    const float x[2] = {0};
+    assert_failure(checkpoint_load("missing.ckpt", &at, NULL, true), MIEN_ERR_IO, "missing.ckpt");
+    assert_ok(st_write("model.safetensors", &(st_tensor){"x", ST_F32, 1, {2}, x, 8}, 1, NULL, 0));
+    assert_failure(checkpoint_load("model.safetensors", &at, NULL, true), MIEN_ERR_FORMAT, "not a checkpoint");
+
+    /* of another model */
+    assert_ok(checkpoint_save("last.ckpt", &at, store, true));
+    assert_ok(param_store_create(&other));
+    assert_ok(param_store_declare(other, &slice, "fc.weight", shape_of(2, (int64_t)4, (int64_t)5), SLICE_PARAMETER,
+                                  (param_init){INIT_NORMAL, 1}));
+    assert_ok(param_store_alloc(other, true));
+    assert_failure(checkpoint_load("last.ckpt", &at, other, true), MIEN_ERR_FORMAT, "last.ckpt: tensor fc.weight: ");
+
+    /* of an optimizer with one arena */
+    assert_ok(checkpoint_save("sgd.ckpt", &at, store, false));
+    assert_ok(checkpoint_load("sgd.ckpt", &at, store, false));
+    assert_failure(checkpoint_load("sgd.ckpt", &at, store, true), MIEN_ERR_FORMAT, "tensor optimizer.state2: missing");
+    param_store_free(store);
+    param_store_free(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(checkpoint__round_trip__is_exact),
+        cmocka_unit_test(checkpoint__first_step__has_no_optimizer_state),
+        cmocka_unit_test(checkpoint__damage__is_told),
+        cmocka_unit_test(checkpoint__wrong_files__are_told),
+    };
+    return cmocka_run_group_tests_name("checkpoint", tests, enter, leave);
+}
