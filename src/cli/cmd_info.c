@@ -139,10 +139,10 @@ static void print_members(FILE *to, const json_t *members)
         fputs("no finished model yet\n", to);
         return;
     }
-    fprintf(to, "%-28s %8s %8s  %s\n", "model", "macro_f1", "accuracy", "file");
+    fprintf(to, "%-28s %8s %8s  %s\n", "model", "macro_f1", "accuracy", "file (scores on what it was selected on)");
     json_array_foreach(members, i, member)
     {
-        const json_t *metrics = json_object_get(member, "metrics");
+        const json_t *metrics = json_object_get(json_object_get(member, "metrics"), "validation");
         fprintf(to, "%-28s", json_string_value(json_object_get(member, "model")));
         for (int m = 0; m < 2; m++) {
             const json_t *value = json_object_get(metrics, m ? "accuracy" : "macro_f1");
