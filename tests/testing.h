@@ -41,7 +41,7 @@ static inline void temp_folder_make(char *dst, size_t bytes)
 
 static inline void temp_folder_remove(const char *path)
 {
-    char command[1200];
+    char command[4128];
     assert_non_null(strstr(path, "/mien-test-"));
     snprintf(command, sizeof command, "rm -rf '%s'", path);
     assert_int_equal(system(command), 0);
