@@ -1,0 +1,276 @@
+/* Models with drawn weights answer for pictures of noise: what is asked is who answers, and that members, batches and
+ * broken pictures keep out of each other's way. */
+#include "infer/infer.h"
+
+#include "image/image.h"
+#include "nn/model.h"
+#include "train/run_kit.h"
+
+#include <math.h>
+
+enum { PICTURES = 11 };
+static backend *cpu;
+static const char *const lsd[] = {"anger", "fear", "sadness"};
+
+static void save_model(const char *path, const char *arch, int size, const char *const *classes, uint64_t seed)
+{
+    model *m;
+    const model_spec spec = {.task = "lsd",
+                             .arch = arch,
+                             .classes = classes,
+                             .class_count = 3,
+                             .image_size = size,
+                             .mean = {0.5f, 0.4f, 0.3f},
+                             .std = {0.2f, 0.2f, 0.2f}};
+    assert_ok(model_create(&m, &spec));
+    assert_ok(model_init(m, seed, false));
+    assert_ok(model_save(m, path, NULL));
+    model_free(m);
+}
+
+static int enter(void **state)
+{
+    if (kit_enter(state) != 0)
+        return 1;
+    assert_ok(backend_cpu_create(&cpu, &(cpu_options){.threads = 2}));
+    save_model("a.safetensors", "efficientnet_b0", 32, lsd, 1);
+    save_model("b.safetensors", "efficientnet_b0", 40, lsd, 2);
+    kit_make_set("faces", PICTURES, 5);
+    return 0;
+}
+static int leave(void **state)
+{
+    cpu->free(cpu);
+    return kit_leave(state);
+}
+
+static ensemble *open_models(const char *const *paths, int count, int batch)
+{
+    ensemble *e;
+    assert_ok(ensemble_open(&e, paths, count, false, cpu,
+                            &(ensemble_options){.precision = PRECISION_F32, .batch = batch, .loader_threads = 2}));
+    return e;
+}
+
+typedef struct {
+    int count, members;
+    float mean[PICTURES][3], each[PICTURES][2][3];
+    bool has_failed[PICTURES];
+    char failure[PICTURES][256], name[PICTURES][64];
+} answers;
+
+static mien_status keep(void *payload, const prediction *p)
+{
+    answers *all = payload;
+    assert_int_equal(p->index, all->count); /* in order */
+    int i = all->count++;
+    snprintf(all->name[i], sizeof all->name[i], "%s", p->name);
+    all->has_failed[i] = p->failure != NULL;
+    if (p->failure) {
+        snprintf(all->failure[i], sizeof all->failure[i], "%s", p->failure);
+        return MIEN_OK;
+    }
+    memcpy(all->mean[i], p->mean, sizeof all->mean[i]);
+    memcpy(all->each[i], p->members, (size_t)all->members * sizeof all->each[i][0]);
+    return MIEN_OK;
+}
+
+static void predict_faces(answers *out, const char *const *models, int count, int batch, int pictures)
+{
+    char names[PICTURES][64];
+    const char *paths[PICTURES];
+    for (int i = 0; i < pictures; i++) {
+        snprintf(names[i], sizeof names[i], "faces/anger/%d.png", i + 1);
+        paths[i] = names[i];
+    }
+    ensemble *e = open_models(models, count, batch);
+    *out = (answers){.members = count};
+    assert_ok(ensemble_predict(e, paths, paths, pictures, keep, out, NULL));
+    assert_int_equal(out->count, pictures);
+    ensemble_free(e);
+}
+
+static void assert_close(const float *a, const float *b)
+{
+    for (int c = 0; c < 3; c++)
+        if (!(fabsf(a[c] - b[c]) <= 2e-6f))
+            fail_msg("class %d: %.9g and %.9g", c, (double)a[c], (double)b[c]);
+}
+
+static void ensemble__mean__is_that_of_its_members(void **state)
+{
+    (void)state;
+    const char *const paths[] = {"a.safetensors", "b.safetensors"};
+    answers both, a, b;
+    predict_faces(&both, paths, 2, 4, PICTURES);
+    predict_faces(&a, paths, 1, 4, PICTURES);
+    predict_faces(&b, paths + 1, 1, 4, PICTURES);
+    for (int i = 0; i < PICTURES; i++) {
+        float sum = 0;
+        assert_memory_equal(both.each[i][0], a.mean[i], sizeof a.mean[i]);
+        assert_memory_equal(both.each[i][1], b.mean[i], sizeof b.mean[i]);
+        for (int c = 0; c < 3; c++) {
+            assert_true(both.mean[i][c] == (float)(((double)a.mean[i][c] + (double)b.mean[i][c]) / 2));
+            sum += both.mean[i][c];
+        }
+        assert_true(fabsf(sum - 1) < 1e-5f);
+    }
+    assert_true(memcmp(a.mean[0], a.mean[1], sizeof a.mean[0]) != 0); /* the pictures do matter */
+    assert_true(memcmp(a.mean[0], b.mean[0], sizeof a.mean[0]) != 0); /* and the models */
+}
+
+static void ensemble__batch_size__changes_nothing(void **state)
+{
+    (void)state;
+    const char *const paths[] = {"a.safetensors"};
+    static const int batches[] = {1, 3, 11, 0};
+    answers wanted;
+    predict_faces(&wanted, paths, 1, 4, PICTURES);
+    for (size_t k = 0; k < sizeof batches / sizeof batches[0]; k++) {
+        answers got;
+        predict_faces(&got, paths, 1, batches[k], PICTURES);
+        for (int i = 0; i < PICTURES; i++)
+            assert_close(got.mean[i], wanted.mean[i]);
+    }
+    answers few;
+    predict_faces(&few, paths, 1, 4, 2);
+    assert_close(few.mean[1], wanted.mean[1]);
+}
+
+static void ensemble__one_decoded_picture__is_the_same(void **state)
+{
+    (void)state;
+    const char *const paths[] = {"a.safetensors", "b.safetensors"};
+    answers all;
+    predict_faces(&all, paths, 2, 4, PICTURES);
+    ensemble *e = open_models(paths, 2, 0);
+    assert_int_equal(ensemble_class_count(e), 3);
+    assert_string_equal(ensemble_class(e, 2), "sadness");
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+        image picture = {0};
+        float p[3];
+        snprintf(path, sizeof path, "faces/anger/%d.png", i + 1);
+        assert_ok(image_read(&picture, path));
+        assert_ok(ensemble_classify(e, p, picture.pixels, picture.width, picture.height));
+        assert_close(p, all.mean[i]);
+        image_free(&picture);
+    }
+    float p[3];
+    assert_failure(ensemble_classify(e, p, (const uint8_t *)"", 0, 4), MIEN_ERR_ARG, "picture: 0x4");
+    const uint8_t pixel[3] = {1, 2, 3};
+    assert_ok(ensemble_classify(e, p, pixel, 1, 1));
+    ensemble_free(e);
+}
+
+static void ensemble__bad_pictures__are_told_and_the_others_answered(void **state)
+{
+    (void)state;
+    const char *const only[] = {"a.safetensors"};
+    const char *const paths[] = {"faces/anger/1.png", "text.jpg", "faces/anger/2.png", "missing.jpg",
+                                 "faces/anger/3.png"};
+    answers good, got = {.members = 1};
+    assert_ok(file_write_all("text.jpg", "no picture", 10));
+    predict_faces(&good, only, 1, 2, 3);
+    ensemble *e = open_models(only, 1, 2);
+    assert_ok(ensemble_predict(e, paths, paths, 5, keep, &got, NULL));
+    ensemble_free(e);
+    assert_int_equal(got.count, 5);
+    assert_true(got.has_failed[1] && got.has_failed[3]);
+    assert_non_null(strstr(got.failure[1], "text.jpg"));
+    assert_non_null(strstr(got.failure[3], "missing.jpg"));
+    for (int i = 0; i < 3; i++) {
+        assert_false(got.has_failed[2 * i]);
+        assert_close(got.mean[2 * i], good.mean[i]);
+    }
+}
+
+static mien_status refuse(void *payload, const prediction *p)
+{
+    (void)p;
+    ++*(int *)payload;
+    return mien_fail(MIEN_ERR_CANCELLED, "enough");
+}
+
+static int say_stop(void *payload, const char *what, int64_t done, int64_t total, const char *note)
+{
+    (void)payload, (void)what, (void)done, (void)total, (void)note;
+    return 1;
+}
+
+static void ensemble__who_listens__may_stop_it(void **state)
+{
+    (void)state;
+    const char *const only[] = {"a.safetensors"}, *const paths[] = {"faces/anger/1.png", "faces/anger/2.png"};
+    int rows = 0;
+    ensemble *e = open_models(only, 1, 1);
+    assert_failure(ensemble_predict(e, paths, paths, 2, refuse, &rows, NULL), MIEN_ERR_CANCELLED, "enough");
+    assert_int_equal(rows, 1);
+    progress p = {.callback = say_stop};
+    assert_failure(ensemble_predict(e, paths, paths, 2, refuse, &rows, &p), MIEN_ERR_CANCELLED, "interrupted after 0");
+    assert_int_equal(rows, 1);
+    ensemble_free(e);
+}
+
+static void ensemble__wrong_models__are_told(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"anger", "fear", "joy"};
+    const char *const mixed[] = {"a.safetensors", "c.safetensors"}, *const folder[] = {"faces"},
+                      *const text[] = {"text.safetensors"};
+    ensemble *e;
+    const ensemble_options options = {.precision = PRECISION_F32};
+    save_model("c.safetensors", "efficientnet_b0", 32, others, 3);
+    assert_failure(ensemble_open(&e, mixed, 2, false, cpu, &options), MIEN_ERR_FORMAT,
+                   "c.safetensors: classes differ from those of a.safetensors (anger fear joy, wanted anger fear "
+                   "sadness)");
+    assert_failure(ensemble_open(&e, folder, 1, false, cpu, &options), MIEN_ERR_FORMAT, "faces: a folder, and no run");
+    assert_failure(ensemble_open(&e, mixed, 0, false, cpu, &options), MIEN_ERR_ARG, "no model");
+    assert_ok(file_write_all("text.safetensors", "no model at all", 15));
+    assert_failure(ensemble_open(&e, text, 1, false, cpu, &options), MIEN_ERR_FORMAT, "text.safetensors");
+}
+
+static void ensemble__names__tell_members_apart(void **state)
+{
+    (void)state;
+    const char *const paths[] = {"a.safetensors", "x/net-stage1/best.safetensors", "a.safetensors", "a.safetensors"};
+    assert_ok(file_make_folders("x/net-stage1"));
+    save_model("x/net-stage1/best.safetensors", "efficientnet_b0", 32, lsd, 4);
+    ensemble *e = open_models(paths, 4, 0);
+    assert_int_equal(ensemble_member_count(e), 4);
+    assert_string_equal(ensemble_member_name(e, 0), "a.safetensors");
+    assert_string_equal(ensemble_member_name(e, 1), "net-stage1");
+    assert_string_equal(ensemble_member_name(e, 2), "a.safetensors#2");
+    assert_string_equal(ensemble_member_name(e, 3), "a.safetensors#3");
+    assert_true(ensemble_member_counts(e, 3));
+    ensemble_free(e);
+}
+
+/* A run folder stands for its finished members. */
+static void ensemble__run_folder__is_its_members(void **state)
+{
+    (void)state;
+    assert_ok(kit_train(&(kit_run){
+        .data = "faces", .out = "run", .settings = {"models=[efficientnet_b0, efficientnet_b0]", "stage1.epochs=1"}}));
+    const char *const paths[] = {"run"};
+    ensemble *e = open_models(paths, 1, 0);
+    assert_int_equal(ensemble_member_count(e), 2);
+    assert_string_equal(ensemble_member_name(e, 0), "efficientnet_b0-stage1");
+    assert_string_equal(ensemble_member_name(e, 1), "efficientnet_b0.2-stage1");
+    ensemble_free(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ensemble__mean__is_that_of_its_members),
+        cmocka_unit_test(ensemble__batch_size__changes_nothing),
+        cmocka_unit_test(ensemble__one_decoded_picture__is_the_same),
+        cmocka_unit_test(ensemble__bad_pictures__are_told_and_the_others_answered),
+        cmocka_unit_test(ensemble__who_listens__may_stop_it),
+        cmocka_unit_test(ensemble__wrong_models__are_told),
+        cmocka_unit_test(ensemble__names__tell_members_apart),
+        cmocka_unit_test(ensemble__run_folder__is_its_members),
+    };
+    return cmocka_run_group_tests_name("ensemble", tests, enter, leave);
+}

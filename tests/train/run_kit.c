@@ -1,0 +1,112 @@
+#include "train/run_kit.h"
+
+#include "base/json.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "image/image.h"
+
+static const char *const tiny[] = {"models=[efficientnet_b0]",
+                                   "classes=[anger, fear]",
+                                   "image_size=32",
+                                   "augment.flip=true",
+                                   "augment.crop=2",
+                                   "data.val_share=0.25",
+                                   "stage1={batch: 4, epochs: 2, lr: 0.001}"};
+enum { TINY_COUNT = sizeof tiny / sizeof tiny[0], SIDE = 32 };
+
+void kit_make_set(const char *set, int count, uint64_t seed)
+{
+    static const char *const classes[] = {"anger", "fear"};
+    image im = {0};
+    assert_ok(image_resize_buffer(&im, SIDE, SIDE));
+    for (int c = 0; c < 2; c++) {
+        char folder[PATH_MAX], path[PATH_MAX + 32];
+        snprintf(folder, sizeof folder, "%s/%s", set, classes[c]);
+        assert_ok(file_make_folders(folder));
+        for (int i = 0; i < count; i++) {
+            rng r = rng_at(seed, (uint32_t)c, (uint64_t)i, RNG_TEST);
+            for (int at = 0; at < SIDE * SIDE * 3; at++)
+                im.pixels[at] = (uint8_t)(rng_below(&r, 160) + (at % 3 == 2 * c ? 95 : 0));
+            snprintf(path, sizeof path, "%s/%d.png", folder, i + 1);
+            assert_ok(image_write_png(path, &im));
+        }
+    }
+    image_free(&im);
+}
+
+static int cancel_when_due(void *payload, const char *what, int64_t done, int64_t total, const char *note)
+{
+    (void)what, (void)done, (void)total, (void)note;
+    int *left = payload;
+    return --*left == 0;
+}
+
+mien_status kit_train(const kit_run *run)
+{
+    const char *settings[TINY_COUNT + 12];
+    int count = 0;
+    for (; count < TINY_COUNT; count++)
+        settings[count] = tiny[count];
+    for (int i = 0; run->settings[i]; i++)
+        settings[count++] = run->settings[i];
+    recipe *r;
+    backend *b;
+    int left = run->cancel_after;
+    progress told = {.callback = left ? cancel_when_due : NULL, .payload = &left};
+    TRY(mem_alloc(&r, 1));
+    mien_status st = recipe_load(r, NULL, settings, count);
+    if (st == MIEN_OK)
+        st = backend_cpu_create(&b, &(cpu_options){.threads = run->threads ? run->threads : 2});
+    if (st == MIEN_OK) {
+        st = train_run(&(train_options){.recipe = r,
+                                        .data = run->data,
+                                        .out = run->out,
+                                        .is_resumed = run->is_resumed,
+                                        .precision = run->precision,
+                                        .backend = b,
+                                        .loader_threads = run->loader_threads ? run->loader_threads : 1,
+                                        .progress = &told});
+        b->free(b);
+    }
+    mem_free(r);
+    return st;
+}
+
+char *kit_read(const char *path, size_t *length)
+{
+    char *bytes;
+    size_t ignored;
+    assert_ok(file_read(&bytes, length ? length : &ignored, path, 0));
+    return bytes;
+}
+
+void kit_assert_same_file(const char *a, const char *b)
+{
+    size_t a_length, b_length;
+    char *left = kit_read(a, &a_length), *right = kit_read(b, &b_length);
+    if (a_length != b_length || memcmp(left, right, a_length) != 0)
+        fail_msg("%s and %s differ (%zu and %zu bytes)", a, b, a_length, b_length);
+    mem_free(left);
+    mem_free(right);
+}
+
+char *kit_log(const char *run)
+{
+    char path[PATH_MAX];
+    str out = {0};
+    snprintf(path, sizeof path, "%s/log.jsonl", run);
+    char *text = kit_read(path, NULL), *rest = text, *line;
+    while ((line = strsep(&rest, "\n")) && *line) {
+        json_t *object;
+        char *printed;
+        assert_ok(json_parse(&object, line, strlen(line), path));
+        json_object_del(object, "seconds");
+        json_object_del(object, "images_per_s");
+        assert_ok(json_print(&printed, object));
+        assert_ok(str_printf(&out, "%s\n", printed));
+        mem_free(printed);
+        json_decref(object);
+    }
+    mem_free(text);
+    return out.text;
+}

@@ -1,0 +1,55 @@
+/* A folder to work in, small sets of pictures, and runs small enough for a test. */
+#ifndef TESTS_TRAIN_RUN_KIT_H
+#define TESTS_TRAIN_RUN_KIT_H
+
+#include "testing.h"
+
+#include "backend/cpu/cpu.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/train.h"
+
+#include <limits.h>
+
+/* The test program's working folder: entered by its group setup, gone after its teardown. */
+static char kit_folder[PATH_MAX];
+
+static inline int kit_enter(void **state)
+{
+    (void)state;
+    temp_folder_make(kit_folder, sizeof kit_folder);
+    return chdir(kit_folder);
+}
+static inline int kit_leave(void **state)
+{
+    (void)state;
+    int rc = chdir("/");
+    temp_folder_remove(kit_folder);
+    return rc;
+}
+
+/* SET/anger, SET/fear, each of `count` 32x32 pictures: noise, redder for one and bluer for the other. */
+void kit_make_set(const char *set, int count, uint64_t seed);
+
+/* What a test may change; the rest is EfficientNet-B0 at 32x32, batch 4, 2 epochs, two classes. */
+typedef struct {
+    const char *data, *out;
+    const char *settings[12]; /* NULL-terminated, over the tiny recipe */
+    bool is_resumed;
+    precision_kind precision;
+    int threads;        /* 0: 2 */
+    int loader_threads; /* 0: 1 */
+    int cancel_after;   /* calls of progress; 0: never */
+} kit_run;
+/* Reads the recipe and trains; the backend lives as long as the call. */
+mien_status kit_train(const kit_run *run);
+
+/* Whole file, NUL-terminated; mem_free. */
+char *kit_read(const char *path, size_t *length);
+/* Are the files the same bytes? */
+void kit_assert_same_file(const char *a, const char *b);
+/* log.jsonl without what a clock put there; mem_free. */
+char *kit_log(const char *run);
+
+#endif
