@@ -153,6 +153,17 @@ class Prediction(Case):
         rows = list(csv.reader(io.StringIO(mien("predict", RUN, odd).out)))
         self.assertEqual(rows[1][0], str(odd))
 
+    def test_names_that_are_no_text(self):
+        odd = os.fsencode(self.folder) + b"/\xff\n.png"
+        shutil.copy(os.fsencode(TEST / "FEAR" / "1.png"), odd)
+        answer = mien("predict", RUN, self.folder, "--json")
+        self.assert_done(answer)
+        self.assertEqual(answer.json()["predictions"][0]["image"], f"{self.folder}/\ufffd\n.png")
+        with open(odd, "wb"):
+            pass
+        answer = mien("predict", RUN, self.folder)
+        self.assert_fails_alone(answer, "empty")
+
     def test_the_example_program_agrees(self):
         picture = TEST / "FEAR" / "1.png"
         done = subprocess.run([os.environ["EXAMPLE"], RUN, picture], stdout=subprocess.PIPE, text=True, check=True)
