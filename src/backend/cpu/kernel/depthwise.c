@@ -1,260 +1,265 @@
-/* Every inner loop works on one register of neighbouring channels, LANES of them in the ISA of this compilation.
+/* Depthwise convolution, forward and with respect to its input, on NHWC.
  *
- *   dx[n, y, x, c] = sum over taps (ky, kx) with y + pad - ky = s oy, x + pad - kx = s ox of  dy[n, oy, ox, c] w[c, ky,
- * kx] dw[c, ky, kx]  = sum over n, oy, ox of  dy[n, oy, ox, c] x[n, s oy + ky - pad, s ox + kx - pad, c]
- */
-#include "backend/cpu/kernel/depthwise.h"
+ * Both are the same walk: a run of TILE neighbouring outputs of one image row, a vector of channels at a time, gathers
+ * from a few source rows. Each source column is loaded once and used by every output of the run that it reaches; sums
+ * and one row of weights stay in registers. Backward at stride 2 falls apart into outputs of even and odd columns, each
+ * a walk at stride 1 with every other tap. Kernels other than 3x3 and 5x5 (stride 1 and 2), and fewer channels than a
+ * vector, take the plain walk at the end. */
+#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/vec.h"
 
-#include <omp.h>
-#include <string.h>
+enum { MAX_TAPS = 5, TILE = 7, SMALL_TILE = 4 }; /* 7 divides the rows of a 224-pixel network: 112, 56, 28, 14, 7 */
 
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b) PASTE_(a, b)
-#define KERNEL(name) PASTE(name, KERNEL_ISA)
+/* What a run of outputs gathers from. */
+typedef struct {
+    const void *src;
+    int64_t row[MAX_TAPS];       /* element offset of column 0 of each source row */
+    int tap[MAX_TAPS][MAX_TAPS]; /* the weight that source row r and tap k multiply by */
+    int rows;
+    int64_t columns; /* of the source */
+    int64_t first;   /* source column that tap 0 of the row's output 0 meets (may be outside) */
+    int64_t count;   /* outputs of the row */
+    void *dst;
+    const void *residual; /* as dst, or NULL */
+    int64_t at, step;     /* element of output 0; elements from one output to the next */
+    const float *w, *bias;
+    int64_t c;
+    activation_kind act;
+} line;
 
-#if defined(__AVX512F__)
-enum { LANES = 16 };
-#elif defined(__AVX2__)
-enum { LANES = 8 };
-#else
-enum { LANES = 4 };
-#endif
-enum { MAX_KERNEL = 7, PIXELS = 4 };
-/* Working set of one dw task: a share of the L2 cache. */
-enum { CHUNK_BYTES = 256 * 1024 };
-
-typedef float floats __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
-typedef uint32_t words __attribute__((vector_size(LANES * sizeof(uint32_t))));
-typedef uint16_t halves __attribute__((vector_size(LANES * sizeof(uint16_t)), aligned(2)));
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-/* `lanes` channels from element `at`; lanes beyond are zero. */
-ALWAYS_INLINE floats load(const void *src, int64_t at, bool is_bf16, int lanes)
+INLINE vf finish(const line *l, vf v, int64_t at, int64_t ch, bool is_bf16)
 {
-    if (is_bf16) {
-        halves h = {0};
-        if (lanes == LANES)
-            h = *(const halves *)((const uint16_t *)src + at);
-        else
-            memcpy(&h, (const uint16_t *)src + at, (size_t)lanes * sizeof(uint16_t));
-        words u = __builtin_convertvector(h, words) << 16;
-        return (floats)u;
-    }
-    floats f = {0};
-    if (lanes == LANES)
-        return *(const floats *)((const float *)src + at);
-    memcpy(&f, (const float *)src + at, (size_t)lanes * sizeof(float));
-    return f;
+    if (l->bias)
+        v += vec_load_f32(l->bias + ch);
+    if (l->residual)
+        v += vec_load(l->residual, at, is_bf16);
+    if (l->act == ACT_RELU)
+        return vec_relu(v);
+    if (l->act == ACT_SILU)
+        return v * vec_sigmoid(v);
+    if (l->act == ACT_SIGMOID)
+        return vec_sigmoid(v);
+    return v;
 }
 
-/* Rounds to nearest even. */
-ALWAYS_INLINE void store(void *dst, int64_t at, floats v, bool is_bf16, int lanes)
+/* Outputs [o, o + tile) of the line, channels [ch, ch + VEC_LANES). is_inside: no source column is outside. */
+INLINE void tile_vec(const line *l, int64_t o, int64_t ch, const int taps, const int stride, const int tile,
+                     bool is_inside, bool is_bf16)
 {
-    if (is_bf16) {
-        words u = (words)v;
-        u = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-        halves h = __builtin_convertvector(u, halves);
-        if (lanes == LANES)
-            *(halves *)((uint16_t *)dst + at) = h;
-        else
-            memcpy((uint16_t *)dst + at, &h, (size_t)lanes * sizeof(uint16_t));
-    } else if (lanes == LANES) {
-        *(floats *)((float *)dst + at) = v;
+    vf sum[TILE] = {{0}};
+    int64_t first = l->first + o * stride;
+    for (int r = 0; r < l->rows; r++) {
+        vf w[MAX_TAPS];
+#pragma GCC unroll 5
+        for (int k = 0; k < taps; k++)
+            w[k] = vec_load_f32(l->w + l->tap[r][k] * l->c + ch);
+        int64_t at = l->row[r] + first * l->c + ch;
+#pragma GCC unroll 17
+        for (int i = 0; i < (tile - 1) * stride + taps; i++) {
+            if (!is_inside && (uint64_t)(first + i) >= (uint64_t)l->columns)
+                continue;
+            vf x = vec_load(l->src, at + i * l->c, is_bf16);
+#pragma GCC unroll 5
+            for (int k = 0; k < taps; k++)
+                if (i >= k && (i - k) % stride == 0 && (i - k) / stride < tile)
+                    sum[(i - k) / stride] += x * w[k];
+        }
+    }
+#pragma GCC unroll 7
+    for (int t = 0; t < tile; t++) {
+        int64_t at = l->at + (o + t) * l->step + ch;
+        vec_store(l->dst, at, finish(l, sum[t], at, ch, is_bf16), is_bf16);
+    }
+}
+
+/* All channels of a tile; the last vector overlaps the one before where it must. */
+INLINE void tile_all(const line *l, int64_t o, const int taps, const int stride, const int tile, bool is_bf16)
+{
+    int64_t first = l->first + o * stride;
+    bool is_inside = first >= 0 && first + (tile - 1) * stride + taps <= l->columns;
+    if (tile == TILE && is_inside) {
+        for (int64_t ch = 0; ch < l->c; ch += VEC_LANES)
+            tile_vec(l, o, ch + VEC_LANES <= l->c ? ch : l->c - VEC_LANES, taps, stride, tile, true, is_bf16);
     } else {
-        memcpy((float *)dst + at, &v, (size_t)lanes * sizeof(float));
+        for (int64_t ch = 0; ch < l->c; ch += VEC_LANES)
+            tile_vec(l, o, ch + VEC_LANES <= l->c ? ch : l->c - VEC_LANES, taps, stride, tile, false, is_bf16);
     }
 }
 
-/* packed [block][tap][LANES] = weights [c, taps], zero beyond c */
-static void pack_weights(float *packed, const float *weights, int64_t c, int taps)
+INLINE void line_walk(const line *l, const int taps, const int stride, bool is_bf16)
 {
-    int64_t blocks = (c + LANES - 1) / LANES;
-    for (int64_t b = 0; b < blocks; b++)
-        for (int t = 0; t < taps; t++)
-            for (int i = 0; i < LANES; i++) {
-                int64_t channel = b * LANES + i;
-                packed[(b * taps + t) * LANES + i] = channel < c ? weights[channel * taps + t] : 0.0f;
-            }
+    if (l->count >= TILE) {
+        for (int64_t o = 0; o < l->count; o += TILE)
+            tile_all(l, o + TILE <= l->count ? o : l->count - TILE, taps, stride, TILE, is_bf16);
+        return;
+    }
+    int64_t o = 0;
+    for (; o + SMALL_TILE <= l->count; o += SMALL_TILE)
+        tile_all(l, o, taps, stride, SMALL_TILE, is_bf16);
+    for (; o < l->count; o++)
+        tile_all(l, o, taps, stride, 1, is_bf16);
 }
 
-/* --- data gradient ------------------------------------------------------------------------------------------------ */
-
-/* `count` pixels of row y of dx, x = first, first + step, ...: all of one residue class of the stride, so they share
- * taps. Taps (ky, kx) reach dy at row oy = (y + pad - ky)/s and column (x + pad - kx)/s; every one of them is inside
- * for these pixels. */
-ALWAYS_INLINE void dx_pixels(const depthwise_dims *d, void *dx, const void *dy, const float *w, int64_t sample,
-                             int64_t y, int64_t first, int count, int64_t channel, int lanes, bool is_bf16)
+/* Taps and stride that have a walk of their own; the others go the plain way. */
+static bool line_run(const line *l, int taps, int stride, bool is_bf16)
 {
-    int kh = d->kernel[0], kw = d->kernel[1], sh = d->stride[0], sw = d->stride[1];
-    floats acc[PIXELS] = {{0}};
-    for (int ky = (int)((y + d->pad[0]) % sh); ky < kh; ky += sh) {
-        int64_t oy = (y + d->pad[0] - ky) / sh;
-        if (y + d->pad[0] < ky || oy >= d->oh)
+#define LINE_CASE(TAPS, STRIDE)                                                                                        \
+    if (taps == TAPS && stride == STRIDE) {                                                                            \
+        if (is_bf16)                                                                                                   \
+            line_walk(l, TAPS, STRIDE, true);                                                                          \
+        else                                                                                                           \
+            line_walk(l, TAPS, STRIDE, false);                                                                         \
+        return true;                                                                                                   \
+    }
+    LINE_CASE(3, 1)
+    LINE_CASE(5, 1)
+    LINE_CASE(3, 2)
+    LINE_CASE(5, 2)
+    LINE_CASE(1, 1)
+    LINE_CASE(2, 1)
+#undef LINE_CASE
+    return false;
+}
+
+static bool has_walk(const depthwise_args *a)
+{
+    return a->c >= VEC_LANES && a->kernel[0] == a->kernel[1] && a->stride[0] == a->stride[1] && a->stride[0] <= 2 &&
+           (a->kernel[0] == 3 || a->kernel[0] == 5);
+}
+
+/* --- forward ------------------------------------------------------------------------------------------------------ */
+static void forward_row(const depthwise_args *a, int64_t i, int64_t oy)
+{
+    int taps = a->kernel[0], stride = a->stride[0];
+    line l = {.src = a->x,
+              .columns = a->width,
+              .first = -a->pad[1],
+              .count = a->ow,
+              .dst = a->y,
+              .residual = a->residual,
+              .at = (i * a->oh + oy) * a->ow * a->c,
+              .step = a->c,
+              .w = a->w,
+              .bias = a->bias,
+              .c = a->c,
+              .act = a->act};
+    for (int k = 0; k < taps; k++) {
+        int64_t iy = oy * stride - a->pad[0] + k;
+        if (iy < 0 || iy >= a->h)
             continue;
-        for (int kx = (int)((first + d->pad[1]) % sw); kx < kw; kx += sw) {
-            int64_t ox = (first + d->pad[1] - kx) / sw;
-            floats tap = *(const floats *)(w + (ky * kw + kx) * LANES);
-            const int64_t at = ((sample * d->oh + oy) * d->ow + ox) * d->c + channel;
-            for (int p = 0; p < count; p++) /* the next pixel of the class reads the next column of dy */
-                acc[p] += tap * load(dy, at + p * d->c, is_bf16, lanes);
-        }
+        l.row[l.rows] = (i * a->h + iy) * a->width * a->c;
+        for (int m = 0; m < taps; m++)
+            l.tap[l.rows][m] = k * taps + m;
+        l.rows++;
     }
-    for (int p = 0; p < count; p++)
-        store(dx, ((sample * d->h + y) * d->w + first + (int64_t)p * sw) * d->c + channel, acc[p], is_bf16, lanes);
+    line_run(&l, taps, stride, a->is_bf16);
 }
 
-/* One pixel near a border, where taps may fall outside. */
-ALWAYS_INLINE void dx_border_pixel(const depthwise_dims *d, void *dx, const void *dy, const float *w, int64_t sample,
-                                   int64_t y, int64_t x, int64_t channel, int lanes, bool is_bf16)
+/* Any kernel, stride and channel count: a vector of channels of one output at a time. */
+static void forward_row_plain(const depthwise_args *a, int64_t i, int64_t oy)
 {
-    int kh = d->kernel[0], kw = d->kernel[1], sh = d->stride[0], sw = d->stride[1];
-    floats acc = {0};
-    for (int ky = 0; ky < kh; ky++)
-        for (int kx = 0; kx < kw; kx++) {
-            int64_t ty = y + d->pad[0] - ky, tx = x + d->pad[1] - kx;
-            if (ty < 0 || tx < 0 || ty % sh || tx % sw || ty / sh >= d->oh || tx / sw >= d->ow)
-                continue;
-            int64_t at = ((sample * d->oh + ty / sh) * d->ow + tx / sw) * d->c + channel;
-            acc += *(const floats *)(w + (ky * kw + kx) * LANES) * load(dy, at, is_bf16, lanes);
-        }
-    store(dx, ((sample * d->h + y) * d->w + x) * d->c + channel, acc, is_bf16, lanes);
-}
-
-/* Row y of one sample, one block of channels. */
-ALWAYS_INLINE void dx_row(const depthwise_dims *d, void *dx, const void *dy, const float *w, int64_t sample, int64_t y,
-                          int64_t channel, int lanes, bool is_bf16)
-{
-    int sw = d->stride[1];
-    /* columns whose taps all lie inside: x + pad - kx >= 0 for the largest kx, (x + pad)/s < ow for the smallest */
-    int64_t begin = d->kernel[1] - 1 - d->pad[1], end = (d->ow - 1) * sw - d->pad[1] + 1;
-    begin = begin < 0 ? 0 : begin > d->w ? d->w : begin;
-    end = end > d->w ? d->w : end < begin ? begin : end;
-    for (int64_t x = 0; x < begin; x++)
-        dx_border_pixel(d, dx, dy, w, sample, y, x, channel, lanes, is_bf16);
-    for (int residue = 0; residue < sw; residue++) {
-        int64_t x = begin + residue;
-        for (; x + (PIXELS - 1) * sw < end; x += PIXELS * sw)
-            dx_pixels(d, dx, dy, w, sample, y, x, PIXELS, channel, lanes, is_bf16);
-        for (; x < end; x += sw)
-            dx_pixels(d, dx, dy, w, sample, y, x, 1, channel, lanes, is_bf16);
-    }
-    for (int64_t x = end; x < d->w; x++)
-        dx_border_pixel(d, dx, dy, w, sample, y, x, channel, lanes, is_bf16);
-}
-
-void KERNEL(depthwise_dx)(const depthwise_dims *d, void *dx, const void *dy, const float *weights, void *scratch)
-{
-    int taps = d->kernel[0] * d->kernel[1];
-    float *packed = scratch;
-    pack_weights(packed, weights, d->c, taps);
-#pragma omp parallel for schedule(static)
-    for (int64_t row = 0; row < d->n * d->h; row++)
-        for (int64_t channel = 0; channel < d->c; channel += LANES) {
-            const float *w = packed + channel * taps;
-            int64_t sample = row / d->h, y = row % d->h;
-            int lanes = d->c - channel < LANES ? (int)(d->c - channel) : LANES;
-            if (lanes < LANES)
-                dx_row(d, dx, dy, w, sample, y, channel, lanes, d->is_bf16);
-            else if (d->is_bf16)
-                dx_row(d, dx, dy, w, sample, y, channel, LANES, true);
-            else
-                dx_row(d, dx, dy, w, sample, y, channel, LANES, false);
-        }
-}
-
-/* --- weight gradient ---------------------------------------------------------------------------------------------- */
-
-/* Adds rows [oy, oy_end) of one sample to sums [tap][LANES] for taps of kernel row ky. */
-ALWAYS_INLINE void dw_rows(const depthwise_dims *d, float *sums, const void *dy, const void *x, int64_t sample,
-                           int64_t oy, int64_t oy_end, int ky, int kw, int64_t channel, int lanes, bool is_bf16)
-{
-    int sw = d->stride[1];
-    /* output columns whose taps all lie inside the picture */
-    int64_t begin = (d->pad[1] + sw - 1) / sw, end = d->w - kw + d->pad[1] >= 0 ? (d->w - kw + d->pad[1]) / sw + 1 : 0;
-    begin = begin > d->ow ? d->ow : begin;
-    end = end > d->ow ? d->ow : end < begin ? begin : end;
-    floats acc[MAX_KERNEL];
-    for (int kx = 0; kx < kw; kx++)
-        acc[kx] = *(floats *)(sums + kx * LANES);
-    for (; oy < oy_end; oy++) {
-        int64_t iy = oy * d->stride[0] + ky - d->pad[0];
-        if (iy < 0 || iy >= d->h)
-            continue;
-        int64_t g_row = (sample * d->oh + oy) * d->ow * d->c + channel,
-                x_row = (sample * d->h + iy) * d->w * d->c + channel;
-        for (int64_t ox = 0; ox < d->ow; ox = ox + 1 == begin ? end : ox + 1) { /* both borders */
-            if (ox >= begin && ox < end) {
-                ox = end - 1;
-                continue;
-            }
-            floats g = load(dy, g_row + ox * d->c, is_bf16, lanes);
-            for (int kx = 0; kx < kw; kx++) {
-                int64_t ix = ox * sw + kx - d->pad[1];
-                if (ix >= 0 && ix < d->w)
-                    acc[kx] += g * load(x, x_row + ix * d->c, is_bf16, lanes);
-            }
-        }
-        for (int64_t ox = begin; ox < end; ox++) {
-            floats g = load(dy, g_row + ox * d->c, is_bf16, lanes);
-            int64_t at = x_row + (ox * sw - d->pad[1]) * d->c;
-            for (int kx = 0; kx < kw; kx++)
-                acc[kx] += g * load(x, at + kx * d->c, is_bf16, lanes);
-        }
-    }
-    for (int kx = 0; kx < kw; kx++)
-        *(floats *)(sums + kx * LANES) = acc[kx];
-}
-
-/* The same with what the compiler must know to keep sums in registers. */
-ALWAYS_INLINE void dw_rows_fixed(const depthwise_dims *d, float *sums, const void *dy, const void *x, int64_t sample,
-                                 int64_t oy, int64_t oy_end, int ky, int64_t channel, bool is_bf16)
-{
-    if (d->kernel[1] == 3)
-        dw_rows(d, sums, dy, x, sample, oy, oy_end, ky, 3, channel, LANES, is_bf16);
-    else if (d->kernel[1] == 5)
-        dw_rows(d, sums, dy, x, sample, oy, oy_end, ky, 5, channel, LANES, is_bf16);
-    else
-        dw_rows(d, sums, dy, x, sample, oy, oy_end, ky, d->kernel[1], channel, LANES, is_bf16);
-}
-
-void KERNEL(depthwise_dw)(const depthwise_dims *d, float *dw, const void *dy, const void *x, void *scratch)
-{
-    int kh = d->kernel[0], kw = d->kernel[1], taps = kh * kw;
-    int64_t blocks = (d->c + LANES - 1) / LANES, sums_count = blocks * taps * LANES;
-    float *all_sums = scratch; /* [threads][block][tap][LANES] */
-    size_t row_bytes = (size_t)((d->w * d->stride[0] + d->ow) * d->c) * (d->is_bf16 ? sizeof(uint16_t) : sizeof(float));
-    int64_t rows = (int64_t)(CHUNK_BYTES / (row_bytes ? row_bytes : 1));
-    rows = rows < 1 ? 1 : rows > d->oh ? d->oh : rows;
-    int64_t chunks = (d->oh + rows - 1) / rows;
-    int threads = 1;
-#pragma omp parallel
-    {
-#pragma omp single
-        threads = omp_get_num_threads();
-        float *sums = all_sums + omp_get_thread_num() * sums_count;
-        memset(sums, 0, (size_t)sums_count * sizeof(float));
-#pragma omp for schedule(static)
-        for (int64_t task = 0; task < d->n * chunks; task++) {
-            int64_t sample = task / chunks, oy = task % chunks * rows, oy_end = oy + rows < d->oh ? oy + rows : d->oh;
-            for (int64_t b = 0; b < blocks; b++)
-                for (int ky = 0; ky < kh; ky++) {
-                    float *s = sums + (b * taps + ky * kw) * LANES;
-                    int lanes = d->c - b * LANES < LANES ? (int)(d->c - b * LANES) : LANES;
-                    if (lanes < LANES)
-                        dw_rows(d, s, dy, x, sample, oy, oy_end, ky, kw, b * LANES, lanes, d->is_bf16);
-                    else if (d->is_bf16)
-                        dw_rows_fixed(d, s, dy, x, sample, oy, oy_end, ky, b * LANES, true);
-                    else
-                        dw_rows_fixed(d, s, dy, x, sample, oy, oy_end, ky, b * LANES, false);
+    for (int64_t ox = 0; ox < a->ow; ox++)
+        for (int64_t ch = 0; ch < a->c; ch++) {
+            float sum = a->bias ? a->bias[ch] : 0;
+            for (int ky = 0; ky < a->kernel[0]; ky++)
+                for (int kx = 0; kx < a->kernel[1]; kx++) {
+                    int64_t iy = oy * a->stride[0] - a->pad[0] + ky, ix = ox * a->stride[1] - a->pad[1] + kx;
+                    if (iy >= 0 && iy < a->h && ix >= 0 && ix < a->width)
+                        sum += a->w[(ky * a->kernel[1] + kx) * a->c + ch] *
+                               scalar_load(a->x, ((i * a->h + iy) * a->width + ix) * a->c + ch, a->is_bf16);
                 }
+            int64_t at = ((i * a->oh + oy) * a->ow + ox) * a->c + ch;
+            if (a->residual)
+                sum += scalar_load(a->residual, at, a->is_bf16);
+            if (a->act == ACT_RELU)
+                sum = sum < 0 ? 0 : sum;
+            else if (a->act == ACT_SILU)
+                sum /= 1 + expf(-sum);
+            else if (a->act == ACT_SIGMOID)
+                sum = 1 / (1 + expf(-sum));
+            scalar_store(a->y, at, sum, a->is_bf16);
+        }
+}
+
+void KERNEL(depthwise)(const void *args)
+{
+    const depthwise_args *a = args;
+    int64_t rows = a->n * a->oh;
+    bool is_walk = has_walk(a);
+    int parts = parts_for(rows * a->ow * a->c, a->threads);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int index = 0; index < parts; index++) {
+        part mine = part_of(rows, 1, parts, index);
+        for (int64_t row = mine.begin; row < mine.end; row++) {
+            if (is_walk)
+                forward_row(a, row / a->oh, row % a->oh);
+            else
+                forward_row_plain(a, row / a->oh, row % a->oh);
         }
     }
-    for (int64_t channel = 0; channel < d->c; channel++)
-        for (int t = 0; t < taps; t++) {
+}
+
+/* --- with respect to x -------------------------------------------------------------------------------------------- */
+/* Input row iy, columns of one residue `phase` modulo the stride. dx[ix] gathers dy[(ix + pad - k) / stride] w[k] from
+ * the taps k that make it whole: k = phase', phase' + stride ..., one dy column further left each. */
+static void backward_phase(const depthwise_args *a, int64_t i, int64_t iy, int phase)
+{
+    int taps = a->kernel[0], stride = a->stride[0];
+    int y_tap = (int)((iy + a->pad[0]) % stride), x_tap = (phase + a->pad[1]) % stride;
+    int x_taps = (taps - x_tap + stride - 1) / stride;
+    line l = {.src = a->y,
+              .columns = a->ow,
+              .count = (a->width - phase + stride - 1) / stride,
+              .dst = a->x,
+              .at = ((i * a->h + iy) * a->width + phase) * a->c,
+              .step = stride * a->c,
+              .w = a->w,
+              .c = a->c};
+    l.first = (phase + a->pad[1] - x_tap) / stride - (x_taps - 1);
+    for (int k = y_tap; k < taps; k += stride) {
+        int64_t oy = (iy + a->pad[0] - k) / stride;
+        if (iy + a->pad[0] < k || oy >= a->oh)
+            continue;
+        l.row[l.rows] = (i * a->oh + oy) * a->ow * a->c;
+        for (int m = 0; m < x_taps; m++)
+            l.tap[l.rows][m] = k * taps + x_tap + stride * (x_taps - 1 - m);
+        l.rows++;
+    }
+    line_run(&l, x_taps, 1, a->is_bf16);
+}
+
+static void backward_row_plain(const depthwise_args *a, int64_t i, int64_t iy)
+{
+    for (int64_t ix = 0; ix < a->width; ix++)
+        for (int64_t ch = 0; ch < a->c; ch++) {
             float sum = 0;
-            for (int thread = 0; thread < threads; thread++)
-                sum += all_sums[thread * sums_count + (channel / LANES * taps + t) * LANES + channel % LANES];
-            dw[channel * taps + t] = sum;
+            for (int ky = 0; ky < a->kernel[0]; ky++)
+                for (int kx = 0; kx < a->kernel[1]; kx++) {
+                    int64_t y = iy + a->pad[0] - ky, x = ix + a->pad[1] - kx;
+                    if (y < 0 || x < 0 || y % a->stride[0] || x % a->stride[1] || y / a->stride[0] >= a->oh ||
+                        x / a->stride[1] >= a->ow)
+                        continue;
+                    int64_t at = ((i * a->oh + y / a->stride[0]) * a->ow + x / a->stride[1]) * a->c + ch;
+                    sum += a->w[(ky * a->kernel[1] + kx) * a->c + ch] * scalar_load(a->y, at, a->is_bf16);
+                }
+            scalar_store(a->x, ((i * a->h + iy) * a->width + ix) * a->c + ch, sum, a->is_bf16);
         }
+}
+
+void KERNEL(depthwise_dx)(const void *args)
+{
+    const depthwise_args *a = args;
+    int64_t rows = a->n * a->h;
+    bool is_walk = has_walk(a);
+    int parts = parts_for(rows * a->width * a->c, a->threads);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int index = 0; index < parts; index++) {
+        part mine = part_of(rows, 1, parts, index);
+        for (int64_t row = mine.begin; row < mine.end; row++) {
+            for (int phase = 0; is_walk && phase < a->stride[0] && phase < a->width; phase++)
+                backward_phase(a, row / a->h, row % a->h, phase);
+            if (!is_walk)
+                backward_row_plain(a, row / a->h, row % a->h);
+        }
+    }
 }

@@ -1,0 +1,239 @@
+/* prepare goes over the graph once and asks each operator's function for a kernel. */
+#include "backend/cpu/cpu_int.h"
+
+#include "base/mem.h"
+#include "base/thread.h"
+
+#include <string.h>
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+static const struct {
+    const op_def *op;
+    prepare_fn *prepare;
+} rules[] = {
+    {&op_normalise_def, normalise_prepare},
+    {&op_conv2d_def, conv2d_prepare},
+    {&op_conv2d_dx_def, conv2d_dx_prepare},
+    {&op_conv2d_dw_def, conv2d_dw_prepare},
+    {&op_linear_def, linear_prepare},
+    {&op_linear_dx_def, linear_dx_prepare},
+    {&op_linear_dw_def, linear_dw_prepare},
+    {&op_batch_norm_def, batch_norm_prepare},
+    {&op_batch_norm_dx_def, batch_norm_dx_prepare},
+    {&op_activation_def, activation_prepare},
+    {&op_activation_dx_def, activation_dx_prepare},
+    {&op_add_def, add_prepare},
+    {&op_scale_def, scale_prepare},
+    {&op_scale_dx_def, scale_dx_prepare},
+    {&op_scale_ds_def, scale_ds_prepare},
+    {&op_concat_def, concat_prepare},
+    {&op_slice_def, slice_prepare},
+    {&op_pool_def, pool_prepare},
+    {&op_pool_dx_def, pool_dx_prepare},
+    {&op_global_mean_def, global_mean_prepare},
+    {&op_global_mean_dx_def, global_mean_dx_prepare},
+    {&op_dropout_def, dropout_prepare},
+    {&op_softmax_def, softmax_prepare},
+    {&op_cross_entropy_def, cross_entropy_prepare},
+    {&op_cross_entropy_dx_def, cross_entropy_dx_prepare},
+    {&op_optimizer_def, optimizer_prepare},
+};
+
+/* --- prepare ------------------------------------------------------------------------------------------------------ */
+const graph_value *node_input(cpu_prepare *p, node_id n, int index)
+{
+    const graph_node *node = graph_node_at(p->g, n);
+    if (index >= node->input_count || node->inputs[index] == NO_VALUE)
+        return NULL;
+    return graph_value_at(p->g, node->inputs[index]);
+}
+
+const graph_value *node_output(cpu_prepare *p, node_id n, int index)
+{
+    const graph_node *node = graph_node_at(p->g, n);
+    if (index >= node->output_count || node->outputs[index] == NO_VALUE)
+        return NULL;
+    return graph_value_at(p->g, node->outputs[index]);
+}
+
+bool is_bf16(const graph_value *v)
+{
+    return v->type == DTYPE_BF16;
+}
+
+/* Operands read and written once. */
+static double node_bytes(cpu_prepare *p, node_id n)
+{
+    const graph_node *node = graph_node_at(p->g, n);
+    double bytes = 0;
+    for (int i = 0; i < node->input_count + node->output_count; i++) {
+        const graph_value *v = i < node->input_count ? node_input(p, n, i) : node_output(p, n, i - node->input_count);
+        if (v && v->kind != VALUE_STEP)
+            bytes +=
+                v->packed ? (double)v->packed_bytes : (double)shape_count(&v->shape) * (double)dtype_bytes(v->type);
+    }
+    return bytes;
+}
+
+mien_status prepare_set(cpu_prepare *p, node_id n, cpu_kernel *k)
+{
+    if (n >= p->capacity) {
+        int capacity = p->capacity * 2 > n + 64 ? p->capacity * 2 : n + 64;
+        void *block = p->kernels;
+        mien_status st =
+            mem_resize_bytes(&block, (size_t)p->capacity * sizeof *p->kernels, (size_t)capacity * sizeof *p->kernels);
+        if (st != MIEN_OK) {
+            cpu_kernel_free(k);
+            return st;
+        }
+        p->kernels = block;
+        memset(p->kernels + p->capacity, 0, (size_t)(capacity - p->capacity) * sizeof *p->kernels);
+        p->capacity = capacity;
+    }
+    if (k->base.bytes_moved == 0)
+        k->base.bytes_moved = node_bytes(p, n);
+    p->kernels[n] = &k->base;
+    return MIEN_OK;
+}
+
+mien_status prepare_own(cpu_prepare *p, node_id n, kernel_fn *fn, const void *args, size_t args_bytes,
+                        const binding *bindings, int count, size_t scratch_bytes)
+{
+    cpu_kernel *k = NULL;
+    TRY(cpu_kernel_create(&k, p->b));
+    mien_status st = cpu_kernel_add_own(k, fn, args, args_bytes, bindings, count);
+    if (st != MIEN_OK) {
+        cpu_kernel_free(k);
+        return st;
+    }
+    cpu_kernel_scratch(k, scratch_bytes);
+    return prepare_set(p, n, k);
+}
+
+static mien_status prepare_node(cpu_prepare *p, node_id n)
+{
+    const graph_node *node = graph_node_at(p->g, n);
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i].op == node->op) {
+            mien_status st = rules[i].prepare(p, n);
+            return st == MIEN_OK ? st : mien_fail_in(st, "%s", graph_node_at(p->g, n)->name);
+        }
+    return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: the CPU has no kernel for %s", node->name, node->op->name);
+}
+
+static void prepare_drop(cpu_prepare *p)
+{
+    for (int n = 0; n < p->capacity; n++)
+        cpu_kernel_free((cpu_kernel *)p->kernels[n]);
+    mem_free(p->kernels);
+}
+
+static mien_status cpu_prepare_graph(backend *base, graph *g, kernel ***out_kernels)
+{
+    cpu_prepare p = {.b = (cpu_backend *)base, .g = g};
+    mien_status st = MIEN_OK;
+    if (graph_activation_type(g) == DTYPE_BF16 && !isa_computes_bf16(p.b->isa))
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "bf16: this CPU does not compute in it (found %s, wanted %s or %s)",
+                         isa_name(p.b->isa), isa_name(ISA_AVX512_BF16), isa_name(ISA_AMX));
+    int described = graph_node_count(g); /* inserted nodes come with their kernels */
+    for (node_id n = 0; n < described; n++)
+        if (!graph_node_at(g, n)->is_removed)
+            TRY_OUT(prepare_node(&p, n));
+    kernel **kernels = NULL;
+    TRY_OUT(arena_alloc(graph_arena(g), &kernels, graph_node_count(g)));
+    int count = graph_node_count(g) < p.capacity ? graph_node_count(g) : p.capacity;
+    if (count)
+        memcpy(kernels, p.kernels, (size_t)count * sizeof *kernels);
+    mem_free(p.kernels);
+    *out_kernels = kernels;
+    return MIEN_OK;
+out:
+    prepare_drop(&p);
+    return st;
+}
+
+/* --- the backend -------------------------------------------------------------------------------------------------- */
+static const char *cpu_isa(const backend *b)
+{
+    return isa_name(((const cpu_backend *)b)->isa);
+}
+
+static bool cpu_computes_bf16(const backend *b)
+{
+    return isa_computes_bf16(((const cpu_backend *)b)->isa);
+}
+
+static int cpu_threads(const backend *b)
+{
+    return ((const cpu_backend *)b)->threads;
+}
+
+static mien_status cpu_alloc(backend *b, void **out, size_t bytes)
+{
+    (void)b;
+    return mem_alloc_bytes(out, bytes);
+}
+
+static void cpu_dealloc(backend *b, void *block)
+{
+    (void)b;
+    mem_free(block);
+}
+
+static void cpu_free(backend *base)
+{
+    cpu_backend *b = (cpu_backend *)base;
+    if (!b)
+        return;
+    if (b->engine)
+        dnnl_engine_destroy(b->engine);
+    mem_free(b);
+}
+
+static const kernel_table *table_of(isa i)
+{
+    switch (i) {
+    case ISA_AVX2:
+        return &kernel_table_avx2;
+    case ISA_AVX512:
+        return &kernel_table_avx512;
+    case ISA_AVX512_BF16:
+    case ISA_AMX:
+        return &kernel_table_avx512_bf16;
+    default:
+        return &kernel_table_plain;
+    }
+}
+
+mien_status backend_cpu_create(backend **out, const cpu_options *options)
+{
+    mien_status st = MIEN_OK;
+    isa chosen;
+    TRY(isa_get(&chosen));
+    cpu_backend *b = NULL;
+    TRY(mem_zalloc(&b, 1));
+    b->base = (backend){.name = "cpu",
+                        .isa = cpu_isa,
+                        .computes_bf16 = cpu_computes_bf16,
+                        .threads = cpu_threads,
+                        .prepare = cpu_prepare_graph,
+                        .alloc = cpu_alloc,
+                        .dealloc = cpu_dealloc,
+                        .free = cpu_free};
+    b->isa = chosen;
+    b->own = table_of(chosen);
+    b->threads = options && options->threads > 0 ? options->threads : thread_cores();
+#if defined(_OPENMP)
+    omp_set_num_threads(b->threads);
+#else
+    b->threads = 1;
+#endif
+    TRY_DNNL("engine", dnnl_engine_create(&b->engine, dnnl_cpu, 0));
+    *out = &b->base;
+    return MIEN_OK;
+out:
+    cpu_free(&b->base);
+    return st;
+}

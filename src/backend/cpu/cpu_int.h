@@ -1,0 +1,122 @@
+/* What the files of this backend share: the backend itself, kernels as short lists of steps, and prepare's state. */
+#ifndef BACKEND_CPU_CPU_INT_H
+#define BACKEND_CPU_CPU_INT_H
+
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/isa.h"
+#include "backend/cpu/kernel/kernel.h"
+
+#include <oneapi/dnnl/dnnl.h>
+
+typedef struct {
+    backend base;
+    isa isa;
+    int threads;
+    const kernel_table *own;
+    dnnl_engine_t engine;
+} cpu_backend;
+
+/* --- kernels as steps --------------------------------------------------------------------------------------------- */
+/* Where a pointer comes from at bind. Scratch offsets are those of cpu_kernel_scratch. */
+typedef enum {
+    FROM_INPUT,
+    FROM_OUTPUT,
+    FROM_SCRATCH,
+    FROM_VALUES, /* the parameter arenas, whole */
+    FROM_GRADS,
+    FROM_STATE1,
+    FROM_STATE2
+} binding_source;
+typedef struct {
+    binding_source from;
+    size_t index; /* of the node's inputs or outputs; byte offset for FROM_SCRATCH */
+    size_t at;    /* own steps: offsetof the pointer in the argument struct; oneDNN steps: DNNL_ARG_... */
+} binding;
+
+/* A kernel is one to three steps, each a function of ours on an argument struct or a oneDNN primitive. */
+enum { CPU_MAX_STEPS = 4, CPU_MAX_ARGS = 14 };
+typedef struct {
+    kernel_fn *fn; /* NULL: a primitive */
+    void *args;    /* owned copy */
+    dnnl_primitive_t primitive;
+    dnnl_exec_arg_t exec[CPU_MAX_ARGS]; /* memories owned */
+    binding bindings[CPU_MAX_ARGS];
+    int binding_count;
+} cpu_step;
+typedef struct {
+    kernel base;
+    const cpu_backend *b;
+    dnnl_stream_t stream; /* NULL until a primitive needs it */
+    int step_count;
+    cpu_step steps[CPU_MAX_STEPS];
+    char implementation[96];
+} cpu_kernel;
+
+/* An empty kernel; cpu_kernel_free, or base.free, releases it. Its name is that of the own table until it gets a
+ * primitive. */
+MIEN_MUST_USE mien_status cpu_kernel_create(cpu_kernel **out, const cpu_backend *b);
+void cpu_kernel_free(cpu_kernel *k); /* NULL is a no-op */
+/* Reserves scratch and returns its offset, 64-byte aligned. */
+size_t cpu_kernel_scratch(cpu_kernel *k, size_t bytes);
+MIEN_MUST_USE mien_status cpu_kernel_add_own(cpu_kernel *k, kernel_fn *fn, const void *args, size_t args_bytes,
+                                             const binding *bindings, int count);
+/* One binding more for the step added last, where the node has that operand. */
+void cpu_kernel_bind(cpu_kernel *k, binding one);
+/* The primitive of `pd` (borrowed), its scratchpad in the kernel's scratch. mds[i] describes binding i. The kernel
+ * takes the implementation's name unless an earlier primitive gave it one and is_main is false. */
+MIEN_MUST_USE mien_status cpu_kernel_add_primitive(cpu_kernel *k, const_dnnl_primitive_desc_t pd,
+                                                   const binding *bindings, const const_dnnl_memory_desc_t *mds,
+                                                   int count, bool is_main);
+
+/* MIEN_ERR_INTERNAL "oneDNN: what: status" for failures of its calls. */
+mien_status onednn_fail(const char *what, dnnl_status_t status);
+#define TRY_DNNL(what, call)                                                                                           \
+    do {                                                                                                               \
+        dnnl_status_t dnnl_st_ = (call);                                                                               \
+        if (dnnl_st_ != dnnl_success) {                                                                                \
+            st = onednn_fail((what), dnnl_st_);                                                                        \
+            goto out;                                                                                                  \
+        }                                                                                                              \
+    } while (0)
+
+/* --- prepare ------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    cpu_backend *b;
+    graph *g;
+    kernel **kernels; /* by node id */
+    int capacity;
+} cpu_prepare;
+
+/* Node n runs k, which the prepare owns from now on (also on failure). */
+MIEN_MUST_USE mien_status prepare_set(cpu_prepare *p, node_id n, cpu_kernel *k);
+/* A kernel of one own step for node n. */
+MIEN_MUST_USE mien_status prepare_own(cpu_prepare *p, node_id n, kernel_fn *fn, const void *args, size_t args_bytes,
+                                      const binding *bindings, int count, size_t scratch_bytes);
+
+const graph_value *node_input(cpu_prepare *p, node_id n, int index);  /* NULL for NO_VALUE */
+const graph_value *node_output(cpu_prepare *p, node_id n, int index); /* NULL for NO_VALUE */
+bool is_bf16(const graph_value *v);
+
+/* Inserts before node `before` a node that lays parameter `w` out as md `to` (from md `from`, which lies over the f32
+ * values as stored), and gives its output. `suffix` ends the node's name. */
+MIEN_MUST_USE mien_status pack_insert(cpu_prepare *p, value_id *out, node_id before, value_id w,
+                                      const_dnnl_memory_desc_t from, const_dnnl_memory_desc_t to, const char *suffix);
+/* The same for a folded convolution (its node's inputs CONV_W .. CONV_VAR): weights and bias with the statistics
+ * multiplied in. `to` NULL: depthwise weights as [taps, c] f32. The node's inputs are rewired to the packed values. */
+MIEN_MUST_USE mien_status pack_insert_folded(cpu_prepare *p, node_id conv, const_dnnl_memory_desc_t from,
+                                             const_dnnl_memory_desc_t to);
+/* Depthwise weights [c, 1, kh, kw] as [kh kw, c] f32. */
+MIEN_MUST_USE mien_status pack_insert_depthwise(cpu_prepare *p, value_id *out, node_id before, value_id w);
+
+/* One function an operator: makes the node's kernel. */
+typedef mien_status prepare_fn(cpu_prepare *p, node_id n);
+prepare_fn normalise_prepare, conv2d_prepare, conv2d_dx_prepare, conv2d_dw_prepare, linear_prepare, linear_dx_prepare,
+    linear_dw_prepare, batch_norm_prepare, batch_norm_dx_prepare, activation_prepare, activation_dx_prepare,
+    add_prepare, scale_prepare, scale_dx_prepare, scale_ds_prepare, concat_prepare, slice_prepare, pool_prepare,
+    pool_dx_prepare, global_mean_prepare, global_mean_dx_prepare, dropout_prepare, softmax_prepare,
+    cross_entropy_prepare, cross_entropy_dx_prepare, optimizer_prepare;
+/* Depthwise convolutions, which conv2d's functions hand on. */
+bool conv2d_is_depthwise(const conv2d_attr *attr, const shape *x, const shape *w);
+prepare_fn depthwise_prepare, depthwise_dx_prepare, depthwise_dw_prepare;
+
+#endif

@@ -1,0 +1,19 @@
+/* Which instructions kernels use: the best that the machine has, or what the environment variable MIEN_ISA allows
+ * (plain, avx2, avx512, avx512_bf16, amx), read once a process. It limits oneDNN as well. */
+#ifndef BACKEND_CPU_ISA_H
+#define BACKEND_CPU_ISA_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+
+typedef enum { ISA_PLAIN, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX, ISA_COUNT } isa;
+
+/* The instruction set in use. Errors: MIEN_ERR_UNSUPPORTED "MIEN_ISA: ..." each time, where the variable asks for what
+ * is unknown or not there. Threads: any. */
+MIEN_MUST_USE mien_status isa_get(isa *out);
+const char *isa_name(isa i);   /* "avx512_bf16" */
+bool isa_computes_bf16(isa i); /* products of bf16 with f32 sums */
+isa isa_of_machine(void);      /* the best one here, whatever MIEN_ISA says */
+
+#endif

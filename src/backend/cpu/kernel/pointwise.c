@@ -1,0 +1,156 @@
+/* Element by element: activation and its derivative, add, and the first node, which makes pictures into activations. */
+#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/vec.h"
+
+/* gelu(x) = x Phi(x) with the error function, as PyTorch's default; rare enough here to go lane by lane. */
+INLINE vf gelu(vf x)
+{
+    for (int l = 0; l < VEC_LANES; l++)
+        x[l] = 0.5f * x[l] * (1.0f + erff(x[l] * 0.70710678f));
+    return x;
+}
+
+INLINE vf gelu_slope(vf x)
+{
+    vf bell = vec_exp(x * x * -0.5f) * 0.39894228f;
+    vf y = x * bell;
+    for (int l = 0; l < VEC_LANES; l++)
+        y[l] += 0.5f * (1.0f + erff(x[l] * 0.70710678f));
+    return y;
+}
+
+INLINE vf activate(vf x, activation_kind kind)
+{
+    switch (kind) {
+    case ACT_RELU:
+        return vec_relu(x);
+    case ACT_SILU:
+        return x * vec_sigmoid(x);
+    case ACT_SIGMOID:
+        return vec_sigmoid(x);
+    case ACT_GELU:
+        return gelu(x);
+    default:
+        return x;
+    }
+}
+
+INLINE vf slope(vf x, activation_kind kind)
+{
+    vf s;
+    switch (kind) {
+    case ACT_RELU:
+        return vec_select_greater(x, vec_set(0), vec_set(1), vec_set(0));
+    case ACT_SILU:
+        s = vec_sigmoid(x);
+        return s * (1.0f + x * (1.0f - s));
+    case ACT_SIGMOID:
+        s = vec_sigmoid(x);
+        return s * (1.0f - s);
+    case ACT_GELU:
+        return gelu_slope(x);
+    default:
+        return vec_set(1);
+    }
+}
+
+typedef enum { FORM_ACTIVATION, FORM_ACTIVATION_DX, FORM_ADD } form;
+
+INLINE void span(const pointwise_args *a, part mine, form f, activation_kind kind, bool is_bf16)
+{
+    for (int64_t i = mine.begin; i < mine.end; i += VEC_LANES) {
+        int n = mine.end - i < VEC_LANES ? (int)(mine.end - i) : VEC_LANES;
+        vf v = vec_load_upto(a->a, i, n, is_bf16);
+        if (f == FORM_ACTIVATION)
+            v = activate(v, kind);
+        else if (f == FORM_ADD)
+            v += vec_load_upto(a->b, i, n, is_bf16);
+        else
+            v *= slope(vec_load_upto(a->b, i, n, is_bf16), kind);
+        vec_store_upto(a->y, i, n, v, is_bf16);
+    }
+}
+
+INLINE void span_of_kind(const pointwise_args *a, part mine, form f, bool is_bf16)
+{
+    switch (a->kind) {
+    case ACT_RELU:
+        span(a, mine, f, ACT_RELU, is_bf16);
+        break;
+    case ACT_SILU:
+        span(a, mine, f, ACT_SILU, is_bf16);
+        break;
+    case ACT_SIGMOID:
+        span(a, mine, f, ACT_SIGMOID, is_bf16);
+        break;
+    case ACT_GELU:
+        span(a, mine, f, ACT_GELU, is_bf16);
+        break;
+    default:
+        span(a, mine, f, ACT_NONE, is_bf16);
+    }
+}
+
+INLINE void run(const pointwise_args *a, form f)
+{
+    int parts = parts_for(a->count, a->threads);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int index = 0; index < parts; index++) {
+        part mine = part_of(a->count, VEC_LANES, parts, index);
+        if (f == FORM_ADD)
+            a->is_bf16 ? span(a, mine, f, ACT_NONE, true) : span(a, mine, f, ACT_NONE, false);
+        else
+            a->is_bf16 ? span_of_kind(a, mine, f, true) : span_of_kind(a, mine, f, false);
+    }
+}
+
+void KERNEL(activation)(const void *args)
+{
+    run(args, FORM_ACTIVATION);
+}
+
+void KERNEL(activation_dx)(const void *args)
+{
+    run(args, FORM_ACTIVATION_DX);
+}
+
+void KERNEL(add)(const void *args)
+{
+    run(args, FORM_ADD);
+}
+
+/* Three channels: 16 pixels are 48 numbers, three or six vectors with the same factors each time. */
+enum { PIXELS = 16, NUMBERS = 3 * PIXELS };
+
+INLINE void normalise_span(const normalise_args *a, part mine, const float *scale, const float *shift, bool is_bf16)
+{
+    int64_t i = mine.begin;
+    for (; i + NUMBERS <= mine.end; i += NUMBERS)
+        for (int j = 0; j < NUMBERS; j += VEC_LANES) {
+            vb bytes;
+            memcpy(&bytes, a->x + i + j, sizeof bytes);
+            vf v = __builtin_convertvector(__builtin_convertvector(bytes, vi), vf);
+            vec_store(a->y, i + j, v * vec_load_f32(scale + j) + vec_load_f32(shift + j), is_bf16);
+        }
+    for (; i < mine.end; i++)
+        scalar_store(a->y, i, (float)a->x[i] * scale[i % 3] + shift[i % 3], is_bf16);
+}
+
+void KERNEL(normalise)(const void *args)
+{
+    const normalise_args *a = args;
+    float scale[NUMBERS], shift[NUMBERS];
+    for (int j = 0; j < NUMBERS; j++) {
+        scale[j] = a->scale[j % 3];
+        shift[j] = a->shift[j % 3];
+    }
+    int parts = parts_for(3 * a->pixels, a->threads);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int index = 0; index < parts; index++) {
+        part mine = part_of(3 * a->pixels, NUMBERS, parts, index);
+        if (a->is_bf16)
+            normalise_span(a, mine, scale, shift, true);
+        else
+            normalise_span(a, mine, scale, shift, false);
+    }
+}

@@ -1,0 +1,34 @@
+/* The kernels of this compilation, for isa.c to pick. */
+#include "backend/cpu/kernel/kernel.h"
+
+#define KERNEL_TEXT_(isa) #isa
+#define KERNEL_NAME_(isa) "mien:" KERNEL_TEXT_(isa)
+
+kernel_fn KERNEL(normalise), KERNEL(activation), KERNEL(activation_dx), KERNEL(add), KERNEL(scale), KERNEL(scale_ds),
+    KERNEL(batch_norm), KERNEL(batch_norm_dx), KERNEL(pool), KERNEL(pool_dx), KERNEL(global_mean),
+    KERNEL(global_mean_dx), KERNEL(depthwise), KERNEL(depthwise_dx), KERNEL(depthwise_dw), KERNEL(linear),
+    KERNEL(linear_dx), KERNEL(linear_dw), KERNEL(optimizer), KERNEL(bias_gradient);
+
+const kernel_table KERNEL(kernel_table) = {
+    .name = KERNEL_NAME_(KERNEL_ISA),
+    .normalise = KERNEL(normalise),
+    .activation = KERNEL(activation),
+    .activation_dx = KERNEL(activation_dx),
+    .add = KERNEL(add),
+    .scale = KERNEL(scale),
+    .scale_ds = KERNEL(scale_ds),
+    .batch_norm = KERNEL(batch_norm),
+    .batch_norm_dx = KERNEL(batch_norm_dx),
+    .pool = KERNEL(pool),
+    .pool_dx = KERNEL(pool_dx),
+    .global_mean = KERNEL(global_mean),
+    .global_mean_dx = KERNEL(global_mean_dx),
+    .depthwise = KERNEL(depthwise),
+    .depthwise_dx = KERNEL(depthwise_dx),
+    .depthwise_dw = KERNEL(depthwise_dw),
+    .linear = KERNEL(linear),
+    .linear_dx = KERNEL(linear_dx),
+    .linear_dw = KERNEL(linear_dw),
+    .optimizer = KERNEL(optimizer),
+    .bias_gradient = KERNEL(bias_gradient),
+};

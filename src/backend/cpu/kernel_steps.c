@@ -1,0 +1,183 @@
+/* Kernels as lists of steps: everything is decided when they are made, addresses are set at bind, run is a loop. */
+#include "backend/cpu/cpu_int.h"
+
+#include "base/mem.h"
+#include "base/size.h"
+
+#include <stdio.h>
+#include <string.h>
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+mien_status onednn_fail(const char *what, dnnl_status_t status)
+{
+    mien_status code = status == dnnl_out_of_memory   ? MIEN_ERR_NOMEM
+                       : status == dnnl_unimplemented ? MIEN_ERR_UNSUPPORTED
+                                                      : MIEN_ERR_INTERNAL;
+    return mien_fail(code, "oneDNN: %s: status %d", what, (int)status);
+}
+
+static void *binding_address(const kernel_io *io, const binding *b)
+{
+    switch (b->from) {
+    case FROM_INPUT:
+        return io->inputs[b->index];
+    case FROM_OUTPUT:
+        return io->outputs[b->index];
+    case FROM_SCRATCH:
+        return (char *)io->scratch + b->index;
+    case FROM_VALUES:
+        return io->params->values;
+    case FROM_GRADS:
+        return io->params->grads;
+    case FROM_STATE1:
+        return io->params->state1;
+    case FROM_STATE2:
+        return io->params->state2;
+    }
+    return NULL;
+}
+
+static mien_status kernel_bind(kernel *base, const kernel_io *io)
+{
+    cpu_kernel *k = (cpu_kernel *)base;
+    for (int s = 0; s < k->step_count; s++) {
+        cpu_step *step = &k->steps[s];
+        for (int i = 0; i < step->binding_count; i++) {
+            void *address = binding_address(io, &step->bindings[i]);
+            if (step->fn) {
+                memcpy((char *)step->args + step->bindings[i].at, &address, sizeof address);
+                continue;
+            }
+            dnnl_status_t status = dnnl_memory_set_data_handle(step->exec[i].memory, address);
+            if (status != dnnl_success)
+                return onednn_fail("memory", status);
+        }
+    }
+    return MIEN_OK;
+}
+
+static mien_status kernel_run(kernel *base)
+{
+    cpu_kernel *k = (cpu_kernel *)base;
+#if defined(_OPENMP)
+    if (omp_get_max_threads() != k->b->threads) /* a setting of the running thread, which oneDNN reads */
+        omp_set_num_threads(k->b->threads);
+#endif
+    for (int s = 0; s < k->step_count; s++) {
+        const cpu_step *step = &k->steps[s];
+        if (step->fn) {
+            step->fn(step->args);
+            continue;
+        }
+        dnnl_status_t status = dnnl_primitive_execute(step->primitive, k->stream, step->binding_count, step->exec);
+        if (status != dnnl_success)
+            return onednn_fail("run", status);
+    }
+    return MIEN_OK;
+}
+
+void cpu_kernel_free(cpu_kernel *k)
+{
+    if (!k)
+        return;
+    for (int s = 0; s < CPU_MAX_STEPS; s++) {
+        cpu_step *step = &k->steps[s];
+        mem_free(step->args);
+        for (int i = 0; i < CPU_MAX_ARGS; i++)
+            if (step->exec[i].memory)
+                dnnl_memory_destroy(step->exec[i].memory);
+        if (step->primitive)
+            dnnl_primitive_destroy(step->primitive);
+    }
+    if (k->stream)
+        dnnl_stream_destroy(k->stream);
+    mem_free(k);
+}
+
+static void kernel_free(kernel *base)
+{
+    cpu_kernel_free((cpu_kernel *)base);
+}
+
+mien_status cpu_kernel_create(cpu_kernel **out, const cpu_backend *b)
+{
+    cpu_kernel *k = NULL;
+    TRY(mem_zalloc(&k, 1));
+    k->base = (kernel){.bind = kernel_bind, .run = kernel_run, .free = kernel_free};
+    k->b = b;
+    snprintf(k->implementation, sizeof k->implementation, "%s", b->own->name);
+    k->base.implementation = k->implementation;
+    *out = k;
+    return MIEN_OK;
+}
+
+size_t cpu_kernel_scratch(cpu_kernel *k, size_t bytes)
+{
+    size_t offset = size_align(k->base.scratch_bytes, 64);
+    k->base.scratch_bytes = offset + bytes;
+    return offset;
+}
+
+mien_status cpu_kernel_add_own(cpu_kernel *k, kernel_fn *fn, const void *args, size_t args_bytes,
+                               const binding *bindings, int count)
+{
+    if (k->step_count == CPU_MAX_STEPS || count > CPU_MAX_ARGS)
+        return mien_fail(MIEN_ERR_INTERNAL, "kernel of too many steps or operands");
+    cpu_step *step = &k->steps[k->step_count];
+    TRY(mem_alloc_bytes(&step->args, args_bytes));
+    memcpy(step->args, args, args_bytes);
+    if (count)
+        memcpy(step->bindings, bindings, (size_t)count * sizeof *bindings);
+    step->binding_count = count;
+    step->fn = fn;
+    k->step_count++;
+    return MIEN_OK;
+}
+
+void cpu_kernel_bind(cpu_kernel *k, binding one)
+{
+    cpu_step *step = &k->steps[k->step_count - 1];
+    step->bindings[step->binding_count++] = one;
+}
+
+static mien_status take_name(cpu_kernel *k, const_dnnl_primitive_desc_t pd)
+{
+    const char *name = NULL;
+    dnnl_status_t status = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name);
+    if (status != dnnl_success)
+        return onednn_fail("implementation name", status);
+    snprintf(k->implementation, sizeof k->implementation, "%s", name);
+    return MIEN_OK;
+}
+
+mien_status cpu_kernel_add_primitive(cpu_kernel *k, const_dnnl_primitive_desc_t pd, const binding *bindings,
+                                     const const_dnnl_memory_desc_t *mds, int count, bool is_main)
+{
+    mien_status st = MIEN_OK;
+    if (k->step_count == CPU_MAX_STEPS || count >= CPU_MAX_ARGS)
+        return mien_fail(MIEN_ERR_INTERNAL, "kernel of too many steps or operands");
+    cpu_step *step = &k->steps[k->step_count];
+    if (!k->stream)
+        TRY_DNNL("stream", dnnl_stream_create(&k->stream, k->b->engine, dnnl_stream_default_flags));
+    TRY_DNNL("primitive", dnnl_primitive_create(&step->primitive, pd));
+    const_dnnl_memory_desc_t pad = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    for (int i = 0; i <= count; i++) {
+        bool is_pad = i == count;
+        step->bindings[i] = is_pad ? (binding){FROM_SCRATCH, 0, DNNL_ARG_SCRATCHPAD} : bindings[i];
+        if (is_pad && dnnl_memory_desc_get_size(pad) == 0)
+            break;
+        if (is_pad)
+            step->bindings[i].index = cpu_kernel_scratch(k, dnnl_memory_desc_get_size(pad));
+        TRY_DNNL("memory",
+                 dnnl_memory_create(&step->exec[i].memory, is_pad ? pad : mds[i], k->b->engine, DNNL_MEMORY_NONE));
+        step->exec[i].arg = (int)step->bindings[i].at;
+        step->binding_count++;
+    }
+    if (is_main)
+        TRY_OUT(take_name(k, pd));
+    k->step_count++;
+out:
+    return st;
+}

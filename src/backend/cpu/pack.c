@@ -1,0 +1,165 @@
+/* Weights in the layout and type that a primitive wants. A pack node depends on parameters alone: where nothing changes
+ * them (inference) it runs once, not every time. In inference graphs it also folds batch_norm's statistics in:
+ *
+ *   w' = w gamma / sqrt(var + eps)      b' = beta + (b - mean) gamma / sqrt(var + eps) */
+#include "backend/cpu/cpu_int.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    dtype type;
+    size_t bytes;  /* of the packed weights */
+    bool has_bias; /* a folded bias [o] is the second output */
+} pack_attr;
+
+/* inputs: w, then for folded ones b (or none), gamma, beta, mean, var */
+enum { PACK_W, PACK_B, PACK_GAMMA, PACK_BETA, PACK_MEAN, PACK_VAR, PACK_INPUTS };
+
+static mien_status pack_infer(graph *g, node_id n)
+{
+    const graph_node *node = graph_node_at(g, n);
+    const pack_attr *attr = node->attr;
+    shape w = graph_value_at(g, node->inputs[PACK_W])->shape;
+    TRY(graph_add_output(g, n, attr->type, w));
+    graph_value *packed = graph_value_at(g, graph_node_at(g, n)->outputs[0]);
+    packed->packed = (void *)graph_node_at(g, n)->attr; /* a layout like no other's */
+    packed->packed_bytes = attr->bytes;
+    return attr->has_bias ? graph_add_output(g, n, DTYPE_F32, shape_of(1, w.dim[0])) : MIEN_OK;
+}
+
+static const op_def pack_def = {.name = "pack", .infer = pack_infer, .inplace_input = -1};
+
+static mien_status pack_node(cpu_prepare *p, node_id *out, node_id before, const value_id *inputs, int count,
+                             const pack_attr *attr, const char *suffix)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%s:%s", graph_node_at(p->g, before)->name, suffix);
+    return graph_insert_before(p->g, out, before, &pack_def, name, inputs, count, attr, sizeof *attr);
+}
+
+static mien_status add_reorder(cpu_kernel *k, const_dnnl_memory_desc_t from, binding src, const_dnnl_memory_desc_t to)
+{
+    mien_status st = MIEN_OK;
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_primitive_attr_t attr = NULL;
+    TRY_DNNL("attributes", dnnl_primitive_attr_create(&attr));
+    TRY_DNNL("attributes", dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
+    TRY_DNNL("reorder", dnnl_reorder_primitive_desc_create(&pd, from, k->b->engine, to, k->b->engine, attr));
+    TRY_OUT(cpu_kernel_add_primitive(k, pd, (const binding[]){src, {FROM_OUTPUT, 0, DNNL_ARG_TO}},
+                                     (const const_dnnl_memory_desc_t[]){from, to}, 2, true));
+out:
+    if (pd)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    return st;
+}
+
+static dtype type_of(const_dnnl_memory_desc_t md)
+{
+    dnnl_data_type_t type = dnnl_f32;
+    dnnl_memory_desc_query(md, dnnl_query_data_type, &type);
+    return type == dnnl_bf16 ? DTYPE_BF16 : DTYPE_F32;
+}
+
+mien_status pack_insert(cpu_prepare *p, value_id *out, node_id before, value_id w, const_dnnl_memory_desc_t from,
+                        const_dnnl_memory_desc_t to, const char *suffix)
+{
+    mien_status st = MIEN_OK;
+    cpu_kernel *k = NULL;
+    node_id n = NO_NODE;
+    pack_attr attr = {.type = type_of(to), .bytes = dnnl_memory_desc_get_size(to)};
+    TRY(pack_node(p, &n, before, &w, 1, &attr, suffix));
+    TRY_OUT(cpu_kernel_create(&k, p->b));
+    TRY_OUT(add_reorder(k, from, (binding){FROM_INPUT, PACK_W, DNNL_ARG_FROM}, to));
+    TRY_OUT(prepare_set(p, n, k));
+    k = NULL;
+    *out = graph_node_at(p->g, n)->outputs[0];
+out:
+    cpu_kernel_free(k);
+    return st;
+}
+
+/* --- our own layouts and folding ---------------------------------------------------------------------------------- */
+typedef struct {
+    const float *w, *b, *gamma, *beta, *mean, *var; /* gamma NULL: nothing to fold */
+    float *packed, *bias;
+    int64_t o, per_output; /* weights of one output channel */
+    float eps;
+    bool is_transposed; /* [per_output, o] */
+} fold_args;
+
+static void fold(const void *args)
+{
+    const fold_args *a = args;
+    for (int64_t o = 0; o < a->o; o++) {
+        float factor = a->gamma ? a->gamma[o] / sqrtf(a->var[o] + a->eps) : 1;
+        if (a->bias)
+            a->bias[o] = a->beta[o] + ((a->b ? a->b[o] : 0) - a->mean[o]) * factor;
+        for (int64_t i = 0; i < a->per_output; i++)
+            a->packed[a->is_transposed ? i * a->o + o : o * a->per_output + i] = a->w[o * a->per_output + i] * factor;
+    }
+}
+
+static fold_args fold_of(const shape *w)
+{
+    return (fold_args){.o = w->dim[0], .per_output = shape_count(w) / w->dim[0]};
+}
+
+mien_status pack_insert_depthwise(cpu_prepare *p, value_id *out, node_id before, value_id w)
+{
+    static const binding bindings[] = {{FROM_INPUT, PACK_W, offsetof(fold_args, w)},
+                                       {FROM_OUTPUT, 0, offsetof(fold_args, packed)}};
+    shape s = graph_value_at(p->g, w)->shape;
+    pack_attr attr = {.type = DTYPE_F32, .bytes = (size_t)shape_count(&s) * sizeof(float)};
+    fold_args args = fold_of(&s);
+    args.is_transposed = true;
+    node_id n = NO_NODE;
+    TRY(pack_node(p, &n, before, &w, 1, &attr, "pack"));
+    *out = graph_node_at(p->g, n)->outputs[0];
+    return prepare_own(p, n, fold, &args, sizeof args, bindings, 2, 0);
+}
+
+mien_status pack_insert_folded(cpu_prepare *p, node_id conv, const_dnnl_memory_desc_t from, const_dnnl_memory_desc_t to)
+{
+    static const binding bindings[] = {
+        {FROM_INPUT, PACK_W, offsetof(fold_args, w)},         {FROM_INPUT, PACK_B, offsetof(fold_args, b)},
+        {FROM_INPUT, PACK_GAMMA, offsetof(fold_args, gamma)}, {FROM_INPUT, PACK_BETA, offsetof(fold_args, beta)},
+        {FROM_INPUT, PACK_MEAN, offsetof(fold_args, mean)},   {FROM_INPUT, PACK_VAR, offsetof(fold_args, var)},
+        {FROM_OUTPUT, 1, offsetof(fold_args, bias)}};
+    mien_status st = MIEN_OK;
+    cpu_kernel *k = NULL;
+    node_id n = NO_NODE;
+    const conv2d_attr *attr = graph_node_at(p->g, conv)->attr;
+    shape w = node_input(p, conv, CONV_W)->shape;
+    size_t plain_bytes = (size_t)shape_count(&w) * sizeof(float);
+    pack_attr pack = {.type = to ? type_of(to) : DTYPE_F32,
+                      .bytes = to ? dnnl_memory_desc_get_size(to) : plain_bytes,
+                      .has_bias = true};
+    fold_args args = fold_of(&w);
+    args.eps = attr->eps;
+    args.is_transposed = !to;
+    value_id inputs[PACK_INPUTS];
+    memcpy(inputs, graph_node_at(p->g, conv)->inputs + CONV_W, sizeof inputs);
+    TRY(pack_node(p, &n, conv, inputs, PACK_INPUTS, &pack, "pack"));
+    TRY_OUT(cpu_kernel_create(&k, p->b));
+    binding packed = {FROM_OUTPUT, 0, offsetof(fold_args, packed)};
+    if (to)
+        packed = (binding){FROM_SCRATCH, cpu_kernel_scratch(k, plain_bytes), packed.at};
+    TRY_OUT(cpu_kernel_add_own(k, fold, &args, sizeof args, bindings, 7));
+    cpu_kernel_bind(k, packed);
+    if (to)
+        TRY_OUT(add_reorder(k, from, (binding){FROM_SCRATCH, packed.index, DNNL_ARG_FROM}, to));
+    TRY_OUT(prepare_set(p, n, k));
+    k = NULL;
+    graph_node *node = graph_node_at(p->g, conv);
+    node->inputs[CONV_W] = graph_node_at(p->g, n)->outputs[0];
+    node->inputs[CONV_B] = graph_node_at(p->g, n)->outputs[1];
+    for (int i = CONV_GAMMA; i <= CONV_VAR; i++)
+        node->inputs[i] = NO_VALUE;
+out:
+    cpu_kernel_free(k);
+    return st;
+}

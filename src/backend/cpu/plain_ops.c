@@ -1,0 +1,277 @@
+/* Operators whose work is too small, or too much a copy, for kernels of their own: softmax and the loss over a few
+ * classes, concatenation, and random masks. */
+#include "backend/cpu/cpu_int.h"
+
+#include "base/rng.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- softmax and cross entropy ------------------------------------------------------------------------------------ */
+typedef struct {
+    const float *x, *class_weights;
+    const int32_t *labels;
+    float *y, *loss; /* y [n, c]: probabilities, or dlogits */
+    int64_t n, c;
+    float smoothing;
+} classes_args;
+
+/* y = softmax(x); returns log of the sum of e^(x - max), plus max */
+static double softmax_row(float *y, const float *x, int64_t c)
+{
+    float max = x[0];
+    for (int64_t i = 1; i < c; i++)
+        max = x[i] > max ? x[i] : max;
+    double sum = 0;
+    for (int64_t i = 0; i < c; i++)
+        sum += exp((double)x[i] - (double)max);
+    for (int64_t i = 0; i < c; i++)
+        y[i] = (float)(exp((double)x[i] - (double)max) / sum);
+    return (double)max + log(sum);
+}
+
+static void softmax(const void *args)
+{
+    const classes_args *a = args;
+    for (int64_t r = 0; r < a->n; r++)
+        (void)softmax_row(a->y + r * a->c, a->x + r * a->c, a->c);
+}
+
+static double weight_of(const classes_args *a, int64_t class)
+{
+    return a->class_weights ? (double)a->class_weights[class] : 1;
+}
+
+static bool is_present(const classes_args *a, int64_t row)
+{
+    return a->labels[row] >= 0 && a->labels[row] < a->c;
+}
+
+static double present_weight(const classes_args *a)
+{
+    double total = 0;
+    for (int64_t r = 0; r < a->n; r++)
+        if (is_present(a, r))
+            total += weight_of(a, a->labels[r]);
+    return total;
+}
+
+static void cross_entropy(const void *args)
+{
+    const classes_args *a = args;
+    double loss = 0, total = present_weight(a), smoothing = (double)a->smoothing;
+    for (int64_t r = 0; r < a->n; r++) {
+        const float *x = a->x + r * a->c;
+        double log_sum = softmax_row(a->y + r * a->c, x, a->c), spread = 0;
+        if (!is_present(a, r))
+            continue;
+        for (int64_t i = 0; i < a->c; i++)
+            spread += weight_of(a, i) * (log_sum - (double)x[i]);
+        loss += (1 - smoothing) * weight_of(a, a->labels[r]) * (log_sum - (double)x[a->labels[r]]) +
+                smoothing / (double)a->c * spread;
+    }
+    *a->loss = total > 0 ? (float)(loss / total) : 0;
+}
+
+/* x are the probabilities */
+static void cross_entropy_dx(const void *args)
+{
+    const classes_args *a = args;
+    double total = present_weight(a), all = 0, smoothing = (double)a->smoothing, share = smoothing / (double)a->c;
+    for (int64_t i = 0; i < a->c; i++)
+        all += weight_of(a, i);
+    for (int64_t r = 0; r < a->n; r++) {
+        bool is_row = is_present(a, r) && total > 0;
+        double own = is_row ? (1 - smoothing) * weight_of(a, a->labels[r]) : 0;
+        for (int64_t i = 0; i < a->c; i++) {
+            double d = (double)a->x[r * a->c + i] * (own + share * all) - share * weight_of(a, i);
+            if (is_row && i == a->labels[r])
+                d -= own;
+            a->y[r * a->c + i] = is_row ? (float)(d / total) : 0;
+        }
+    }
+}
+
+static classes_args classes_of(const graph_value *x)
+{
+    return (classes_args){.n = shape_count(&x->shape) / x->shape.dim[x->shape.rank - 1],
+                          .c = x->shape.dim[x->shape.rank - 1]};
+}
+
+mien_status softmax_prepare(cpu_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
+                                       {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
+    classes_args args = classes_of(node_input(p, n, 0));
+    return prepare_own(p, n, softmax, &args, sizeof args, bindings, 2, 0);
+}
+
+mien_status cross_entropy_prepare(cpu_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
+                                       {FROM_INPUT, 1, offsetof(classes_args, labels)},
+                                       {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
+                                       {FROM_OUTPUT, 0, offsetof(classes_args, loss)},
+                                       {FROM_OUTPUT, 1, offsetof(classes_args, y)}};
+    classes_args args = classes_of(node_input(p, n, 0));
+    args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
+    return prepare_own(p, n, cross_entropy, &args, sizeof args, bindings, 5, 0);
+}
+
+mien_status cross_entropy_dx_prepare(cpu_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
+                                       {FROM_INPUT, 1, offsetof(classes_args, labels)},
+                                       {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
+                                       {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
+    classes_args args = classes_of(node_input(p, n, 0));
+    args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
+    return prepare_own(p, n, cross_entropy_dx, &args, sizeof args, bindings, 4, 0);
+}
+
+/* --- concat and slice --------------------------------------------------------------------------------------------- */
+enum { CONCAT_MAX = 12 };
+
+/* Rows whose parts lie in `count` arrays: concat gathers them, slice takes one. */
+typedef struct {
+    const char *src[CONCAT_MAX];
+    char *dst;
+    int64_t rows;
+    size_t bytes[CONCAT_MAX];    /* of a part's row */
+    size_t src_pitch, src_begin; /* slice: from where in rows of src_pitch; concat: parts lie densely, pitch 0 */
+    size_t dst_pitch;
+    int count, threads;
+} gather_args;
+
+static void gather(const void *args)
+{
+    const gather_args *a = args;
+    int parts = parts_for(a->rows * (int64_t)a->dst_pitch / 4, a->threads);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int index = 0; index < parts; index++) {
+        part mine = part_of(a->rows, 1, parts, index);
+        for (int64_t r = mine.begin; r < mine.end; r++) {
+            char *dst = a->dst + (size_t)r * a->dst_pitch;
+            for (int i = 0; i < a->count; i++) {
+                size_t pitch = a->src_pitch ? a->src_pitch : a->bytes[i];
+                memcpy(dst, a->src[i] + (size_t)r * pitch + a->src_begin, a->bytes[i]);
+                dst += a->bytes[i];
+            }
+        }
+    }
+}
+
+static size_t row_bytes(const graph_value *v)
+{
+    return (size_t)v->shape.dim[v->shape.rank - 1] * dtype_bytes(v->type);
+}
+
+static int64_t row_count(const graph_value *v)
+{
+    return shape_count(&v->shape) / v->shape.dim[v->shape.rank - 1];
+}
+
+static gather_args gather_to(cpu_prepare *p, const graph_value *y)
+{
+    return (gather_args){.rows = row_count(y), .dst_pitch = row_bytes(y), .threads = p->b->threads};
+}
+
+mien_status concat_prepare(cpu_prepare *p, node_id n)
+{
+    int count = graph_node_at(p->g, n)->input_count;
+    if (count > CONCAT_MAX)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%d parts (wanted at most %d)", count, CONCAT_MAX);
+    gather_args args = gather_to(p, node_output(p, n, 0));
+    binding bindings[CONCAT_MAX + 1] = {{FROM_OUTPUT, 0, offsetof(gather_args, dst)}};
+    args.count = count;
+    for (int i = 0; i < count; i++) {
+        args.bytes[i] = row_bytes(node_input(p, n, i));
+        bindings[i + 1] = (binding){FROM_INPUT, (size_t)i, offsetof(gather_args, src) + (size_t)i * sizeof(char *)};
+    }
+    return prepare_own(p, n, gather, &args, sizeof args, bindings, count + 1, 0);
+}
+
+mien_status slice_prepare(cpu_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(gather_args, src)},
+                                       {FROM_OUTPUT, 0, offsetof(gather_args, dst)}};
+    const graph_value *x = node_input(p, n, 0);
+    const slice_attr *attr = graph_node_at(p->g, n)->attr;
+    gather_args args = gather_to(p, node_output(p, n, 0));
+    args.count = 1;
+    args.bytes[0] = args.dst_pitch;
+    args.src_pitch = row_bytes(x);
+    args.src_begin = (size_t)attr->begin * dtype_bytes(x->type);
+    return prepare_own(p, n, gather, &args, sizeof args, bindings, 2, 0);
+}
+
+/* --- dropout ------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    const void *x;
+    void *y;
+    const step_params *step;
+    int64_t samples, per_sample; /* a drop path keeps or drops a sample; dropout's samples are single elements */
+    float p;
+    uint32_t stream;
+    int threads;
+    bool is_per_sample, is_half;
+} dropout_args;
+
+/* What numbers 4 block .. 4 block + 3 of the stream multiply by. */
+static void factors(float out[4], const dropout_args *a, uint64_t block)
+{
+    rng r = rng_at(a->step->seed, a->step->step, a->stream, a->is_per_sample ? RNG_DROP_PATH : RNG_DROPOUT);
+    r.counter[0] = (uint32_t)block;
+    for (int i = 0; i < 4; i++)
+        out[i] = rng_float(&r) >= a->p ? 1 / (1 - a->p) : 0;
+}
+
+static float load(const dropout_args *a, int64_t i)
+{
+    return a->is_half ? bf16_to_f32(((const uint16_t *)a->x)[i]) : ((const float *)a->x)[i];
+}
+
+static void store(const dropout_args *a, int64_t i, float v)
+{
+    if (a->is_half)
+        ((uint16_t *)a->y)[i] = bf16_from_f32(v);
+    else
+        ((float *)a->y)[i] = v;
+}
+
+/* A dropped sample is written as zeros whatever x holds, as PyTorch's product with a mask would for finite numbers. */
+static void dropout(const void *args)
+{
+    const dropout_args *a = args;
+    int64_t count = a->samples * a->per_sample;
+    int parts = parts_for(a->is_per_sample ? count : 8 * count, a->threads);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int index = 0; index < parts; index++) {
+        part mine = part_of(a->samples, 4, parts, index);
+        for (int64_t s = mine.begin; s < mine.end; s += 4) {
+            float factor[4];
+            factors(factor, a, (uint64_t)s / 4);
+            for (int64_t k = s; k < s + 4 && k < mine.end; k++)
+                for (int64_t i = k * a->per_sample; i < (k + 1) * a->per_sample; i++)
+                    store(a, i, factor[k - s] == 0 ? 0 : load(a, i) * factor[k - s]);
+        }
+    }
+}
+
+mien_status dropout_prepare(cpu_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(dropout_args, x)},
+                                       {FROM_INPUT, 1, offsetof(dropout_args, step)},
+                                       {FROM_OUTPUT, 0, offsetof(dropout_args, y)}};
+    const dropout_attr *attr = graph_node_at(p->g, n)->attr;
+    const graph_value *x = node_input(p, n, 0);
+    int64_t count = shape_count(&x->shape), samples = attr->is_per_sample ? x->shape.dim[0] : count;
+    dropout_args args = {.samples = samples,
+                         .per_sample = count / samples,
+                         .p = attr->p,
+                         .stream = attr->stream,
+                         .threads = p->b->threads,
+                         .is_per_sample = attr->is_per_sample,
+                         .is_half = is_bf16(x)};
+    return prepare_own(p, n, dropout, &args, sizeof args, bindings, 3, 0);
+}
