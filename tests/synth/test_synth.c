@@ -1,0 +1,329 @@
+/* Sets on disk: the same bytes whatever the threads and interruptions, labels that fit the files, folders left alone.
+ */
+#include "base/mem.h"
+#include "base/str.h"
+#include "format/csv.h"
+#include "image/image.h"
+#include "packed.h"
+#include "synth/labels.h"
+#include "synth/synth.h"
+
+enum { COUNT = 24, SIZE = 32 };
+
+static synth_options options_for(const packed_face *p, char out[96], const char *name)
+{
+    synth_options o = SYNTH_OPTIONS_INIT;
+    snprintf(out, 96, "%s/%s", p->folder, name);
+    o.out = out;
+    o.face_path = p->path;
+    o.count = COUNT;
+    o.identities = 4;
+    o.size = SIZE;
+    o.threads = 2;
+    return o;
+}
+
+static mien_status run_set(const synth_options *o)
+{
+    progress nobody = {0};
+    return synth_run(o, &nobody);
+}
+
+static void assert_same_file(const char *folder_a, const char *folder_b, const char *name)
+{
+    char a_path[256], b_path[256], *a, *b;
+    size_t a_length, b_length;
+    snprintf(a_path, sizeof a_path, "%s/%s", folder_a, name);
+    snprintf(b_path, sizeof b_path, "%s/%s", folder_b, name);
+    assert_ok(file_read(&a, &a_length, a_path, 0));
+    assert_ok(file_read(&b, &b_length, b_path, 0));
+    if (a_length != b_length || memcmp(a, b, a_length) != 0)
+        fail_msg("%s differs from %s", a_path, b_path);
+    mem_free(a);
+    mem_free(b);
+}
+
+static void assert_same_set(const synth_options *a, const char *folder_b)
+{
+    for (int64_t i = 0; i < a->count; i++) {
+        char name[64];
+        synth_face_name(name, sizeof name, a, i);
+        assert_same_file(a->out, folder_b, name);
+    }
+    assert_same_file(a->out, folder_b, "labels.csv");
+    assert_same_file(a->out, folder_b, "synth.json");
+}
+
+static void synth__set__is_the_same_on_any_number_of_threads(void **state)
+{
+    packed_face *p = packed_of(state);
+    char one[96], more[96];
+    synth_options a = options_for(p, one, "one"), b = options_for(p, more, "three");
+    a.threads = 1;
+    b.threads = 3;
+    assert_ok(run_set(&a));
+    assert_ok(run_set(&b));
+    assert_same_set(&a, more);
+}
+
+static void synth__set__goes_on_where_it_stopped(void **state)
+{
+    packed_face *p = packed_of(state);
+    char whole[96], cut[96], path[256];
+    synth_options a = options_for(p, whole, "whole"), b = options_for(p, cut, "cut");
+    assert_ok(run_set(&a));
+    assert_ok(run_set(&b));
+    for (int64_t i = 5; i < COUNT; i += 3) {
+        char name[64];
+        synth_face_name(name, sizeof name, &b, i);
+        snprintf(path, sizeof path, "%s/%s", cut, name);
+        assert_int_equal(unlink(path), 0);
+    }
+    snprintf(path, sizeof path, "%s/labels.csv", cut);
+    assert_int_equal(unlink(path), 0);
+    b.resume = true;
+    b.threads = 1;
+    assert_ok(run_set(&b));
+    assert_same_set(&a, cut);
+}
+
+static int stop_after(void *payload, const char *what, int64_t done, int64_t total, const char *note)
+{
+    (void)what, (void)note;
+    assert_int_equal(total, COUNT);
+    return done >= *(const int64_t *)payload;
+}
+
+static void synth__set__stops_when_asked_and_can_be_resumed(void **state)
+{
+    packed_face *p = packed_of(state);
+    char whole[96], cut[96], path[256];
+    synth_options a = options_for(p, whole, "unstopped"), b = options_for(p, cut, "stopped");
+    int64_t after = 1;
+    progress stopper = {.callback = stop_after, .payload = &after};
+    b.threads = 1;
+    assert_failure(synth_run(&b, &stopper), MIEN_ERR_CANCELLED, "stopped after 1 of 24 faces");
+    snprintf(path, sizeof path, "%s/labels.csv", cut);
+    assert_false(file_exists(path));
+    b.resume = true;
+    assert_ok(run_set(&b));
+    assert_ok(run_set(&a));
+    assert_same_set(&a, cut);
+}
+
+static void synth__set__leaves_used_folders_alone(void **state)
+{
+    packed_face *p = packed_of(state);
+    char out[96], other[96], path[256];
+    synth_options o = options_for(p, out, "used"), fresh = options_for(p, other, "reseeded");
+    assert_ok(run_set(&o));
+    assert_failure(run_set(&o), MIEN_ERR_IO, "not empty (wanted an empty folder, --resume or --force)");
+    o.resume = true;
+    o.seed = 2;
+    assert_failure(run_set(&o), MIEN_ERR_IO, "synth.json: seed: the set was begun with \"1\" (now \"2\")");
+    o.seed = 1;
+    o.count = 30;
+    assert_failure(run_set(&o), MIEN_ERR_IO, "count: the set was begun with 24 (now 30)");
+
+    /* force replaces the set, all of it and nothing else */
+    snprintf(path, sizeof path, "%s/ANGER/notes.txt", out);
+    assert_ok(file_write_all(path, "mine", 4));
+    o.resume = false;
+    o.force = true;
+    o.count = fresh.count = 6;
+    o.seed = fresh.seed = 2;
+    assert_ok(run_set(&o));
+    assert_ok(run_set(&fresh));
+    assert_same_set(&o, other);
+    assert_true(file_exists(path));
+    snprintf(path, sizeof path, "%s/ANGER/000007.jpg", out);
+    assert_false(file_exists(path));
+
+    snprintf(path, sizeof path, "%s/stranger", p->folder);
+    assert_ok(file_make_folders(path));
+    o.out = path;
+    o.force = false;
+    o.resume = true;
+    assert_ok(run_set(&o)); /* an empty folder is a start */
+    char stray[300];
+    snprintf(stray, sizeof stray, "%s/synth.json", path);
+    assert_int_equal(unlink(stray), 0);
+    assert_failure(run_set(&o), MIEN_ERR_IO, "no synth.json inside");
+}
+
+/* A row of labels.csv as numbers by column name. */
+typedef struct {
+    char names[CSV_MAX_FIELDS][32];
+    int columns;
+} header;
+
+static double number_at(const csv_reader *r, const header *h, const char *name)
+{
+    for (int i = 0; i < h->columns; i++)
+        if (strcmp(h->names[i], name) == 0) {
+            char text[64];
+            double v;
+            snprintf(text, sizeof text, "%.*s", (int)r->fields[i].length, r->fields[i].text);
+            if (!str_to_double(&v, text))
+                fail_msg("%s: '%s'", name, text);
+            return v;
+        }
+    fail_msg("no column %s", name);
+    return 0;
+}
+
+/* Reads labels.csv; visit is told each row. Returns how many. */
+static int read_labels(const char *folder, void (*visit)(const csv_reader *r, const header *h, const char *folder))
+{
+    char path[256];
+    csv_reader r;
+    header h = {0};
+    bool has_row;
+    int rows = 0;
+    snprintf(path, sizeof path, "%s/labels.csv", folder);
+    assert_ok(csv_open(&r, path));
+    assert_ok(csv_next(&r, &has_row));
+    assert_true(has_row);
+    h.columns = r.count;
+    for (int i = 0; i < r.count; i++)
+        snprintf(h.names[i], sizeof h.names[i], "%.*s", (int)r.fields[i].length, r.fields[i].text);
+    for (;;) {
+        assert_ok(csv_next(&r, &has_row));
+        if (!has_row)
+            break;
+        assert_int_equal(r.count, h.columns);
+        visit(&r, &h, folder);
+        rows++;
+    }
+    csv_close(&r);
+    return rows;
+}
+
+static void check_row(const csv_reader *r, const header *h, const char *folder)
+{
+    char path[400];
+    image im = {0};
+    static const char *const first[] = {"image", "identity", "expression", "intensity", "valence", "arousal", "AU01"};
+    for (int i = 0; i < 7; i++)
+        assert_string_equal(h->names[i], first[i]);
+    snprintf(path, sizeof path, "%s/%.*s", folder, (int)r->fields[0].length, r->fields[0].text);
+    assert_ok(image_read(&im, path));
+    assert_int_equal(im.width, SIZE);
+    assert_int_equal(im.height, SIZE);
+    image_free(&im);
+    for (int a = 0; a < AU_COUNT; a++) {
+        char name[16];
+        snprintf(name, sizeof name, "AU%02d", au_numbers[a]);
+        double au = number_at(r, h, name);
+        assert_true(au == 0 || au == 1); /* a face that was drawn misses no label */
+        strcat(name, "_i");
+        double level = number_at(r, h, name);
+        assert_true(level >= 0 && level <= 1 && (au == 1 || level < 0.41));
+    }
+    assert_true(number_at(r, h, "intensity") >= 0 && number_at(r, h, "valence") >= -1 &&
+                number_at(r, h, "arousal") <= 1);
+    static const char *const columns[] = {"yaw", "pitch", "roll", "age", "beard", "moustache", "glasses"};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        number_at(r, h, columns[i]);
+}
+
+static void synth__labels__fit_the_files(void **state)
+{
+    packed_face *p = packed_of(state);
+    char lsd[96], mtl[96], path[256];
+    synth_options a = options_for(p, lsd, "labels-lsd"), b = options_for(p, mtl, "labels-mtl");
+    b.task = SYNTH_MTL;
+    assert_ok(run_set(&a));
+    assert_ok(run_set(&b));
+    assert_int_equal(read_labels(lsd, check_row), COUNT);
+    assert_int_equal(read_labels(mtl, check_row), COUNT);
+    snprintf(path, sizeof path, "%s/ANGER/000001.jpg", lsd);
+    assert_true(file_exists(path));
+    snprintf(path, sizeof path, "%s/000001.jpg", mtl);
+    assert_true(file_exists(path));
+}
+
+static void synth__set__shares_out_classes_and_people(void **state)
+{
+    packed_face *p = packed_of(state);
+    char out[96];
+    synth_options o = options_for(p, out, "unused");
+    int faces[4][EXPRESSION_COUNT] = {0};
+    float *weights = calloc((size_t)p->face->identity.count, sizeof *weights);
+    assert_non_null(weights);
+    o.first_identity = 7;
+    for (int64_t i = 0; i < 48; i++) {
+        synth_face f;
+        person who;
+        synth_person(&who, weights, &o, p->face, synth_identity(&o, i));
+        synth_face_draw(&f, &o, p->h, &who, i);
+        assert_true(f.identity >= 7 && f.identity < 11 && f.number == i);
+        faces[f.identity - 7][f.expression.expression]++;
+    }
+    for (int k = 0; k < 4; k++)
+        for (int c = 0; c < EXPRESSION_COUNT; c++)
+            assert_int_equal(faces[k][c], c >= EXPRESSION_ANGER && c <= EXPRESSION_SURPRISE ? 2 : 0);
+
+    /* another identity, or another seed, is another person */
+    person a, b, c;
+    synth_person(&a, weights, &o, p->face, 7);
+    synth_person(&b, weights, &o, p->face, 8);
+    o.seed = 2;
+    synth_person(&c, weights, &o, p->face, 7);
+    assert_true(a.seed != b.seed && a.seed != c.seed);
+    free(weights);
+}
+
+static void synth__sheet__shows_rows_of_people(void **state)
+{
+    packed_face *p = packed_of(state);
+    char out[96], sheet[112];
+    synth_options o = options_for(p, out, "none");
+    image im = {0};
+    snprintf(sheet, sizeof sheet, "%s/sheet.png", p->folder);
+    o.out = NULL;
+    o.count = 0;
+    o.sheet = sheet;
+    assert_ok(run_set(&o));
+    assert_ok(image_read(&im, sheet));
+    assert_int_equal(im.width, 6 * SYNTH_SHEET_CELL);
+    assert_int_equal(im.height, SYNTH_SHEET_ROWS * SYNTH_SHEET_CELL);
+    image_free(&im);
+}
+
+static void synth__options__impossible_ones_are_named(void **state)
+{
+    packed_face *p = packed_of(state);
+    char out[96];
+    synth_options o = options_for(p, out, "refused"), bad = o;
+    bad.count = 0;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "count: 0");
+    bad = o, bad.size = 4000;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "size: 4000 (wanted 16..1024)");
+    bad = o, bad.identities = -1;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "identities: -1");
+    bad = o, bad.resume = bad.force = true;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "exclude each other");
+    bad = o, bad.face_path = NULL;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "no face model");
+    bad = o, bad.out = NULL;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "neither a folder nor a sheet");
+    bad = o, bad.face_path = "nowhere.safetensors";
+    assert_failure(run_set(&bad), MIEN_ERR_IO, "nowhere.safetensors");
+    assert_false(file_exists(out)); /* nothing was begun */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(synth__set__is_the_same_on_any_number_of_threads),
+        cmocka_unit_test(synth__set__goes_on_where_it_stopped),
+        cmocka_unit_test(synth__set__stops_when_asked_and_can_be_resumed),
+        cmocka_unit_test(synth__set__leaves_used_folders_alone),
+        cmocka_unit_test(synth__labels__fit_the_files),
+        cmocka_unit_test(synth__set__shares_out_classes_and_people),
+        cmocka_unit_test(synth__sheet__shows_rows_of_people),
+        cmocka_unit_test(synth__options__impossible_ones_are_named),
+    };
+    return cmocka_run_group_tests(tests, packed_setup, packed_teardown);
+}
