@@ -78,13 +78,12 @@ value_id graph_find(const graph *g, const char *name)
     return NO_VALUE;
 }
 
+/* The message of a failure does not name the value: callers do. */
 static mien_status value_add(graph *g, value_id *out, const char *name, value_kind kind, dtype type, shape s)
 {
-    mien_status st = shape_check(&s);
-    if (st != MIEN_OK)
-        return mien_fail_in(st, "%s", name);
+    TRY(shape_check(&s));
     if (graph_find(g, name) != NO_VALUE)
-        return mien_fail(MIEN_ERR_ARG, "%s: the name is taken (wanted one of its own)", name);
+        return mien_fail(MIEN_ERR_ARG, "the name is taken (wanted one of its own)");
     TRY(table_grow(&g->values, sizeof(graph_value *)));
     graph_value *v = NULL;
     char *copy = NULL;
@@ -98,7 +97,8 @@ static mien_status value_add(graph *g, value_id *out, const char *name, value_ki
 
 mien_status graph_input(graph *g, value_id *out, const char *name, dtype type, shape s)
 {
-    return value_add(g, out, name, VALUE_INPUT, type, s);
+    mien_status st = value_add(g, out, name, VALUE_INPUT, type, s);
+    return st == MIEN_OK ? st : mien_fail_in(st, "%s", name);
 }
 
 mien_status graph_param(graph *g, value_id *out, const char *name, shape s, size_t param_offset, bool is_trainable)
@@ -111,7 +111,9 @@ mien_status graph_param(graph *g, value_id *out, const char *name, shape s, size
             return MIEN_OK;
         }
     }
-    TRY(value_add(g, out, name, VALUE_PARAM, DTYPE_F32, s));
+    mien_status st = value_add(g, out, name, VALUE_PARAM, DTYPE_F32, s);
+    if (st != MIEN_OK)
+        return mien_fail_in(st, "%s", name);
     graph_value *p = value_table(g)[*out];
     p->param_offset = param_offset;
     p->requires_grad = is_trainable && g->is_training;

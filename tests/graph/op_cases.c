@@ -386,36 +386,12 @@ static mien_status cross_entropy_case(case_graph *c, const op_case *self, value_
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
-#define ROW(OP, NAME, DESCRIBE, SHAPE, ...)                                                                            \
-    {                                                                                                                  \
-        .op = OP, .name = OP "/" NAME, .describe = DESCRIBE, .x = SHAPE, __VA_ARGS__                                   \
-    }
-#define SHAPE2(n, k)                                                                                                   \
-    {                                                                                                                  \
-        2,                                                                                                             \
-        {                                                                                                              \
-            n, k                                                                                                       \
-        }                                                                                                              \
-    }
-#define SHAPE3(n, t, k)                                                                                                \
-    {                                                                                                                  \
-        3,                                                                                                             \
-        {                                                                                                              \
-            n, t, k                                                                                                    \
-        }                                                                                                              \
-    }
-#define SHAPE4(n, h, w, c)                                                                                             \
-    {                                                                                                                  \
-        4,                                                                                                             \
-        {                                                                                                              \
-            n, h, w, c                                                                                                 \
-        }                                                                                                              \
-    }
-#define SPEC(TYPE, ...)                                                                                                \
-    .spec = &(const TYPE)                                                                                              \
-    {                                                                                                                  \
-        __VA_ARGS__                                                                                                    \
-    }
+// clang-format off
+#define ROW(OP, NAME, DESCRIBE, SHAPE, ...) {.op = OP, .name = OP "/" NAME, .describe = DESCRIBE, .x = SHAPE, __VA_ARGS__}
+#define SHAPE2(n, k) {2, {n, k}}
+#define SHAPE3(n, t, k) {3, {n, t, k}}
+#define SHAPE4(n, h, w, c) {4, {n, h, w, c}}
+#define SPEC(TYPE, ...) .spec = &(const TYPE){__VA_ARGS__}
 #define CONV(...) SPEC(conv_spec, __VA_ARGS__)
 #define LINEAR(...) SPEC(linear_case_spec, __VA_ARGS__)
 #define NORM(KIND, ...) SPEC(norm_spec, .norm = KIND, __VA_ARGS__)
@@ -423,6 +399,7 @@ static mien_status cross_entropy_case(case_graph *c, const op_case *self, value_
 #define POOL(...) SPEC(pool_attr, __VA_ARGS__)
 #define DROPOUT(...) SPEC(dropout_attr, __VA_ARGS__)
 #define LOSS(...) SPEC(loss_spec, __VA_ARGS__)
+// clang-format on
 
 static const op_case cases[] = {
     ROW("normalise", "images", normalise_case, SHAPE4(2, 5, 7, 3), .x_type = DTYPE_U8, .is_forward_only = true),
