@@ -3,42 +3,19 @@
 #define TESTS_GRAPH_GRAPH_TEST_H
 
 #include "graph/op.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-/* The step has to succeed. */
-static inline void must(mien_status st)
-{
-    if (st != MIEN_OK)
-        fail_msg("%s", mien_error());
-}
-
-/* The step has to fail so, with a message that holds `text`. */
-static inline void must_fail(mien_status st, mien_status wanted, const char *text)
-{
-    if (st == MIEN_OK)
-        fail_msg("succeeded (wanted \"%s\")", text);
-    if (st != wanted || !strstr(mien_error(), text))
-        fail_msg("status %d, \"%s\" (wanted %d, \"%s\")", (int)st, mien_error(), (int)wanted, text);
-}
+#include "testing.h"
 
 static inline graph *new_graph(bool is_training)
 {
     graph *g = NULL;
-    must(graph_create(&g, DTYPE_F32, is_training));
+    assert_ok(graph_create(&g, DTYPE_F32, is_training));
     return g;
 }
 
 static inline value_id new_input(graph *g, const char *name, shape s)
 {
     value_id v = NO_VALUE;
-    must(graph_input(g, &v, name, DTYPE_F32, s));
+    assert_ok(graph_input(g, &v, name, DTYPE_F32, s));
     return v;
 }
 
@@ -52,7 +29,7 @@ static inline value_id new_param(graph *g, const char *name, shape s, bool is_tr
         offset = p->kind == VALUE_PARAM && end > offset ? end : offset;
     }
     value_id v = NO_VALUE;
-    must(graph_param(g, &v, name, s, offset, is_trainable));
+    assert_ok(graph_param(g, &v, name, s, offset, is_trainable));
     return v;
 }
 
@@ -67,7 +44,7 @@ static inline value_id new_conv(graph *g, const char *name, value_id x, int64_t 
     const conv2d_attr attr = {
         .stride = {1, 1}, .pad_begin = {pad, pad}, .pad_end = {pad, pad}, .dilation = {1, 1}, .groups = 1};
     value_id y = NO_VALUE;
-    must(op_conv2d(g, &y, name, x, w, NO_VALUE, &attr));
+    assert_ok(op_conv2d(g, &y, name, x, w, NO_VALUE, &attr));
     return y;
 }
 
@@ -82,21 +59,21 @@ static inline value_id new_batch_norm(graph *g, const char *name, value_id x, bo
         v[i] = new_param(g, full, shape_of(1, c), is_trainable && i < 2);
     }
     const batch_norm_attr attr = {.is_batch = is_batch, .eps = 1e-5f, .momentum = 0.1f};
-    must(op_batch_norm(g, &y, name, x, v[0], v[1], v[2], v[3], &attr));
+    assert_ok(op_batch_norm(g, &y, name, x, v[0], v[1], v[2], v[3], &attr));
     return y;
 }
 
 static inline value_id new_activation(graph *g, const char *name, value_id x, activation_kind kind)
 {
     value_id y = NO_VALUE;
-    must(op_activation(g, &y, name, x, kind));
+    assert_ok(op_activation(g, &y, name, x, kind));
     return y;
 }
 
 static inline value_id new_add(graph *g, const char *name, value_id a, value_id b)
 {
     value_id y = NO_VALUE;
-    must(op_add(g, &y, name, a, b));
+    assert_ok(op_add(g, &y, name, a, b));
     return y;
 }
 
@@ -105,11 +82,11 @@ static inline value_id new_loss(graph *g, value_id x)
 {
     value_id pooled = NO_VALUE, logits = NO_VALUE, labels = NO_VALUE, loss = NO_VALUE, probabilities = NO_VALUE;
     const shape s = graph_value_at(g, x)->shape;
-    must(op_global_mean(g, &pooled, "pool", x));
+    assert_ok(op_global_mean(g, &pooled, "pool", x));
     const value_id w = new_param(g, "fc.weight", shape_of(2, (int64_t)3, s.dim[3]), true);
-    must(op_linear(g, &logits, "fc", pooled, w, NO_VALUE, true));
-    must(graph_input(g, &labels, "labels", DTYPE_I32, shape_of(1, s.dim[0])));
-    must(op_cross_entropy(g, &loss, &probabilities, "loss", logits, labels, NO_VALUE, 0));
+    assert_ok(op_linear(g, &logits, "fc", pooled, w, NO_VALUE, true));
+    assert_ok(graph_input(g, &labels, "labels", DTYPE_I32, shape_of(1, s.dim[0])));
+    assert_ok(op_cross_entropy(g, &loss, &probabilities, "loss", logits, labels, NO_VALUE, 0));
     graph_mark_output(g, loss);
     return loss;
 }

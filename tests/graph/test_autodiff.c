@@ -17,7 +17,7 @@ static void differentiate__images__get_no_gradient(void **state)
     graph *g = new_graph(true);
     const value_id x = new_input(g, "x", NHWC(2, 4, 4, 3));
     const value_id loss = new_loss(g, new_conv(g, "conv2", new_conv(g, "conv1", x, 4, 3, true), 4, 3, true));
-    must(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
     assert_int_equal(find_node(g, "conv1:dx"), NO_NODE);
     assert_int_equal(count_nodes(g, &op_conv2d_dx_def), 1);
     assert_int_equal(count_nodes(g, &op_conv2d_dw_def), 2);
@@ -39,12 +39,12 @@ static void differentiate__frozen_part__costs_nothing(void **state)
     const value_id x = new_input(g, "x", NHWC(2, 8, 8, 3));
     const pool_attr max = {.window = {2, 2}, .stride = {2, 2}, .is_max = true};
     value_id frozen = new_activation(g, "frozen.relu", new_batch_norm(g, "frozen.bn", x, true, false), ACT_RELU);
-    must(op_pool(g, &frozen, "frozen.pool", frozen, &max));
+    assert_ok(op_pool(g, &frozen, "frozen.pool", frozen, &max));
     value_id y = new_activation(g, "relu", new_batch_norm(g, "bn", frozen, true, true), ACT_RELU);
-    must(op_pool(g, &y, "max", y, &max));
+    assert_ok(op_pool(g, &y, "max", y, &max));
     const value_id loss = new_loss(g, y);
-    must(graph_fuse(g));
-    must(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_fuse(g));
+    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
     assert_int_equal(count_nodes(g, &op_batch_norm_dx_def), 1);
     assert_int_equal(count_nodes(g, &op_pool_dx_def), 1);
     assert_int_equal(node_named(g, "frozen.bn")->outputs[BN_MASK], NO_VALUE);
@@ -63,9 +63,9 @@ static void differentiate__frozen_weight_with_trained_bias__writes_the_bias_alon
     const value_id w = new_param(g, "w", NHWC(4, 3, 1, 1), false), b = new_param(g, "b", shape_of(1, 4L), true);
     const conv2d_attr attr = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
     value_id y = NO_VALUE;
-    must(op_conv2d(g, &y, "conv", x, w, b, &attr));
+    assert_ok(op_conv2d(g, &y, "conv", x, w, b, &attr));
     const value_id loss = new_loss(g, y);
-    must(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
     const graph_node *dw = node_named(g, "conv:dw");
     assert_int_equal(dw->outputs[DW_WEIGHT], NO_VALUE);
     assert_int_equal(dw->outputs[DW_BIAS], graph_find(g, "b.grad"));
@@ -82,7 +82,7 @@ static void differentiate__value_with_three_readers__sums_two_by_two(void **stat
     z = new_add(g, "z2", z, new_activation(g, "c", y, ACT_GELU));
     const value_id loss = new_loss(g, z);
     const int adds = count_nodes(g, &op_add_def);
-    must(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
     assert_int_equal(count_nodes(g, &op_add_def) - adds, 2);
     assert_int_equal(node_named(g, "conv:sum0")->phase, PHASE_BACKWARD);
     graph_free(g);
@@ -96,7 +96,7 @@ static void differentiate__side_branch__has_no_gradient(void **state)
     const value_id x = new_input(g, "x", NHWC(2, 4, 4, 3)), y = new_conv(g, "conv", x, 4, 3, true);
     graph_mark_output(g, new_conv(g, "side", y, 4, 1, true));
     const value_id loss = new_loss(g, y);
-    must(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
     assert_int_equal(find_node(g, "side:dw"), NO_NODE);
     assert_int_equal(graph_find(g, "side.weight.grad"), NO_VALUE);
     graph_free(g);
@@ -109,7 +109,7 @@ static void differentiate__wanted_input__is_an_output(void **state)
     const value_id x = new_input(g, "x", NHWC(2, 4, 4, 3));
     value_id dx = NO_VALUE;
     const value_id loss = new_loss(g, new_activation(g, "act", x, ACT_SILU));
-    must(graph_differentiate(g, loss, x, &dx));
+    assert_ok(graph_differentiate(g, loss, x, &dx));
     assert_int_equal(dx, node_named(g, "act:dx")->outputs[0]);
     assert_true(graph_value_at(g, dx)->is_output);
     graph_free(g);
@@ -120,20 +120,21 @@ static void differentiate__what_it_cannot__is_refused(void **state)
     (void)state;
     graph *g = new_graph(false);
     const value_id x = new_input(g, "x", NHWC(2, 4, 4, 3)), inference_loss = new_loss(g, x);
-    must_fail(graph_differentiate(g, inference_loss, NO_VALUE, NULL), MIEN_ERR_ARG, "gradient of an inference graph");
+    assert_failure(graph_differentiate(g, inference_loss, NO_VALUE, NULL), MIEN_ERR_ARG,
+                   "gradient of an inference graph");
     graph_free(g);
 
     g = new_graph(true);
     const value_id z = new_input(g, "x", NHWC(2, 4, 4, 3)), other = new_input(g, "other", NHWC(2, 4, 4, 3));
     const value_id y = new_conv(g, "conv", z, 4, 3, true), loss = new_loss(g, y);
-    must_fail(graph_differentiate(g, y, NO_VALUE, NULL), MIEN_ERR_ARG, "conv: not a loss");
-    must_fail(graph_differentiate(g, -5, NO_VALUE, NULL), MIEN_ERR_ARG, "no value of this graph");
-    must_fail(graph_differentiate(g, graph_find(g, "loss.1"), NO_VALUE, NULL), MIEN_ERR_ARG, "loss.1: not a loss");
-    must_fail(graph_differentiate(g, loss, graph_find(g, "conv.weight"), NULL), MIEN_ERR_ARG,
-              "gradient of a parameter");
-    must_fail(graph_differentiate(g, loss, 9999, NULL), MIEN_ERR_ARG, "input_grad is no value");
-    must_fail(graph_differentiate(g, loss, other, NULL), MIEN_ERR_ARG, "other: the loss does not depend on it");
-    must_fail(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_ARG, "has gradients already");
+    assert_failure(graph_differentiate(g, y, NO_VALUE, NULL), MIEN_ERR_ARG, "conv: not a loss");
+    assert_failure(graph_differentiate(g, -5, NO_VALUE, NULL), MIEN_ERR_ARG, "no value of this graph");
+    assert_failure(graph_differentiate(g, graph_find(g, "loss.1"), NO_VALUE, NULL), MIEN_ERR_ARG, "loss.1: not a loss");
+    assert_failure(graph_differentiate(g, loss, graph_find(g, "conv.weight"), NULL), MIEN_ERR_ARG,
+                   "gradient of a parameter");
+    assert_failure(graph_differentiate(g, loss, 9999, NULL), MIEN_ERR_ARG, "input_grad is no value");
+    assert_failure(graph_differentiate(g, loss, other, NULL), MIEN_ERR_ARG, "other: the loss does not depend on it");
+    assert_failure(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_ARG, "has gradients already");
     graph_free(g);
 }
 
@@ -143,9 +144,9 @@ static void differentiate__nothing_trains__is_refused(void **state)
     graph *g = new_graph(true);
     const value_id logits = new_input(g, "logits", shape_of(2, 2L, 3L));
     value_id labels = NO_VALUE, loss = NO_VALUE, p = NO_VALUE;
-    must(graph_input(g, &labels, "labels", DTYPE_I32, shape_of(1, 2L)));
-    must(op_cross_entropy(g, &loss, &p, "loss", logits, labels, NO_VALUE, 0));
-    must_fail(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_ARG, "loss: depends on nothing that trains");
+    assert_ok(graph_input(g, &labels, "labels", DTYPE_I32, shape_of(1, 2L)));
+    assert_ok(op_cross_entropy(g, &loss, &p, "loss", logits, labels, NO_VALUE, 0));
+    assert_failure(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_ARG, "loss: depends on nothing that trains");
     graph_free(g);
 }
 
@@ -155,11 +156,11 @@ static void differentiate__through_softmax__is_refused(void **state)
     graph *g = new_graph(true);
     const value_id x = new_input(g, "x", shape_of(2, 2L, 3L)), w = new_param(g, "w", shape_of(2, 3L, 3L), true);
     value_id y = NO_VALUE, labels = NO_VALUE, loss = NO_VALUE, p = NO_VALUE;
-    must(op_linear(g, &y, "fc", x, w, NO_VALUE, true));
-    must(op_softmax(g, &y, "soft", y));
-    must(graph_input(g, &labels, "labels", DTYPE_I32, shape_of(1, 2L)));
-    must(op_cross_entropy(g, &loss, &p, "loss", y, labels, NO_VALUE, 0));
-    must_fail(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_UNSUPPORTED, "soft: softmax has no gradient");
+    assert_ok(op_linear(g, &y, "fc", x, w, NO_VALUE, true));
+    assert_ok(op_softmax(g, &y, "soft", y));
+    assert_ok(graph_input(g, &labels, "labels", DTYPE_I32, shape_of(1, 2L)));
+    assert_ok(op_cross_entropy(g, &loss, &p, "loss", y, labels, NO_VALUE, 0));
+    assert_failure(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_UNSUPPORTED, "soft: softmax has no gradient");
     graph_free(g);
 }
 
@@ -171,10 +172,10 @@ static void differentiate__parameter_with_two_readers__is_refused(void **state)
     value_id y = new_conv(g, "conv", x, 4, 3, true);
     const conv2d_attr attr = {
         .stride = {1, 1}, .pad_begin = {1, 1}, .pad_end = {1, 1}, .dilation = {1, 1}, .groups = 1};
-    must(op_conv2d(g, &y, "again", y, graph_find(g, "conv.weight"), NO_VALUE, &attr));
+    assert_ok(op_conv2d(g, &y, "again", y, graph_find(g, "conv.weight"), NO_VALUE, &attr));
     const value_id loss = new_loss(g, y);
-    must_fail(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_UNSUPPORTED,
-              "conv:dw: conv.weight is read by two operators");
+    assert_failure(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_UNSUPPORTED,
+                   "conv:dw: conv.weight is read by two operators");
     graph_free(g);
 }
 
@@ -184,8 +185,8 @@ static void differentiate__parameter_as_operand__is_refused(void **state)
     graph *g = new_graph(true);
     const value_id x = new_input(g, "x", NHWC(1, 2, 2, 4)), p = new_param(g, "position", NHWC(1, 2, 2, 4), true);
     const value_id loss = new_loss(g, new_add(g, "add", x, p));
-    must_fail(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_UNSUPPORTED,
-              "position: a trainable parameter as a plain operand");
+    assert_failure(graph_differentiate(g, loss, NO_VALUE, NULL), MIEN_ERR_UNSUPPORTED,
+                   "position: a trainable parameter as a plain operand");
     graph_free(g);
 }
 

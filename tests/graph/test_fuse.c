@@ -16,7 +16,7 @@ static void fuse__in_training__batch_norm_takes_add_and_relu(void **state)
     const value_id x = new_input(g, "x", NHWC(2, 4, 4, 8));
     value_id y = new_batch_norm(g, "bn", new_conv(g, "conv", x, 8, 3, true), true, true);
     y = new_activation(g, "relu", new_add(g, "add", x, y), ACT_RELU);
-    must(graph_fuse(g));
+    assert_ok(graph_fuse(g));
     assert_int_equal(count_nodes(g, NULL), 2);
     const graph_node *bn = graph_node_at(g, find_node(g, "bn"));
     assert_int_equal(((const batch_norm_attr *)bn->attr)->act, ACT_RELU);
@@ -35,7 +35,7 @@ static void fuse__residual_described_later__comes_before_the_fused_node(void **s
     const value_id b = new_batch_norm(g, "down.bn", new_conv(g, "down", x, 16, 1, true), true, true);
     const value_id y = new_activation(g, "relu", new_add(g, "add", a, b), ACT_RELU);
     graph_mark_output(g, y);
-    must(graph_fuse(g));
+    assert_ok(graph_fuse(g));
     static const char *const wanted[] = {"conv", "down", "down.bn", "bn"};
     assert_int_equal(graph_order_count(g), 4);
     for (int i = 0; i < 4; i++)
@@ -57,7 +57,7 @@ static void fuse__inner_value_read_twice_or_wanted__stays(void **state)
         else
             y = new_add(g, "again", y, a);
         const int nodes = count_nodes(g, NULL);
-        must(graph_fuse(g));
+        assert_ok(graph_fuse(g));
         assert_int_equal(count_nodes(g, NULL), nodes);
         graph_free(g);
     }
@@ -71,7 +71,7 @@ static void fuse__add_to_itself_and_other_activations__stay(void **state)
     const value_id a = new_batch_norm(g, "bn", x, true, true);
     const value_id b = new_batch_norm(g, "bn2", new_add(g, "double", a, a), true, true);
     new_activation(g, "gelu", b, ACT_GELU);
-    must(graph_fuse(g));
+    assert_ok(graph_fuse(g));
     assert_int_equal(count_nodes(g, NULL), 4);
     graph_free(g);
 }
@@ -84,7 +84,7 @@ static void fuse__in_inference__conv2d_takes_all(void **state)
     value_id y = new_batch_norm(g, "bn1", new_conv(g, "conv1", x, 8, 3, true), false, true);
     y = new_batch_norm(g, "bn2", new_conv(g, "conv2", new_activation(g, "silu", y, ACT_SILU), 8, 1, true), false, true);
     y = new_activation(g, "relu", new_add(g, "add", y, x), ACT_RELU);
-    must(graph_fuse(g));
+    assert_ok(graph_fuse(g));
     assert_int_equal(count_nodes(g, NULL), 2);
     const conv2d_attr *first = graph_node_at(g, find_node(g, "conv1"))->attr;
     const graph_node *conv2 = graph_node_at(g, find_node(g, "conv2"));
@@ -106,7 +106,7 @@ static void fuse__convolution_read_twice__leaves_batch_norm_its_own_chain(void *
     const value_id x = new_input(g, "x", NHWC(2, 4, 4, 8)), c = new_conv(g, "conv", x, 8, 3, true);
     const value_id y = new_activation(g, "relu", new_batch_norm(g, "bn", c, false, true), ACT_RELU);
     new_add(g, "add", y, c);
-    must(graph_fuse(g));
+    assert_ok(graph_fuse(g));
     assert_int_equal(count_nodes(g, NULL), 3);
     assert_false(((const conv2d_attr *)graph_node_at(g, find_node(g, "conv"))->attr)->is_folded);
     assert_int_equal(((const batch_norm_attr *)graph_node_at(g, find_node(g, "bn"))->attr)->act, ACT_RELU);
@@ -121,8 +121,8 @@ static value_id describe_block(graph *g, value_id x)
     value_id y = new_batch_norm(g, "bn1", new_conv(g, "conv1", x, 8, 3, true), false, true);
     y = new_activation(g, "silu", y, ACT_SILU);
     value_id s = NO_VALUE;
-    must(op_global_mean(g, &s, "mean", y));
-    must(op_scale(g, &y, "scale", y, new_activation(g, "gate", s, ACT_SIGMOID)));
+    assert_ok(op_global_mean(g, &s, "mean", y));
+    assert_ok(op_scale(g, &y, "scale", y, new_activation(g, "gate", s, ACT_SIGMOID)));
     y = new_batch_norm(g, "bn2", new_conv(g, "conv2", y, 6, 1, true), false, true);
     value_id down = new_batch_norm(g, "down.bn", new_conv(g, "down", x, 6, 1, true), false, true);
     return new_activation(g, "relu", new_add(g, "add", y, down), ACT_RELU);
@@ -147,12 +147,12 @@ static void run_block(block_run *r, bool is_training, bool is_fused)
     const value_id x = new_input(g, "x", NHWC(2, 5, 4, 3)), y = describe_block(g, x);
     graph_mark_output(g, y);
     if (is_fused)
-        must(graph_fuse(g));
-    must(reference_backend_create(&b, REFERENCE_EXACT));
-    must(program_create(&p, g, b, &r->params));
+        assert_ok(graph_fuse(g));
+    assert_ok(reference_backend_create(&b, REFERENCE_EXACT));
+    assert_ok(program_create(&p, g, b, &r->params));
     for (int i = 0; i < 2 * 5 * 4 * 3; i++)
         ((float *)program_data(p, x))[i] = number((size_t)i + 7);
-    must(program_run(p));
+    assert_ok(program_run(p));
     memcpy(r->y, reference_tensor(b, y), sizeof r->y);
     program_free(p);
     b->free(b);

@@ -3,17 +3,7 @@
 #include "graph/compare.h"
 #include "graph/op_cases.h"
 #include "graph/reference_backend.h"
-
-#include "base/rng.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "testing.h"
 
 /* The loss is a double, so a central difference over a step of 2^-14 errs by about 1e-16 / 2^-14 = 2e-12 in rounding
  * and f''' 2^-28 / 6 = 1e-9 in truncation, beside gradients of 1e-3 to 1; gradients are stored as f32 (6e-8 of
@@ -28,19 +18,13 @@ typedef struct {
     program *p;
 } fixture;
 
-static void must(mien_status st)
-{
-    if (st != MIEN_OK)
-        fail_msg("%s", mien_error());
-}
-
 static void fixture_open(fixture *f, const op_case *oc)
 {
-    must(case_graph_build(&f->c, oc, DTYPE_F32, CASE_TRAINING));
-    must(reference_backend_create(&f->b, REFERENCE_EXACT));
+    assert_ok(case_graph_build(&f->c, oc, DTYPE_F32, CASE_TRAINING));
+    assert_ok(reference_backend_create(&f->b, REFERENCE_EXACT));
     mien_status st = program_create(&f->p, f->c.g, f->b, &f->c.params);
     f->c.g = NULL;
-    must(st);
+    assert_ok(st);
     case_graph_fill(&f->c, f->p, 1);
 }
 
@@ -53,7 +37,7 @@ static void fixture_close(fixture *f)
 
 static double loss_now(fixture *f)
 {
-    must(program_run(f->p));
+    assert_ok(program_run(f->p));
     return reference_tensor(f->b, f->c.loss)[0];
 }
 

@@ -84,8 +84,8 @@ static void plan__of_every_case__keeps_apart_what_lives_together(void **state)
         for (case_mode mode = CASE_FORWARD; mode <= CASE_TRAINING; mode++) {
             case_graph c;
             plan p;
-            must(case_graph_build(&c, op_case_at(i), DTYPE_F32, mode));
-            must(plan_make(&p, c.g, 1000));
+            assert_ok(case_graph_build(&c, op_case_at(i), DTYPE_F32, mode));
+            assert_ok(plan_make(&p, c.g, 1000));
             if (check_plan(c.g, &p))
                 fail_msg("%s", op_case_at(i)->name);
             case_graph_free(&c);
@@ -108,8 +108,8 @@ static graph *residual_network(int blocks)
         x = new_activation(g, name[6], y, ACT_RELU);
     }
     const value_id loss = new_loss(g, x);
-    must(graph_fuse(g));
-    must(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_fuse(g));
+    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
     return g;
 }
 
@@ -118,7 +118,7 @@ static void plan__of_a_residual_network__is_near_what_must_live(void **state)
     (void)state;
     graph *g = residual_network(8);
     plan p;
-    must(plan_make(&p, g, 0));
+    assert_ok(plan_make(&p, g, 0));
     assert_int_equal(check_plan(g, &p), 0);
     const size_t bound = lower_bound(g, &p);
     print_message("planned %zu bytes, %zu alive at most, %zu side by side\n", p.reused_bytes, bound,
@@ -148,13 +148,13 @@ static void plan__of_random_graphs__keeps_apart_what_lives_together(void **state
                 made[i] = new_activation(g, name, made[rng_below(&r, (uint32_t)i)], ACT_SILU);
             } else {
                 const value_id parts[2] = {made[rng_below(&r, (uint32_t)i)], made[rng_below(&r, (uint32_t)i)]};
-                must(op_concat(g, &made[i], name, parts, rng_below(&r, 4) == 0 ? 2 : 1));
+                assert_ok(op_concat(g, &made[i], name, parts, rng_below(&r, 4) == 0 ? 2 : 1));
             }
             if (rng_below(&r, 10) == 0)
                 graph_mark_output(g, made[i]);
         }
         plan p;
-        must(plan_make(&p, g, rng_below(&r, 5000)));
+        assert_ok(plan_make(&p, g, rng_below(&r, 5000)));
         if (check_plan(g, &p))
             fail_msg("seed %d", (int)seed);
         graph_free(g);
@@ -171,7 +171,7 @@ static void plan__chain_of_activations__lives_in_one_place(void **state)
     const value_id b = new_activation(g, "b", a, ACT_GELU), c = new_activation(g, "c", b, ACT_RELU);
     graph_mark_output(g, c);
     plan p;
-    must(plan_make(&p, g, 0));
+    assert_ok(plan_make(&p, g, 0));
     assert_int_equal(p.values[a].shares, NO_VALUE); /* the input stays the user's */
     assert_int_equal(p.values[b].shares, a);
     assert_int_equal(p.values[c].shares, b);
@@ -189,7 +189,7 @@ static void plan__value_read_later_or_wanted__is_not_overwritten(void **state)
     const value_id d = new_add(g, "d", c, a);
     graph_mark_output(g, b);
     plan p;
-    must(plan_make(&p, g, 0));
+    assert_ok(plan_make(&p, g, 0));
     assert_int_equal(p.values[b].shares, NO_VALUE);
     assert_int_equal(p.values[c].shares, NO_VALUE);
     assert_int_equal(p.values[d].shares, c);
@@ -205,9 +205,9 @@ static void plan__gradient_of_two_readers__is_added_in_place(void **state)
     const value_id y = new_conv(g, "conv", new_input(g, "x", NHWC(2, 4, 4, 3)), 4, 3, true);
     const value_id z = new_add(g, "z", new_activation(g, "a", y, ACT_SILU), new_activation(g, "b", y, ACT_GELU));
     const value_id loss = new_loss(g, z);
-    must(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
     plan p;
-    must(plan_make(&p, g, 0));
+    assert_ok(plan_make(&p, g, 0));
     const value_id sum = graph_find(g, "conv:sum0");
     assert_int_not_equal(p.values[sum].shares, NO_VALUE);
     graph_free(g);
@@ -223,10 +223,10 @@ static void plan__layouts_that_differ__are_not_shared_in_place(void **state)
     graph_value *packed = graph_value_at(g, a);
     packed->packed = &layout, packed->packed_bytes = 4 * 4 * 4 * 4;
     plan p;
-    must(plan_make(&p, g, 0));
+    assert_ok(plan_make(&p, g, 0));
     assert_int_equal(p.values[b].shares, NO_VALUE);
     packed->packed_bytes = 1 << 20;
-    must(plan_make(&p, g, 0));
+    assert_ok(plan_make(&p, g, 0));
     assert_int_equal(p.values[a].bytes, 1 << 20);
     graph_free(g);
 }
@@ -251,12 +251,12 @@ static int count_packed_once(graph *g)
         char name[64];
         node_id pack = NO_NODE;
         snprintf(name, sizeof name, "%s:pack", node->name);
-        must(graph_insert_before(g, &pack, n, &pack_def, name, &node->inputs[CONV_W], 1, NULL, 0));
+        assert_ok(graph_insert_before(g, &pack, n, &pack_def, name, &node->inputs[CONV_W], 1, NULL, 0));
         node->inputs[CONV_W] = graph_node_at(g, pack)->outputs[0];
         i++; /* the node moved up by one */
     }
     plan p;
-    must(plan_make(&p, g, 0));
+    assert_ok(plan_make(&p, g, 0));
     assert_int_equal(check_plan(g, &p), 0);
     assert_int_equal(p.refresh_count + p.run_count, graph_order_count(g));
     for (int i = 0; i < p.refresh_count; i++)
@@ -272,10 +272,10 @@ static void plan__packing_of_weights_that_nothing_moves__is_done_once(void **sta
         value_id y = new_conv(g, "frozen", new_input(g, "x", NHWC(2, 4, 4, 3)), 4, 3, false);
         y = new_conv(g, "trained", y, 4, 3, true);
         const value_id loss = new_loss(g, y);
-        must(graph_differentiate(g, loss, NO_VALUE, NULL));
+        assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
         const optimizer_attr sgd = {.kind = OPTIMIZER_SGD, .loss = loss};
         if (has_optimizer)
-            must(op_optimizer(g, "optimizer", &sgd));
+            assert_ok(op_optimizer(g, "optimizer", &sgd));
         assert_int_equal(count_packed_once(g), has_optimizer ? 1 : 2);
         graph_free(g);
     }

@@ -7,9 +7,6 @@
 #include "graph/op_cases.h"
 #include "graph/reference_backend.h"
 
-#include <math.h>
-#include <stdlib.h>
-
 #define NHWC(n, h, w, c) shape_of(4, (int64_t)(n), (int64_t)(h), (int64_t)(w), (int64_t)(c))
 
 /* A case as a program on the reference. */
@@ -21,11 +18,11 @@ typedef struct {
 
 static void bound_case_open(bound_case *o, const op_case *oc, dtype type, case_mode mode, reference_precision precision)
 {
-    must(case_graph_build(&o->c, oc, type, mode));
-    must(reference_backend_create(&o->b, precision));
+    assert_ok(case_graph_build(&o->c, oc, type, mode));
+    assert_ok(reference_backend_create(&o->b, precision));
     graph *g = o->c.g;
     o->c.g = NULL;
-    must(program_create(&o->p, g, o->b, &o->c.params));
+    assert_ok(program_create(&o->p, g, o->b, &o->c.params));
     case_graph_fill(&o->c, o->p, 1);
 }
 
@@ -54,8 +51,8 @@ static bool compare_with_exact(const op_case *oc, dtype type, case_mode mode, to
     bound_case stored = {0}, exact = {0};
     bound_case_open(&stored, oc, type, mode, REFERENCE_STORED);
     bound_case_open(&exact, oc, type, mode, REFERENCE_EXACT);
-    must(program_run_checked(stored.p));
-    must(program_run(exact.p));
+    assert_ok(program_run_checked(stored.p));
+    assert_ok(program_run(exact.p));
     const value_id wanted[] = {stored.c.y, stored.c.dx};
     bool is_same = true;
     for (int i = 0; i < 2; i++) {
@@ -121,14 +118,14 @@ static void run_checked__kernel_that_writes_elsewhere__is_named(void **state)
     (void)state;
     bound_case o = {0};
     bound_case_open(&o, case_named("batch_norm/add_relu"), DTYPE_F32, CASE_TRAINING, REFERENCE_STORED);
-    must(program_run_checked(o.p));
+    assert_ok(program_run_checked(o.p));
     const node_id n = find_node(o.p->g, "head.pool");
     const value_id needed = graph_find(o.p->g, "bn.3"); /* the mask, which backward will read */
     vandal v = {.inner = o.p->kernels[n], .victim = program_address(o.p, needed)};
     v.base = *v.inner;
     v.base.run = vandal_run;
     o.p->kernels[n] = &v.base;
-    must_fail(program_run_checked(o.p), MIEN_ERR_INTERNAL, "head.pool (reference): spoiled bn.3");
+    assert_failure(program_run_checked(o.p), MIEN_ERR_INTERNAL, "head.pool (reference): spoiled bn.3");
     o.p->kernels[n] = v.inner;
     bound_case_close(&o);
 }
@@ -140,11 +137,11 @@ static void run__after_the_first__allocates_nothing(void **state)
     bound_case_open(&o, case_named("conv2d/batch_norm_add_relu"), DTYPE_F32, CASE_TRAINING, REFERENCE_STORED);
     program_profile(o.p, true);
     for (int i = 0; i < 2; i++)
-        must(program_run(o.p));
+        assert_ok(program_run(o.p));
     const int64_t before = mem_count();
     for (int i = 0; i < 8; i++)
-        must(program_run(o.p));
-    must(program_refresh(o.p));
+        assert_ok(program_run(o.p));
+    assert_ok(program_refresh(o.p));
     assert_int_equal(mem_count(), before);
     bound_case_close(&o);
 }
@@ -174,16 +171,16 @@ static void refresh__after_parameters_changed__computes_constants_again(void **s
     const value_id x = new_input(g, "x", shape_of(1, 4L)), w = new_param(g, "w", shape_of(1, 4L), false);
     const value_id y = new_add(g, "y", x, new_activation(g, "relu", w, ACT_RELU));
     graph_mark_output(g, y);
-    must(reference_backend_create(&b, REFERENCE_STORED));
-    must(program_create(&p, g, b, &params));
+    assert_ok(reference_backend_create(&b, REFERENCE_STORED));
+    assert_ok(program_create(&p, g, b, &params));
     const float *got = program_data(p, y);
-    must(program_run(p));
+    assert_ok(program_run(p));
     assert_true(got[0] == 1 && got[2] == 3 && got[3] == 0); /* inputs begin as 0 */
     values[2] = 30;
-    must(program_run(p));
+    assert_ok(program_run(p));
     assert_true(got[2] == 3);
-    must(program_refresh(p));
-    must(program_run(p));
+    assert_ok(program_refresh(p));
+    assert_ok(program_run(p));
     assert_true(got[2] == 30);
     assert_int_equal(program_timing_count(p), 1);
     program_free(p);
@@ -198,7 +195,7 @@ static void profile__of_runs__times_every_node(void **state)
     assert_true(program_timing_at(o.p, 0).seconds == 0);
     program_profile(o.p, true);
     for (int i = 0; i < PROFILE_RUNS + 3; i++)
-        must(program_run(o.p));
+        assert_ok(program_run(o.p));
     program_profile(o.p, false);
     int backward = 0;
     for (int i = 0; i < program_timing_count(o.p); i++) {
@@ -227,9 +224,9 @@ static void print__of_a_program__tells_kernels_and_rooms(void **state)
     const value_id x = new_input(g, "x", shape_of(1, 4L)), w = new_param(g, "w", shape_of(1, 4L), false);
     const value_id y = new_add(g, "y", x, new_activation(g, "relu", w, ACT_RELU));
     graph_mark_output(g, new_activation(g, "z", y, ACT_SILU));
-    must(reference_backend_create(&b, REFERENCE_STORED));
-    must(program_create(&p, g, b, &params));
-    must(program_print(p, &text));
+    assert_ok(reference_backend_create(&b, REFERENCE_STORED));
+    assert_ok(program_create(&p, g, b, &params));
+    assert_ok(program_print(p, &text));
     static const char wanted[] =
         "at refresh, 1 nodes:\n"
         "   0 forward  relu = activation relu (w [4]) -> [4]\n"
@@ -264,27 +261,27 @@ static void create__what_does_not_fit__is_refused(void **state)
     backend *b = NULL;
     program *p = NULL;
     float values[8] = {0};
-    must(reference_backend_create(&b, REFERENCE_STORED));
+    assert_ok(reference_backend_create(&b, REFERENCE_STORED));
 
     graph *g = new_graph(false);
     value_id v = NO_VALUE;
-    must(graph_param(g, &v, "w", shape_of(1, 4L), 6, false));
-    must_fail(program_create(&p, g, b, &(param_memory){.values = values, .count = 8}), MIEN_ERR_ARG,
-              "w: elements 6 to 10 (wanted within 8)");
+    assert_ok(graph_param(g, &v, "w", shape_of(1, 4L), 6, false));
+    assert_failure(program_create(&p, g, b, &(param_memory){.values = values, .count = 8}), MIEN_ERR_ARG,
+                   "w: elements 6 to 10 (wanted within 8)");
     assert_null(p);
 
     g = new_graph(true);
     const value_id x = new_input(g, "x", NHWC(1, 1, 1, 2));
     const value_id loss = new_loss(g, x);
-    must(graph_differentiate(g, loss, NO_VALUE, NULL));
-    must_fail(program_create(&p, g, b, &(param_memory){.values = values, .count = 8}), MIEN_ERR_ARG,
-              "fc.weight.grad: the parameters have no gradient arena");
+    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_failure(program_create(&p, g, b, &(param_memory){.values = values, .count = 8}), MIEN_ERR_ARG,
+                   "fc.weight.grad: the parameters have no gradient arena");
 
     g = new_graph(false);
     node_id n = NO_NODE;
-    must(graph_add(g, &n, &odd_def, "strange", NULL, 0, NULL, 0));
-    must_fail(program_create(&p, g, b, &(param_memory){.values = values, .count = 8}), MIEN_ERR_UNSUPPORTED,
-              "strange: the reference has no odd");
+    assert_ok(graph_add(g, &n, &odd_def, "strange", NULL, 0, NULL, 0));
+    assert_failure(program_create(&p, g, b, &(param_memory){.values = values, .count = 8}), MIEN_ERR_UNSUPPORTED,
+                   "strange: the reference has no odd");
     b->free(b);
 }
 
@@ -302,11 +299,11 @@ static void run__kernel_that_fails__is_named(void **state)
     kernel *k = o.p->kernels[find_node(o.p->g, "y")];
     mien_status (*run)(kernel *) = k->run;
     k->run = fail_to_run;
-    must_fail(program_run(o.p), MIEN_ERR_DEVICE, "y: the device is on fire");
+    assert_failure(program_run(o.p), MIEN_ERR_DEVICE, "y: the device is on fire");
     program_profile(o.p, true);
-    must_fail(program_run(o.p), MIEN_ERR_DEVICE, "y: the device is on fire");
+    assert_failure(program_run(o.p), MIEN_ERR_DEVICE, "y: the device is on fire");
     k->run = run;
-    must(program_run(o.p));
+    assert_ok(program_run(o.p));
     bound_case_close(&o);
 }
 
