@@ -4,7 +4,7 @@
 
 #define IRIS_SINE 0.455f /* sine of the iris's half angle seen from the eyeball's middle */
 
-vec3 eye_shade(const scene *s, const surface *at, int side)
+static vec3 eye_shade(const scene *s, const surface *at, int side)
 {
     const person *who = s->who;
     vec3 axis = v3_unit(v3_sub(at->rest, s->h->eye_middle[side])); /* turns with the mesh: gaze is in the mesh */
@@ -42,6 +42,16 @@ vec3 eye_shade(const scene *s, const surface *at, int side)
     return v3_madd(out, gloss(s, &wet, ball, 4, 0), 0.05f);
 }
 
+vec3 eye_left_shade(const scene *s, const surface *at)
+{
+    return eye_shade(s, at, 0);
+}
+
+vec3 eye_right_shade(const scene *s, const surface *at)
+{
+    return eye_shade(s, at, 1);
+}
+
 /* Light fades with the way into the mouth. */
 static float mouth_light(const scene *s, vec3 rest, float reach)
 {
@@ -53,7 +63,7 @@ vec3 teeth_shade(const scene *s, const surface *at)
 {
     float gap = bump((fabsf(fmodf(fabsf(at->rest.x) + 0.045f, 0.09f) - 0.045f) - 0.045f) / 0.007f);
     float root = smooth_step(6.70f, 6.78f, at->rest.y) + smooth_step(6.54f, 6.47f, at->rest.y); /* gums */
-    vec3 enamel = v3(0.62f, 0.58f, 0.47f);
+    vec3 enamel = v3_scale(v3(0.62f, 0.58f, 0.47f), 1 - 0.45f * s->who->tone);                  /* as the eye's white */
     vec3 c = v3_mix(v3_scale(enamel, 1 - 0.35f * gap), v3(0.40f, 0.12f, 0.11f), clamp01(root));
     vec3 around =
         v3_add(v3_scale(s->how->key, 0.45f), s->how->sky); /* lips that part let in more than the baked shade knows */

@@ -210,7 +210,7 @@ static void draw_features(person *p, rng *r)
     p->lip_makeup = is_woman && rng_below(r, 5) < 2 ? rng_range(r, 0.3f, 0.75f) : 0;
     static const uint8_t tints[][3] = {{168, 44, 52}, {186, 84, 88}, {150, 62, 58}, {196, 92, 104}, {120, 40, 52}};
     static const float even[] = {1, 1, 1, 1, 1};
-    p->lip_tint = v3_scale(pick(r, tints, even, 5), 1 - 0.35f * p->tone);
+    p->lip_tint = v3_scale(pick(r, tints, even, 5), 1 - 0.72f * p->tone);
     p->lash = is_woman ? rng_range(r, 0.7f, 1.0f) : rng_range(r, 0.45f, 0.7f);
 
     p->brow_height = 0.012f * rng_normal(r) + (is_woman ? 0.012f : -0.006f);

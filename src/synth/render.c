@@ -212,27 +212,11 @@ static surface surface_at(const renderer *r, const uint32_t *c, const float b[3]
     return at;
 }
 
-static vec3 shade(const scene *s, const surface *at, material m)
-{
-    switch (m) {
-    case MATERIAL_SKIN:
-        return skin_shade(s, at);
-    case MATERIAL_EYE_LEFT:
-        return eye_shade(s, at, 0);
-    case MATERIAL_EYE_RIGHT:
-        return eye_shade(s, at, 1);
-    case MATERIAL_TEETH:
-        return teeth_shade(s, at);
-    case MATERIAL_TONGUE:
-        return tongue_shade(s, at);
-    case MATERIAL_CLOTH:
-        return cloth_shade(s, at);
-    case MATERIAL_MOUTH:
-    case MATERIAL_COUNT:
-        break;
-    }
-    return mouth_shade(s, at);
-}
+static vec3 (*const shaders[MATERIAL_COUNT])(const scene *s, const surface *at) = {
+    [MATERIAL_SKIN] = skin_shade,           [MATERIAL_MOUTH] = mouth_shade, [MATERIAL_EYE_LEFT] = eye_left_shade,
+    [MATERIAL_EYE_RIGHT] = eye_right_shade, [MATERIAL_TEETH] = teeth_shade, [MATERIAL_TONGUE] = tongue_shade,
+    [MATERIAL_CLOTH] = cloth_shade,
+};
 
 /* Twice the screen area of a, b, p: the barycentric weight of the third corner, times the triangle's own. */
 static float cross_2d(vec3 a, vec3 b, float x, float y)
@@ -254,7 +238,7 @@ static void shade_samples(renderer *r, const scene *s)
             float b[3] = {clamp01(cross_2d(p1, p2, px, py) / area), clamp01(cross_2d(p2, p0, px, py) / area), 0};
             b[2] = 1 - b[0] - b[1];
             surface at = surface_at(r, c, b);
-            r->colour[i] = shade(s, &at, r->h->quad_material[r->id[i] / 2]);
+            r->colour[i] = shaders[r->h->quad_material[r->id[i] / 2]](s, &at);
         }
 }
 
@@ -291,14 +275,13 @@ static inline void hair_sample(void *context, const raster_sample *q)
     vec3 colour = hair_shade(t->s, &at, &cover);
     if (cover <= 0.02f)
         return;
-    t->r->colour[i] =
-        t->r->id[i] == RASTER_NOTHING && cover < 0.5f ? t->r->colour[i] : v3_mix(t->r->colour[i], colour, cover);
-    if (cover > 0.5f) {
+    bool is_background = t->r->id[i] == RASTER_NOTHING;
+    if (is_background && cover < 0.5f) /* too thin to stand before the background, which is painted last */
+        return;
+    t->r->colour[i] = is_background ? colour : v3_mix(t->r->colour[i], colour, cover);
+    if (cover >= 0.5f) {
         t->r->depth[i] = q->z;
-        if (t->r->id[i] == RASTER_NOTHING) {
-            t->r->id[i] = 0;
-            t->r->colour[i] = colour;
-        }
+        t->r->id[i] = 0;
     }
 }
 

@@ -43,7 +43,8 @@ void creases_find(creases *out, const float *units, const person *who);
 /* The skin's colour at a vertex: what changes slowly over the face. */
 vec3 skin_tint(const head *h, int vertex, const person *who);
 vec3 skin_shade(const scene *s, const surface *at);
-vec3 eye_shade(const scene *s, const surface *at, int side);
+vec3 eye_left_shade(const scene *s, const surface *at);
+vec3 eye_right_shade(const scene *s, const surface *at);
 vec3 teeth_shade(const scene *s, const surface *at);
 vec3 mouth_shade(const scene *s, const surface *at);
 vec3 tongue_shade(const scene *s, const surface *at);

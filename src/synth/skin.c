@@ -142,7 +142,7 @@ static float brow_cover(const person *who, vec3 p)
     float x = fabsf(p.x);
     if (p.z < 1.0f || x < 0.04f || x > 0.56f || p.y < 7.3f || p.y > 7.72f)
         return 0;
-    float u = (x - 0.075f) / 0.425f; /* 0 at the nose .. 1 outside */
+    float u = (x - 0.092f) / 0.408f; /* 0 at the nose .. 1 outside */
     float rise = 0.036f * (1 + who->brow_arch), peak = 0.62f;
     float arc = u < peak ? rise * sinf(1.5708f * u / peak)
                          : rise - (0.062f + 0.02f * who->brow_arch) * (u - peak) * (u - peak) / 0.1444f;

@@ -175,8 +175,8 @@ static mien_status draw_faces(run_state *run)
     int64_t count = run->options->count;
     int threads = run->options->threads > 0 ? run->options->threads : thread_cores();
     int chunk = tasks[run->options->task].count; /* one person's faces in a row */
-    (void)threads;
-    (void)chunk;
+    if (threads > (count + chunk - 1) / chunk)
+        threads = (int)((count + chunk - 1) / chunk);
 #pragma omp parallel num_threads(threads)
     {
         worker w;
