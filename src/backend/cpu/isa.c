@@ -19,7 +19,7 @@ static const struct {
 /* Decided once: oneDNN takes its limit before its first use and never again. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct {
-    isa machine, chosen;
+    isa chosen;
     mien_status status;
     char text[256];
 } decision;
@@ -34,47 +34,46 @@ bool isa_computes_bf16(isa i)
     return i >= ISA_AVX512_BF16;
 }
 
-/* AMX tiles must be granted by the kernel, which cpuid does not tell; oneDNN asks for them and lowers its own level
- * where they are refused. */
-static isa machine_isa(void)
+/* All but AMX, by cpuid. */
+static isa vector_isa(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    unsigned level = dnnl_get_effective_cpu_isa();
-    if (has_avx512 && (level & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx)
-        return ISA_AMX;
-    if (has_avx512 && __builtin_cpu_supports("avx512bf16"))
-        return ISA_AVX512_BF16;
-    if (has_avx512)
-        return ISA_AVX512;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+        return __builtin_cpu_supports("avx512bf16") ? ISA_AVX512_BF16 : ISA_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return ISA_AVX2;
 #endif
     return ISA_PLAIN;
 }
 
+/* AMX tiles must be granted by the kernel, which cpuid does not tell: oneDNN asks for them, and lowers its own level
+ * where they are refused. Asking counts as its first use, after which it takes no limit. */
+static bool has_amx(void)
+{
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
+}
+
 static mien_status choose(void)
 {
-    decision.machine = machine_isa();
-    decision.chosen = decision.machine;
     const char *wish = getenv("MIEN_ISA");
-    if (!wish || !*wish)
-        return MIEN_OK;
-    isa limit = ISA_PLAIN;
-    while (limit < ISA_COUNT && strcmp(wish, isas[limit].name) != 0)
+    bool is_limited = wish && *wish;
+    isa limit = is_limited ? ISA_PLAIN : ISA_AMX;
+    while (is_limited && limit < ISA_COUNT && strcmp(wish, isas[limit].name) != 0)
         limit++;
     if (limit == ISA_COUNT)
         return mien_fail(MIEN_ERR_UNSUPPORTED,
                          "MIEN_ISA: unknown instruction set (found %s, wanted plain, avx2, avx512, avx512_bf16 or amx)",
                          wish);
-    if (limit > decision.machine)
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "MIEN_ISA: this machine has no %s (found %s)", wish,
-                         isas[decision.machine].name);
-    decision.chosen = limit;
-    if (dnnl_set_max_cpu_isa(isas[limit].limit) != dnnl_success)
+    isa machine = vector_isa();
+    if (is_limited && limit <= machine && dnnl_set_max_cpu_isa(isas[limit].limit) != dnnl_success)
         return mien_fail(MIEN_ERR_INTERNAL, "MIEN_ISA: oneDNN was in use before its limit was set");
+    if (limit == ISA_AMX && machine == ISA_AVX512_BF16 && has_amx())
+        machine = ISA_AMX;
+    if (is_limited && limit > machine)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "MIEN_ISA: this machine has no %s (found %s)", wish, isas[machine].name);
+    decision.chosen = is_limited ? limit : machine;
     return MIEN_OK;
 }
 
@@ -94,10 +93,4 @@ mien_status isa_get(isa *out)
     }
     *out = decision.chosen;
     return MIEN_OK;
-}
-
-isa isa_of_machine(void)
-{
-    (void)pthread_once(&once, decide);
-    return decision.machine;
 }

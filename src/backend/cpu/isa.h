@@ -14,6 +14,5 @@ typedef enum { ISA_PLAIN, ISA_AVX2, ISA_AVX512, ISA_AVX512_BF16, ISA_AMX, ISA_CO
 MIEN_MUST_USE mien_status isa_get(isa *out);
 const char *isa_name(isa i);   /* "avx512_bf16" */
 bool isa_computes_bf16(isa i); /* products of bf16 with f32 sums */
-isa isa_of_machine(void);      /* the best one here, whatever MIEN_ISA says */
 
 #endif
