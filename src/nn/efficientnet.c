@@ -76,6 +76,8 @@ value_id efficientnet_b0_features(net *n, value_id x)
 value_id efficientnet_b0_head(net *n, value_id features, int classes)
 {
     features = net_dropout(n, "classifier.0", features, 0.2f, false);
-    float bound = 1.0f / sqrtf((float)classes);
-    return net_linear(n, "classifier.1", features, (linear_spec){classes, bound, 0, 2, true});
+    /* torch.nn.Linear's default, as whoever replaces torchvision's head gets it. Torchvision's own, uniform within
+     * 1/sqrt(classes), starts six classes at logits of +-8 and takes epochs to come back from them. */
+    float bound = 1.0f / sqrtf(1280.0f);
+    return net_linear(n, "classifier.1", features, (linear_spec){classes, bound, bound, 2, true});
 }
