@@ -174,7 +174,10 @@ static mien_status train(run_state *run)
     TRY(settle_precision(run));
     TRY(material_open(&run->material, run->recipe, o->data, o->validation));
     TRY(settle_data(run));
-    TRY(settle_normalisation(run));
+    mien_status st = settle_normalisation(run);
+    if (st == MIEN_ERR_CANCELLED)
+        return mien_fail(st, "%s: interrupted before the first step (--resume starts it again)", o->out);
+    TRY(st);
     TRY(run_folder_begin(&run->folder, run->recipe));
     TRY(open_log(run));
     if (run_log_is_empty(run->log))
