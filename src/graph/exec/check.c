@@ -25,19 +25,22 @@ static uint64_t checksum(const void *bytes, size_t count)
 static bool is_live(const program *p, value_id v, int position)
 {
     const value_plan *at = &p->plan.values[v];
-    if (graph_value_at(p->g, v)->kind == VALUE_PARAM || at->place == PLACE_KEPT || at->place == PLACE_CONSTANT)
-        return true;
-    return at->place == PLACE_REUSED && at->first < position && at->last >= position;
+    if (at->place == PLACE_REUSED)
+        return at->first < position && at->last >= position;
+    return graph_value_at(p->g, v)->kind != VALUE_TENSOR || at->place == PLACE_CONSTANT;
 }
 
-/* Whether the node may change v: its in-place input, the parameters it moves, the step parameters. */
+/* Whether the node may change v: gradients it writes, its in-place input, parameters and step parameters it moves. */
 static bool may_change(const program *p, const graph_node *node, value_id v)
 {
     const graph_value *value = graph_value_at(p->g, v);
-    if (value->kind == VALUE_STEP || (value->kind == VALUE_PARAM && node->op == &op_optimizer_def))
-        return value->is_mutated || node->op == &op_optimizer_def;
+    if (node->op == &op_optimizer_def)
+        return value->kind == VALUE_STEP || (value->kind == VALUE_PARAM && value->is_mutated);
+    for (int i = 0; i < node->output_count; i++)
+        if (node->outputs[i] == v)
+            return true;
     for (int i = 0; i < node->input_count; i++)
-        if (node->inputs[i] == v && value->is_mutated)
+        if (node->inputs[i] == v && value->is_mutated && !value->requires_grad) /* running statistics */
             return true;
     return node->output_count > 0 && node->outputs[0] != NO_VALUE && p->plan.values[node->outputs[0]].shares == v;
 }
@@ -54,23 +57,33 @@ static void spoil_outputs(const program *p, node_id n)
         memset(p->ios[n].scratch, 0xff, p->kernels[n]->scratch_bytes);
 }
 
-static mien_status run_watched(program *p, int position, uint64_t *sums)
+/* Sums of what is live after `position` (-1: before the run), against `sums` where a value was live before too. */
+static mien_status compare_sums(const program *p, int position, uint64_t *sums)
 {
-    const node_id n = p->plan.run[position];
-    const graph_node *node = graph_node_at(p->g, n);
-    const int value_count = graph_value_count(p->g);
-    spoil_outputs(p, n);
-    for (value_id v = 0; v < value_count; v++)
-        if (is_live(p, v, position))
-            sums[v] = checksum(program_address(p, v), p->plan.values[v].bytes);
-    mien_status st = p->kernels[n]->run(p->kernels[n]);
-    if (st != MIEN_OK)
-        return mien_fail_in(st, "%s", node->name);
-    for (value_id v = 0; v < value_count; v++)
-        if (is_live(p, v, position) && !may_change(p, node, v) &&
-            sums[v] != checksum(program_address(p, v), p->plan.values[v].bytes))
-            return mien_fail(MIEN_ERR_INTERNAL, "%s (%s): spoiled %s", node->name, p->kernels[n]->implementation,
-                             graph_value_at(p->g, v)->name);
+    const graph_node *node = position < 0 ? NULL : graph_node_at(p->g, p->plan.run[position]);
+    for (value_id v = 0; v < graph_value_count(p->g); v++) {
+        if (!is_live(p, v, position + 1) && !is_live(p, v, position))
+            continue;
+        const uint64_t sum = checksum(program_address(p, v), p->plan.values[v].bytes);
+        if (node && is_live(p, v, position) && !may_change(p, node, v) && sums[v] != sum)
+            return mien_fail(MIEN_ERR_INTERNAL, "%s (%s): spoiled %s", node->name,
+                             p->kernels[p->plan.run[position]]->implementation, graph_value_at(p->g, v)->name);
+        sums[v] = sum;
+    }
+    return MIEN_OK;
+}
+
+static mien_status run_watched(program *p, uint64_t *sums)
+{
+    TRY(compare_sums(p, -1, sums));
+    for (int i = 0; i < p->plan.run_count; i++) {
+        const node_id n = p->plan.run[i];
+        spoil_outputs(p, n);
+        mien_status st = p->kernels[n]->run(p->kernels[n]);
+        if (st != MIEN_OK)
+            return mien_fail_in(st, "%s", graph_node_at(p->g, n)->name);
+        TRY(compare_sums(p, i, sums));
+    }
     return MIEN_OK;
 }
 
@@ -78,9 +91,7 @@ mien_status program_run_checked(program *p)
 {
     uint64_t *sums = NULL;
     TRY(mem_alloc(&sums, graph_value_count(p->g)));
-    mien_status st = MIEN_OK;
-    for (int i = 0; i < p->plan.run_count && st == MIEN_OK; i++)
-        st = run_watched(p, i, sums);
+    mien_status st = run_watched(p, sums);
     mem_free(sums);
     return st;
 }

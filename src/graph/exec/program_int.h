@@ -24,9 +24,9 @@ struct program {
 /* Where a value's bytes are; NULL for NO_VALUE. */
 void *program_address(const program *p, value_id v);
 /* One run, each node watched: before it, its outputs (but those in place) and scratch are filled with 0xff bytes; after
- * it, nothing may have changed but its outputs, its scratch, parameters' gradients it writes, and, for nodes that write
- * parameters (batch_norm, optimizer), those. MIEN_ERR_INTERNAL names the node and the value that it spoiled. For tests:
- * slow. */
+ * it, nothing may have changed but its outputs, its in-place input, and parameters that it moves (running statistics,
+ * the optimizer's). MIEN_ERR_INTERNAL names the node and the value that it spoiled. For tests: it reads all that is
+ * alive after every node. */
 MIEN_MUST_USE mien_status program_run_checked(program *p);
 
 #endif
