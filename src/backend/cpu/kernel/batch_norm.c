@@ -122,7 +122,7 @@ INLINE void apply_vec(const batch_norm_args *a, const norm_plan *p, int64_t at, 
     if (act == ACT_RELU)
         z = vec_relu(z);
     else if (act == ACT_SILU)
-        z *= vec_sigmoid(z);
+        z *= vec_sigmoid(z, is_bf16);
     vec_store_upto(a->y, at, n, z, is_bf16);
 }
 

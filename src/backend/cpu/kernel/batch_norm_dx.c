@@ -44,7 +44,7 @@ INLINE vf dz_vec(const batch_norm_dx_args *a, const grad_plan *p, int64_t at, in
         vf z = *d * vec_load_f32(p->scale + j) + vec_load_f32(p->shift + j);
         if (has_residual)
             z += vec_load_upto(a->residual, at, n, is_bf16);
-        vf s = vec_sigmoid(z);
+        vf s = vec_sigmoid(z, is_bf16);
         return dy * (s * (1.0f + z * (1.0f - s)));
     }
     return dy;

@@ -13,9 +13,12 @@ enum { MAX_TAPS = 5, TILE = 7, SMALL_TILE = 4 }; /* 7 divides the rows of a 224-
 /* What a run of outputs gathers from. */
 typedef struct {
     const void *src;
-    int64_t row[MAX_TAPS];       /* element offset of column 0 of each source row */
-    int tap[MAX_TAPS][MAX_TAPS]; /* the weight that source row r and tap k multiply by */
+    int64_t row[MAX_TAPS];     /* element offset of column 0 of each source row */
+    int64_t weights[MAX_TAPS]; /* element offset in w of what tap 0 of that row multiplies by */
+    int64_t weight_step;       /* elements from there to the next tap's */
     int rows;
+    int64_t ahead;   /* element offset of column 0 of the source row that the next line meets first */
+    int ahead_rows;  /* rows from there to fetch meanwhile */
     int64_t columns; /* of the source */
     int64_t first;   /* source column that tap 0 of the row's output 0 meets (may be outside) */
     int64_t count;   /* outputs of the row */
@@ -25,21 +28,40 @@ typedef struct {
     const float *w, *bias;
     int64_t c;
     activation_kind act;
+    bool has_finish; /* bias, residual or activation */
 } line;
 
-INLINE vf finish(const line *l, vf v, int64_t at, int64_t ch, bool is_bf16)
+/* What follows the sums, where anything does: rare in training, so kept out of the walk. */
+static __attribute__((noinline)) void finish(const line *l, vf *sum, int64_t o, int64_t ch, int tile, bool is_bf16)
 {
-    if (l->bias)
-        v += vec_load_f32(l->bias + ch);
-    if (l->residual)
-        v += vec_load(l->residual, at, is_bf16);
-    if (l->act == ACT_RELU)
-        return vec_relu(v);
-    if (l->act == ACT_SILU)
-        return v * vec_sigmoid(v);
-    if (l->act == ACT_SIGMOID)
-        return vec_sigmoid(v);
-    return v;
+    for (int t = 0; t < tile; t++) {
+        int64_t at = l->at + (o + t) * l->step + ch;
+        vf v = sum[t];
+        if (l->bias)
+            v += vec_load_f32(l->bias + ch);
+        if (l->residual)
+            v += vec_load(l->residual, at, is_bf16);
+        if (l->act == ACT_RELU)
+            v = vec_relu(v);
+        else if (l->act == ACT_SILU)
+            v *= vec_sigmoid(v, is_bf16);
+        else if (l->act == ACT_SIGMOID)
+            v = vec_sigmoid(v, is_bf16);
+        vec_store(l->dst, at, v, is_bf16);
+    }
+}
+
+/* What the next line of outputs will read below this tile: its order is too scattered for the processor to foresee. */
+INLINE void fetch_ahead(const line *l, int64_t first, int64_t columns, bool is_bf16)
+{
+    const char *src = l->src;
+    int64_t element = is_bf16 ? 2 : 4, from = first < 0 ? 0 : first;
+    int64_t to = first + columns < l->columns ? first + columns : l->columns;
+    for (int r = 0; r < l->ahead_rows; r++) {
+        int64_t row = l->ahead + r * l->columns * l->c;
+        for (int64_t at = (row + from * l->c) * element; at < (row + to * l->c) * element; at += 64)
+            __builtin_prefetch(src + at);
+    }
 }
 
 /* Outputs [o, o + tile) of the line, channels [ch, ch + VEC_LANES). is_inside: no source column is outside. */
@@ -52,7 +74,7 @@ INLINE void tile_vec(const line *l, int64_t o, int64_t ch, const int taps, const
         vf w[MAX_TAPS];
 #pragma GCC unroll 5
         for (int k = 0; k < taps; k++)
-            w[k] = vec_load_f32(l->w + l->tap[r][k] * l->c + ch);
+            w[k] = vec_load_f32(l->w + l->weights[r] + k * l->weight_step + ch);
         int64_t at = l->row[r] + first * l->c + ch;
 #pragma GCC unroll 17
         for (int i = 0; i < (tile - 1) * stride + taps; i++) {
@@ -65,11 +87,17 @@ INLINE void tile_vec(const line *l, int64_t o, int64_t ch, const int taps, const
                     sum[(i - k) / stride] += x * w[k];
         }
     }
+    if (l->has_finish) {
+        vf copy[TILE]; /* sum itself must have no address, or it would not stay in registers */
 #pragma GCC unroll 7
-    for (int t = 0; t < tile; t++) {
-        int64_t at = l->at + (o + t) * l->step + ch;
-        vec_store(l->dst, at, finish(l, sum[t], at, ch, is_bf16), is_bf16);
+        for (int t = 0; t < tile; t++)
+            copy[t] = sum[t];
+        finish(l, copy, o, ch, tile, is_bf16);
+        return;
     }
+#pragma GCC unroll 7
+    for (int t = 0; t < tile; t++)
+        vec_store(l->dst, l->at + (o + t) * l->step + ch, sum[t], is_bf16);
 }
 
 /* All channels of a tile; the last vector overlaps the one before where it must. */
@@ -77,6 +105,7 @@ INLINE void tile_all(const line *l, int64_t o, const int taps, const int stride,
 {
     int64_t first = l->first + o * stride;
     bool is_inside = first >= 0 && first + (tile - 1) * stride + taps <= l->columns;
+    fetch_ahead(l, first, tile * stride, is_bf16);
     if (tile == TILE && is_inside) {
         for (int64_t ch = 0; ch < l->c; ch += VEC_LANES)
             tile_vec(l, o, ch + VEC_LANES <= l->c ? ch : l->c - VEC_LANES, taps, stride, tile, true, is_bf16);
@@ -142,16 +171,19 @@ static void forward_row(const depthwise_args *a, int64_t i, int64_t oy)
               .w = a->w,
               .bias = a->bias,
               .c = a->c,
-              .act = a->act};
+              .act = a->act,
+              .weight_step = a->c};
+    l.has_finish = a->bias || a->residual || a->act != ACT_NONE;
     for (int k = 0; k < taps; k++) {
         int64_t iy = oy * stride - a->pad[0] + k;
         if (iy < 0 || iy >= a->h)
             continue;
         l.row[l.rows] = (i * a->h + iy) * a->width * a->c;
-        for (int m = 0; m < taps; m++)
-            l.tap[l.rows][m] = k * taps + m;
-        l.rows++;
+        l.weights[l.rows++] = k * taps * a->c;
     }
+    int64_t next = oy * stride - a->pad[0] + taps;
+    l.ahead = (i * a->h + next) * a->width * a->c;
+    l.ahead_rows = next + stride <= a->h ? stride : 0;
     line_run(&l, taps, stride, a->is_bf16);
 }
 
@@ -215,16 +247,18 @@ static void backward_phase(const depthwise_args *a, int64_t i, int64_t iy, int p
               .step = stride * a->c,
               .w = a->w,
               .c = a->c};
+    l.weight_step = -stride * a->c;
     l.first = (phase + a->pad[1] - x_tap) / stride - (x_taps - 1);
     for (int k = y_tap; k < taps; k += stride) {
         int64_t oy = (iy + a->pad[0] - k) / stride;
         if (iy + a->pad[0] < k || oy >= a->oh)
             continue;
         l.row[l.rows] = (i * a->oh + oy) * a->ow * a->c;
-        for (int m = 0; m < x_taps; m++)
-            l.tap[l.rows][m] = k * taps + x_tap + stride * (x_taps - 1 - m);
-        l.rows++;
+        l.weights[l.rows++] = (k * taps + x_tap + stride * (x_taps - 1)) * a->c;
     }
+    int64_t next = (iy + a->pad[0]) / stride + 1;
+    l.ahead = (i * a->oh + next) * a->ow * a->c;
+    l.ahead_rows = phase == 0 && (iy + a->pad[0]) % stride == 0 && next < a->oh;
     line_run(&l, x_taps, 1, a->is_bf16);
 }
 

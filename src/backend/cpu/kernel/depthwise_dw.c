@@ -78,6 +78,20 @@ static void row_plain(const depthwise_args *a, float *sums, int64_t i, int64_t o
     }
 }
 
+/* The next row of dy and the input rows that come with it, as far as this tile reaches (see depthwise.c). */
+INLINE void fetch_ahead(const depthwise_args *a, const dy_tile *t, int64_t width, int stride, bool is_bf16)
+{
+    int64_t element = is_bf16 ? 2 : 4, below = t->iy + a->kernel[0], ix = t->ix < 0 ? 0 : t->ix;
+    const char *dy = (const char *)a->y + (t->dy_at + a->ow * a->c) * element;
+    for (int64_t at = 0; at < width * a->c * element; at += 64)
+        __builtin_prefetch(dy + at);
+    for (int r = 0; r < stride && below + r < a->h; r++) {
+        const char *x = (const char *)a->x + (t->image + ((below + r) * a->width + ix) * a->c) * element;
+        for (int64_t at = 0; at < width * stride * a->c * element; at += 64)
+            __builtin_prefetch(x + at);
+    }
+}
+
 INLINE void row_walk(const depthwise_args *a, float *sums, int64_t i, int64_t oy, const int taps, const int stride,
                      bool is_bf16)
 {
@@ -92,6 +106,7 @@ INLINE void row_walk(const depthwise_args *a, float *sums, int64_t i, int64_t oy
         t.dy_at = ((i * a->oh + oy) * a->ow + first) * a->c;
         t.iy = oy * stride - a->pad[0];
         t.ix = first * stride - a->pad[1];
+        fetch_ahead(a, &t, width, stride, is_bf16);
         if (width == TILE)
             tile_all(a, &t, sums, taps, stride, TILE, is_bf16);
         else if (width == SMALL_TILE)

@@ -19,15 +19,15 @@ INLINE vf gelu_slope(vf x)
     return y;
 }
 
-INLINE vf activate(vf x, activation_kind kind)
+INLINE vf activate(vf x, activation_kind kind, bool is_bf16)
 {
     switch (kind) {
     case ACT_RELU:
         return vec_relu(x);
     case ACT_SILU:
-        return x * vec_sigmoid(x);
+        return x * vec_sigmoid(x, is_bf16);
     case ACT_SIGMOID:
-        return vec_sigmoid(x);
+        return vec_sigmoid(x, is_bf16);
     case ACT_GELU:
         return gelu(x);
     default:
@@ -35,17 +35,17 @@ INLINE vf activate(vf x, activation_kind kind)
     }
 }
 
-INLINE vf slope(vf x, activation_kind kind)
+INLINE vf slope(vf x, activation_kind kind, bool is_bf16)
 {
     vf s;
     switch (kind) {
     case ACT_RELU:
         return vec_select_greater(x, vec_set(0), vec_set(1), vec_set(0));
     case ACT_SILU:
-        s = vec_sigmoid(x);
+        s = vec_sigmoid(x, is_bf16);
         return s * (1.0f + x * (1.0f - s));
     case ACT_SIGMOID:
-        s = vec_sigmoid(x);
+        s = vec_sigmoid(x, is_bf16);
         return s * (1.0f - s);
     case ACT_GELU:
         return gelu_slope(x);
@@ -62,11 +62,11 @@ INLINE void span(const pointwise_args *a, part mine, form f, activation_kind kin
         int n = mine.end - i < VEC_LANES ? (int)(mine.end - i) : VEC_LANES;
         vf v = vec_load_upto(a->a, i, n, is_bf16);
         if (f == FORM_ACTIVATION)
-            v = activate(v, kind);
+            v = activate(v, kind, is_bf16);
         else if (f == FORM_ADD)
             v += vec_load_upto(a->b, i, n, is_bf16);
         else
-            v *= slope(vec_load_upto(a->b, i, n, is_bf16), kind);
+            v *= slope(vec_load_upto(a->b, i, n, is_bf16), kind, is_bf16);
         vec_store_upto(a->y, i, n, v, is_bf16);
     }
 }
