@@ -20,9 +20,8 @@ struct op_def {
      * differentiable. */
     mien_status (*grad)(graph *g, node_id n, const value_id *out_grads, const bool *needs, value_id *in_grads);
     /* Output 0 may take the memory of this input where the input dies here and both are as large, in the same layout
-     * (graph_value.packed equal); -1 none. Kernels of
-     * such operators accept dst == src: activation, activation_dx, add, scale, scale_dx, dropout, softmax, batch_norm
-     * (y over x), batch_norm_dx (dx over dy). */
+     * (graph_value.packed equal); -1 none. Kernels of such operators accept dst == src: activation, activation_dx, add,
+     * scale, scale_dx, dropout, softmax, batch_norm (y over x), batch_norm_dx (dx over dy). */
     int inplace_input;
     /* Output 0 is a loss: its gradient is 1, which the gradient rule knows and no tensor holds. */
     bool is_loss;
@@ -170,8 +169,8 @@ MIEN_MUST_USE mien_status op_dropout(graph *g, value_id *y, const char *name, va
 MIEN_MUST_USE mien_status op_softmax(graph *g, value_id *y, const char *name, value_id x);
 /* PyTorch's cross_entropy(logits, labels, weight, label_smoothing, reduction="mean"); rows with label -1 are absent.
  * inputs logits [n, c] f32, labels i32 [n], class_weights f32 [c] input or NO_VALUE. outputs loss (scalar f32; 0 where
- * no row is present), probabilities [n, c] f32. Backward: cross_entropy_dx (probabilities, labels, class_weights) ->
- * dlogits. */
+ * no row is present), probabilities [n, c] f32. A label that is no class makes its row absent; refusing it is the
+ * caller's business. Backward: cross_entropy_dx (probabilities, labels, class_weights) -> dlogits. */
 typedef struct {
     float smoothing;
 } cross_entropy_attr;
@@ -180,10 +179,9 @@ MIEN_MUST_USE mien_status op_cross_entropy(graph *g, value_id *loss, value_id *p
 
 /* --- update ------------------------------------------------------------------------------------------------------- */
 /* One node that moves every trainable parameter that has a gradient: inputs are step, those VALUE_GRADs and, last, the
- * loss. The kernel walks `ranges` of
- * the arenas. Adam as torch.optim.Adam (weight decay added to the gradient), SGD as torch.optim.SGD (momentum, no
- * dampening, no Nesterov). lr and the step number come from step_params; a step whose loss or gradient is not finite
- * sets step.is_nonfinite and changes nothing. */
+ * loss. The kernel walks `ranges` of the arenas. Adam as torch.optim.Adam (weight decay added to the gradient), AdamW
+ * as torch.optim.AdamW, SGD as torch.optim.SGD (momentum, no dampening, no Nesterov). lr and the step number come from
+ * step_params; a step whose loss or gradient is not finite sets step.is_nonfinite and changes nothing. */
 typedef enum { OPTIMIZER_ADAM, OPTIMIZER_SGD, OPTIMIZER_ADAMW } optimizer_kind;
 typedef struct {
     size_t offset, count; /* elements of the arenas */
