@@ -1,8 +1,6 @@
 /* Operators whose work is too small, or too much a copy, for kernels of their own: softmax and the loss over a few
- * classes, concatenation, and random masks. */
+ * classes, concatenation. And dropout's arguments. */
 #include "backend/cpu/cpu_int.h"
-
-#include "base/rng.h"
 
 #include <math.h>
 #include <string.h>
@@ -206,58 +204,6 @@ mien_status slice_prepare(cpu_prepare *p, node_id n)
 }
 
 /* --- dropout ------------------------------------------------------------------------------------------------------ */
-typedef struct {
-    const void *x;
-    void *y;
-    const step_params *step;
-    int64_t samples, per_sample; /* a drop path keeps or drops a sample; dropout's samples are single elements */
-    float p;
-    uint32_t stream;
-    int threads;
-    bool is_per_sample, is_half;
-} dropout_args;
-
-/* What numbers 4 block .. 4 block + 3 of the stream multiply by. */
-static void factors(float out[4], const dropout_args *a, uint64_t block)
-{
-    rng r = rng_at(a->step->seed, a->step->step, a->stream, a->is_per_sample ? RNG_DROP_PATH : RNG_DROPOUT);
-    r.counter[0] = (uint32_t)block;
-    for (int i = 0; i < 4; i++)
-        out[i] = rng_float(&r) >= a->p ? 1 / (1 - a->p) : 0;
-}
-
-static float load(const dropout_args *a, int64_t i)
-{
-    return a->is_half ? bf16_to_f32(((const uint16_t *)a->x)[i]) : ((const float *)a->x)[i];
-}
-
-static void store(const dropout_args *a, int64_t i, float v)
-{
-    if (a->is_half)
-        ((uint16_t *)a->y)[i] = bf16_from_f32(v);
-    else
-        ((float *)a->y)[i] = v;
-}
-
-/* A dropped sample is written as zeros whatever x holds, as PyTorch's product with a mask would for finite numbers. */
-static void dropout(const void *args)
-{
-    const dropout_args *a = args;
-    int64_t count = a->samples * a->per_sample;
-    int parts = parts_for(a->is_per_sample ? count : 8 * count, a->threads);
-#pragma omp parallel for num_threads(parts) schedule(static)
-    for (int index = 0; index < parts; index++) {
-        part mine = part_of(a->samples, 4, parts, index);
-        for (int64_t s = mine.begin; s < mine.end; s += 4) {
-            float factor[4];
-            factors(factor, a, (uint64_t)s / 4);
-            for (int64_t k = s; k < s + 4 && k < mine.end; k++)
-                for (int64_t i = k * a->per_sample; i < (k + 1) * a->per_sample; i++)
-                    store(a, i, factor[k - s] == 0 ? 0 : load(a, i) * factor[k - s]);
-        }
-    }
-}
-
 mien_status dropout_prepare(cpu_prepare *p, node_id n)
 {
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(dropout_args, x)},
@@ -272,6 +218,6 @@ mien_status dropout_prepare(cpu_prepare *p, node_id n)
                          .stream = attr->stream,
                          .threads = p->b->threads,
                          .is_per_sample = attr->is_per_sample,
-                         .is_half = is_bf16(x)};
-    return prepare_own(p, n, dropout, &args, sizeof args, bindings, 3, 0);
+                         .is_bf16 = is_bf16(x)};
+    return prepare_own(p, n, p->b->own->dropout, &args, sizeof args, bindings, 3, 0);
 }

@@ -23,7 +23,7 @@ typedef struct {
     kernel_fn *depthwise, *depthwise_dx, *depthwise_dw;
     kernel_fn *linear, *linear_dx, *linear_dw;
     kernel_fn *optimizer;
-    kernel_fn *bias_gradient;
+    kernel_fn *bias_gradient, *dropout;
 } kernel_table;
 
 /* avx512_bf16 differs from avx512 in how it rounds to bf16: one instruction. */
@@ -185,19 +185,19 @@ static inline size_t depthwise_dw_scratch_bytes(int64_t c, int taps, int threads
 }
 
 /* x [rows, k], w [o, k] f32, bias [o] or NULL, y [rows, o]. dx: y is dy, x is dx. dw: y is dy; dw [o, k], dbias [o],
- * each NULL where not wanted; scratch linear_dw_scratch_bytes. x and y each have their own type. */
+ * each NULL where not wanted. x and y each have their own type. */
 typedef struct {
     void *x, *y;
     const float *w, *bias;
     float *dw, *dbias;
-    float *scratch; /* x and y as f32 */
+    float *scratch; /* x, y and a transposed weight, as f32 */
     int64_t rows, k, o;
     int threads;
     bool x_is_bf16, y_is_bf16;
 } linear_args;
 static inline size_t linear_scratch_bytes(int64_t rows, int64_t k, int64_t o)
 {
-    return (size_t)(rows * (k + o)) * sizeof(float);
+    return (size_t)(rows * (k + o) + k * o) * sizeof(float);
 }
 
 /* dbias [c] = sum over rows of dy [rows, c]; scratch: bias_gradient_scratch_bytes */
@@ -213,6 +213,18 @@ static inline size_t bias_gradient_scratch_bytes(int64_t c, int threads)
 {
     return (size_t)(wide_count(c) * threads) * (sizeof(double) + sizeof(float));
 }
+
+/* y = x kept or dropped, see op.h. A drop path keeps or drops a sample; dropout's samples are single elements. */
+typedef struct {
+    const void *x;
+    void *y;
+    const void *step; /* step_params */
+    int64_t samples, per_sample;
+    float p;
+    uint32_t stream;
+    int threads;
+    bool is_per_sample, is_bf16;
+} dropout_args;
 
 /* grads, values and states are arenas; ranges say which elements move. scratch [threads] doubles */
 typedef struct {

@@ -1,7 +1,10 @@
 /* Small products (heads, squeeze-excite): few rows, so packing weights for a library's product would cost more than the
- * product itself. x and y come in f32 or bf16 and are widened once; weights are read as they lie, [o, k] f32. */
+ * product itself. x and y are widened to f32 once. Whichever of k and o is longer is the one that vectors run along;
+ * for that the weights are taken as they lie, [o, k], or transposed first. */
 #include "backend/cpu/kernel/kernel.h"
 #include "backend/cpu/kernel/vec.h"
+
+enum { ROWS = 4, OUTS = 4, VECTORS = 2 };
 
 static void widen(float *dst, const void *src, int64_t count, bool is_bf16)
 {
@@ -12,141 +15,207 @@ static void widen(float *dst, const void *src, int64_t count, bool is_bf16)
         dst[i] = scalar_load(src, i, is_bf16);
 }
 
-/* How many multiply-adds; parts_for thinks in elements of memory-bound work, which are some 4 of them. */
-static int parts_of(const linear_args *a, int64_t most)
+static void narrow(void *dst, const float *src, int64_t count, bool is_bf16)
 {
-    int parts = parts_for(a->rows * a->k * a->o / 4, a->threads);
-    return parts < most ? parts : (int)most;
+    if (!is_bf16) {
+        memcpy(dst, src, (size_t)count * sizeof *src);
+        return;
+    }
+    int64_t i = 0;
+    for (; i + VEC_LANES <= count; i += VEC_LANES)
+        vec_store(dst, i, vec_load_f32(src + i), true);
+    for (; i < count; i++)
+        scalar_store(dst, i, src[i], true);
 }
 
-enum { ROWS = 4, OUTS = 4 };
+/* dst [columns, rows] = src [rows, columns] */
+static void transpose(float *restrict dst, const float *restrict src, int64_t rows, int64_t columns)
+{
+    for (int64_t c = 0; c < columns; c++)
+        for (int64_t r = 0; r < rows; r++)
+            dst[c * rows + r] = src[r * columns + c];
+}
 
-/* sum[r][j] = <x row r, w row j> for `rows` x `outs`, constants */
-INLINE void dots(const float *x, const float *w, int64_t k, const int rows, const int outs, float sum[ROWS][OUTS])
+/* --- two forms of a product, both with rows [rows, ..] f32 -------------------------------------------------------- */
+/* dst[r, j] = <a row r, b row j> for `rows` x `outs`, constants; rows of length k, dst of `pitch` */
+INLINE void dots_block(float *dst, int64_t pitch, const float *a, const float *b, int64_t k, const int rows,
+                       const int outs)
 {
     vf acc[ROWS][OUTS] = {{{0}}};
     int64_t i = 0;
     for (; i + VEC_LANES <= k; i += VEC_LANES)
 #pragma GCC unroll 4
         for (int j = 0; j < outs; j++) {
-            vf wv = vec_load_f32(w + j * k + i);
+            vf bv = vec_load_f32(b + j * k + i);
 #pragma GCC unroll 4
             for (int r = 0; r < rows; r++)
-                acc[r][j] += wv * vec_load_f32(x + r * k + i);
+                acc[r][j] += bv * vec_load_f32(a + r * k + i);
         }
+#pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
         for (int j = 0; j < outs; j++) {
             float total = vec_sum(acc[r][j]);
             for (int64_t t = i; t < k; t++)
-                total += x[r * k + t] * w[j * k + t];
-            sum[r][j] = total;
+                total += a[r * k + t] * b[j * k + t];
+            dst[r * pitch + j] = total;
         }
+}
+
+/* dst [rows, outs] = a [rows, k] b^T, b [outs, k]; outputs [j_begin, j_end) of each row */
+static void dots(float *dst, const float *a, const float *b, int64_t rows, int64_t outs, int64_t k, part mine)
+{
+    for (int64_t j = mine.begin; j < mine.end;) {
+        bool is_block = j + OUTS <= mine.end;
+        for (int64_t r = 0; r < rows;) {
+            float *to = dst + r * outs + j;
+            bool is_rows = r + ROWS <= rows;
+            if (is_block && is_rows)
+                dots_block(to, outs, a + r * k, b + j * k, k, ROWS, OUTS);
+            else if (is_block)
+                dots_block(to, outs, a + r * k, b + j * k, k, 1, OUTS);
+            else if (is_rows)
+                dots_block(to, outs, a + r * k, b + j * k, k, ROWS, 1);
+            else
+                dots_block(to, outs, a + r * k, b + j * k, k, 1, 1);
+            r += is_rows ? ROWS : 1;
+        }
+        j += is_block ? OUTS : 1;
+    }
+}
+
+/* A factor matrix: element (row, term) at row * by_row + term * by_term. */
+typedef struct {
+    const float *at;
+    int64_t by_row, by_term;
+} factor_view;
+
+/* `rows` rows of dst from column i, `vectors` vectors each (the last one of n lanes), constants but n */
+INLINE void combine_block(float *dst, int64_t i, int n, factor_view f, const float *b, int64_t columns, int64_t terms,
+                          const int rows, const int vectors)
+{
+    vf acc[ROWS][VECTORS] = {{{0}}};
+    for (int64_t t = 0; t < terms; t++) {
+        vf bv[VECTORS];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            bv[v] = vec_load_upto(b + t * columns + i + v * VEC_LANES, 0, v == vectors - 1 ? n : VEC_LANES, false);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++)
+                acc[r][v] += bv[v] * f.at[r * f.by_row + t * f.by_term];
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            vec_store_upto(dst + r * columns + i + v * VEC_LANES, 0, v == vectors - 1 ? n : VEC_LANES, acc[r][v],
+                           false);
+}
+
+INLINE void combine_rows(float *dst, factor_view f, const float *b, int64_t columns, int64_t terms, const int rows)
+{
+    int64_t i = 0;
+    for (; i + VECTORS * VEC_LANES <= columns; i += VECTORS * VEC_LANES)
+        combine_block(dst, i, VEC_LANES, f, b, columns, terms, rows, VECTORS);
+    for (; i + VEC_LANES <= columns; i += VEC_LANES)
+        combine_block(dst, i, VEC_LANES, f, b, columns, terms, rows, 1);
+    if (i < columns)
+        combine_block(dst, i, (int)(columns - i), f, b, columns, terms, rows, 1);
+}
+
+/* dst [.., columns], rows [mine) of it = sum over terms of f(row, term) b[term, :] */
+static void combine(float *dst, factor_view f, const float *b, int64_t columns, int64_t terms, part mine)
+{
+    for (int64_t r = mine.begin; r < mine.end;) {
+        factor_view here = {f.at + r * f.by_row, f.by_row, f.by_term};
+        bool is_rows = r + ROWS <= mine.end;
+        if (is_rows)
+            combine_rows(dst + r * columns, here, b, columns, terms, ROWS);
+        else
+            combine_rows(dst + r * columns, here, b, columns, terms, 1);
+        r += is_rows ? ROWS : 1;
+    }
+}
+
+/* --- the operators ------------------------------------------------------------------------------------------------ */
+/* Scratch: x [rows, k], y [rows, o], a transposed weight or gradient [k, o]. */
+typedef struct {
+    float *x, *y, *w;
+    bool is_wide; /* o > k: vectors run along o */
+    int parts;
+} room;
+
+static room room_make(const linear_args *a)
+{
+    room m = {.x = a->scratch, .is_wide = a->o > a->k};
+    m.y = m.x + a->rows * a->k;
+    m.w = m.y + a->rows * a->o;
+    m.parts = parts_for(a->rows * a->k * a->o / 8, a->threads); /* some eight multiply-adds an element of work */
+    return m;
 }
 
 void KERNEL(linear)(const void *args)
 {
     const linear_args *a = args;
-    float *x = a->scratch;
-    widen(x, a->x, a->rows * a->k, a->x_is_bf16);
-    int64_t blocks = (a->o + OUTS - 1) / OUTS;
-    int parts = parts_of(a, blocks);
-#pragma omp parallel for num_threads(parts) schedule(static)
-    for (int index = 0; index < parts; index++) {
-        part mine = part_of(blocks, 1, parts, index);
-        for (int64_t b = mine.begin; b < mine.end; b++) {
-            int64_t o = b * OUTS;
-            int outs = a->o - o < OUTS ? (int)(a->o - o) : OUTS;
-            for (int64_t row = 0; row < a->rows; row += ROWS) {
-                int rows = a->rows - row < ROWS ? (int)(a->rows - row) : ROWS;
-                float sum[ROWS][OUTS];
-                if (rows == ROWS && outs == OUTS) {
-                    dots(x + row * a->k, a->w + o * a->k, a->k, ROWS, OUTS, sum);
-                } else {
-                    for (int r = 0; r < rows; r++)
-                        for (int j = 0; j < outs; j++) {
-                            float one[ROWS][OUTS];
-                            dots(x + (row + r) * a->k, a->w + (o + j) * a->k, a->k, 1, 1, one);
-                            sum[r][j] = one[0][0];
-                        }
-                }
-                for (int r = 0; r < rows; r++)
-                    for (int j = 0; j < outs; j++)
-                        scalar_store(a->y, (row + r) * a->o + o + j, sum[r][j] + (a->bias ? a->bias[o + j] : 0),
-                                     a->y_is_bf16);
-            }
-        }
+    room m = room_make(a);
+    widen(m.x, a->x, a->rows * a->k, a->x_is_bf16);
+    if (m.is_wide)
+        transpose(m.w, a->w, a->o, a->k);
+#pragma omp parallel for num_threads(m.parts) schedule(static)
+    for (int index = 0; index < m.parts; index++) {
+        if (m.is_wide)
+            combine(m.y, (factor_view){m.x, a->k, 1}, m.w, a->o, a->k, part_of(a->rows, ROWS, m.parts, index));
+        else
+            dots(m.y, m.x, a->w, a->rows, a->o, a->k, part_of(a->o, OUTS, m.parts, index));
     }
-}
-
-/* dst [count] of element type = sum over `terms` of factor[t * factor_step] * rows[t * row_step ..], a few vectors at a
- * time */
-INLINE void combine(void *dst, int64_t at, int64_t count, const float *factor, int64_t factor_step, const float *rows,
-                    int64_t row_step, int64_t terms, bool is_bf16)
-{
-    int64_t i = 0;
-    for (; i + 4 * VEC_LANES <= count; i += 4 * VEC_LANES) {
-        vf s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-        for (int64_t t = 0; t < terms; t++) {
-            const float *row = rows + t * row_step + i;
-            vf f = vec_set(factor[t * factor_step]);
-            s0 += f * vec_load_f32(row);
-            s1 += f * vec_load_f32(row + VEC_LANES);
-            s2 += f * vec_load_f32(row + 2 * VEC_LANES);
-            s3 += f * vec_load_f32(row + 3 * VEC_LANES);
-        }
-        vec_store(dst, at + i, s0, is_bf16);
-        vec_store(dst, at + i + VEC_LANES, s1, is_bf16);
-        vec_store(dst, at + i + 2 * VEC_LANES, s2, is_bf16);
-        vec_store(dst, at + i + 3 * VEC_LANES, s3, is_bf16);
-    }
-    for (; i < count; i += VEC_LANES) {
-        int n = count - i < VEC_LANES ? (int)(count - i) : VEC_LANES;
-        vf s = {0};
-        for (int64_t t = 0; t < terms; t++)
-            s += vec_set(factor[t * factor_step]) * vec_load_upto(rows + t * row_step, i, n, false);
-        vec_store_upto(dst, at + i, n, s, is_bf16);
-    }
+    for (int64_t r = 0; a->bias && r < a->rows; r++)
+        for (int64_t o = 0; o < a->o; o++)
+            m.y[r * a->o + o] += a->bias[o];
+    narrow(a->y, m.y, a->rows * a->o, a->y_is_bf16);
 }
 
 /* dx [rows, k] = dy [rows, o] w [o, k] */
 void KERNEL(linear_dx)(const void *args)
 {
     const linear_args *a = args;
-    float *dy = a->scratch;
-    widen(dy, a->y, a->rows * a->o, a->y_is_bf16);
-    int parts = parts_of(a, a->rows);
-#pragma omp parallel for num_threads(parts) schedule(static)
-    for (int index = 0; index < parts; index++) {
-        part mine = part_of(a->rows, 1, parts, index);
-        for (int64_t r = mine.begin; r < mine.end; r++) {
-            if (a->x_is_bf16)
-                combine(a->x, r * a->k, a->k, dy + r * a->o, 1, a->w, a->k, a->o, true);
-            else
-                combine(a->x, r * a->k, a->k, dy + r * a->o, 1, a->w, a->k, a->o, false);
-        }
+    room m = room_make(a);
+    widen(m.y, a->y, a->rows * a->o, a->y_is_bf16);
+    if (m.is_wide)
+        transpose(m.w, a->w, a->o, a->k);
+#pragma omp parallel for num_threads(m.parts) schedule(static)
+    for (int index = 0; index < m.parts; index++) {
+        if (m.is_wide)
+            dots(m.x, m.y, m.w, a->rows, a->k, a->o, part_of(a->k, OUTS, m.parts, index));
+        else
+            combine(m.x, (factor_view){m.y, a->o, 1}, a->w, a->k, a->o, part_of(a->rows, ROWS, m.parts, index));
     }
+    narrow(a->x, m.x, a->rows * a->k, a->x_is_bf16);
 }
 
 /* dw [o, k] = dy^T x; dbias [o] = sum over rows of dy */
 void KERNEL(linear_dw)(const void *args)
 {
     const linear_args *a = args;
-    float *x = a->scratch, *dy = a->scratch + a->rows * a->k;
-    widen(x, a->x, a->rows * a->k, a->x_is_bf16);
-    widen(dy, a->y, a->rows * a->o, a->y_is_bf16);
-    int parts = parts_of(a, a->o);
-#pragma omp parallel for num_threads(parts) schedule(static)
-    for (int index = 0; index < parts; index++) {
-        part mine = part_of(a->o, 1, parts, index);
-        for (int64_t o = mine.begin; o < mine.end; o++) {
-            if (a->dw)
-                combine(a->dw, o * a->k, a->k, dy + o, a->o, x, a->k, a->rows, false);
-            if (a->dbias) {
-                double sum = 0;
-                for (int64_t r = 0; r < a->rows; r++)
-                    sum += (double)dy[r * a->o + o];
-                a->dbias[o] = (float)sum;
-            }
-        }
+    room m = room_make(a);
+    widen(m.x, a->x, a->rows * a->k, a->x_is_bf16);
+    widen(m.y, a->y, a->rows * a->o, a->y_is_bf16);
+#pragma omp parallel for num_threads(m.parts) schedule(static)
+    for (int index = 0; index < m.parts; index++) {
+        if (!a->dw)
+            continue;
+        if (m.is_wide)
+            combine(m.w, (factor_view){m.x, 1, a->k}, m.y, a->o, a->rows, part_of(a->k, ROWS, m.parts, index));
+        else
+            combine(a->dw, (factor_view){m.y, 1, a->o}, m.x, a->k, a->rows, part_of(a->o, ROWS, m.parts, index));
+    }
+    if (a->dw && m.is_wide)
+        transpose(a->dw, m.w, a->k, a->o);
+    for (int64_t o = 0; a->dbias && o < a->o; o++) {
+        double sum = 0;
+        for (int64_t r = 0; r < a->rows; r++)
+            sum += (double)m.y[r * a->o + o];
+        a->dbias[o] = (float)sum;
     }
 }

@@ -7,7 +7,7 @@
 kernel_fn KERNEL(normalise), KERNEL(activation), KERNEL(activation_dx), KERNEL(add), KERNEL(scale), KERNEL(scale_ds),
     KERNEL(batch_norm), KERNEL(batch_norm_dx), KERNEL(pool), KERNEL(pool_dx), KERNEL(global_mean),
     KERNEL(global_mean_dx), KERNEL(depthwise), KERNEL(depthwise_dx), KERNEL(depthwise_dw), KERNEL(linear),
-    KERNEL(linear_dx), KERNEL(linear_dw), KERNEL(optimizer), KERNEL(bias_gradient);
+    KERNEL(linear_dx), KERNEL(linear_dw), KERNEL(optimizer), KERNEL(bias_gradient), KERNEL(dropout);
 
 const kernel_table KERNEL(kernel_table) = {
     .name = KERNEL_NAME_(KERNEL_ISA),
@@ -31,4 +31,5 @@ const kernel_table KERNEL(kernel_table) = {
     .linear_dw = KERNEL(linear_dw),
     .optimizer = KERNEL(optimizer),
     .bias_gradient = KERNEL(bias_gradient),
+    .dropout = KERNEL(dropout),
 };
