@@ -4,6 +4,7 @@
 
 #include "base/progress.h"
 #include "graph/backend.h"
+#include "infer/infer.h"
 #include "mien.h"
 #include "train/train.h"
 
@@ -17,6 +18,11 @@ void api_backend_free(backend *b); /* NULL is a no-op */
 dtype api_activation_type(const backend *b, const mien_compute *compute);
 precision_kind api_precision(const mien_compute *compute);
 progress api_progress(const mien_compute *compute);
+
+/* Opens what users name as models: model files, and run folders, which stand for the last finished stage of each
+ * member, or with all_stages for every finished one, of which only the last counts in the mean. */
+MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
+                                            backend *b, const mien_compute *compute);
 
 /* What a failure says of `path` without repeating it: "truncated JPEG" of "a.jpg: truncated JPEG". */
 const char *api_without_path(const char *why, const char *path);

@@ -220,8 +220,7 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     evaluation_work w = {0};
     progress p = api_progress(compute);
     TRY(api_backend(&b, compute));
-    ensemble_options options = {.precision = api_precision(compute), .loader_threads = compute ? compute->threads : 0};
-    TRY_OUT(ensemble_open(&members, paths, count, true, b, &options));
+    TRY_OUT(api_ensemble_open(&members, paths, count, true, b, compute));
     TRY_OUT(create(&w.result, ensemble_class_count(members), ensemble_member_count(members)));
     TRY_OUT(evaluate(&w, members, data, &p));
     *out = w.result;

@@ -21,8 +21,7 @@ mien_status mien_model_open(mien_model **out, const char *const *paths, int coun
     TRY(mem_zalloc(&m, 1));
     m->progress = api_progress(compute);
     TRY_OUT(api_backend(&m->backend, compute));
-    ensemble_options options = {.precision = api_precision(compute), .loader_threads = compute ? compute->threads : 0};
-    TRY_OUT(ensemble_open(&m->members, paths, count, false, m->backend, &options));
+    TRY_OUT(api_ensemble_open(&m->members, paths, count, false, m->backend, compute));
     *out = m;
     m = NULL;
 out:

@@ -6,7 +6,6 @@
 #include "data/loader.h"
 #include "graph/program.h"
 #include "nn/model.h"
-#include "train/run.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,22 +39,6 @@ struct ensemble {
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
-static mien_status add_member(ensemble *e, const char *path, const char *name, bool counts)
-{
-    if (e->count == e->capacity) {
-        int capacity = e->capacity ? 2 * e->capacity : 8;
-        TRY(mem_resize_bytes((void **)&e->members, sizeof(member) * (size_t)e->capacity,
-                             sizeof(member) * (size_t)capacity));
-        e->capacity = capacity;
-    }
-    member *m = &e->members[e->count];
-    *m = (member){.counts = counts};
-    snprintf(m->name, sizeof m->name, "%s", name);
-    TRY(mem_strdup(&m->path, path));
-    e->count++;
-    return MIEN_OK;
-}
-
 /* A model file goes by its own name; best.safetensors says nothing, so there its folder speaks. */
 static void name_of_file(char dst[NAME_BYTES], const char *path)
 {
@@ -68,31 +51,23 @@ static void name_of_file(char dst[NAME_BYTES], const char *path)
         snprintf(dst, NAME_BYTES, "%s", file_base_name(folder));
 }
 
-static mien_status add_run(ensemble *e, const char *path, bool all_stages)
+static mien_status add_member(ensemble *e, const ensemble_source *source)
 {
-    run_model *models;
-    int count;
-    TRY(run_models(&models, &count, path));
-    mien_status st = MIEN_OK;
-    for (int i = 0; st == MIEN_OK && i < count; i++) {
-        char name[NAME_BYTES];
-        snprintf(name, sizeof name, "%s-%s", models[i].name, models[i].stage);
-        if (all_stages || models[i].is_last)
-            st = add_member(e, models[i].path, name, models[i].is_last);
+    if (e->count == e->capacity) {
+        int capacity = e->capacity ? 2 * e->capacity : 8;
+        TRY(mem_resize_bytes((void **)&e->members, sizeof(member) * (size_t)e->capacity,
+                             sizeof(member) * (size_t)capacity));
+        e->capacity = capacity;
     }
-    mem_free(models);
-    return st;
-}
-
-static mien_status add_path(ensemble *e, const char *path, bool all_stages)
-{
-    if (run_is_folder(path))
-        return add_run(e, path, all_stages);
-    if (file_is_folder(path))
-        return mien_fail(MIEN_ERR_FORMAT, "%s: a folder, and no run (wanted a model file or a run folder)", path);
-    char name[NAME_BYTES];
-    name_of_file(name, path);
-    return add_member(e, path, name, true);
+    member *m = &e->members[e->count];
+    *m = (member){.counts = source->counts};
+    if (source->name)
+        snprintf(m->name, sizeof m->name, "%s", source->name);
+    else
+        name_of_file(m->name, source->path);
+    TRY(mem_strdup(&m->path, source->path));
+    e->count++;
+    return MIEN_OK;
 }
 
 /* "a", "a" become "a", "a#2": rows of a table must be told apart. */
@@ -134,7 +109,7 @@ static mien_status check_classes(const member *first, const member *m)
                      found, wanted);
 }
 
-mien_status ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages, backend *b,
+mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int count, backend *b,
                           const ensemble_options *options)
 {
     mien_status st;
@@ -148,7 +123,7 @@ mien_status ensemble_open(ensemble **out, const char *const *paths, int count, b
     TRY_OUT(precision_resolve(&e->precision, options->precision, b));
     TRY_OUT(image_scratch_create(&e->scratch));
     for (int i = 0; i < count; i++)
-        TRY_OUT(add_path(e, paths[i], all_stages));
+        TRY_OUT(add_member(e, &sources[i]));
     for (int i = 0; i < e->count; i++) {
         TRY_OUT(model_load(&e->members[i].model, e->members[i].path));
         TRY_OUT(check_classes(&e->members[0], &e->members[i]));

@@ -6,8 +6,8 @@
 #include "base/progress.h"
 #include "data/dataset.h"
 #include "graph/backend.h"
+#include "graph/precision.h"
 #include "task/metric.h"
-#include "train/train.h"
 
 /* Members: models with equal class lists (checked), each with its own architecture, size and normalisation. */
 typedef struct ensemble ensemble;
@@ -16,10 +16,16 @@ typedef struct {
     int batch;          /* 0: 32 */
     int loader_threads; /* 0: automatic */
 } ensemble_options;
-/* paths: model files or run folders. all_stages: eval's rows (every finished stage); only last stages form the
- * ensemble. */
-MIEN_MUST_USE mien_status ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
-                                        backend *b, const ensemble_options *options);
+/* One member to be. */
+typedef struct {
+    const char *path; /* a model file */
+    const char
+        *name; /* what its row is called; NULL: the file's base name, or its folder's where that is best.safetensors */
+    bool counts; /* part of the mean */
+} ensemble_source;
+/* Sources and their texts are borrowed for the call. */
+MIEN_MUST_USE mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int count, backend *b,
+                                        const ensemble_options *options);
 void ensemble_free(ensemble *e); /* NULL is a no-op */
 int ensemble_member_count(const ensemble *e);
 const char *ensemble_member_name(const ensemble *e, int member); /* "resnet50-stage1" or the file's base name; unique */

@@ -5,7 +5,7 @@
 
 #include "base/progress.h"
 #include "graph/backend.h"
-#include "train/precision.h"
+#include "graph/precision.h"
 #include "train/recipe.h"
 
 typedef struct {

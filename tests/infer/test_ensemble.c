@@ -62,7 +62,11 @@ static int leave(void **state)
 static ensemble *open_models(const char *const *paths, int count, int batch)
 {
     ensemble *e;
-    assert_ok(ensemble_open(&e, paths, count, false, cpu,
+    ensemble_source sources[4];
+    assert_true(count <= 4);
+    for (int i = 0; i < count; i++)
+        sources[i] = (ensemble_source){.path = paths[i], .counts = true};
+    assert_ok(ensemble_open(&e, sources, count, cpu,
                             &(ensemble_options){.precision = PRECISION_F32, .batch = batch, .loader_threads = 2}));
     return e;
 }
@@ -231,18 +235,17 @@ static void ensemble__wrong_models__are_told(void **state)
 {
     (void)state;
     static const char *const others[] = {"anger", "fear", "joy"};
-    const char *const mixed[] = {"a.safetensors", "c.safetensors"}, *const folder[] = {"faces"},
-                      *const text[] = {"text.safetensors"};
+    const ensemble_source mixed[] = {{"a.safetensors", NULL, true}, {"c.safetensors", NULL, true}},
+                          text[] = {{"text.safetensors", NULL, true}};
     ensemble *e;
     const ensemble_options options = {.precision = PRECISION_F32};
     save_model("c.safetensors", "efficientnet_b0", 32, others, 3);
-    assert_failure(ensemble_open(&e, mixed, 2, false, cpu, &options), MIEN_ERR_FORMAT,
+    assert_failure(ensemble_open(&e, mixed, 2, cpu, &options), MIEN_ERR_FORMAT,
                    "c.safetensors: classes differ from those of a.safetensors (anger fear joy, wanted anger fear "
                    "sadness)");
-    assert_failure(ensemble_open(&e, folder, 1, false, cpu, &options), MIEN_ERR_FORMAT, "faces: a folder, and no run");
-    assert_failure(ensemble_open(&e, mixed, 0, false, cpu, &options), MIEN_ERR_ARG, "no model");
+    assert_failure(ensemble_open(&e, mixed, 0, cpu, &options), MIEN_ERR_ARG, "no model");
     assert_ok(file_write_all("text.safetensors", "no model at all", 15));
-    assert_failure(ensemble_open(&e, text, 1, false, cpu, &options), MIEN_ERR_FORMAT, "text.safetensors");
+    assert_failure(ensemble_open(&e, text, 1, cpu, &options), MIEN_ERR_FORMAT, "text.safetensors");
 }
 
 static void ensemble__names__tell_members_apart(void **state)
@@ -261,20 +264,6 @@ static void ensemble__names__tell_members_apart(void **state)
     ensemble_free(e);
 }
 
-/* A run folder stands for its finished members. */
-static void ensemble__run_folder__is_its_members(void **state)
-{
-    (void)state;
-    assert_ok(kit_train(&(kit_run){
-        .data = "faces", .out = "run", .settings = {"models=[efficientnet_b0, efficientnet_b0]", "stage1.epochs=1"}}));
-    const char *const paths[] = {"run"};
-    ensemble *e = open_models(paths, 1, 0);
-    assert_int_equal(ensemble_member_count(e), 2);
-    assert_string_equal(ensemble_member_name(e, 0), "efficientnet_b0-stage1");
-    assert_string_equal(ensemble_member_name(e, 1), "efficientnet_b0.2-stage1");
-    ensemble_free(e);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,7 +274,6 @@ int main(void)
         cmocka_unit_test(ensemble__who_listens__may_stop_it),
         cmocka_unit_test(ensemble__wrong_models__are_told),
         cmocka_unit_test(ensemble__names__tell_members_apart),
-        cmocka_unit_test(ensemble__run_folder__is_its_members),
     };
     return cmocka_run_group_tests_name("ensemble", tests, enter, leave);
 }

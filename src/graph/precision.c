@@ -1,4 +1,4 @@
-#include "train/precision.h"
+#include "graph/precision.h"
 
 mien_status precision_resolve(dtype *out, precision_kind asked, const backend *b)
 {

@@ -1,6 +1,6 @@
 /* Which number type a program computes in. */
-#ifndef TRAIN_PRECISION_H
-#define TRAIN_PRECISION_H
+#ifndef GRAPH_PRECISION_H
+#define GRAPH_PRECISION_H
 
 #include "graph/backend.h"
 
