@@ -30,10 +30,10 @@ static mien_status describe_small(subject *s, const mien_graph_options *o, const
     TRY(op_normalise(g, &x, "normalise", s->io.images, half, half));
     net n = {.g = g, .params = s->small, .status = MIEN_OK};
     x = net_conv2d(&n, "conv1", x, (conv_spec){.out = 8, .kernel = 3, .stride = 2, .pad = 1});
-    x = net_batch_norm(&n, "bn1", x, 1e-5f);
+    x = net_batch_norm(&n, "bn1", x, (batch_norm_spec){.eps = 1e-5f});
     x = net_activation(&n, "relu1", x, ACT_RELU);
     value_id y = net_conv2d(&n, "conv2", x, (conv_spec){.out = 8, .kernel = 3, .stride = 1, .pad = 1});
-    y = net_batch_norm(&n, "bn2", y, 1e-5f);
+    y = net_batch_norm(&n, "bn2", y, (batch_norm_spec){.eps = 1e-5f});
     y = net_activation(&n, "relu2", net_add(&n, "add", y, x), ACT_RELU);
     y = net_global_mean(&n, "pool", y);
     y = net_linear(&n, "fc", y, (linear_spec){.out = o->classes, .bound = 0.1f, .weight_rank = 2, .is_f32 = true});

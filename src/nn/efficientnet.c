@@ -14,13 +14,17 @@ static const mb_stage b0_stages[] = {
 };
 enum { STAGES = sizeof b0_stages / sizeof b0_stages[0], BLOCKS = 16 };
 
+/* What follows a convolution's batch norm. */
+typedef enum { TO_SILU, TO_NEXT_BLOCK, TO_SHORTCUT } conv_end;
+
 /* "I.0" convolution, "I.1" batch norm, then SiLU unless it is a projection */
-static value_id conv_bn(net *n, int index, value_id x, conv_spec spec, bool has_act)
+static value_id conv_bn(net *n, int index, value_id x, conv_spec spec, conv_end end)
 {
     char conv[8] = {(char)('0' + index), '.', '0', 0}, bn[8] = {(char)('0' + index), '.', '1', 0},
          act[8] = {(char)('0' + index), '.', '2', 0};
-    x = net_batch_norm(n, bn, net_conv2d(n, conv, x, spec), 1e-5f);
-    return has_act ? net_activation(n, act, x, ACT_SILU) : x;
+    x = net_batch_norm(n, bn, net_conv2d(n, conv, x, spec),
+                       (batch_norm_spec){.eps = 1e-5f, .ends_branch = end == TO_SHORTCUT});
+    return end == TO_SILU ? net_activation(n, act, x, ACT_SILU) : x;
 }
 
 /* x [n, h, w, c] scaled a channel by sigmoid(fc2(silu(fc1(mean x)))); the squeeze width is a quarter of the BLOCK's
@@ -47,12 +51,14 @@ static value_id mb_conv(net *n, value_id x, const mb_stage *stage, int stride, i
     int in = net_channels(n, x), wide = in * stage->expand, k = stage->kernel, at = 0;
     value_id y = x;
     if (stage->expand != 1)
-        y = conv_bn(n, at++, y, (conv_spec){.out = wide, .kernel = 1, .stride = 1}, true);
+        y = conv_bn(n, at++, y, (conv_spec){.out = wide, .kernel = 1, .stride = 1}, TO_SILU);
     conv_spec depthwise = {.out = wide, .kernel = k, .stride = stride, .pad = (k - 1) / 2, .groups = wide};
-    y = conv_bn(n, at++, y, depthwise, true);
+    y = conv_bn(n, at++, y, depthwise, TO_SILU);
     y = squeeze_excite(n, at++, y, in);
-    y = conv_bn(n, at, y, (conv_spec){.out = stage->out, .kernel = 1, .stride = 1}, false);
-    if (stride != 1 || in != stage->out)
+    bool is_residual = stride == 1 && in == stage->out;
+    conv_end end = is_residual ? TO_SHORTCUT : TO_NEXT_BLOCK;
+    y = conv_bn(n, at, y, (conv_spec){.out = stage->out, .kernel = 1, .stride = 1}, end);
+    if (!is_residual)
         return y;
     y = net_dropout(n, "stochastic_depth", y, 0.2f * (float)index / BLOCKS, true);
     return net_add(n, "add", y, x);
@@ -61,14 +67,14 @@ static value_id mb_conv(net *n, value_id x, const mb_stage *stage, int stride, i
 value_id efficientnet_b0_features(net *n, value_id x)
 {
     net_prefix(n, "features.");
-    x = conv_bn(n, 0, x, (conv_spec){.out = 32, .kernel = 3, .stride = 2, .pad = 1}, true);
+    x = conv_bn(n, 0, x, (conv_spec){.out = 32, .kernel = 3, .stride = 2, .pad = 1}, TO_SILU);
     for (int stage = 0, index = 0; stage < STAGES; stage++)
         for (int block = 0; block < b0_stages[stage].repeats; block++, index++) {
             net_prefix(n, "features.%d.%d.block.", stage + 1, block);
             x = mb_conv(n, x, &b0_stages[stage], block == 0 ? b0_stages[stage].stride : 1, index);
         }
     net_prefix(n, "features.");
-    x = conv_bn(n, STAGES + 1, x, (conv_spec){.out = 1280, .kernel = 1, .stride = 1}, true);
+    x = conv_bn(n, STAGES + 1, x, (conv_spec){.out = 1280, .kernel = 1, .stride = 1}, TO_SILU);
     net_prefix(n, "%s", "");
     return net_global_mean(n, "avgpool", x);
 }

@@ -78,17 +78,17 @@ value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec)
     return n->status != MIEN_OK ? NO_VALUE : keep(n, op_conv2d(n->g, &y, full, x, w, b, &attr), &y);
 }
 
-value_id net_batch_norm(net *n, const char *name, value_id x, float eps)
+value_id net_batch_norm(net *n, const char *name, value_id x, batch_norm_spec spec)
 {
     shape c = shape_of(1, (int64_t)net_channels(n, x));
     param_init zero = {INIT_CONSTANT, 0}, one = {INIT_CONSTANT, 1};
-    value_id gamma = param(n, name, ".weight", c, c, SLICE_PARAMETER, one);
+    value_id gamma = param(n, name, ".weight", c, c, SLICE_PARAMETER, spec.ends_branch ? zero : one);
     value_id beta = param(n, name, ".bias", c, c, SLICE_PARAMETER, zero);
     value_id mean = param(n, name, ".running_mean", c, c, SLICE_BUFFER, zero);
     value_id var = param(n, name, ".running_var", c, c, SLICE_BUFFER, one);
     shape scalar = shape_of(0);
     (void)param(n, name, ".num_batches_tracked", scalar, scalar, SLICE_COUNTER, zero);
-    batch_norm_attr attr = {.is_batch = graph_is_training(n->g), .eps = eps, .momentum = 0.1f, .act = ACT_NONE};
+    batch_norm_attr attr = {.is_batch = graph_is_training(n->g), .eps = spec.eps, .momentum = 0.1f, .act = ACT_NONE};
     char full[NET_NAME_BYTES];
     full_name(full, n, name, "");
     value_id y = NO_VALUE;

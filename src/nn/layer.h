@@ -26,8 +26,14 @@ typedef struct {
 
 /* Convolution "NAME.weight"[, "NAME.bias"], square, fresh weights He-normal over fan-out as torchvision draws them. */
 value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec);
-/* "NAME.weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked"; momentum 0.1. */
-value_id net_batch_norm(net *n, const char *name, value_id x, float eps);
+/* "NAME.weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked"; momentum 0.1. ends_branch: the last
+ * of a residual branch, whose fresh weight is 0, so that a fresh network begins as its shortcuts and learns from the
+ * first steps (Goyal et al. 2017, section 5.1). */
+typedef struct {
+    float eps;
+    bool ends_branch;
+} batch_norm_spec;
+value_id net_batch_norm(net *n, const char *name, value_id x, batch_norm_spec spec);
 value_id net_activation(net *n, const char *name, value_id x, activation_kind kind);
 value_id net_add(net *n, const char *name, value_id a, value_id b);
 value_id net_max_pool(net *n, const char *name, value_id x, int window, int stride, int pad);

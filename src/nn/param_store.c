@@ -315,7 +315,7 @@ mien_status param_store_load(param_store *s, const st_file *f, const char *path,
         } else if (fault) {
             char wanted[128];
             log_item("wrong: %s: %s (wanted %s)", slice->name, fault,
-                       shape_print(wanted, sizeof wanted, &slice->shape));
+                     shape_print(wanted, sizeof wanted, &slice->shape));
             wrong++;
         }
     }

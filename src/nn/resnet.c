@@ -4,30 +4,32 @@
 
 #include <math.h>
 
-static value_id conv_bn(net *n, const char *conv, const char *bn, value_id x, conv_spec spec)
+static const batch_norm_spec plain = {.eps = 1e-5f}, branch_end = {.eps = 1e-5f, .ends_branch = true};
+
+static value_id conv_bn(net *n, const char *conv, const char *bn, value_id x, conv_spec spec, batch_norm_spec norm)
 {
-    return net_batch_norm(n, bn, net_conv2d(n, conv, x, spec), 1e-5f);
+    return net_batch_norm(n, bn, net_conv2d(n, conv, x, spec), norm);
 }
 
 /* x [n, h, w, c] -> [n, h/stride, w/stride, 4 width]: 1x1, 3x3, 1x1, each with batch norm, plus the shortcut. */
 static value_id bottleneck(net *n, value_id x, int width, int stride)
 {
-    value_id y = conv_bn(n, "conv1", "bn1", x, (conv_spec){.out = width, .kernel = 1, .stride = 1});
+    value_id y = conv_bn(n, "conv1", "bn1", x, (conv_spec){.out = width, .kernel = 1, .stride = 1}, plain);
     y = net_activation(n, "relu1", y, ACT_RELU);
-    y = conv_bn(n, "conv2", "bn2", y, (conv_spec){.out = width, .kernel = 3, .stride = stride, .pad = 1});
+    y = conv_bn(n, "conv2", "bn2", y, (conv_spec){.out = width, .kernel = 3, .stride = stride, .pad = 1}, plain);
     y = net_activation(n, "relu2", y, ACT_RELU);
-    y = conv_bn(n, "conv3", "bn3", y, (conv_spec){.out = 4 * width, .kernel = 1, .stride = 1});
+    y = conv_bn(n, "conv3", "bn3", y, (conv_spec){.out = 4 * width, .kernel = 1, .stride = 1}, branch_end);
     value_id shortcut = x;
     if (stride != 1 || net_channels(n, x) != 4 * width)
-        shortcut =
-            conv_bn(n, "downsample.0", "downsample.1", x, (conv_spec){.out = 4 * width, .kernel = 1, .stride = stride});
+        shortcut = conv_bn(n, "downsample.0", "downsample.1", x,
+                           (conv_spec){.out = 4 * width, .kernel = 1, .stride = stride}, plain);
     return net_activation(n, "relu3", net_add(n, "add", y, shortcut), ACT_RELU);
 }
 
 value_id resnet50_features(net *n, value_id x)
 {
     static const int blocks[4] = {3, 4, 6, 3};
-    x = conv_bn(n, "conv1", "bn1", x, (conv_spec){.out = 64, .kernel = 7, .stride = 2, .pad = 3});
+    x = conv_bn(n, "conv1", "bn1", x, (conv_spec){.out = 64, .kernel = 7, .stride = 2, .pad = 3}, plain);
     x = net_activation(n, "relu", x, ACT_RELU);
     x = net_max_pool(n, "maxpool", x, 3, 2, 1);
     for (int stage = 0; stage < 4; stage++)
