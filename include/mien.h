@@ -248,6 +248,7 @@ typedef struct mien_synth_options {
     int size;               /* pixels a side */
     const char *task;       /* "lsd" (six expressions) or "mtl" (eight) */
     uint64_t seed;
+    int is_studio;     /* frontal faces in one plain light: an easy set */
     int is_resumed;    /* go on where an interrupted call stopped */
     int is_forced;     /* replace the set that `out` holds */
     const char *sheet; /* PNG of four people in six expressions; NULL: none */
@@ -255,7 +256,7 @@ typedef struct mien_synth_options {
 } mien_synth_options;
 #define MIEN_SYNTH_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
-        NULL, NULL, 100, 0, 0, 112, "lsd", 1, 0, 0, NULL, MIEN_COMPUTE_INIT                                            \
+        NULL, NULL, 100, 0, 0, 112, "lsd", 1, 0, 0, 0, NULL, MIEN_COMPUTE_INIT                                         \
     }
 
 /* Draws labelled faces. The same options give the same bytes, whatever the number of threads. */

@@ -31,6 +31,7 @@ mien_status mien_synth(const mien_synth_options *options)
                                       .size = options->size,
                                       .task = is_mtl ? SYNTH_MTL : SYNTH_LSD,
                                       .seed = options->seed,
+                                      .studio = options->is_studio != 0,
                                       .resume = options->is_resumed != 0,
                                       .force = options->is_forced != 0,
                                       .threads = options->compute.threads,

@@ -15,6 +15,7 @@ enum {
     KEY_TASK,
     KEY_FACE,
     KEY_SEED,
+    KEY_STUDIO,
     KEY_RESUME,
     KEY_FORCE,
     KEY_SHEET,
@@ -35,6 +36,7 @@ static const struct argp_option options[] = {
     {"task", KEY_TASK, "lsd|mtl", 0, "Expressions: the six basic ones, a folder each, or all eight", 1},
     {"face", KEY_FACE, "FACE.safetensors", 0, "Face model (default: face.safetensors beside this program)", 1},
     {"seed", KEY_SEED, "S", 0, "Another seed draws other faces (default 1)", 1},
+    {"studio", KEY_STUDIO, 0, 0, "Frontal faces in one plain light: an easy set", 1},
     {"resume", KEY_RESUME, 0, 0, "Go on where an interrupted call stopped", 2},
     {"force", KEY_FORCE, 0, 0, "Replace what DIR holds", 2},
     {"sheet", KEY_SHEET, "PNG", 0, "Also draw a sheet of expressions by identities", 2},
@@ -91,6 +93,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_FACE:
         s->face = arg;
+        return 0;
+    case KEY_STUDIO:
+        s->is_studio = 1;
         return 0;
     case KEY_RESUME:
         s->is_resumed = 1;

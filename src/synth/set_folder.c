@@ -40,10 +40,10 @@ static mien_status record_make(json_t **out, const synth_options *o, const face_
     char sum[20], seed[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, face_sum(face));
     snprintf(seed, sizeof seed, "%" PRIu64, o->seed);
-    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:s, s:s, s:s}", "version", SET_VERSION, "task",
+    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:b, s:s, s:s, s:s}", "version", SET_VERSION, "task",
                      o->task == SYNTH_LSD ? "lsd" : "mtl", "count", (json_int_t)o->count, "identities",
                      (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size", o->size,
-                     "seed", seed, "face", face->source, "face_sum", sum);
+                     "studio", (int)o->studio, "seed", seed, "face", face->source, "face_sum", sum);
     return json_check(*out);
 }
 

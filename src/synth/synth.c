@@ -62,7 +62,10 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
     rng r = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, 0, (uint64_t)number, RNG_SYNTH);
     out->number = number;
     out->identity = synth_identity(options, number);
-    shot_draw(&out->shot, who, &r);
+    if (options->studio)
+        shot_studio(&out->shot, who);
+    else
+        shot_draw(&out->shot, who, &r);
     expression_draw(&out->expression, h, face_class(options, number), tasks[options->task].low, 1, &r);
 }
 

@@ -25,6 +25,7 @@ typedef struct {
     int size;               /* pixels of a side, RENDER_MIN_SIZE..RENDER_MAX_SIZE */
     synth_task task;
     uint64_t seed;
+    bool studio;       /* frontal faces in one plain light, as on sheets: an easy set */
     bool resume;       /* go on in a folder that an interrupted run with the same options left */
     bool force;        /* replace the set that the folder holds */
     int threads;       /* 0: all cores */
