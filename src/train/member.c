@@ -265,10 +265,12 @@ static mien_status run_batches(member *m)
     what_text(what, m, "epoch");
     if (m->state.batch < m->batches)
         TRY(loader_start(m->loader, (uint32_t)m->state.epoch, m->state.batch));
-    while (m->state.batch < m->batches) {
+    for (;;) {
         if (progress_tell(m->options->progress, what, m->state.batch * batch_count, m->batches * batch_count,
                           note[0] ? note : NULL))
             return mien_fail(MIEN_ERR_CANCELLED, "interrupted");
+        if (m->state.batch == m->batches)
+            return MIEN_OK;
         loader_batch batch;
         double before = m->state.loss_sum;
         TRY(loader_next(m->loader, &batch));
@@ -279,7 +281,6 @@ static mien_status run_batches(member *m)
         if (seconds_since(m->saved_ns) > checkpoint_every_s)
             TRY(save(m));
     }
-    return MIEN_OK;
 }
 
 /* The best so far is written before the checkpoint that says so: a kill between the two replays the epoch. */

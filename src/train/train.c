@@ -106,6 +106,19 @@ static mien_status settle_normalisation(run_state *run)
     return MIEN_OK;
 }
 
+/* Init files are opened long after the pictures have been measured: what is not there is told before. */
+static mien_status check_init(const recipe *r)
+{
+    for (int i = 0; i < r->model_count; i++) {
+        st_file *f;
+        if (!r->init[i][0])
+            continue;
+        TRY(st_open(&f, r->init[i]));
+        st_close(f);
+    }
+    return MIEN_OK;
+}
+
 /* --- log ---------------------------------------------------------------------------------------------------------- */
 
 static mien_status open_log(run_state *run)
@@ -171,6 +184,8 @@ static mien_status train(run_state *run)
     const train_options *o = run->options;
     TRY(run_folder_open(&run->folder, o->out, run->recipe, o->is_resumed));
     TRY(find_earlier(run));
+    if (!run->has_earlier)
+        TRY(check_init(run->recipe));
     TRY(settle_precision(run));
     TRY(material_open(&run->material, run->recipe, o->data, o->validation));
     TRY(settle_data(run));

@@ -34,11 +34,17 @@ void kit_make_set(const char *set, int count, uint64_t seed)
     image_free(&im);
 }
 
+typedef struct {
+    progress *told;
+    int left;
+} cancel_plan;
+
 static int cancel_when_due(void *payload, const char *what, int64_t done, int64_t total, const char *note)
 {
     (void)done, (void)total, (void)note;
-    int *left = payload;
-    return strstr(what, "stage1") && --*left == 0; /* not while the pictures are measured */
+    cancel_plan *plan = payload;
+    plan->told->last_ns = 0;                            /* the next word comes through, however soon */
+    return strstr(what, "stage1") && --plan->left == 0; /* not while the pictures are measured */
 }
 
 mien_status kit_train(const kit_run *run)
@@ -51,8 +57,10 @@ mien_status kit_train(const kit_run *run)
         settings[count++] = run->settings[i];
     recipe *r;
     backend *b;
-    int left = run->cancel_after;
-    progress told = {.callback = left ? cancel_when_due : NULL, .payload = &left};
+    progress told = {0};
+    cancel_plan plan = {&told, run->cancel_after};
+    if (run->cancel_after)
+        told = (progress){.callback = cancel_when_due, .payload = &plan};
     TRY(mem_alloc(&r, 1));
     mien_status st = recipe_load(r, NULL, settings, count);
     if (st == MIEN_OK)

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+enum { STEP_BATCH = 2 };
 #define MEMBER "/efficientnet_b0-stage1/"
 
 static int enter(void **state)
@@ -229,15 +230,15 @@ static void train__resume__refuses_what_is_not_the_same(void **state)
                    "nowhere");
 }
 
-/* Rewrites a checkpoint as if it had been begun in bf16. */
-static void pretend_bf16(const char *path)
+/* Rewrites a checkpoint with another text in its metadata. */
+static void forge(const char *path, const char *from, const char *to)
 {
     st_file *f;
     str text = {0};
     assert_ok(st_open(&f, path));
-    const char *metadata = st_meta(f, "mien_checkpoint"), *at = strstr(metadata, "\"f32\"");
+    const char *metadata = st_meta(f, "mien_checkpoint"), *at = strstr(metadata, from);
     assert_non_null(at);
-    assert_ok(str_printf(&text, "%.*s\"bf16\"%s", (int)(at - metadata), metadata, at + 5));
+    assert_ok(str_printf(&text, "%.*s%s%s", (int)(at - metadata), metadata, to, at + strlen(from)));
     st_tensor *tensors;
     assert_ok(mem_alloc(&tensors, st_count(f)));
     for (size_t i = 0; i < st_count(f); i++)
@@ -270,13 +271,75 @@ static void train__precision__is_kept_or_refused(void **state)
     assert_ok(checkpoint_load("precise" MEMBER "last.ckpt", &at, NULL, true));
     assert_int_equal(at.facts.precision, DTYPE_F32);
 
-    pretend_bf16("precise" MEMBER "last.ckpt");
+    forge("precise" MEMBER "last.ckpt", "\"f32\"", "\"bf16\"");
     if (has_bf16)
         assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
     else
         assert_failure(kit_train(&run), MIEN_ERR_UNSUPPORTED, "precise: begun in bf16");
     run.precision = PRECISION_F32;
     assert_failure(kit_train(&run), has_bf16 ? MIEN_ERR_ARG : MIEN_ERR_UNSUPPORTED, "precise: begun in");
+}
+
+static void count_notices(void *payload, int level, const char *line)
+{
+    (void)level;
+    *(int *)payload += strstr(line, "bits may differ") != NULL;
+}
+
+/* Another instruction set, or another number of threads: it goes on, and says so. */
+static void train__other_machine__is_told(void **state)
+{
+    (void)state;
+    int notices = 0;
+    kit_run run = {.data = "faces", .out = "moved", .cancel_after = 1};
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    run.is_resumed = true;
+    mien_set_log(count_notices, &notices);
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    assert_int_equal(notices, 0);
+    forge("moved" MEMBER "last.ckpt", "\"isa\":\"", "\"isa\":\"other_");
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    assert_int_equal(notices, 1);
+    run.threads = 1;
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    assert_int_equal(notices, 2);
+    mien_set_log(NULL, NULL);
+}
+
+typedef struct {
+    progress *told;
+    int64_t at_first, at_last; /* mem_count after the third step, and after the last one */
+} step_count;
+
+static int count_allocations(void *payload, const char *what, int64_t done, int64_t total, const char *note)
+{
+    (void)note;
+    step_count *count = payload;
+    count->told->last_ns = 0; /* the next word comes through, however soon */
+    if (strstr(what, "stage1 epoch 2/2") && done == 3 * STEP_BATCH)
+        count->at_first = mem_count();
+    if (strstr(what, "stage1 epoch 2/2") && done == total)
+        count->at_last = mem_count();
+    return 0;
+}
+
+static void train__steps__allocate_nothing(void **state)
+{
+    (void)state;
+    recipe r;
+    backend *b;
+    progress told;
+    step_count count = {&told, -1, -2};
+    told = (progress){.callback = count_allocations, .payload = &count};
+    const char *const settings[] = {"models=[efficientnet_b0]", "classes=[anger, fear]", "image_size=32",
+                                    "augment={flip: true, crop: 2}", "stage1={batch: 2, epochs: 2, lr: 0.001}"};
+    assert_ok(recipe_load(&r, NULL, settings, 5));
+    assert_ok(backend_cpu_create(&b, NULL));
+    assert_ok(train_run(&(train_options){
+        .recipe = &r, .data = "faces", .out = "thrifty", .backend = b, .loader_threads = 2, .progress = &told}));
+    b->free(b);
+    assert_true(count.at_first > 0);
+    assert_int_equal(count.at_last, count.at_first);
 }
 
 static void train__not_a_number__names_step_and_files(void **state)
@@ -394,6 +457,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(train__members__each_have_their_own_draws),
         cmocka_unit_test(train__resume__refuses_what_is_not_the_same),
         cmocka_unit_test(train__precision__is_kept_or_refused),
+        cmocka_unit_test(train__other_machine__is_told),
+        cmocka_unit_test(train__steps__allocate_nothing),
         cmocka_unit_test(train__not_a_number__names_step_and_files),
         cmocka_unit_test(train__full_disk__keeps_the_old_checkpoint),
         cmocka_unit_test(train__damaged_checkpoint__is_told),
