@@ -117,19 +117,23 @@ static void draw(const console *c, const char *what, int64_t done, int64_t total
         snprintf(numbers + length, sizeof numbers - (size_t)length, " %s left",
                  print_duration(left, sizeof left, (double)(total - done) / rate));
 
-    char bar[32] = "";
-    if (c->is_terminal && total > 0) {
-        int filled = (int)(20 * (done < total ? done : total) / total);
-        snprintf(bar, sizeof bar, "[%.*s%*s] ", filled, "====================", 20 - filled, "");
-    }
     char line[512];
-    snprintf(line, sizeof line, "%s %s%s%s%s", what, bar, numbers, note && *note ? ", " : "", note ? note : "");
     if (!c->is_terminal) {
+        snprintf(line, sizeof line, "%s %s%s%s", what, numbers, note && *note ? ", " : "", note ? note : "");
         fprintf(stderr, "mien: %s\n", line);
         return;
     }
     struct winsize size = {0};
     int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+    int room =
+        columns - (int)(strlen(what) + strlen(numbers)) - 5; /* numbers come before the bar, the bar before the note */
+    int cells = total <= 0 || room < 5 ? 0 : room < 20 ? room : 20;
+    char bar[32] = "";
+    if (cells) {
+        int filled = (int)(cells * (done < total ? done : total) / total);
+        snprintf(bar, sizeof bar, "[%.*s%*s] ", filled, "====================", cells - filled, "");
+    }
+    snprintf(line, sizeof line, "%s %s%s%s%s", what, bar, numbers, note && *note ? ", " : "", note ? note : "");
     fprintf(stderr, "\r%.*s\033[K", columns - 1, line);
     fflush(stderr);
 }

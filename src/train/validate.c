@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 4096 };
+enum { NAME_BYTES = 4096, REASON_BYTES = 1024 };
 
 struct validator {
     validator_options options;
@@ -18,10 +18,11 @@ struct validator {
     program *program;
     model_io io;
     loader *loader;
-    int32_t *truth;       /* [plan total], -1 = unreadable */
-    float *probabilities; /* [plan total, classes] */
-    int64_t bad_count;    /* of this pass */
-    bool is_told;         /* bad pictures have been named by an earlier pass */
+    int32_t *truth;               /* [plan total], -1 = unreadable */
+    float *probabilities;         /* [plan total, classes] */
+    int64_t bad_count;            /* of this pass */
+    char first_bad[REASON_BYTES]; /* why the first of them is one */
+    bool is_told;                 /* bad pictures have been named by an earlier pass */
     validation_score score;
     metric_report report;
 };
@@ -30,7 +31,8 @@ static void note_bad(void *payload, int64_t item, const char *why)
 {
     (void)item;
     validator *v = payload;
-    v->bad_count++;
+    if (v->bad_count++ == 0)
+        snprintf(v->first_bad, sizeof v->first_bad, "%s", why);
     if (!v->is_told)
         log_warning("%s (left out of validation)", why);
 }
@@ -120,9 +122,9 @@ static mien_status check_bad(const validator *v)
     int64_t total = v->options.plan->total;
     if (v->bad_count == total || (double)v->bad_count > v->options.max_bad_share * (double)total)
         return mien_fail(MIEN_ERR_FORMAT,
-                         "%s: %" PRId64 " of %" PRId64 " validation pictures are unreadable (wanted at most a share of "
-                         "%g)",
-                         dataset_source(v->options.plan->data), v->bad_count, total, v->options.max_bad_share);
+                         "%s (%" PRId64 " of %" PRId64
+                         " validation pictures are unreadable, wanted data.max_bad_share %g)",
+                         v->first_bad, v->bad_count, total, v->options.max_bad_share);
     return MIEN_OK;
 }
 

@@ -24,7 +24,7 @@ image_size: 32
 models: [efficientnet_b0]
 data: {val_share: 0.25}
 augment: {flip: true, crop: 2}
-stage1: {epochs: 3, batch: 8, lr: 0.002, label_smoothing: 0.1, select: macro_f1}
+stage1: {epochs: 8, batch: 8, lr: 0.002, label_smoothing: 0.1, select: macro_f1}
 """
 
 
@@ -65,14 +65,15 @@ def png(path, width, height, pixel):
                            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
+COLOURS = [(220, 40, 40), (40, 220, 40), (40, 40, 220), (220, 220, 40), (220, 40, 220), (40, 220, 220)]
+
+
 def class_picture(path, label, number):
-    """Stripes whose direction and colour tell the class: what a small network learns in seconds."""
-    angle, shade = label % 3, 60 + 30 * (number % 5)
+    """Stripes in the class's colour, of a width, phase and shade that the number gives: what a small network learns in seconds."""
+    width, phase, shade = 3 + number % 4, number * 5, 90 + 10 * (number % 9)
 
     def pixel(x, y):
-        bright = ((x, y, x + y)[angle] + number) % 8 < 4
-        value = 200 if bright else shade
-        return (value, shade, 255 - value) if label < 3 else (255 - value, value, shade)
+        return COLOURS[label] if (x + y + phase) // width % 2 else (shade, shade, shade)
 
     png(path, 32, 32, pixel)
 

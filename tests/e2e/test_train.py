@@ -146,7 +146,7 @@ class Training(Case):
         bad_pictures(data / "ANGER")
         answer = self.train(self.folder / "a", data=data)
         self.assert_fails(answer, "max_bad_share")
-        answer = self.train(self.folder / "b", "--set", "data.max_bad_share=0.1", "--set", "stage1.epochs=1", data=data)
+        answer = self.train(self.folder / "b", "--set", "data.max_bad_share=0.2", "--set", "stage1.epochs=1", data=data)
         self.assert_done(answer)
         for name in ("cut.jpg", "text.jpg", "zero.png", "huge.png"):
             self.assertEqual(sum(name in line for line in answer.lines), 1, answer.err)
