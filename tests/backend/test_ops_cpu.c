@@ -163,6 +163,78 @@ static void ops_cpu__one_weight_off__is_noticed(void **state)
     assert_false(case_agrees(*state, find_case("linear/bias"), DTYPE_F32, CASE_FORWARD, true));
 }
 
+/* Steps of an optimizer on both sides: parameters and states. */
+static bool steps_agree(backend *cpu, const optimizer_attr *attr, int steps)
+{
+    backend *plain = NULL;
+    assert_ok(reference_backend_create(&plain, REFERENCE_STORED));
+    side sides[2] = {{.b = cpu}, {.b = plain}};
+    for (int i = 0; i < 2; i++) {
+        side *s = &sides[i];
+        optimizer_attr full = *attr;
+        assert_ok(case_graph_build(&s->c, find_case("linear/squeeze"), DTYPE_F32, CASE_TRAINING));
+        full.loss = s->c.loss;
+        assert_ok(op_optimizer(s->c.g, "update", &full));
+        mien_status st = program_create(&s->p, s->c.g, s->b, &s->c.params);
+        s->c.g = NULL;
+        assert_ok(st);
+        case_graph_fill(&s->c, s->p, 3);
+        for (int step = 1; step <= steps; step++) {
+            program_step(s->p)->step = (uint32_t)step;
+            assert_ok(program_run(s->p));
+        }
+        assert_false(program_step(s->p)->is_nonfinite);
+    }
+    const param_memory *g = &sides[0].c.params, *w = &sides[1].c.params;
+    int64_t count = (int64_t)g->count;
+    bool is_fine = compare_floats("values", g->values, w->values, count, f32_tolerance);
+    is_fine = compare_floats("state 1", g->state1, w->state1, count, f32_tolerance) && is_fine;
+    is_fine = compare_floats("state 2", g->state2, w->state2, count, f32_tolerance) && is_fine;
+    float norms[2] = {program_step(sides[0].p)->gradient_norm, program_step(sides[1].p)->gradient_norm};
+    is_fine = compare_floats("gradient norm", norms, norms + 1, 1, f32_tolerance) && is_fine;
+    side_close(&sides[0]);
+    side_close(&sides[1]);
+    plain->free(plain);
+    return is_fine;
+}
+
+static void ops_cpu__optimizers__are_reference(void **state)
+{
+    const optimizer_attr attrs[] = {
+        {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f},
+        {.kind = OPTIMIZER_ADAM, .beta1 = 0.8f, .beta2 = 0.99f, .eps = 1e-6f, .weight_decay = 0.1f},
+        {.kind = OPTIMIZER_ADAMW, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.1f},
+        {.kind = OPTIMIZER_SGD},
+        {.kind = OPTIMIZER_SGD, .momentum = 0.9f, .weight_decay = 0.01f},
+    };
+    for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++)
+        assert_true(steps_agree(*state, &attrs[i], 4));
+}
+
+/* A gradient that is not a number: told, and nothing moves. */
+static void ops_cpu__nan_gradient__changes_nothing(void **state)
+{
+    side s = {.b = *state};
+    optimizer_attr attr = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
+    assert_ok(case_graph_build(&s.c, find_case("linear/squeeze"), DTYPE_F32, CASE_TRAINING));
+    attr.loss = s.c.loss;
+    assert_ok(op_optimizer(s.c.g, "update", &attr));
+    mien_status st = program_create(&s.p, s.c.g, s.b, &s.c.params);
+    s.c.g = NULL;
+    assert_ok(st);
+    case_graph_fill(&s.c, s.p, 3);
+    ((float *)program_data(s.p, s.c.x))[5] = NAN;
+    size_t bytes = s.c.params.count * sizeof(float);
+    float *before = malloc(bytes);
+    assert_non_null(before);
+    memcpy(before, s.c.params.values, bytes);
+    assert_ok(program_run(s.p));
+    assert_true(program_step(s.p)->is_nonfinite);
+    assert_memory_equal(s.c.params.values, before, bytes);
+    free(before);
+    side_close(&s);
+}
+
 /* The same run twice, in two programs: the same bits of every gradient. */
 static void ops_cpu__twice__same_bits(void **state)
 {
@@ -239,9 +311,14 @@ int main(void)
     }
     printf("instruction set: %s\n", isa_name(chosen));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ops_cpu__forward_f32__is_reference),    cmocka_unit_test(ops_cpu__training_f32__is_reference),
-        cmocka_unit_test(ops_cpu__forward_bf16__is_reference),   cmocka_unit_test(ops_cpu__training_bf16__is_reference),
-        cmocka_unit_test(ops_cpu__one_weight_off__is_noticed),   cmocka_unit_test(ops_cpu__twice__same_bits),
+        cmocka_unit_test(ops_cpu__forward_f32__is_reference),
+        cmocka_unit_test(ops_cpu__training_f32__is_reference),
+        cmocka_unit_test(ops_cpu__forward_bf16__is_reference),
+        cmocka_unit_test(ops_cpu__training_bf16__is_reference),
+        cmocka_unit_test(ops_cpu__one_weight_off__is_noticed),
+        cmocka_unit_test(ops_cpu__optimizers__are_reference),
+        cmocka_unit_test(ops_cpu__nan_gradient__changes_nothing),
+        cmocka_unit_test(ops_cpu__twice__same_bits),
         cmocka_unit_test(ops_cpu__implementations__are_not_ref),
     };
     return cmocka_run_group_tests(tests, backend_open, backend_close);

@@ -61,6 +61,7 @@ struct op_case {
     dtype x_type;         /* DTYPE_F32: the graph's activation type; DTYPE_U8: images */
     bool is_forward_only; /* no gradient (softmax, normalise) */
     bool is_large;        /* a size for bench/ops; too slow for the reference */
+    bool is_medium;       /* many vectors, work for two threads, and ends of both; too slow for finite differences */
 };
 
 int op_case_count(void);
