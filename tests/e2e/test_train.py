@@ -13,7 +13,7 @@ STAGE = "efficientnet_b0-stage1"
 
 class Training(Case):
     def train(self, out, *more, recipe=BASE / "recipe.yaml", data=BASE / "train", **options):
-        return mien("train", recipe, "--data", data, "--out", out, *more, **options)
+        return mien("train", recipe, "--data", data, "--out", out, "--threads", 1, *more, **options)
 
     def wait_for(self, path, process=None, seconds=120):
         end = time.monotonic() + seconds
@@ -54,7 +54,7 @@ class Training(Case):
     def test_killed_at_any_moment_resumes_to_the_same_bits(self):
         run = self.folder / "run"
         for delay in (0.02, 0.4, 0.9):
-            process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--resume")
+            process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--threads", 1, "--resume")
             self.wait_for(run / "log.jsonl", process)
             time.sleep(delay)
             process.kill()
@@ -64,7 +64,7 @@ class Training(Case):
 
     def test_interrupted_saves_says_so_and_exits_130(self):
         run = self.folder / "run"
-        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run)
+        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--threads", 1)
         self.wait_for(run / "log.jsonl", process)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
@@ -105,7 +105,7 @@ class Training(Case):
 
     def test_a_locked_folder_is_refused(self):
         run = self.folder / "run"
-        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run)
+        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--threads", 1)
         self.wait_for(run / "log.jsonl", process)
         answer = self.train(run, "--resume")
         process.kill()
@@ -121,7 +121,7 @@ class Training(Case):
 
     def test_a_disk_that_fills_up_leaves_the_last_good_checkpoint(self):
         run = self.folder / "run"
-        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run)
+        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--threads", 1)
         self.wait_for(run / STAGE / "last.ckpt", process)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
@@ -131,7 +131,7 @@ class Training(Case):
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
-        done = subprocess.run([MIEN, "train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--resume"],
+        done = subprocess.run([MIEN, "train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--threads", "1", "--resume"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=small_files)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertRegex(done.stderr.splitlines()[-1], r"^mien: .*(ckpt|safetensors)")
@@ -156,7 +156,7 @@ class Sets(Case):
     """What --data refuses, before anything is trained."""
 
     def train(self, data, *more):
-        return mien("train", self.recipe(), "--data", data, "--out", self.folder / "run", *more)
+        return mien("train", self.recipe(), "--data", data, "--out", self.folder / "run", "--threads", 1, *more)
 
     def test_empty_class_folder(self):
         data = class_set(self.folder / "data", 2)

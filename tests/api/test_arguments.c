@@ -1,74 +1,7 @@
-/* mien.h is the whole contract: every function it declares is exported, and nothing else is; and it refuses what it
- * cannot use. */
+/* What the public interface refuses, and that a machine without memory ends no program. */
 #include "testing.h"
 
 #include "base/mem.h"
-
-#include <dlfcn.h>
-
-/* The names in mien.h that are followed by "(" on a line with MIEN_API: its functions. */
-static int each_function(void (*visit)(const char *name, void *context), void *context)
-{
-    FILE *f = fopen(MIEN_SOURCE_DIR "/include/mien.h", "r");
-    assert_non_null(f);
-    char line[512];
-    int count = 0;
-    while (fgets(line, sizeof line, f)) {
-        char *name = strstr(line, "mien_"), *end;
-        if (strncmp(line, "MIEN_API", 8) != 0)
-            continue;
-        for (; name; name = strstr(end, "mien_")) {
-            end = name + strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
-            if (*end == '(') {
-                *end = '\0';
-                visit(name, context);
-                count++;
-                break;
-            }
-        }
-    }
-    fclose(f);
-    return count;
-}
-
-static void must_be_exported(const char *name, void *library)
-{
-    if (!dlsym(library, name))
-        fail_msg("%s: declared in mien.h, not exported by libmien.so", name);
-}
-
-static void header__every_function__is_exported(void **state)
-{
-    (void)state;
-    void *library = dlopen(MIEN_BINARY_DIR "/libmien.so", RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        fail_msg("%s", dlerror());
-    assert_true(each_function(must_be_exported, library) > 30);
-    assert_null(dlsym(library, "graph_create")); /* what is internal stays inside */
-    assert_null(dlsym(library, "mien_fail"));
-    dlclose(library);
-}
-
-static void header__alone__compiles_as_c99_and_cpp(void **state)
-{
-    (void)state;
-    static const char strict[] = "-pedantic -Wall -Wextra -Werror -fsyntax-only";
-    static const char header[] = MIEN_SOURCE_DIR "/include/mien.h";
-    static const char *const compilers[] = {"c++", "g++", "clang++"};
-    char command[4096];
-    snprintf(command, sizeof command, "cc -std=c99 %s -x c %s", strict, header);
-    assert_int_equal(0, system(command));
-    for (int i = 0; i < 3; i++) {
-        snprintf(command, sizeof command, "%s --version >/dev/null 2>&1", compilers[i]);
-        if (system(command) != 0)
-            continue;
-        snprintf(command, sizeof command, "%s -std=c++11 %s -x c++ %s", compilers[i], strict, header);
-        assert_int_equal(0, system(command));
-        return;
-    }
-    print_message("skipped: no C++ compiler here\n");
-    skip();
-}
 
 static void arguments__null__are_refused_by_name(void **state)
 {
@@ -150,8 +83,6 @@ static void architectures__are_listed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(header__every_function__is_exported),
-        cmocka_unit_test(header__alone__compiles_as_c99_and_cpp),
         cmocka_unit_test(arguments__null__are_refused_by_name),
         cmocka_unit_test(compute__impossible__is_refused),
         cmocka_unit_test(graph_text__out_of_memory_anywhere__fails_in_order),
