@@ -20,12 +20,13 @@ class Terminal(Case):
             if not piece:
                 break
             seen += piece
-        out = process.stdout.read().decode()
+        out, _ = process.communicate()
         os.close(watcher)
-        return process.wait(), out, seen.decode()
+        return process.returncode, out.decode(), seen.decode()
 
     def test_a_bar_with_rate_and_time_left_that_is_gone_afterwards(self):
-        code, out, seen = self.on_terminal("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", self.folder / "run")
+        code, out, seen = self.on_terminal("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", self.folder / "run",
+                                          "--threads", 1, "--set", "image_size=128", "--set", "stage1.epochs=2")
         self.assertEqual(code, 0, seen)
         self.assertRegex(seen, r"\[=* *\] \d+/\d+ +\d+% [\d.]+/s \d+:\d\d left")
         self.assertTrue(seen.endswith("\r\x1b[K"), repr(seen[-40:]))
