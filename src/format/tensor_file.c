@@ -1,0 +1,273 @@
+#include "format/tensor_file.h"
+
+#include "base/mem.h"
+#include "format/tensor_file_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the tensors of a pickle -------------------------------------------------------------------------------------- */
+
+static bool holds_tensors(const pickle *p, pickle_value dict)
+{
+    pickle_value key, value;
+    for (pickle_cursor c = pickle_items(p, dict); pickle_next(&c, &key) && pickle_next(&c, &value);)
+        if (key.kind == PICKLE_TEXT && value.kind == PICKLE_TENSOR)
+            return true;
+    return false;
+}
+
+/* The dict of tensors: what was saved, or what lies in it under one of the usual names, some levels down. */
+static mien_status find_state(const tensor_file *f, pickle_value *out)
+{
+    static const char *const keys[] = {"state_dict", "model_state_dict", "model", "net", "network", "weights"};
+    enum { KEYS = sizeof keys / sizeof keys[0], LEVELS = 4 };
+    *out = pickle_root(f->objects);
+    for (int level = 0; level < LEVELS && out->kind == PICKLE_DICT; level++) {
+        if (holds_tensors(f->objects, *out))
+            return MIEN_OK;
+        pickle_value inner = *out;
+        for (int k = 0; k < KEYS && !(pickle_get(f->objects, *out, keys[k], &inner) && inner.kind == PICKLE_DICT); k++)
+            inner.kind = PICKLE_NOTHING;
+        *out = inner;
+    }
+    return mien_fail(MIEN_ERR_FORMAT, "%s: no state dict (wanted a dict of tensors, or one under state_dict or model)",
+                     f->where.text);
+}
+
+static mien_status read_entry(tensor_entry *e, tensor_file *f, pickle_value key, pickle_value tensor)
+{
+    char *name;
+    size_t stored;
+    pickle_tensor t;
+    if (key.length == 0 || memchr(key.text, '\0', key.length))
+        return mien_fail(MIEN_ERR_FORMAT, "%s: a tensor's name is empty or holds a NUL", f->where.text);
+    TRY(arena_printf(f->names, &name, "%.*s", (int)key.length, key.text));
+    TRY(pickle_tensor_of(&t, f->objects, tensor, name));
+    TRY(f->container->find(f, &t, &e->storage, &stored));
+    if (stored / st_dtype_bytes(t.dtype) < (size_t)t.storage_count)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: its storage has %zu bytes (wanted %lld elements of %s)",
+                         f->path, name, stored, (long long)t.storage_count, st_dtype_name(t.dtype));
+    e->t = (st_tensor){.name = name, .dtype = t.dtype, .rank = t.rank, .bytes = t.bytes};
+    memcpy(e->t.dims, t.dims, sizeof t.dims);
+    memcpy(e->strides, t.strides, sizeof t.strides);
+    e->offset = t.offset;
+    return MIEN_OK;
+}
+
+static mien_status read_state(tensor_file *f)
+{
+    pickle_value state, key, value;
+    TRY(find_state(f, &state));
+    TRY(mem_zalloc(&f->entries, pickle_count(f->objects, state) / 2));
+    for (pickle_cursor c = pickle_items(f->objects, state); pickle_next(&c, &key) && pickle_next(&c, &value);)
+        if (key.kind == PICKLE_TEXT && value.kind == PICKLE_TENSOR)
+            TRY(read_entry(&f->entries[f->count++], f, key, value));
+    return MIEN_OK;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+static bool starts_with(const uint8_t *bytes, size_t length, const char *head, size_t head_length)
+{
+    return length >= head_length && memcmp(bytes, head, head_length) == 0;
+}
+
+/* NULL: safetensors, whose ninth byte is its header's brace (and whose length before it could look like anything). */
+static const torch_container *container_of(const uint8_t *bytes, size_t length)
+{
+    static const char magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"; /* PROTO n stands before it */
+    if (length > 8 && bytes[8] == '{')
+        return NULL;
+    if (starts_with(bytes, length, "PK\3\4", 4))
+        return &torch_zip;
+    return length > 2 && bytes[0] == 0x80 && starts_with(bytes + 2, length - 2, magic, sizeof magic - 1) ? &torch_legacy
+                                                                                                         : NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const tensor_entry *const *)a)->t.name, (*(const tensor_entry *const *)b)->t.name);
+}
+
+static mien_status index_names(tensor_file *f)
+{
+    if (!f->by_name)
+        TRY(mem_alloc(&f->by_name, f->count));
+    for (size_t i = 0; i < f->count; i++)
+        f->by_name[i] = &f->entries[i];
+    if (f->count > 0)
+        qsort(f->by_name, f->count, sizeof f->by_name[0], by_name);
+    for (size_t i = 1; i < f->count; i++)
+        if (strcmp(f->by_name[i - 1]->t.name, f->by_name[i]->t.name) == 0)
+            return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: name repeated", f->path, f->by_name[i]->t.name);
+    return MIEN_OK;
+}
+
+static mien_status open_safetensors(tensor_file *f, const uint8_t *bytes, size_t length)
+{
+    TRY(st_open_bytes(&f->safetensors, bytes, length, f->path));
+    TRY(mem_zalloc(&f->entries, st_count(f->safetensors)));
+    for (f->count = 0; f->count < st_count(f->safetensors); f->count++)
+        f->entries[f->count].t = *st_at(f->safetensors, f->count);
+    return MIEN_OK;
+}
+
+static mien_status open_content(tensor_file *f, const uint8_t *bytes, size_t length)
+{
+    f->container = container_of(bytes, length);
+    TRY(arena_create(&f->names, 0));
+    if (f->container) {
+        TRY(f->container->open(f, bytes, length));
+        TRY(read_state(f));
+    } else {
+        TRY(open_safetensors(f, bytes, length));
+    }
+    return index_names(f);
+}
+
+/* Takes over `map`, which is empty where the bytes are borrowed. */
+static mien_status open_mapped(tensor_file **out, file_map map, const void *bytes, size_t length, const char *name)
+{
+    mien_status st;
+    tensor_file *f = NULL;
+    TRY_OUT(mem_zalloc(&f, 1));
+    f->map = map;
+    map = (file_map){0};
+    TRY_OUT(mem_strdup(&f->path, name));
+    TRY_OUT(open_content(f, bytes, length));
+    *out = f;
+    return MIEN_OK;
+out:
+    file_map_close(&map);
+    tensor_file_close(f);
+    return st;
+}
+
+mien_status tensor_file_open(tensor_file **out, const char *path)
+{
+    file_map map;
+    TRY(file_map_open(&map, path));
+    return open_mapped(out, map, map.data, map.length, path);
+}
+
+mien_status tensor_file_open_bytes(tensor_file **out, const void *bytes, size_t length, const char *name)
+{
+    return open_mapped(out, (file_map){0}, bytes, length, name);
+}
+
+void tensor_file_close(tensor_file *f)
+{
+    if (!f)
+        return;
+    st_close(f->safetensors);
+    pickle_free(f->objects);
+    zipr_close(f->zip);
+    str_free(&f->where);
+    arena_free(f->names);
+    mem_free(f->pickle_bytes);
+    mem_free(f->prefix);
+    mem_free(f->cache);
+    mem_free(f->storages);
+    mem_free(f->entries);
+    mem_free(f->by_name);
+    mem_free(f->path);
+    file_map_close(&f->map);
+    mem_free(f);
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------- */
+
+const char *tensor_file_format(const tensor_file *f)
+{
+    return f->container ? f->container->format : "safetensors";
+}
+
+size_t tensor_file_count(const tensor_file *f)
+{
+    return f->count;
+}
+
+const st_tensor *tensor_file_at(const tensor_file *f, size_t index)
+{
+    return &f->entries[index].t;
+}
+
+static int name_against(const void *name, const void *element)
+{
+    return strcmp(name, (*(const tensor_entry *const *)element)->t.name);
+}
+
+const st_tensor *tensor_file_find(const tensor_file *f, const char *name)
+{
+    const tensor_entry *const *found =
+        f->count ? bsearch(name, f->by_name, f->count, sizeof f->by_name[0], name_against) : NULL;
+    return found ? &(*found)->t : NULL;
+}
+
+const char *tensor_file_meta(const tensor_file *f, const char *key)
+{
+    return f->safetensors ? st_meta(f->safetensors, key) : NULL;
+}
+
+/* How many of the last dimensions lie one after the other in the storage: they are copied at once. */
+static int dense_from(const tensor_entry *e, size_t *out_bytes)
+{
+    size_t run = 1;
+    int d = e->t.rank;
+    while (d > 0 && (e->t.dims[d - 1] == 1 || e->strides[d - 1] == (int64_t)run))
+        run *= (size_t)e->t.dims[--d];
+    *out_bytes = run * st_dtype_bytes(e->t.dtype);
+    return d;
+}
+
+/* dst = the view of `storage` that e is; dims and strides were held against it when the file was opened. */
+static void gather(uint8_t *dst, const tensor_entry *e, const uint8_t *storage)
+{
+    size_t element = st_dtype_bytes(e->t.dtype), run;
+    int outer = dense_from(e, &run), d;
+    int64_t at[SAFETENSORS_MAX_RANK] = {0};
+    size_t from = (size_t)e->offset; /* unsigned: the step past a dimension's end may wrap before it is taken back */
+    do {
+        memcpy(dst, storage + from * element, run);
+        dst += run;
+        for (d = outer - 1; d >= 0; d--) {
+            from += (size_t)e->strides[d];
+            if (++at[d] < e->t.dims[d])
+                break;
+            from -= (size_t)e->strides[d] * (size_t)e->t.dims[d];
+            at[d] = 0;
+        }
+    } while (d >= 0);
+}
+
+mien_status tensor_file_read(void *dst, tensor_file *f, const st_tensor *t)
+{
+    const tensor_entry *e = (const tensor_entry *)(const void *)t;
+    const uint8_t *storage;
+    if (t->bytes == 0)
+        return MIEN_OK;
+    if (t->data) {
+        memcpy(dst, t->data, t->bytes);
+        return MIEN_OK;
+    }
+    TRY(f->container->read(f, e->storage, &storage));
+    gather(dst, e, storage);
+    return MIEN_OK;
+}
+
+mien_status tensor_file_rename(tensor_file *f, tensor_rename_fn fn, void *payload)
+{
+    char name[512];
+    size_t kept = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        char *copy;
+        if (!fn(payload, name, sizeof name, f->entries[i].t.name))
+            continue;
+        TRY(arena_strdup(f->names, &copy, name));
+        f->entries[kept] = f->entries[i];
+        f->entries[kept++].t.name = copy;
+    }
+    f->count = kept;
+    return index_names(f);
+}

@@ -1,0 +1,36 @@
+/* A file of named tensors, whatever wrote it: safetensors, or PyTorch's torch.save (a zip archive, or the older stream
+ * of pickles). All that read weights go through here. What torch.save wrote is read without executing anything
+ * (format/unpickle.h), and a tensor's bytes are fetched when they are asked for. */
+#ifndef FORMAT_TENSOR_FILE_H
+#define FORMAT_TENSOR_FILE_H
+
+#include "format/safetensors.h"
+
+#include <stdbool.h>
+
+typedef struct tensor_file tensor_file;
+
+/* By content, not by name. A PyTorch file's tensors are those of its state dict: the dict itself, or one that lies
+ * under "state_dict", "model" or the like. Errors: MIEN_ERR_IO; MIEN_ERR_FORMAT "path: ..." */
+MIEN_MUST_USE mien_status tensor_file_open(tensor_file **out, const char *path);
+/* The same over bytes in memory (fuzzing); `name` stands for the path in messages; bytes must outlive the file. */
+MIEN_MUST_USE mien_status tensor_file_open_bytes(tensor_file **out, const void *bytes, size_t length, const char *name);
+void tensor_file_close(tensor_file *f); /* NULL is a no-op */
+/* "safetensors", "pytorch zip" or "pytorch legacy" */
+const char *tensor_file_format(const tensor_file *f);
+/* Tensors in the file's order; `data` is NULL where the bytes have to be fetched. All borrowed from the file. */
+size_t tensor_file_count(const tensor_file *f);
+const st_tensor *tensor_file_at(const tensor_file *f, size_t index);
+const st_tensor *tensor_file_find(const tensor_file *f, const char *name); /* NULL if absent */
+const char *tensor_file_meta(const tensor_file *f, const char *key); /* NULL if absent; safetensors alone have any */
+
+/* dst [t->bytes] = the elements of one of the file's tensors, row-major, whatever its strides. Threads: one at a time.
+ */
+MIEN_MUST_USE mien_status tensor_file_read(void *dst, tensor_file *f, const st_tensor *t);
+
+/* Calls every tensor by another name: fn writes it to dst [bytes], or answers false, and the tensor is left out.
+ * Pointers to tensors are void afterwards. Errors: two of one name. */
+typedef bool (*tensor_rename_fn)(void *payload, char *dst, size_t bytes, const char *name);
+MIEN_MUST_USE mien_status tensor_file_rename(tensor_file *f, tensor_rename_fn fn, void *payload);
+
+#endif

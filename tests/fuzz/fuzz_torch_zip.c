@@ -1,0 +1,38 @@
+/* Any bytes as a file of tensors, of either of torch.save's formats: opened or refused, and what was opened can be read
+ * to its last byte. */
+#include "format/tensor_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIMIT = 1 << 20 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(int holds)
+{
+    if (!holds)
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    tensor_file *f = NULL;
+    if (tensor_file_open_bytes(&f, data, size, "input") != MIEN_OK) {
+        check(f == NULL && strncmp(mien_error(), "input: ", 7) == 0);
+        return 0;
+    }
+    for (size_t i = 0; i < tensor_file_count(f); i++) {
+        const st_tensor *t = tensor_file_at(f, i);
+        check(tensor_file_find(f, t->name) == t && t->rank <= SAFETENSORS_MAX_RANK);
+        if (t->bytes > LIMIT) /* a view may repeat what it shows */
+            continue;
+        uint8_t *exact = malloc(t->bytes ? t->bytes : 1);
+        check(exact != NULL);
+        if (tensor_file_read(exact, f, t) != MIEN_OK)
+            check(strncmp(mien_error(), "input: ", 7) == 0);
+        free(exact);
+    }
+    tensor_file_close(f);
+    return 0;
+}
