@@ -175,9 +175,31 @@ MIEN_API MIEN_MUST_USE mien_status mien_evaluate(mien_evaluation **out, const ch
 MIEN_API MIEN_MUST_USE mien_status mien_score(mien_evaluation **out, const char *task, const char *truth,
                                               const char *predictions);
 
+/* --- weights from elsewhere --------------------------------------------------------------------------------------- */
+typedef struct mien_import_options {
+    const char *weights;        /* safetensors, or what torch.save wrote (.pth, .pt) of a state dict */
+    const char *arch;           /* an architecture, or timm's name of one: mien_import_name */
+    const char *out;            /* model file to write */
+    const char *const *classes; /* [class_count], in the order of the outputs; NULL: those of `weights` where it is a
+                                 * model of ours, else the six basic expressions */
+    int class_count;
+    const float *mean, *std; /* [3] of pixels in 0..1; NULL: the file's own, else what such weights expect */
+    int image_size;          /* 0: the file's own, else the architecture's */
+} mien_import_options;
+#define MIEN_IMPORT_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        NULL, NULL, NULL, NULL, 0, NULL, NULL, 0                                                                       \
+    }
+/* Makes a model of weights under torchvision's or timm's names. A head of another number of classes is replaced by a
+ * fresh one, which is logged. Missing, extra and wrong tensors are logged by name, all of them, before MIEN_ERR_FORMAT.
+ * Nothing in the file is executed. */
+MIEN_API MIEN_MUST_USE mien_status mien_import(const mien_import_options *options);
+/* What mien_import takes as `arch`, by index; NULL past the end. */
+MIEN_API const char *mien_import_name(int index);
+
 /* --- looking inside ----------------------------------------------------------------------------------------------- */
-/* What a model file, a run folder or any safetensors file holds, as one JSON object whose "kind" is "model", "run" or
- * "safetensors". Free with mien_text_free. */
+/* What a model file, a run folder or any file of tensors holds, as one JSON object whose "kind" is "model", "run",
+ * "safetensors", "pytorch zip" or "pytorch legacy". Free with mien_text_free. */
 MIEN_API MIEN_MUST_USE mien_status mien_info(char **out, const char *path);
 
 typedef struct mien_graph_options {

@@ -1,25 +1,27 @@
-/* mien_info: a model, a run or any safetensors file, told as JSON. */
+/* mien_info: a model, a run or any file of tensors, told as JSON. */
 #include "api/api.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "format/safetensors.h"
+#include "format/tensor_file.h"
+#include "nn/import.h"
 #include "nn/model.h"
 #include "train/run.h"
 
 #include <string.h>
 
 /* [{"name", "dtype", "shape"}], and the number of elements. */
-static json_t *tensor_list(const st_file *f, int64_t *out_elements)
+static json_t *tensor_list(const tensor_file *f, int64_t *out_elements)
 {
     json_t *list = json_array();
     *out_elements = 0;
-    for (size_t i = 0; i < st_count(f); i++) {
-        const st_tensor *t = st_at(f, i);
+    for (size_t i = 0; i < tensor_file_count(f); i++) {
+        const st_tensor *t = tensor_file_at(f, i);
         json_t *dims = json_array();
         for (int d = 0; d < t->rank; d++)
             json_array_append_new(dims, json_integer(t->dims[d]));
-        *out_elements += (int64_t)(t->bytes / st_dtype_bytes(t->dtype));
+        if (__builtin_add_overflow(*out_elements, (int64_t)(t->bytes / st_dtype_bytes(t->dtype)), out_elements))
+            *out_elements = INT64_MAX; /* views may show the same numbers many times */
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:o}", "name", t->name, "dtype", st_dtype_name(t->dtype), "shape", dims));
     }
@@ -27,27 +29,45 @@ static json_t *tensor_list(const st_file *f, int64_t *out_elements)
 }
 
 /* A metadata value that is JSON itself is shown as such. */
-static json_t *metadata_object(const st_file *f)
+static json_t *metadata_object(const tensor_file *f)
 {
     json_t *object = json_object();
-    for (size_t i = 0; i < st_meta_count(f); i++) {
-        st_metadata m = st_meta_at(f, i);
+    for (size_t i = 0; i < tensor_file_meta_count(f); i++) {
+        st_metadata m = tensor_file_meta_at(f, i);
         json_t *value = json_loads(m.value, JSON_REJECT_DUPLICATES, NULL);
         json_object_set_new(object, m.key, value ? value : json_string(m.value));
     }
     return object;
 }
 
-/* Any well-formed file: its metadata and tensors. */
-static mien_status describe_tensors(json_t **out, const char *path)
+/* What architecture the tensors are of, and what `mien import --arch` may call it; null where it is none of ours. */
+static mien_status describe_guess(json_t **out, const char *path)
 {
-    st_file *f = NULL;
-    TRY(st_open(&f, path));
+    import_guess guess;
+    bool is_known;
+    const import_name *name;
+    TRY(import_recognise(&guess, &is_known, path));
+    if (!is_known) {
+        *out = json_null();
+        return MIEN_OK;
+    }
+    json_t *names = json_array();
+    for (int i = 0; (name = import_name_at(i)); i++)
+        if (!strcmp(name->arch, guess.arch->name))
+            json_array_append_new(names, json_string(name->name));
+    *out = json_pack("{s:s, s:i, s:o}", "arch", guess.arch->name, "classes", guess.classes, "import_as", names);
+    return json_check(*out);
+}
+
+/* Any well-formed file: its metadata and tensors. */
+static mien_status describe_tensors(json_t **out, const tensor_file *f, const char *path)
+{
     int64_t elements = 0;
+    json_t *guess;
+    TRY(describe_guess(&guess, path));
     json_t *tensors = tensor_list(f, &elements);
-    *out = json_pack("{s:s, s:s, s:I, s:o, s:o}", "kind", "safetensors", "path", path, "elements", (json_int_t)elements,
-                     "metadata", metadata_object(f), "tensors", tensors);
-    st_close(f);
+    *out = json_pack("{s:s, s:s, s:o, s:I, s:o, s:o}", "kind", tensor_file_format(f), "path", path, "architecture",
+                     guess, "elements", (json_int_t)elements, "metadata", metadata_object(f), "tensors", tensors);
     return json_check(*out);
 }
 
@@ -116,17 +136,17 @@ mien_status mien_info(char **out, const char *path)
     TRY(api_need(path, "mien_info", "path"));
     mien_status st = MIEN_OK;
     json_t *info = NULL;
-    st_file *f = NULL;
+    tensor_file *f = NULL;
     if (run_is_folder(path)) {
         TRY_OUT(describe_run(&info, path));
     } else {
-        TRY_OUT(st_open(&f, path));
-        const char *metadata = st_meta(f, "mien");
-        TRY_OUT(metadata ? describe_model(&info, path, metadata) : describe_tensors(&info, path));
+        TRY_OUT(tensor_file_open(&f, path));
+        const char *metadata = tensor_file_meta(f, "mien");
+        TRY_OUT(metadata ? describe_model(&info, path, metadata) : describe_tensors(&info, f, path));
     }
     TRY_OUT(json_print(out, info));
 out:
     json_decref(info);
-    st_close(f);
+    tensor_file_close(f);
     return st;
 }

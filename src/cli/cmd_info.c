@@ -1,4 +1,4 @@
-/* mien info: what a model, a run or any safetensors file holds; and the passes over an architecture's graph. */
+/* mien info: what a model, a run or any file of tensors holds; and the passes over an architecture's graph. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -181,11 +181,9 @@ int print_info(console *c, const char *path, bool is_json)
     if (is_json || !info)
         return print_json(c, stdout, info);
     print_object(stdout, info, 0);
-    const char *kind = json_string_value(json_object_get(info, "kind"));
-    if (!strcmp(kind, "run"))
+    if (json_object_get(info, "members"))
         print_members(stdout, json_object_get(info, "members"));
-    if (!strcmp(kind, "safetensors"))
-        print_tensors(stdout, json_object_get(info, "tensors"));
+    print_tensors(stdout, json_object_get(info, "tensors"));
     json_decref(info);
     return EXIT_DONE;
 }
@@ -209,8 +207,10 @@ int cmd_info(console *c, int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        options,  parse, "FILE|RUN", "Shows what a model, a run folder or any safetensors file holds.",
-        children, NULL,  NULL};
+        options,    parse,
+        "FILE|RUN", "Shows what a model, a run folder or any file of tensors (safetensors, PyTorch) holds.",
+        children,   NULL,
+        NULL};
     arguments a = {.graph = MIEN_GRAPH_OPTIONS_INIT};
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)

@@ -210,6 +210,16 @@ const char *tensor_file_meta(const tensor_file *f, const char *key)
     return f->safetensors ? st_meta(f->safetensors, key) : NULL;
 }
 
+size_t tensor_file_meta_count(const tensor_file *f)
+{
+    return f->safetensors ? st_meta_count(f->safetensors) : 0;
+}
+
+st_metadata tensor_file_meta_at(const tensor_file *f, size_t index)
+{
+    return st_meta_at(f->safetensors, index);
+}
+
 /* How many of the last dimensions lie one after the other in the storage: they are copied at once. */
 static int dense_from(const tensor_entry *e, size_t *out_bytes)
 {

@@ -22,7 +22,10 @@ const char *tensor_file_format(const tensor_file *f);
 size_t tensor_file_count(const tensor_file *f);
 const st_tensor *tensor_file_at(const tensor_file *f, size_t index);
 const st_tensor *tensor_file_find(const tensor_file *f, const char *name); /* NULL if absent */
-const char *tensor_file_meta(const tensor_file *f, const char *key); /* NULL if absent; safetensors alone have any */
+/* Metadata, which safetensors alone have any of. */
+const char *tensor_file_meta(const tensor_file *f, const char *key); /* NULL if absent */
+size_t tensor_file_meta_count(const tensor_file *f);
+st_metadata tensor_file_meta_at(const tensor_file *f, size_t index);
 
 /* dst [t->bytes] = the elements of one of the file's tensors, row-major, whatever its strides. Threads: one at a time.
  */

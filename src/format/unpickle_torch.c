@@ -7,7 +7,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { MAX_ARGS = 8 };
+enum {
+    MAX_ARGS = 8,
+    MAX_EXPANDED = 1 << 22, /* elements of a view that repeats what it shows: a bias for all channels, no bomb */
+};
 
 /* The items of a tuple that has `least` to `most` of them; false otherwise. */
 static bool read_tuple(const pickle *p, pickle_value tuple, pickle_value *items, uint32_t least, uint32_t most)
@@ -216,6 +219,10 @@ static mien_status check_extent(pickle_tensor *t, const pickle *p, const char *n
                !__builtin_add_overflow(last, step, &last);
     }
     t->bytes = bytes;
+    size_t count = bytes / st_dtype_bytes(t->dtype);
+    if (count > MAX_EXPANDED && count > (size_t)t->storage_count)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: %zu elements of a storage of %" PRId64 " (wanted at most %d)",
+                         p->where, name, count, t->storage_count, MAX_EXPANDED);
     if (!fits || (!is_empty && last >= t->storage_count))
         return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: strides leave its storage (of %" PRId64 " elements)",
                          p->where, name, t->storage_count);

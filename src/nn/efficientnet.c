@@ -1,5 +1,6 @@
 /* EfficientNet-B0 as torchvision.models.efficientnet_b0 (Tan & Le 2019): inverted bottlenecks with depthwise
- * convolutions, squeeze-excite and stochastic depth. Padding is symmetric, (kernel - 1)/2, not TensorFlow's "same". */
+ * convolutions, squeeze-excite and stochastic depth. Padding is symmetric, (kernel - 1)/2; the variant that Google's
+ * own weights need (timm's tf_efficientnet_b0) has TensorFlow's "same", and another epsilon. */
 #include "nn/zoo.h"
 
 #include <math.h>
@@ -22,8 +23,9 @@ static value_id conv_bn(net *n, int index, value_id x, conv_spec spec, conv_end 
 {
     char conv[8] = {(char)('0' + index), '.', '0', 0}, bn[8] = {(char)('0' + index), '.', '1', 0},
          act[8] = {(char)('0' + index), '.', '2', 0};
+    spec.is_same = n->variant == VARIANT_TENSORFLOW;
     x = net_batch_norm(n, bn, net_conv2d(n, conv, x, spec),
-                       (batch_norm_spec){.eps = 1e-5f, .ends_branch = end == TO_SHORTCUT});
+                       (batch_norm_spec){.eps = spec.is_same ? 1e-3f : 1e-5f, .ends_branch = end == TO_SHORTCUT});
     return end == TO_SILU ? net_activation(n, act, x, ACT_SILU) : x;
 }
 

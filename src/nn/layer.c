@@ -57,6 +57,15 @@ static value_id param(net *n, const char *name, const char *suffix, shape stored
     return keep(n, graph_param(n->g, &v, full, used, p->offset, p->is_trainable), &v);
 }
 
+/* Padding of one dimension: ceil(size / stride) windows, as little as they need. */
+static void same_padding(conv2d_attr *attr, int axis, int64_t size, int window)
+{
+    int stride = attr->stride[axis];
+    int64_t wanted = ((size + stride - 1) / stride - 1) * stride + window - size, all = wanted > 0 ? wanted : 0;
+    attr->pad_begin[axis] = (int)(all / 2);
+    attr->pad_end[axis] = (int)(all - all / 2);
+}
+
 value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec)
 {
     int groups = spec.groups ? spec.groups : 1, kh = spec.kernel;
@@ -73,6 +82,11 @@ value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec)
                         .pad_end = {spec.pad, pad_w},
                         .dilation = {1, 1},
                         .groups = groups};
+    if (spec.is_same && n->status == MIEN_OK) {
+        const shape *in = &graph_value_at(n->g, x)->shape; /* [n, h, w, c] */
+        same_padding(&attr, 0, in->dim[1], kh);
+        same_padding(&attr, 1, in->dim[2], kw);
+    }
     char full[NET_NAME_BYTES];
     full_name(full, n, name, "");
     value_id y = NO_VALUE;

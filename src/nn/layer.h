@@ -8,11 +8,15 @@
 #include "graph/op.h"
 #include "nn/param_store.h"
 
+/* Whose definition of an architecture the weights come from, where there is more than one (efficientnet_b0). */
+typedef enum { VARIANT_TORCHVISION, VARIANT_TENSORFLOW } model_variant;
+
 typedef struct {
     graph *g;
     param_store *params;
     char prefix[128]; /* put before every name: "features.3.0." */
     mien_status status;
+    model_variant variant;
 } net;
 
 /* Sets the prefix (printf). Returns nothing: too long a name is a bug of ours and ends in status. */
@@ -23,6 +27,8 @@ typedef struct {
     int kernel_w, pad_w; /* where kernel_w is not 0: the width's, and kernel and pad are the height's alone */
     int groups;          /* 0: 1 */
     bool has_bias;
+    bool is_same; /* instead of pad: TensorFlow's "same" padding, which depends on the input's size and puts the odd
+                   * pixel after it */
 } conv_spec;
 
 /* Convolution "NAME.weight"[, "NAME.bias"], fresh weights He-normal over fan-out as torchvision draws them. */

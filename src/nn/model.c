@@ -2,11 +2,15 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "nn/import.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { MODEL_MAX_SIZE = 1024 };
+
+static const char *const variant_names[] = {[VARIANT_TORCHVISION] = "torchvision", [VARIANT_TENSORFLOW] = "tensorflow"};
+enum { VARIANT_COUNT = sizeof variant_names / sizeof variant_names[0] };
 
 struct model {
     arena *arena; /* the spec's strings */
@@ -35,7 +39,7 @@ static mien_status describe(graph *g, model_io *io, model *m, const model_graph_
     value_id x = NO_VALUE;
     TRY(graph_input(g, &io->images, "images", DTYPE_U8, shape_of(4, (int64_t)o->batch, size, size, (int64_t)3)));
     TRY(op_normalise(g, &x, "normalise", io->images, m->spec.mean, m->spec.std));
-    net n = {.g = g, .params = m->params, .status = MIEN_OK};
+    net n = {.g = g, .params = m->params, .status = MIEN_OK, .variant = m->spec.variant};
     io->features = m->arch->features(&n, x);
     io->logits = m->arch->head(&n, io->features, m->spec.class_count);
     TRY(n.status);
@@ -115,6 +119,8 @@ static mien_status check_spec(const model_spec *spec, const architecture *arch)
                          MODEL_MAX_SIZE, arch->name);
     if (spec->class_count < 1 || spec->class_count > MODEL_MAX_CLASSES)
         return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted 1 to %d)", spec->class_count, MODEL_MAX_CLASSES);
+    if (spec->variant == VARIANT_TENSORFLOW && !arch->has_tensorflow)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "variant: tensorflow (wanted torchvision for %s)", arch->name);
     for (int c = 0; c < 3; c++)
         if (!isfinite(spec->mean[c]) || !isfinite(spec->std[c]) || spec->std[c] <= 0)
             return mien_fail(MIEN_ERR_ARG, "normalisation: mean %g, std %g of channel %d (wanted finite, std above 0)",
@@ -182,11 +188,48 @@ void model_set_normalisation(model *m, const float mean[3], const float std[3])
 
 mien_status model_load_backbone(model *m, const char *path)
 {
-    st_file *f = NULL;
-    TRY(st_open(&f, path));
+    tensor_file *f = NULL;
+    TRY(tensor_file_open(&f, path));
     const char *const skipped[] = {m->arch->head_prefix, m->arch->ignored[0], m->arch->ignored[1], NULL};
-    mien_status st = param_store_load(m->params, f, path, skipped);
-    st_close(f);
+    mien_status st = import_rename(f, m->arch);
+    if (st == MIEN_OK)
+        st = param_store_load(m->params, f, path, skipped);
+    tensor_file_close(f);
+    return st;
+}
+
+static mien_status read_variant(model_variant *out, const json_t *root, const char *where)
+{
+    const char *name;
+    char known[64];
+    *out = VARIANT_TORCHVISION;
+    if (!json_object_get(root, "variant"))
+        return MIEN_OK;
+    TRY(json_get_string(&name, root, "variant", where));
+    for (int v = 0; v < VARIANT_COUNT; v++)
+        if (strcmp(name, variant_names[v]) == 0) {
+            *out = (model_variant)v;
+            return MIEN_OK;
+        }
+    str_join_words(known, sizeof known, variant_names, VARIANT_COUNT);
+    return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: variant %.32s (wanted %s)", where, name, known);
+}
+
+mien_status model_adopt_variant(model *m, const char *path)
+{
+    tensor_file *f = NULL;
+    json_t *root = NULL;
+    mien_status st = MIEN_OK;
+    TRY(tensor_file_open(&f, path));
+    const char *text = tensor_file_meta(f, "mien");
+    if (text) {
+        TRY_OUT(json_parse(&root, text, strlen(text), path));
+        TRY_OUT(read_variant(&m->spec.variant, root, path));
+        st = check_spec(&m->spec, m->arch);
+    }
+out:
+    json_decref(root);
+    tensor_file_close(f);
     return st;
 }
 
@@ -211,9 +254,9 @@ mien_status model_metadata(const model *m, char **out, const char *metrics_json)
     for (int c = 0; c < spec->class_count; c++)
         json_array_append_new(classes, json_string(spec->classes[c]));
     root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:{}, s:o, s:i, s:o, s:o, s:n, s:o?}", "version", MODEL_FORMAT_VERSION,
-                     "task", spec->task, "arch", spec->arch, "variant", "torchvision", "kind", "plain", "options",
-                     "classes", classes, "image_size", spec->image_size, "mean", float_array(spec->mean, 3), "std",
-                     float_array(spec->std, 3), "licence", "metrics", metrics);
+                     "task", spec->task, "arch", spec->arch, "variant", variant_names[spec->variant], "kind", "plain",
+                     "options", "classes", classes, "image_size", spec->image_size, "mean", float_array(spec->mean, 3),
+                     "std", float_array(spec->std, 3), "licence", "metrics", metrics);
     metrics = NULL; /* root's now */
     TRY_OUT(json_check(root));
     TRY_OUT(json_print(out, root));
@@ -283,6 +326,7 @@ static mien_status read_spec(model_spec *spec, const char **classes, const json_
         return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: kind %.32s (wanted plain)", where, kind);
     TRY(json_get_string(&spec->task, root, "task", where));
     TRY(json_get_string(&spec->arch, root, "arch", where));
+    TRY(read_variant(&spec->variant, root, where));
     TRY(json_get_int(&size, root, "image_size", where));
     if (size < 1 || size > MODEL_MAX_SIZE)
         return mien_fail(MIEN_ERR_FORMAT, "%s: image_size: %lld (wanted at most %d)", where, (long long)size,
@@ -298,14 +342,14 @@ static mien_status read_spec(model_spec *spec, const char **classes, const json_
 mien_status model_load(model **out, const char *path)
 {
     mien_status st = MIEN_OK;
-    st_file *f = NULL;
+    tensor_file *f = NULL;
     json_t *root = NULL;
     model *m = NULL;
     const char **classes = NULL;
     model_spec spec = {0};
     str where = {0};
-    TRY(st_open(&f, path));
-    const char *text = st_meta(f, "mien");
+    TRY(tensor_file_open(&f, path));
+    const char *text = tensor_file_meta(f, "mien");
     if (!text) {
         st = mien_fail(MIEN_ERR_FORMAT, "%s: not a mien model (no \"mien\" in its metadata)", path);
         goto out;
@@ -328,6 +372,6 @@ out:
     json_decref(root);
     mem_free(classes);
     str_free(&where);
-    st_close(f);
+    tensor_file_close(f);
     return st;
 }

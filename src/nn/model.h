@@ -19,6 +19,7 @@ typedef struct {
     int feature_dim;                          /* 2048 */
     const char *head_prefix;                  /* "fc.": the names that a new head replaces */
     const char *ignored[2];                   /* "aux1.": names in init files that no part of ours has */
+    bool has_tensorflow;                      /* there is a variant VARIANT_TENSORFLOW of it */
     float mean[3], std[3];                    /* normalisation that published weights expect */
     value_id (*features)(net *n, value_id x); /* x [n, h, w, 3] normalised -> [n, feature_dim] */
     value_id (*head)(net *n, value_id features, int classes); /* dropout and classifier: logits [n, classes] f32 */
@@ -35,6 +36,7 @@ typedef struct {
     int class_count;
     int image_size; /* pixels a side; 0 = the architecture's */
     float mean[3], std[3];
+    model_variant variant;
 } model_spec;
 
 /* Declares the parameters (not yet allocated: model_init, model_load do). Errors: unknown arch, sizes out of range. */
@@ -45,8 +47,12 @@ const architecture *model_architecture(const model *m);
 param_store *model_params(model *m);
 /* Allocates and draws fresh values. */
 MIEN_MUST_USE mien_status model_init(model *m, uint64_t seed, bool with_gradients);
-/* Reads all but the head from a file of torchvision names (recipe key `init`). */
+/* Reads all but the head from a file of weights (recipe key `init`): a model of ours, or whatever import reads
+ * (nn/import.h). */
 MIEN_MUST_USE mien_status model_load_backbone(model *m, const char *path);
+/* Makes m the variant that the file's own metadata names, where it has any. Before the model is described: a resumed
+ * run asks the file that it began from, since checkpoints hold numbers alone. */
+MIEN_MUST_USE mien_status model_adopt_variant(model *m, const char *path);
 void model_set_normalisation(model *m, const float mean[3], const float std[3]);
 
 /* Files: *out is ready to run. metrics: a JSON object text to store, or NULL. licence likewise. */

@@ -238,14 +238,14 @@ static float f16_to_f32(uint16_t h)
     return x.f;
 }
 
-/* Element i of a tensor of a float type, which may lie unaligned in its file. */
-static float read_float(const st_tensor *t, size_t i)
+/* Element i of those of a float type. */
+static float read_float(const uint8_t *elements, st_dtype type, size_t i)
 {
-    const char *p = (const char *)t->data + i * st_dtype_bytes(t->dtype);
+    const uint8_t *p = elements + i * st_dtype_bytes(type);
     uint16_t half;
     float f;
     double d;
-    switch (t->dtype) {
+    switch (type) {
     case ST_F16:
         memcpy(&half, p, sizeof half);
         return f16_to_f32(half);
@@ -286,18 +286,20 @@ static const char *mismatch(const param_slice *slice, const st_tensor *t)
     return same_shape(slice, t) ? NULL : "another shape";
 }
 
-static void copy_slice(param_store *s, const param_slice *slice, const st_tensor *t)
+static mien_status copy_slice(param_store *s, const param_slice *slice, tensor_file *f, const st_tensor *t)
 {
-    if (slice->kind == SLICE_COUNTER) {
-        memcpy(&s->counters[slice->offset], t->data, sizeof(int64_t));
-        return;
-    }
+    if (slice->kind == SLICE_COUNTER)
+        return tensor_file_read(&s->counters[slice->offset], f, t);
     float *w = s->memory.values + slice->offset;
     if (t->dtype == ST_F32)
-        memcpy(w, t->data, t->bytes);
-    else
-        for (size_t i = 0; i < slice->count; i++)
-            w[i] = read_float(t, i);
+        return tensor_file_read(w, f, t);
+    uint8_t *elements;
+    TRY(mem_alloc(&elements, t->bytes));
+    mien_status st = tensor_file_read(elements, f, t);
+    for (size_t i = 0; i < slice->count && st == MIEN_OK; i++)
+        w[i] = read_float(elements, t->dtype, i);
+    mem_free(elements);
+    return st;
 }
 
 static bool is_skipped(const char *name, const char *const *prefixes)
@@ -308,14 +310,14 @@ static bool is_skipped(const char *name, const char *const *prefixes)
     return false;
 }
 
-mien_status param_store_load(param_store *s, const st_file *f, const char *path, const char *const *skip_prefixes)
+mien_status param_store_load(param_store *s, tensor_file *f, const char *path, const char *const *skip_prefixes)
 {
     int missing = 0, wrong = 0, extra = 0;
     for (int i = 0; i < s->count; i++) {
         const param_slice *slice = &s->slices[i];
         if (is_skipped(slice->name, skip_prefixes))
             continue;
-        const st_tensor *t = st_find(f, slice->name);
+        const st_tensor *t = tensor_file_find(f, slice->name);
         const char *fault = t ? mismatch(slice, t) : NULL;
         if (!t && slice->kind != SLICE_COUNTER) {
             log_item("missing: %s", slice->name);
@@ -327,8 +329,8 @@ mien_status param_store_load(param_store *s, const st_file *f, const char *path,
             wrong++;
         }
     }
-    for (size_t i = 0; i < st_count(f); i++) {
-        const char *name = st_at(f, i)->name;
+    for (size_t i = 0; i < tensor_file_count(f); i++) {
+        const char *name = tensor_file_at(f, i)->name;
         if (param_store_find(s, name) < 0 && !is_skipped(name, skip_prefixes)) {
             log_item("extra: %s", name);
             extra++;
@@ -339,9 +341,9 @@ mien_status param_store_load(param_store *s, const st_file *f, const char *path,
                          wrong, extra);
     for (int i = 0; i < s->count; i++) {
         const param_slice *slice = &s->slices[i];
-        const st_tensor *t = st_find(f, slice->name);
+        const st_tensor *t = tensor_file_find(f, slice->name);
         if (t && !is_skipped(slice->name, skip_prefixes))
-            copy_slice(s, slice, t);
+            TRY(copy_slice(s, slice, f, t));
     }
     return MIEN_OK;
 }

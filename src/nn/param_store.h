@@ -3,7 +3,7 @@
 #ifndef NN_PARAM_STORE_H
 #define NN_PARAM_STORE_H
 
-#include "format/safetensors.h"
+#include "format/tensor_file.h"
 #include "graph/backend.h"
 #include "graph/tensor.h"
 
@@ -59,7 +59,7 @@ void param_store_count_batch(param_store *s);
  * starting with one of skip_prefixes (ends with NULL; NULL: none), which keep their values and may lie in the file
  * without being slices, and counters (0 if missing). Missing, extra and wrongly shaped ones are told by name through
  * the log before the one-line MIEN_ERR_FORMAT. */
-MIEN_MUST_USE mien_status param_store_load(param_store *s, const st_file *f, const char *path,
+MIEN_MUST_USE mien_status param_store_load(param_store *s, tensor_file *f, const char *path,
                                            const char *const *skip_prefixes);
 /* Tensors for st_write, borrowed from the store: values (and counters). Caller frees the array with mem_free. */
 MIEN_MUST_USE mien_status param_store_tensors(param_store *s, st_tensor **out, size_t *out_count);

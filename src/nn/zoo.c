@@ -24,6 +24,7 @@ static const architecture zoo[] = {
      .min_size = 32,
      .feature_dim = 1280,
      .head_prefix = "classifier.",
+     .has_tensorflow = true,
      AS_IMAGENET,
      .features = efficientnet_b0_features,
      .head = efficientnet_b0_head},

@@ -82,6 +82,8 @@ static mien_status create_model(member *m)
     memcpy(spec.mean, m->state.facts.mean, sizeof spec.mean);
     memcpy(spec.std, m->state.facts.std, sizeof spec.std);
     TRY(model_create(&m->model, &spec));
+    if (m->init[0])
+        TRY(model_adopt_variant(m->model, m->init));
     m->params = model_params(m->model);
     TRY(model_init(m->model, m->seed, true));
     if (m->is_resumed)

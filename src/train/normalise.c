@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "data/loader.h"
-#include "format/safetensors.h"
+#include "format/tensor_file.h"
 
 #include <string.h>
 
@@ -34,15 +34,15 @@ static mien_status read_triple(float dst[3], const json_t *root, const char *key
 
 mien_status normalise_of_init(float mean[3], float std[3], const architecture *arch, const char *path)
 {
-    st_file *f;
+    tensor_file *f;
     json_t *root = NULL;
     mien_status st = MIEN_OK;
     memcpy(mean, arch->mean, sizeof arch->mean);
     memcpy(std, arch->std, sizeof arch->std);
     if (!path[0])
         return MIEN_OK;
-    TRY(st_open(&f, path));
-    const char *text = st_meta(f, "mien");
+    TRY(tensor_file_open(&f, path));
+    const char *text = tensor_file_meta(f, "mien");
     if (!text)
         goto out;
     TRY_OUT(json_parse(&root, text, strlen(text), path));
@@ -50,6 +50,6 @@ mien_status normalise_of_init(float mean[3], float std[3], const architecture *a
     TRY_OUT(read_triple(std, root, "std", path));
 out:
     json_decref(root);
-    st_close(f);
+    tensor_file_close(f);
     return st;
 }

@@ -65,8 +65,9 @@ static const recipe_key keys[] = {
      .type = &recipe_type_init,
      .fallback = "{}",
      .help =
-         "Per architecture a safetensors file under torchvision's names to start from; its head is dropped. Without "
-         "one an architecture starts from scratch. Paths are as seen from where the command runs."},
+         "Per architecture a file of weights to start from, a model of ours or whatever `mien import` reads; its head "
+         "is "
+         "dropped. Without one an architecture starts from scratch. Paths are as seen from where the command runs."},
 
     {.name = "data.val_share",
      .type = &recipe_type_double,

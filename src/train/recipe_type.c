@@ -339,7 +339,7 @@ static mien_status set_init(recipe *r, const char *arch, const recipe_value *v)
     const char *text = recipe_value_text(v);
     char found[64];
     if (!text || !*text || strlen(text) >= sizeof r->init[0])
-        return recipe_fail(&v->place, MIEN_ERR_FORMAT, "%s (wanted the name of a safetensors file)",
+        return recipe_fail(&v->place, MIEN_ERR_FORMAT, "%s (wanted the name of a file of weights)",
                            recipe_value_found(found, v));
     bool is_used = false;
     for (int i = 0; i < r->model_count; i++)

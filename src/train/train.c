@@ -110,11 +110,11 @@ static mien_status settle_normalisation(run_state *run)
 static mien_status check_init(const recipe *r)
 {
     for (int i = 0; i < r->model_count; i++) {
-        st_file *f;
+        tensor_file *f;
         if (!r->init[i][0])
             continue;
-        TRY(st_open(&f, r->init[i]));
-        st_close(f);
+        TRY(tensor_file_open(&f, r->init[i]));
+        tensor_file_close(f);
     }
     return MIEN_OK;
 }

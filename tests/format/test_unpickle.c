@@ -245,6 +245,8 @@ static void pickle_tensor__view__is_checked(void **state)
     assert_tensor(BYTES(TENSOR_HEAD
                         "K\x00J\x00\x00\x00\x7fJ\x00\x00\x00\x7fJ\x00\x00\x00\x7f\x87K\x00K\x00K\x00\x87" TENSOR_TAIL),
                   "size overflows");
+    assert_tensor(BYTES(TENSOR_HEAD "K\x00J\x00\x00\x00\x7f\x85K\x00\x85" TENSOR_TAIL),
+                  "2130706432 elements of a storage of 12 (wanted at most 4194304)");
     assert_tensor(BYTES(TENSOR_HEAD "J\xff\xff\xff\xffK\x01\x85K\x01\x85" TENSOR_TAIL), "offset is no whole number");
     assert_tensor(BYTES(TENSOR_HEAD "K\x00J\xff\xff\xff\xff\x85K\x01\x85" TENSOR_TAIL),
                   "size and strides do not match");

@@ -116,13 +116,13 @@ static void model__half_precision_file__loads(void **state)
     static const uint16_t halves[6] = {0x3c00, 0xc000, 0x0001, 0x7c00, 0x0000, 0x3555};
     st_tensor t = {.name = "w", .dtype = ST_F16, .rank = 1, .dims = {6}, .data = halves, .bytes = sizeof halves};
     assert_ok(st_write(path, &t, 1, NULL, 0));
-    st_file *f = NULL;
-    assert_ok(st_open(&f, path));
+    tensor_file *f = NULL;
+    assert_ok(tensor_file_open(&f, path));
     assert_ok(param_store_load(s, f, path, NULL));
     const float *v = param_store_memory(s)->values;
     assert_true(v[0] == 1 && v[1] == -2 && v[2] == 0x1p-24f && isinf(v[3]) && v[4] == 0 &&
                 fabsf(v[5] - 1 / 3.0f) < 1e-4f);
-    st_close(f);
+    tensor_file_close(f);
     param_store_free(s);
     temp_folder_remove(folder);
 }

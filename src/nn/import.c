@@ -1,0 +1,162 @@
+#include "nn/import.h"
+
+#include "base/log.h"
+#include "base/str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HEAD_SEED = 1 }; /* of a fresh head: the same import gives the same bytes */
+
+/* The classifier's weight [classes, feature_dim] among the model's slices. */
+static const param_slice *head_weight(const model *m)
+{
+    const param_store *params = model_params((model *)m);
+    const char *prefix = model_architecture(m)->head_prefix;
+    for (int i = 0; i < param_store_count(params); i++) {
+        const param_slice *s = param_store_at(params, i);
+        if (s->shape.rank == 2 && str_starts(s->name, prefix))
+            return s;
+    }
+    return NULL;
+}
+
+/* Outputs of the file's head; 0 where it has none, or one that does not fit the features. */
+static int head_classes(const tensor_file *f, const model *m)
+{
+    const param_slice *weight = head_weight(m);
+    const st_tensor *t = weight ? tensor_file_find(f, weight->name) : NULL;
+    return t && t->rank == 2 && t->dims[1] == weight->shape.dim[1] && t->dims[0] < INT32_MAX ? (int)t->dims[0] : 0;
+}
+
+/* Fills m from the file. */
+static mien_status load(model *m, tensor_file *f, const char *path)
+{
+    const architecture *arch = model_architecture(m);
+    TRY(import_rename(f, arch));
+    int wanted = model_spec_of(m)->class_count, found = head_classes(f, m);
+    bool is_kept = found == wanted;
+    if (!is_kept && found > 0)
+        log_notice("%s: its head of %d classes is replaced by a fresh one of %d", path, found, wanted);
+    else if (!is_kept)
+        log_notice("%s: has no head %s*; it gets a fresh one of %d classes", path, arch->head_prefix, wanted);
+    const char *skipped[4] = {NULL};
+    int count = 0;
+    if (!is_kept)
+        skipped[count++] = arch->head_prefix;
+    for (int i = 0; i < 2; i++)
+        if (arch->ignored[i])
+            skipped[count++] = arch->ignored[i];
+    return param_store_load(model_params(m), f, path, skipped);
+}
+
+/* A file of ours says itself what it is: *spec takes what the options leave open. */
+static mien_status take_own_spec(model_spec *spec, const model *own, const import_options *o, const char *path)
+{
+    const model_spec *s = model_spec_of(own);
+    if (strcmp(s->arch, spec->arch) != 0)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: is a model of %s (wanted %s)", path, s->arch, spec->arch);
+    spec->task = s->task;
+    spec->variant = s->variant;
+    if (!o->classes) {
+        spec->classes = s->classes;
+        spec->class_count = s->class_count;
+    }
+    if (!o->mean)
+        memcpy(spec->mean, s->mean, sizeof spec->mean);
+    if (!o->std)
+        memcpy(spec->std, s->std, sizeof spec->std);
+    if (!o->image_size)
+        spec->image_size = s->image_size;
+    return MIEN_OK;
+}
+
+static mien_status base_spec(model_spec *spec, const import_options *o)
+{
+    const import_name *name = import_name_find(o->arch);
+    if (!name) {
+        char known[256];
+        import_names(known, sizeof known);
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "arch: unknown architecture %.64s (wanted %s)", o->arch, known);
+    }
+    const architecture *arch = architecture_find(name->arch);
+    *spec = (model_spec){.task = "lsd",
+                         .arch = name->arch,
+                         .classes = o->classes ? o->classes : o->default_classes,
+                         .class_count = o->classes ? o->class_count : o->default_class_count,
+                         .image_size = o->image_size,
+                         .variant = name->variant};
+    bool has_own = name->std[0] > 0;
+    memcpy(spec->mean, o->mean ? o->mean : has_own ? name->mean : arch->mean, sizeof spec->mean);
+    memcpy(spec->std, o->std ? o->std : has_own ? name->std : arch->std, sizeof spec->std);
+    return MIEN_OK;
+}
+
+mien_status import_model(model **out, const char *path, const import_options *options)
+{
+    mien_status st;
+    tensor_file *f = NULL;
+    model *own = NULL, *m = NULL;
+    model_spec spec;
+    TRY(base_spec(&spec, options));
+    TRY(tensor_file_open(&f, path));
+    if (tensor_file_meta(f, "mien")) {
+        TRY_OUT(model_load(&own, path));
+        TRY_OUT(take_own_spec(&spec, own, options, path));
+    }
+    TRY_OUT(model_create(&m, &spec));
+    TRY_OUT(model_init(m, HEAD_SEED, false));
+    TRY_OUT(load(m, f, path));
+    *out = m;
+    m = NULL;
+out:
+    model_free(m);
+    model_free(own);
+    tensor_file_close(f);
+    return st;
+}
+
+/* Whether every parameter but the head's is in the file with its shape. */
+static bool has_all(const tensor_file *f, const model *m)
+{
+    const param_store *params = model_params((model *)m);
+    for (int i = 0; i < param_store_count(params); i++) {
+        const param_slice *s = param_store_at(params, i);
+        if (s->kind == SLICE_COUNTER || str_starts(s->name, model_architecture(m)->head_prefix))
+            continue;
+        const st_tensor *t = tensor_file_find(f, s->name);
+        if (!t || t->rank != s->shape.rank)
+            return false;
+        for (int d = 0; d < t->rank; d++)
+            if (t->dims[d] != s->shape.dim[d])
+                return false;
+    }
+    return true;
+}
+
+static mien_status try_architecture(import_guess *out, bool *out_fits, const architecture *arch, const char *path)
+{
+    static const char *const one_class[] = {"any"};
+    mien_status st;
+    tensor_file *f = NULL;
+    model *m = NULL;
+    model_spec spec = {.task = "lsd", .arch = arch->name, .classes = one_class, .class_count = 1, .std = {1, 1, 1}};
+    TRY(tensor_file_open(&f, path));
+    TRY_OUT(import_rename(f, arch));
+    TRY_OUT(model_create(&m, &spec));
+    *out_fits = has_all(f, m);
+    *out = (import_guess){arch, head_classes(f, m)};
+out:
+    model_free(m);
+    tensor_file_close(f);
+    return st;
+}
+
+mien_status import_recognise(import_guess *out, bool *out_is_known, const char *path)
+{
+    const architecture *arch;
+    *out_is_known = false;
+    for (int i = 0; (arch = architecture_at(i)) && !*out_is_known; i++)
+        TRY(try_architecture(out, out_is_known, arch, path));
+    return MIEN_OK;
+}

@@ -1,0 +1,46 @@
+/* Weights that others trained, under the names that torchvision and timm have for them, and as they are saved: wrapped
+ * ("module.", "backbone."), of another number of classes, with heads that nobody needs. */
+#ifndef NN_IMPORT_H
+#define NN_IMPORT_H
+
+#include "format/tensor_file.h"
+#include "nn/model.h"
+
+/* What users call an architecture when they import it: its own name, or timm's, which may stand for a variant and for
+ * another normalisation. */
+typedef struct {
+    const char *name; /* "tf_efficientnet_b0" */
+    const char *arch; /* "efficientnet_b0" */
+    model_variant variant;
+    float mean[3], std[3]; /* std 0: the architecture's */
+} import_name;
+const import_name *import_name_find(const char *name); /* NULL if unknown */
+const import_name *import_name_at(int index);          /* NULL past the end */
+/* "resnet50, vit_base_patch16_224 or ...", for messages */
+void import_names(char *dst, size_t bytes);
+
+/* Calls the file's tensors as `arch` calls its own: prefixes go, timm's names are translated. */
+MIEN_MUST_USE mien_status import_rename(tensor_file *f, const architecture *arch);
+
+typedef struct {
+    const char *arch;           /* an import_name */
+    const char *const *classes; /* NULL: the file's own, where it is a model of ours, else `default_classes` */
+    int class_count;
+    const char *const *default_classes;
+    int default_class_count;
+    const float *mean, *std; /* [3]; NULL: the file's own, else what such weights expect */
+    int image_size;          /* 0: the file's own, else the architecture's */
+} import_options;
+/* A model with the file's weights; a head of another number of classes (or none) is drawn afresh, with a notice.
+ * Missing, extra and wrong tensors: as param_store_load tells them. */
+MIEN_MUST_USE mien_status import_model(model **out, const char *path, const import_options *options);
+
+/* What architecture a file's names and shapes are of; the number of its outputs, 0 where it has no head. False where it
+ * is none that is known. Renames the file's tensors. */
+typedef struct {
+    const architecture *arch;
+    int classes;
+} import_guess;
+MIEN_MUST_USE mien_status import_recognise(import_guess *out, bool *out_is_known, const char *path);
+
+#endif

@@ -1,0 +1,173 @@
+/* What others call our tensors. Torchvision's names are ours; timm has its own for three of the five architectures, and
+ * torchvision had others for a ViT's MLP before 0.13. A row is a beginning of a name and what stands for it; in it '#'
+ * is a number, which '#' in the new name repeats, and "#+" repeats plus one. The first row that fits is taken. */
+#include "base/str.h"
+#include "nn/import.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {
+    const char *from, *to;
+} name_rule;
+
+#define INVERTED(from, to)                                                                                             \
+    {                                                                                                                  \
+        "blocks.#.#." from, "features.#+.#.block." to                                                                  \
+    }
+/* timm counts stages from 0, and its first one has no expansion */
+#define FIRST(from, to)                                                                                                \
+    {                                                                                                                  \
+        "blocks.0.#." from, "features.1.#.block." to                                                                   \
+    }
+static const name_rule efficientnet_rules[] = {
+    {"conv_stem.", "features.0.0."},
+    {"bn1.", "features.0.1."},
+    FIRST("conv_dw.", "0.0."),
+    FIRST("bn1.", "0.1."),
+    FIRST("se.conv_reduce.", "1.fc1."),
+    FIRST("se.conv_expand.", "1.fc2."),
+    FIRST("conv_pw.", "2.0."),
+    FIRST("bn2.", "2.1."),
+    INVERTED("conv_pw.", "0.0."),
+    INVERTED("bn1.", "0.1."),
+    INVERTED("conv_dw.", "1.0."),
+    INVERTED("bn2.", "1.1."),
+    INVERTED("se.conv_reduce.", "2.fc1."),
+    INVERTED("se.conv_expand.", "2.fc2."),
+    INVERTED("conv_pwl.", "3.0."),
+    INVERTED("bn3.", "3.1."),
+    {"conv_head.", "features.8.0."},
+    {"bn2.", "features.8.1."},
+    {"classifier.weight", "classifier.1.weight"},
+    {"classifier.bias", "classifier.1.bias"},
+    {0},
+};
+
+#define LAYER "encoder.layers.encoder_layer_#."
+static const name_rule vit_rules[] = {
+    {LAYER "mlp.linear_1.", LAYER "mlp.0."}, /* torchvision 0.12 */
+    {LAYER "mlp.linear_2.", LAYER "mlp.3."},
+    {"cls_token", "class_token"},
+    {"pos_embed", "encoder.pos_embedding"},
+    {"patch_embed.proj.", "conv_proj."},
+    {"blocks.#.norm1.", LAYER "ln_1."},
+    {"blocks.#.attn.qkv.", LAYER "self_attention.in_proj_"},
+    {"blocks.#.attn.proj.", LAYER "self_attention.out_proj."},
+    {"blocks.#.norm2.", LAYER "ln_2."},
+    {"blocks.#.mlp.fc1.", LAYER "mlp.0."},
+    {"blocks.#.mlp.fc2.", LAYER "mlp.3."},
+    {"norm.", "encoder.ln."},
+    {"head.", "heads.head."},
+    {0},
+};
+
+static const struct {
+    const char *arch;
+    const name_rule *rules;
+} dialects[] = {{"efficientnet_b0", efficientnet_rules}, {"vit_b_16", vit_rules}};
+enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
+
+/* DataParallel, self-supervised and Lightning wrappers, torch.compile: they may be nested. */
+static const char *const wrappers[] = {"module.", "backbone.", "model.", "_orig_mod."};
+enum { WRAPPERS = sizeof wrappers / sizeof wrappers[0], MAX_NUMBERS = 2 };
+
+#define HALF                                                                                                           \
+    {                                                                                                                  \
+        0.5f, 0.5f, 0.5f                                                                                               \
+    }
+static const import_name names[] = {
+    {.name = "vit_base_patch16_224", .arch = "vit_b_16", .mean = HALF, .std = HALF}, /* as timm trained it */
+    {.name = "tf_efficientnet_b0", .arch = "efficientnet_b0", .variant = VARIANT_TENSORFLOW},
+    {.name = "resnet50", .arch = "resnet50"},
+    {.name = "efficientnet_b0", .arch = "efficientnet_b0"},
+    {.name = "vit_b_16", .arch = "vit_b_16"},
+    {.name = "googlenet", .arch = "googlenet"},
+    {.name = "inception_v3", .arch = "inception_v3"},
+};
+enum { NAMES = sizeof names / sizeof names[0] };
+
+const import_name *import_name_find(const char *name)
+{
+    for (int i = 0; i < NAMES; i++)
+        if (strcmp(names[i].name, name) == 0)
+            return &names[i];
+    return NULL;
+}
+
+const import_name *import_name_at(int index)
+{
+    return index >= 0 && index < NAMES ? &names[index] : NULL;
+}
+
+void import_names(char *dst, size_t bytes)
+{
+    const char *known[NAMES];
+    int count = 0;
+    for (; count < NAMES; count++)
+        known[count] = names[count].name;
+    str_join_words(dst, bytes, known, count);
+}
+
+/* Whether `name` begins as the pattern says: *rest = what follows, numbers = what its '#'s stand for. */
+static bool fits(const char *pattern, const char *name, int numbers[MAX_NUMBERS], const char **rest)
+{
+    int count = 0;
+    for (; *pattern; pattern++) {
+        if (*pattern != '#') {
+            if (*name++ != *pattern)
+                return false;
+            continue;
+        }
+        int digits = (int)strspn(name, "0123456789"), number = 0;
+        if (digits < 1 || digits > 3)
+            return false;
+        for (; digits > 0; digits--)
+            number = 10 * number + *name++ - '0';
+        numbers[count++] = number;
+    }
+    *rest = name;
+    return true;
+}
+
+static void write_name(char *dst, size_t bytes, const char *pattern, const int numbers[MAX_NUMBERS], const char *rest)
+{
+    size_t at = 0;
+    int count = 0;
+    for (; *pattern && at + 16 < bytes; pattern++) {
+        if (*pattern != '#') {
+            dst[at++] = *pattern;
+            continue;
+        }
+        bool is_next = pattern[1] == '+';
+        at += (size_t)snprintf(dst + at, bytes - at, "%d", numbers[count++] + is_next);
+        pattern += is_next;
+    }
+    snprintf(dst + at, bytes - at, "%s", rest);
+}
+
+static bool rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
+{
+    const architecture *arch = payload;
+    for (int i = 0; i < WRAPPERS; i++)
+        if (str_starts(name, wrappers[i])) {
+            name += strlen(wrappers[i]);
+            i = -1;
+        }
+    snprintf(dst, bytes, "%s", name);
+    for (int d = 0; d < DIALECTS; d++)
+        for (const name_rule *r = dialects[d].rules; strcmp(dialects[d].arch, arch->name) == 0 && r->from; r++) {
+            int numbers[MAX_NUMBERS];
+            const char *rest;
+            if (fits(r->from, name, numbers, &rest)) {
+                write_name(dst, bytes, r->to, numbers, rest);
+                return true;
+            }
+        }
+    return true;
+}
+
+mien_status import_rename(tensor_file *f, const architecture *arch)
+{
+    return tensor_file_rename(f, rename_tensor, (void *)arch);
+}
