@@ -19,6 +19,14 @@ static const architecture zoo[] = {
      .head_prefix = "classifier.",
      .features = efficientnet_b0_features,
      .head = efficientnet_b0_head},
+    {.name = "vit_b_16",
+     .default_size = 224,
+     .min_size = 16,
+     .size_step = 16,
+     .feature_dim = 768,
+     .head_prefix = "heads.",
+     .features = vit_b_16_features,
+     .head = vit_b_16_head},
 };
 enum { ZOO_COUNT = sizeof zoo / sizeof zoo[0] };
 

@@ -8,5 +8,7 @@ value_id resnet50_features(net *n, value_id x);
 value_id resnet50_head(net *n, value_id features, int classes);
 value_id efficientnet_b0_features(net *n, value_id x);
 value_id efficientnet_b0_head(net *n, value_id features, int classes);
+value_id vit_b_16_features(net *n, value_id x);
+value_id vit_b_16_head(net *n, value_id features, int classes);
 
 #endif

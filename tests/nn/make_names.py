@@ -5,7 +5,7 @@
 import pathlib
 import torchvision
 
-for arch in ("resnet50", "efficientnet_b0"):
+for arch in ("resnet50", "efficientnet_b0", "vit_b_16"):
     state = getattr(torchvision.models, arch)(num_classes=1000).state_dict()
     lines = [" ".join([name, *map(str, tensor.shape)]) for name, tensor in state.items()]
     out = pathlib.Path(__file__).parent / "fixtures" / f"{arch}.txt"
