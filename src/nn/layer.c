@@ -143,6 +143,8 @@ value_id net_tokens(net *n, const char *name, value_id x, const char *first, con
     value_id f = param(n, first, "", one, one, SLICE_PARAMETER, (param_init){INIT_CONSTANT, 0});
     value_id p = param(n, position, "", all, all, SLICE_PARAMETER, (param_init){INIT_NORMAL, 0.02f});
     char full[NET_NAME_BYTES];
+    if (n->status == MIEN_OK)
+        param_store_mark_positions(n->params, param_store_find(n->params, full_name(full, n, position, "")));
     full_name(full, n, name, "");
     value_id y = NO_VALUE;
     return n->status != MIEN_OK ? NO_VALUE : keep(n, op_tokens(n->g, &y, full, x, f, p), &y);
