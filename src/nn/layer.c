@@ -59,17 +59,18 @@ static value_id param(net *n, const char *name, const char *suffix, shape stored
 
 value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec)
 {
-    int groups = spec.groups ? spec.groups : 1, k = spec.kernel;
-    shape w_shape = shape_of(4, (int64_t)spec.out, (int64_t)(net_channels(n, x) / groups), (int64_t)k, (int64_t)k);
+    int groups = spec.groups ? spec.groups : 1, kh = spec.kernel;
+    int kw = spec.kernel_w ? spec.kernel_w : kh, pad_w = spec.kernel_w ? spec.pad_w : spec.pad;
+    shape w_shape = shape_of(4, (int64_t)spec.out, (int64_t)(net_channels(n, x) / groups), (int64_t)kh, (int64_t)kw);
     shape b_shape = shape_of(1, (int64_t)spec.out);
-    float std = sqrtf(2.0f / (float)(spec.out * k * k));
+    float std = sqrtf(2.0f / (float)(spec.out * kh * kw));
     value_id w = param(n, name, ".weight", w_shape, w_shape, SLICE_PARAMETER, (param_init){INIT_NORMAL, std});
     value_id b = spec.has_bias
                      ? param(n, name, ".bias", b_shape, b_shape, SLICE_PARAMETER, (param_init){INIT_CONSTANT, 0})
                      : NO_VALUE;
     conv2d_attr attr = {.stride = {spec.stride, spec.stride},
-                        .pad_begin = {spec.pad, spec.pad},
-                        .pad_end = {spec.pad, spec.pad},
+                        .pad_begin = {spec.pad, pad_w},
+                        .pad_end = {spec.pad, pad_w},
                         .dilation = {1, 1},
                         .groups = groups};
     char full[NET_NAME_BYTES];
@@ -131,7 +132,17 @@ value_id net_add(net *n, const char *name, value_id a, value_id b)
 value_id net_max_pool(net *n, const char *name, value_id x, int window, int stride, int pad)
 {
     pool_attr attr = {.window = {window, window}, .stride = {stride, stride}, .pad = {pad, pad}, .is_max = true};
-    NET_OP(n, name, op_pool(n->g, &y, full, x, &attr));
+    return net_pool(n, name, x, &attr);
+}
+
+value_id net_pool(net *n, const char *name, value_id x, const pool_attr *attr)
+{
+    NET_OP(n, name, op_pool(n->g, &y, full, x, attr));
+}
+
+value_id net_concat(net *n, const char *name, const value_id *parts, int count)
+{
+    NET_OP(n, name, op_concat(n->g, &y, full, parts, count));
 }
 
 value_id net_global_mean(net *n, const char *name, value_id x)
@@ -147,4 +158,14 @@ value_id net_dropout(net *n, const char *name, value_id x, float p, bool is_per_
 value_id net_scale(net *n, const char *name, value_id x, value_id s)
 {
     NET_OP(n, name, op_scale(n->g, &y, full, x, s));
+}
+
+value_id net_conv_bn_relu(net *n, const char *name, value_id x, conv_spec spec)
+{
+    char conv[NET_NAME_BYTES], bn[NET_NAME_BYTES], relu[NET_NAME_BYTES];
+    snprintf(conv, sizeof conv, "%s.conv", name);
+    snprintf(bn, sizeof bn, "%s.bn", name);
+    snprintf(relu, sizeof relu, "%s.relu", name);
+    x = net_batch_norm(n, bn, net_conv2d(n, conv, x, spec), (batch_norm_spec){.eps = 1e-3f});
+    return net_activation(n, relu, x, ACT_RELU);
 }

@@ -20,11 +20,12 @@ void net_prefix(net *n, const char *format, ...) __attribute__((format(printf, 2
 
 typedef struct {
     int out, kernel, stride, pad;
-    int groups; /* 0: 1 */
+    int kernel_w, pad_w; /* where kernel_w is not 0: the width's, and kernel and pad are the height's alone */
+    int groups;          /* 0: 1 */
     bool has_bias;
 } conv_spec;
 
-/* Convolution "NAME.weight"[, "NAME.bias"], square, fresh weights He-normal over fan-out as torchvision draws them. */
+/* Convolution "NAME.weight"[, "NAME.bias"], fresh weights He-normal over fan-out as torchvision draws them. */
 value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec);
 /* "NAME.weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked"; momentum 0.1. ends_branch: the last
  * of a residual branch, whose fresh weight is 0, so that a fresh network begins as its shortcuts and learns from the
@@ -35,8 +36,17 @@ typedef struct {
 } batch_norm_spec;
 value_id net_batch_norm(net *n, const char *name, value_id x, batch_norm_spec spec);
 value_id net_activation(net *n, const char *name, value_id x, activation_kind kind);
+/* torchvision's BasicConv2d, which both Inception networks are built of: "NAME.conv.weight", "NAME.bn.*" with eps 1e-3,
+ * ReLU. Torchvision draws its weights from a truncated normal of one width for all (0.01 in GoogLeNet, 0.1 in Inception
+ * v3). Batch norm hides the width from the forward pass, but not from eps (at 0.01 the variance behind a narrow 1x1 is
+ * less than 1e-3, and nine blocks of that shrink the signal) nor from Adam, whose steps have one length whatever the
+ * weight's: He-normal as elsewhere, each layer's steps are alike for its weights. */
+value_id net_conv_bn_relu(net *n, const char *name, value_id x, conv_spec spec);
 value_id net_add(net *n, const char *name, value_id a, value_id b);
 value_id net_max_pool(net *n, const char *name, value_id x, int window, int stride, int pad);
+value_id net_pool(net *n, const char *name, value_id x, const pool_attr *attr);
+/* Channels side by side. */
+value_id net_concat(net *n, const char *name, const value_id *parts, int count);
 value_id net_global_mean(net *n, const char *name, value_id x);
 value_id net_dropout(net *n, const char *name, value_id x, float p, bool is_per_sample);
 /* x [n, k] -> [n, out]. Weights uniform within +-bound; bias the same, or zero where bias_bound is 0. weight_rank 4:

@@ -184,7 +184,8 @@ mien_status model_load_backbone(model *m, const char *path)
 {
     st_file *f = NULL;
     TRY(st_open(&f, path));
-    mien_status st = param_store_load(m->params, f, path, m->arch->head_prefix);
+    const char *const skipped[] = {m->arch->head_prefix, m->arch->ignored[0], m->arch->ignored[1], NULL};
+    mien_status st = param_store_load(m->params, f, path, skipped);
     st_close(f);
     return st;
 }

@@ -13,12 +13,14 @@ typedef struct model model;
 
 /* One architecture of the zoo: a row of the table in zoo.c. */
 typedef struct {
-    const char *name;                                         /* "resnet50" */
-    int default_size;                                         /* pixels a side: 224 */
-    int min_size;                                             /* smallest input side that leaves a feature map */
-    int feature_dim;                                          /* 2048 */
-    const char *head_prefix;                                  /* "fc.": the names that a new head replaces */
-    value_id (*features)(net *n, value_id x);                 /* x [n, h, w, 3] normalised -> [n, feature_dim] */
+    const char *name;                         /* "resnet50" */
+    int default_size;                         /* pixels a side: 224 */
+    int min_size;                             /* smallest input side that leaves a feature map */
+    int feature_dim;                          /* 2048 */
+    const char *head_prefix;                  /* "fc.": the names that a new head replaces */
+    const char *ignored[2];                   /* "aux1.": names in init files that no part of ours has */
+    float mean[3], std[3];                    /* normalisation that published weights expect */
+    value_id (*features)(net *n, value_id x); /* x [n, h, w, 3] normalised -> [n, feature_dim] */
     value_id (*head)(net *n, value_id features, int classes); /* dropout and classifier: logits [n, classes] f32 */
 } architecture;
 const architecture *architecture_find(const char *name); /* NULL if unknown */

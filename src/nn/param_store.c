@@ -300,12 +300,20 @@ static void copy_slice(param_store *s, const param_slice *slice, const st_tensor
             w[i] = read_float(t, i);
 }
 
-mien_status param_store_load(param_store *s, const st_file *f, const char *path, const char *skip_prefix)
+static bool is_skipped(const char *name, const char *const *prefixes)
+{
+    for (; prefixes && *prefixes; prefixes++)
+        if (str_starts(name, *prefixes))
+            return true;
+    return false;
+}
+
+mien_status param_store_load(param_store *s, const st_file *f, const char *path, const char *const *skip_prefixes)
 {
     int missing = 0, wrong = 0, extra = 0;
     for (int i = 0; i < s->count; i++) {
         const param_slice *slice = &s->slices[i];
-        if (skip_prefix && str_starts(slice->name, skip_prefix))
+        if (is_skipped(slice->name, skip_prefixes))
             continue;
         const st_tensor *t = st_find(f, slice->name);
         const char *fault = t ? mismatch(slice, t) : NULL;
@@ -321,7 +329,7 @@ mien_status param_store_load(param_store *s, const st_file *f, const char *path,
     }
     for (size_t i = 0; i < st_count(f); i++) {
         const char *name = st_at(f, i)->name;
-        if (param_store_find(s, name) < 0 && !(skip_prefix && str_starts(name, skip_prefix))) {
+        if (param_store_find(s, name) < 0 && !is_skipped(name, skip_prefixes)) {
             log_item("extra: %s", name);
             extra++;
         }
@@ -332,7 +340,7 @@ mien_status param_store_load(param_store *s, const st_file *f, const char *path,
     for (int i = 0; i < s->count; i++) {
         const param_slice *slice = &s->slices[i];
         const st_tensor *t = st_find(f, slice->name);
-        if (t && !(skip_prefix && str_starts(slice->name, skip_prefix)))
+        if (t && !is_skipped(slice->name, skip_prefixes))
             copy_slice(s, slice, t);
     }
     return MIEN_OK;

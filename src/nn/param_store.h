@@ -56,9 +56,11 @@ void param_store_init(param_store *s, uint64_t seed);
 void param_store_count_batch(param_store *s);
 
 /* Copies tensors of f (f32, f16, bf16, f64 -> f32) by name. Every slice must be there with its shape, except names
- * starting with skip_prefix (NULL: none), which keep their values, and counters (0 if missing). Missing, extra and
- * wrongly shaped ones are told by name through the log before the one-line MIEN_ERR_FORMAT. */
-MIEN_MUST_USE mien_status param_store_load(param_store *s, const st_file *f, const char *path, const char *skip_prefix);
+ * starting with one of skip_prefixes (ends with NULL; NULL: none), which keep their values and may lie in the file
+ * without being slices, and counters (0 if missing). Missing, extra and wrongly shaped ones are told by name through
+ * the log before the one-line MIEN_ERR_FORMAT. */
+MIEN_MUST_USE mien_status param_store_load(param_store *s, const st_file *f, const char *path,
+                                           const char *const *skip_prefixes);
 /* Tensors for st_write, borrowed from the store: values (and counters). Caller frees the array with mem_free. */
 MIEN_MUST_USE mien_status param_store_tensors(param_store *s, st_tensor **out, size_t *out_count);
 

@@ -1,8 +1,14 @@
-/* The zoo: every architecture is a row. */
+/* The zoo: every architecture is a row.
+ *
+ * The Inception weights expect torchvision's transform_input: from ImageNet's normalisation to (x - 0.5) / 0.5, which
+ * is a normalisation of its own. */
 #include "nn/zoo.h"
 #include "nn/model.h"
 
 #include <string.h>
+
+#define AS_IMAGENET .mean = {0.485f, 0.456f, 0.406f}, .std = {0.229f, 0.224f, 0.225f}
+#define AS_TRANSFORM_INPUT .mean = {0.5f, 0.5f, 0.5f}, .std = {0.5f, 0.5f, 0.5f}
 
 static const architecture zoo[] = {
     {.name = "resnet50",
@@ -10,6 +16,7 @@ static const architecture zoo[] = {
      .min_size = 32,
      .feature_dim = 2048,
      .head_prefix = "fc.",
+     AS_IMAGENET,
      .features = resnet50_features,
      .head = resnet50_head},
     {.name = "efficientnet_b0",
@@ -17,8 +24,27 @@ static const architecture zoo[] = {
      .min_size = 32,
      .feature_dim = 1280,
      .head_prefix = "classifier.",
+     AS_IMAGENET,
      .features = efficientnet_b0_features,
      .head = efficientnet_b0_head},
+    {.name = "googlenet",
+     .default_size = 224,
+     .min_size = 15,
+     .feature_dim = 1024,
+     .head_prefix = "fc.",
+     .ignored = {"aux1.", "aux2."},
+     AS_TRANSFORM_INPUT,
+     .features = googlenet_features,
+     .head = googlenet_head},
+    {.name = "inception_v3",
+     .default_size = 299,
+     .min_size = 75,
+     .feature_dim = 2048,
+     .head_prefix = "fc.",
+     .ignored = {"AuxLogits."},
+     AS_TRANSFORM_INPUT,
+     .features = inception_v3_features,
+     .head = inception_v3_head},
 };
 enum { ZOO_COUNT = sizeof zoo / sizeof zoo[0] };
 

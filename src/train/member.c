@@ -172,8 +172,9 @@ static mien_status find_state(member *m)
     if (m->is_resumed)
         return checkpoint_load(m->last_path, &m->state, NULL, false);
     m->state = (train_state){.facts = m->options->facts, .best_score = -INFINITY};
-    if (m->recipe->data.normalise == NORMALISE_INIT && m->init[0])
-        return normalise_of_init(m->state.facts.mean, m->state.facts.std, m->init);
+    if (m->recipe->data.normalise == NORMALISE_INIT)
+        return normalise_of_init(m->state.facts.mean, m->state.facts.std,
+                                 architecture_find(m->recipe->models[m->options->index]), m->init);
     return MIEN_OK;
 }
 

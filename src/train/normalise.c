@@ -6,16 +6,16 @@
 
 #include <string.h>
 
-static const float imagenet_mean[3] = {0.485f, 0.456f, 0.406f}, imagenet_std[3] = {0.229f, 0.224f, 0.225f};
-
 mien_status normalise_of_run(float mean[3], float std[3], const recipe *r, const material *m, int loader_threads,
                              progress *p)
 {
     if (r->data.normalise == NORMALISE_DATASET)
         return dataset_statistics(mean, std, &m->train, loader_threads, r->data.max_bad_share, p);
     bool is_given = r->data.normalise == NORMALISE_GIVEN;
-    memcpy(mean, is_given ? r->data.mean : imagenet_mean, 3 * sizeof *mean);
-    memcpy(std, is_given ? r->data.std : imagenet_std, 3 * sizeof *std);
+    for (int c = 0; c < 3; c++) {
+        mean[c] = is_given ? r->data.mean[c] : 0;
+        std[c] = is_given ? r->data.std[c] : 1;
+    }
     return MIEN_OK;
 }
 
@@ -32,11 +32,15 @@ static mien_status read_triple(float dst[3], const json_t *root, const char *key
     return MIEN_OK;
 }
 
-mien_status normalise_of_init(float mean[3], float std[3], const char *path)
+mien_status normalise_of_init(float mean[3], float std[3], const architecture *arch, const char *path)
 {
     st_file *f;
     json_t *root = NULL;
     mien_status st = MIEN_OK;
+    memcpy(mean, arch->mean, sizeof arch->mean);
+    memcpy(std, arch->std, sizeof arch->std);
+    if (!path[0])
+        return MIEN_OK;
     TRY(st_open(&f, path));
     const char *text = st_meta(f, "mien");
     if (!text)

@@ -3,13 +3,15 @@
 #define TRAIN_NORMALISE_H
 
 #include "base/progress.h"
+#include "nn/model.h"
 #include "train/material.h"
 
-/* As data.normalise says, for all members alike. `dataset` reads every training picture once; `init` gives ImageNet's,
- * which an init file of ours may then know better. Errors: dataset_statistics'. */
+/* As data.normalise says, for all members alike. `dataset` reads every training picture once; `init` gives none (0 and
+ * 1), since each member has its own. Errors: dataset_statistics'. */
 MIEN_MUST_USE mien_status normalise_of_run(float mean[3], float std[3], const recipe *r, const material *m,
                                            int loader_threads, progress *p);
-/* Takes them from a model file of ours; leaves them as they are where the file does not say. */
-MIEN_MUST_USE mien_status normalise_of_init(float mean[3], float std[3], const char *path);
+/* What a member's first weights expect: what a model file of ours says, else what the architecture's published weights
+ * do. path "": no file. */
+MIEN_MUST_USE mien_status normalise_of_init(float mean[3], float std[3], const architecture *arch, const char *path);
 
 #endif

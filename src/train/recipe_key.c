@@ -56,7 +56,7 @@ static const recipe_key keys[] = {
      .offset = FIELD(image_size),
      .range = FROM_TO(0, 1024),
      .fallback = "0",
-     .help = "Side of the input in pixels; 0 is each architecture's own (224)."},
+     .help = "Side of the input in pixels; 0 is each architecture's own (224; inception_v3: 299)."},
     {.name = "models",
      .type = &recipe_type_models,
      .fallback = "[resnet50, efficientnet_b0]",
@@ -92,8 +92,8 @@ static const recipe_key keys[] = {
      .type = &recipe_type_normalise,
      .fallback = "dataset",
      .help = "Mean and standard deviation a channel, of pixels scaled to [0, 1]: `dataset` computes them over the "
-             "training pictures without the held-out share; `init` takes those in the init file, ImageNet's where it "
-             "has none; or `{mean: [r, g, b], std: [r, g, b]}`."},
+             "training pictures without the held-out share; `init` takes those in the init file, and where it has "
+             "none those that the architecture's published weights expect; or `{mean: [r, g, b], std: [r, g, b]}`."},
 
     {.name = "augment.grey",
      .type = &recipe_type_float,

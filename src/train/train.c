@@ -153,10 +153,12 @@ static mien_status log_data(run_state *run)
     json_t *classes = json_object();
     for (int c = 0; c < train->class_count; c++)
         json_object_set_new(classes, dataset_class(train->data, c), json_integer(train->class_size[c]));
-    return run_log_write(run->log, json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "event", "data", "train",
+    bool is_each_own = run->recipe->data.normalise == NORMALISE_INIT; /* its members' model files say it */
+    return run_log_write(run->log, json_pack("{s:s, s:I, s:I, s:o, s:o*, s:o*}", "event", "data", "train",
                                              (json_int_t)run->material.kept.count, "validation",
                                              (json_int_t)run->material.held.count, "classes", classes, "mean",
-                                             triple(run->facts.mean), "std", triple(run->facts.std)));
+                                             is_each_own ? NULL : triple(run->facts.mean), "std",
+                                             is_each_own ? NULL : triple(run->facts.std)));
 }
 
 /* --- members ------------------------------------------------------------------------------------------------------ */

@@ -228,7 +228,8 @@ static void pool__shapes__are_pytorchs(void **state)
     } rows[] = {
         {112, 3, 2, 1, false, 56}, {112, 3, 2, 0, true, 56}, {56, 3, 2, 0, true, 28}, {14, 2, 2, 0, true, 7},
         {7, 3, 1, 1, true, 7},     {5, 2, 2, 1, true, 3},    {6, 3, 2, 0, false, 2},  {6, 3, 2, 0, true, 3},
-        {1, 1, 1, 0, true, 1},     {5, 1, 3, 0, true, 2}, /* a third window would start beyond the image */
+        {1, 1, 1, 0, true, 1},     {2, 3, 2, 0, true, 1},    {5, 1, 3, 0, true, 2}, /* a third window would start beyond
+                                                                                       the image */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         graph *g = new_graph(true);
@@ -257,6 +258,9 @@ static void pool__what_does_not_fit__is_refused(void **state)
     attr.pad[0] = 0, attr.window[1] = 5;
     assert_failure(op_pool(g, &y, "y", x, &attr), MIEN_ERR_SHAPE,
                    "y: width: a window of 5 exceeds the padded input (4)");
+    attr.window[1] = 6, attr.stride[1] = 2, attr.is_ceil = true; /* hangs over by 2, one less than a stride would */
+    assert_failure(op_pool(g, &y, "y", x, &attr), MIEN_ERR_SHAPE,
+                   "y: width: a window of 6 exceeds the padded input (4)");
     attr.window[1] = 0;
     assert_failure(op_pool(g, &y, "y", x, &attr), MIEN_ERR_ARG, "y: width: window 0");
     graph_free(g);

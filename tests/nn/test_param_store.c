@@ -171,6 +171,41 @@ static void model__bad_file__is_one_clear_line(void **state)
     temp_folder_remove(folder);
 }
 
+/* A weights file as torchvision has it: names of auxiliary heads that nothing here reads, a head of other classes. */
+static void model__init_file__may_hold_auxiliary_heads(void **state)
+{
+    (void)state;
+    char folder[64], path[128];
+    temp_folder_make(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/googlenet.safetensors", folder);
+    model *from = make("googlenet"), *into = make("googlenet");
+    st_tensor *tensors = NULL, with_more[1024];
+    size_t count = 0;
+    assert_ok(param_store_tensors(model_params(from), &tensors, &count));
+    assert_true(count + 2 <= sizeof with_more / sizeof with_more[0]);
+    memcpy(with_more, tensors, count * sizeof *tensors);
+    const float one = 1;
+    static const char *const names[] = {"aux1.conv.conv.weight", "aux2.fc2.bias", "aux3.fc2.bias"};
+    for (int i = 0; i < 3; i++)
+        with_more[count + (size_t)i] =
+            (st_tensor){.name = names[i], .dtype = ST_F32, .rank = 1, .dims = {1}, .data = &one, .bytes = sizeof one};
+    const param_slice *conv =
+        param_store_at(model_params(from), param_store_find(model_params(from), "conv3.conv.weight"));
+    const float *read = param_store_memory(model_params(into))->values + conv->offset;
+    memset(param_store_memory(model_params(into))->values, 0, conv->count * sizeof(float));
+
+    assert_ok(st_write(path, with_more, count + 3, NULL, 0));
+    assert_failure(model_load_backbone(into, path), MIEN_ERR_FORMAT, "(0 missing, 0 wrong, 1 extra)"); /* aux3 */
+    assert_ok(st_write(path, with_more, count + 2, NULL, 0));
+    assert_ok(model_load_backbone(into, path));
+    assert_memory_equal(read, param_store_memory(model_params(from))->values + conv->offset,
+                        conv->count * sizeof(float));
+    mem_free(tensors);
+    model_free(into);
+    model_free(from);
+    temp_folder_remove(folder);
+}
+
 static void model__allocation_failing__is_clean(void **state)
 {
     (void)state;
@@ -201,6 +236,7 @@ int main(void)
         cmocka_unit_test(model__saved_and_loaded__is_the_same),
         cmocka_unit_test(model__half_precision_file__loads),
         cmocka_unit_test(model__bad_file__is_one_clear_line),
+        cmocka_unit_test(model__init_file__may_hold_auxiliary_heads),
         cmocka_unit_test(model__allocation_failing__is_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

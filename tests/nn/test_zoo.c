@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "nn/model.h"
+#include "nn/zoo.h"
 
 #include <stdlib.h>
 
@@ -61,7 +62,8 @@ static void zoo__parameter_counts__are_torchvisions(void **state)
     static const struct {
         const char *arch;
         int64_t count;
-    } wanted[] = {{"resnet50", 25557032}, {"efficientnet_b0", 5288548}};
+    } wanted[] = {
+        {"resnet50", 25557032}, {"efficientnet_b0", 5288548}, {"googlenet", 6624904}, {"inception_v3", 23834568}};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         model *m = make(wanted[i].arch, 1000, 0);
         assert_int_equal(param_store_parameter_count(model_params(m)), wanted[i].count);
@@ -72,12 +74,13 @@ static void zoo__parameter_counts__are_torchvisions(void **state)
 static void zoo__any_size__describes_and_differentiates(void **state)
 {
     (void)state;
-    static const int sizes[] = {32, 33, 48, 97, 224, 300};
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
-    for (int a = 0; architecture_at(a); a++)
+    for (int a = 0; architecture_at(a); a++) {
+        const int least = architecture_at(a)->min_size;
+        const int sizes[] = {least, least + 1, 97, 224, architecture_at(a)->default_size, 300};
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
             model *m = make(architecture_at(a)->name, 6, sizes[i]);
-            assert_ok(model_init(m, 1, false));
+            assert_ok(param_store_alloc(model_params(m), false));
             graph *g = NULL;
             model_io io;
             assert_ok(
@@ -88,6 +91,56 @@ static void zoo__any_size__describes_and_differentiates(void **state)
             graph_free(g);
             model_free(m);
         }
+    }
+}
+
+/* Below its stated smallest side an Inception network has no feature map left. */
+static void zoo__smallest_size__is_the_smallest(void **state)
+{
+    (void)state;
+    static const char *const archs[] = {"googlenet", "inception_v3"};
+    for (size_t i = 0; i < sizeof archs / sizeof archs[0]; i++) {
+        const architecture *arch = architecture_find(archs[i]);
+        for (int short_by = 0; short_by < 2; short_by++) {
+            param_store *store = NULL;
+            graph *g = NULL;
+            value_id x = NO_VALUE;
+            const int64_t size = arch->min_size - short_by;
+            assert_ok(param_store_create(&store));
+            assert_ok(graph_create(&g, DTYPE_F32, false));
+            assert_ok(graph_input(g, &x, "x", DTYPE_F32, shape_of(4, (int64_t)1, size, size, (int64_t)3)));
+            net n = {.g = g, .params = store};
+            (void)arch->features(&n, x);
+            if (short_by)
+                assert_failure(n.status, MIEN_ERR_SHAPE, "exceeds the padded input");
+            else
+                assert_ok(n.status);
+            graph_free(g);
+            param_store_free(store);
+        }
+    }
+}
+
+/* SMM-EmotionNet stops there. */
+static void inception_v3__mixed_6e__is_17_by_17(void **state)
+{
+    (void)state;
+    param_store *store = NULL;
+    graph *g = NULL;
+    value_id x = NO_VALUE;
+    assert_ok(param_store_create(&store));
+    assert_ok(graph_create(&g, DTYPE_F32, false));
+    assert_ok(graph_input(g, &x, "x", DTYPE_F32, shape_of(4, (int64_t)2, (int64_t)299, (int64_t)299, (int64_t)3)));
+    net n = {.g = g, .params = store};
+    const value_id map = inception_v3_mixed_6e(&n, x);
+    assert_ok(n.status);
+    const shape wanted = shape_of(4, (int64_t)2, (int64_t)17, (int64_t)17, (int64_t)768);
+    assert_true(shape_equal(&graph_value_at(g, map)->shape, &wanted));
+    assert_true(param_store_find(store, "Mixed_6e.branch_pool.bn.bias") >= 0);
+    for (int i = 0; i < param_store_count(store); i++)
+        assert_null(strstr(param_store_at(store, i)->name, "Mixed_7"));
+    graph_free(g);
+    param_store_free(store);
 }
 
 static void zoo__bad_spec__is_one_line(void **state)
@@ -97,7 +150,7 @@ static void zoo__bad_spec__is_one_line(void **state)
     model *m = NULL;
     model_spec spec = {.task = "lsd", .arch = "resnet51", .classes = classes, .class_count = 2, .std = {1, 1, 1}};
     assert_failure(model_create(&m, &spec), MIEN_ERR_UNSUPPORTED,
-                   "arch: unknown architecture resnet51 (wanted resnet50 or efficientnet_b0)");
+                   "arch: unknown architecture resnet51 (wanted resnet50");
     spec.arch = "resnet50";
     spec.image_size = 16;
     assert_failure(model_create(&m, &spec), MIEN_ERR_ARG, "image_size: 16 (wanted 32 to 1024 for resnet50)");
@@ -113,6 +166,8 @@ int main(void)
         cmocka_unit_test(zoo__names__are_torchvisions),
         cmocka_unit_test(zoo__parameter_counts__are_torchvisions),
         cmocka_unit_test(zoo__any_size__describes_and_differentiates),
+        cmocka_unit_test(zoo__smallest_size__is_the_smallest),
+        cmocka_unit_test(inception_v3__mixed_6e__is_17_by_17),
         cmocka_unit_test(zoo__bad_spec__is_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

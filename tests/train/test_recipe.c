@@ -238,7 +238,7 @@ static const struct {
     {"models=[resnet50", "--set models: not YAML: "},
     {"stage1=5", "--set stage1: 5 (wanted a mapping with any of "},
     {"seed=*a", "--set seed: anchor or alias 'a' (wanted plain values)"},
-    {"init.vgg=a", "--set init.vgg: no such model in this recipe (wanted resnet50 or efficientnet_b0)"},
+    {"init.vgg=a", "--set init.vgg: no such model in this recipe (wanted resnet50"},
 };
 
 static void recipe__bad_settings__are_told(void **state)

@@ -122,11 +122,12 @@ mien_status window_positions(int64_t *out, const char *axis, int64_t in, int64_t
                          "padding 0 or more)",
                          axis, window, stride, dilation, pad_begin, pad_end);
     int64_t reach, padded = in + pad_begin + pad_end; /* in is below 2^60 (shape_check) */
-    if (__builtin_mul_overflow(window - 1, (int64_t)dilation, &reach) || reach >= padded)
+    bool is_window = !__builtin_mul_overflow(window - 1, (int64_t)dilation, &reach);
+    int64_t overhang = is_ceil ? stride - 1 : 0; /* ceil mode: the last window may hang over the edge by so much */
+    if (!is_window || reach - overhang >= padded)
         return mien_fail(MIEN_ERR_SHAPE, "%s: a window of %" PRId64 " exceeds the padded input (%" PRId64 ")", axis,
                          window, padded);
-    int64_t steps = padded - reach - 1;
-    int64_t count = (is_ceil ? (steps + stride - 1) / stride : steps / stride) + 1;
+    int64_t count = (padded - reach - 1 + overhang) / stride + 1;
     if (is_ceil && (count - 1) * stride >= in + pad_begin)
         count--;
     *out = count;
