@@ -117,6 +117,39 @@ MIEN_MUST_USE mien_status op_batch_norm(graph *g, value_id *y, const char *name,
                                         value_id beta, value_id running_mean, value_id running_var,
                                         const batch_norm_attr *attr);
 
+/* y = gamma (x - m)/sqrt(v + eps) + beta, m, v of each row (the last dimension). Outputs y; mean and inverse deviation
+ * of each row, f32 [rows], where a gradient is wanted, else NO_VALUE. Backward: inputs LN_D*, outputs LN_OUT_*: dx,
+ * gradients of gamma and beta. */
+typedef struct {
+    float eps;
+} layer_norm_attr;
+enum { LN_X, LN_GAMMA, LN_BETA, LN_INPUTS };
+enum { LN_Y, LN_MEAN, LN_INV_STD };
+enum { LN_DY, LN_DX_X, LN_DX_GAMMA, LN_DX_MEAN, LN_DX_INV_STD, LN_DX_INPUTS };
+enum { LN_OUT_DX, LN_OUT_DGAMMA, LN_OUT_DBETA };
+MIEN_MUST_USE mien_status op_layer_norm(graph *g, value_id *y, const char *name, value_id x, value_id gamma,
+                                        value_id beta, float eps);
+
+/* --- tokens ------------------------------------------------------------------------------------------------------- */
+/* qkv [n, t, 3 d] -> y [n, t, d] = softmax(q k^T / sqrt(d / heads)) v, a head at a time; is_first_alone: its first
+ * token alone, [n, d]. Outputs y; log_sum f32 [n, heads, t or 1] where a gradient is wanted, else NO_VALUE. Backward:
+ * inputs ATTENTION_D*, output dqkv. */
+typedef struct {
+    int heads;
+    bool is_first_alone;
+} attention_attr;
+enum { ATTENTION_Y, ATTENTION_LOG_SUM };
+enum { ATTENTION_DY, ATTENTION_DX_QKV, ATTENTION_DX_Y, ATTENTION_DX_LOG_SUM, ATTENTION_DX_INPUTS };
+MIEN_MUST_USE mien_status op_attention(graph *g, value_id *y, const char *name, value_id qkv, int heads,
+                                       bool is_first_alone);
+/* x [n, h, w, d], first [1, 1, d], position [1, 1 + h w, d] -> y [n, 1 + h w, d]: the class token, then the pixels,
+ * plus position. Backward: tokens_dx (dy) -> the three gradients, where TOKENS_* says. */
+enum { TOKENS_X, TOKENS_FIRST, TOKENS_POSITION, TOKENS_INPUTS };
+MIEN_MUST_USE mien_status op_tokens(graph *g, value_id *y, const char *name, value_id x, value_id first,
+                                    value_id position);
+/* y [n, d] = x[:, 0] of x [n, t, d]. Backward: first_token_dx (dy) -> dx. */
+MIEN_MUST_USE mien_status op_first_token(graph *g, value_id *y, const char *name, value_id x);
+
 /* --- pointwise ---------------------------------------------------------------------------------------------------- */
 /* y = f(x). Backward: activation_dx (dy, x) -> dx; for ReLU the second input is y (same sign, and x may die). */
 typedef struct {
@@ -201,7 +234,8 @@ extern const op_def op_normalise_def, op_conv2d_def, op_conv2d_dx_def, op_conv2d
     op_linear_dx_def, op_linear_dw_def, op_batch_norm_def, op_batch_norm_dx_def, op_activation_def,
     op_activation_dx_def, op_add_def, op_scale_def, op_scale_dx_def, op_scale_ds_def, op_concat_def, op_slice_def,
     op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def, op_softmax_def,
-    op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def;
+    op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def, op_layer_norm_def, op_layer_norm_dx_def,
+    op_attention_def, op_attention_dx_def, op_tokens_def, op_tokens_dx_def, op_first_token_def, op_first_token_dx_def;
 /* slice: y = x[.., begin : begin + length] of the last dimension (concat's backward). */
 typedef struct {
     int64_t begin, length;

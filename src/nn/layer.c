@@ -63,7 +63,7 @@ value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec)
     int kw = spec.kernel_w ? spec.kernel_w : kh, pad_w = spec.kernel_w ? spec.pad_w : spec.pad;
     shape w_shape = shape_of(4, (int64_t)spec.out, (int64_t)(net_channels(n, x) / groups), (int64_t)kh, (int64_t)kw);
     shape b_shape = shape_of(1, (int64_t)spec.out);
-    float std = sqrtf(2.0f / (float)(spec.out * kh * kw));
+    float std = spec.init_std > 0 ? spec.init_std : sqrtf(2.0f / (float)(spec.out * kh * kw));
     value_id w = param(n, name, ".weight", w_shape, w_shape, SLICE_PARAMETER, (param_init){INIT_NORMAL, std});
     value_id b = spec.has_bias
                      ? param(n, name, ".bias", b_shape, b_shape, SLICE_PARAMETER, (param_init){INIT_CONSTANT, 0})
@@ -110,6 +110,45 @@ value_id net_linear(net *n, const char *name, value_id x, linear_spec spec)
     full_name(full, n, name, "");
     value_id y = NO_VALUE;
     return n->status != MIEN_OK ? NO_VALUE : keep(n, op_linear(n->g, &y, full, x, w, b, spec.is_f32), &y);
+}
+
+value_id net_projection(net *n, const char *name, value_id x, projection_spec spec)
+{
+    shape w_shape = shape_of(2, (int64_t)spec.out, (int64_t)net_channels(n, x)), b_shape = shape_of(1, w_shape.dim[0]);
+    value_id w = param(n, name, spec.is_joined ? "_weight" : ".weight", w_shape, w_shape, SLICE_PARAMETER, spec.weight);
+    value_id b = param(n, name, spec.is_joined ? "_bias" : ".bias", b_shape, b_shape, SLICE_PARAMETER, spec.bias);
+    char full[NET_NAME_BYTES];
+    full_name(full, n, name, "");
+    value_id y = NO_VALUE;
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_linear(n->g, &y, full, x, w, b, false), &y);
+}
+
+value_id net_layer_norm(net *n, const char *name, value_id x, float eps)
+{
+    shape c = shape_of(1, (int64_t)net_channels(n, x));
+    value_id gamma = param(n, name, ".weight", c, c, SLICE_PARAMETER, (param_init){INIT_CONSTANT, 1});
+    value_id beta = param(n, name, ".bias", c, c, SLICE_PARAMETER, (param_init){INIT_CONSTANT, 0});
+    char full[NET_NAME_BYTES];
+    full_name(full, n, name, "");
+    value_id y = NO_VALUE;
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_layer_norm(n->g, &y, full, x, gamma, beta, eps), &y);
+}
+
+value_id net_tokens(net *n, const char *name, value_id x, const char *first, const char *position)
+{
+    if (n->status != MIEN_OK)
+        return NO_VALUE;
+    const shape *map = &graph_value_at(n->g, x)->shape;
+    shape one = shape_of(3, (int64_t)1, (int64_t)1, map->dim[3]), all = one;
+    all.dim[1] = 1 + map->dim[1] * map->dim[2];
+    value_id f = param(n, first, "", one, one, SLICE_PARAMETER, (param_init){INIT_CONSTANT, 0});
+    value_id p = param(n, position, "", all, all, SLICE_PARAMETER, (param_init){INIT_NORMAL, 0.02f});
+    char full[NET_NAME_BYTES];
+    if (n->status == MIEN_OK)
+        param_store_mark_positions(n->params, param_store_find(n->params, full_name(full, n, position, "")));
+    full_name(full, n, name, "");
+    value_id y = NO_VALUE;
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_tokens(n->g, &y, full, x, f, p), &y);
 }
 
 /* The operators without parameters: one line each over the same guard. */
@@ -168,4 +207,14 @@ value_id net_conv_bn_relu(net *n, const char *name, value_id x, conv_spec spec)
     snprintf(relu, sizeof relu, "%s.relu", name);
     x = net_batch_norm(n, bn, net_conv2d(n, conv, x, spec), (batch_norm_spec){.eps = 1e-3f});
     return net_activation(n, relu, x, ACT_RELU);
+}
+
+value_id net_attention(net *n, const char *name, value_id qkv, int heads, bool is_first_alone)
+{
+    NET_OP(n, name, op_attention(n->g, &y, full, qkv, heads, is_first_alone));
+}
+
+value_id net_first_token(net *n, const char *name, value_id x)
+{
+    NET_OP(n, name, op_first_token(n->g, &y, full, x));
 }

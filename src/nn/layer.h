@@ -23,9 +23,10 @@ typedef struct {
     int kernel_w, pad_w; /* where kernel_w is not 0: the width's, and kernel and pad are the height's alone */
     int groups;          /* 0: 1 */
     bool has_bias;
+    float init_std; /* of fresh weights; 0: He-normal over fan-out, as torchvision draws most of them */
 } conv_spec;
 
-/* Convolution "NAME.weight"[, "NAME.bias"], fresh weights He-normal over fan-out as torchvision draws them. */
+/* Convolution "NAME.weight"[, "NAME.bias"]. */
 value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec);
 /* "NAME.weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked"; momentum 0.1. ends_branch: the last
  * of a residual branch, whose fresh weight is 0, so that a fresh network begins as its shortcuts and learns from the
@@ -49,7 +50,7 @@ value_id net_pool(net *n, const char *name, value_id x, const pool_attr *attr);
 value_id net_concat(net *n, const char *name, const value_id *parts, int count);
 value_id net_global_mean(net *n, const char *name, value_id x);
 value_id net_dropout(net *n, const char *name, value_id x, float p, bool is_per_sample);
-/* x [n, k] -> [n, out]. Weights uniform within +-bound; bias the same, or zero where bias_bound is 0. weight_rank 4:
+/* x [.., k] -> [.., out]. Weights uniform within +-bound; bias the same, or zero where bias_bound is 0. weight_rank 4:
  * stored as a 1x1 convolution [out, k, 1, 1]. */
 typedef struct {
     int out;
@@ -58,7 +59,23 @@ typedef struct {
     bool is_f32;     /* result f32 whatever the activation type: heads */
 } linear_spec;
 value_id net_linear(net *n, const char *name, value_id x, linear_spec spec);
+/* The same product with its fresh values said one by one, f32 or not as the activations are. is_joined: "NAME_weight",
+ * "NAME_bias", as a projection inside torch.nn.MultiheadAttention is called. */
+typedef struct {
+    int out;
+    param_init weight, bias;
+    bool is_joined;
+} projection_spec;
+value_id net_projection(net *n, const char *name, value_id x, projection_spec spec);
 value_id net_scale(net *n, const char *name, value_id x, value_id s);
+/* "NAME.weight", "NAME.bias" over the last dimension */
+value_id net_layer_norm(net *n, const char *name, value_id x, float eps);
+/* qkv [n, t, 3 d] -> [n, t, d], or the first token's row alone, [n, d] */
+value_id net_attention(net *n, const char *name, value_id qkv, int heads, bool is_first_alone);
+/* x [n, h, w, d] -> [n, 1 + h w, d] with the parameters `first` [1, 1, d], fresh 0, and `position` [1, 1 + h w, d],
+ * fresh normal with 0.02 */
+value_id net_tokens(net *n, const char *name, value_id x, const char *first, const char *position);
+value_id net_first_token(net *n, const char *name, value_id x);
 /* Channels of x: its last dimension (0 after a failure). */
 int net_channels(const net *n, value_id x);
 

@@ -113,6 +113,9 @@ static mien_status check_spec(const model_spec *spec, const architecture *arch)
     if (spec->image_size && (spec->image_size < arch->min_size || spec->image_size > MODEL_MAX_SIZE))
         return mien_fail(MIEN_ERR_ARG, "image_size: %d (wanted %d to %d for %s)", spec->image_size, arch->min_size,
                          MODEL_MAX_SIZE, arch->name);
+    if (arch->size_step && spec->image_size % arch->size_step != 0)
+        return mien_fail(MIEN_ERR_ARG, "image_size: %d (wanted a multiple of %d for %s)", spec->image_size,
+                         arch->size_step, arch->name);
     if (spec->class_count < 1 || spec->class_count > MODEL_MAX_CLASSES)
         return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted 1 to %d)", spec->class_count, MODEL_MAX_CLASSES);
     for (int c = 0; c < 3; c++)

@@ -16,6 +16,7 @@ typedef struct {
     const char *name;                         /* "resnet50" */
     int default_size;                         /* pixels a side: 224 */
     int min_size;                             /* smallest input side that leaves a feature map */
+    int size_step;                            /* sizes are multiples of it; 0: any */
     int feature_dim;                          /* 2048 */
     const char *head_prefix;                  /* "fc.": the names that a new head replaces */
     const char *ignored[2];                   /* "aux1.": names in init files that no part of ours has */
@@ -25,7 +26,7 @@ typedef struct {
 } architecture;
 const architecture *architecture_find(const char *name); /* NULL if unknown */
 const architecture *architecture_at(int index);          /* NULL past the end */
-/* "resnet50 or efficientnet_b0", for messages */
+/* "resnet50, efficientnet_b0 or vit_b_16", for messages */
 void architecture_names(char *dst, size_t bytes);
 
 typedef struct {

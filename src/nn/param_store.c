@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/size.h"
+#include "nn/positions.h"
 
 #include <string.h>
 
@@ -128,6 +129,11 @@ mien_status param_store_declare(param_store *s, int *out, const char *name, shap
     *out = s->count;
     s->slices[s->count++] = slice;
     return MIEN_OK;
+}
+
+void param_store_mark_positions(param_store *s, int index)
+{
+    s->slices[index].is_positions = true;
 }
 
 int param_store_count(const param_store *s)
@@ -276,27 +282,29 @@ static bool same_shape(const param_slice *slice, const st_tensor *t)
     return true;
 }
 
+/* Whether t is a position embedding like slice, over another grid. */
+static bool is_other_grid(const param_slice *slice, const st_tensor *t)
+{
+    return slice->is_positions && t->rank == 3 && t->dims[0] == 1 && t->dims[2] == slice->shape.dim[2] &&
+           !same_shape(slice, t) && positions_side(t->dims[1]) > 0;
+}
+
 /* What is wrong with t as the content of slice, or NULL. */
-static const char *mismatch(const param_slice *slice, const st_tensor *t)
+static const char *mismatch(const param_slice *slice, const st_tensor *t, bool is_resampled)
 {
     if (slice->kind == SLICE_COUNTER)
         return t->dtype == ST_I64 && t->bytes == sizeof(int64_t) ? NULL : "not an int64 scalar";
     if (!is_float(t->dtype))
         return "not a float tensor";
-    return same_shape(slice, t) ? NULL : "another shape";
+    return same_shape(slice, t) || (is_resampled && is_other_grid(slice, t)) ? NULL : "another shape";
 }
 
-static void copy_slice(param_store *s, const param_slice *slice, const st_tensor *t)
+static void copy_floats(float *w, const st_tensor *t, size_t count)
 {
-    if (slice->kind == SLICE_COUNTER) {
-        memcpy(&s->counters[slice->offset], t->data, sizeof(int64_t));
-        return;
-    }
-    float *w = s->memory.values + slice->offset;
     if (t->dtype == ST_F32)
         memcpy(w, t->data, t->bytes);
     else
-        for (size_t i = 0; i < slice->count; i++)
+        for (size_t i = 0; i < count; i++)
             w[i] = read_float(t, i);
 }
 
@@ -308,6 +316,31 @@ static bool is_skipped(const char *name, const char *const *prefixes)
     return false;
 }
 
+static mien_status resample_slice(param_store *s, const param_slice *slice, const st_tensor *t)
+{
+    const int64_t to = positions_side(slice->shape.dim[1]), from = positions_side(t->dims[1]);
+    const size_t count = (size_t)(t->dims[1] * t->dims[2]);
+    float *read = NULL;
+    TRY(mem_alloc(&read, count));
+    copy_floats(read, t, count);
+    positions_resample(s->memory.values + slice->offset, to, read, from, t->dims[2]);
+    mem_free(read);
+    log_notice("%s: %lld x %lld positions resampled to %lld x %lld", slice->name, (long long)from, (long long)from,
+               (long long)to, (long long)to);
+    return MIEN_OK;
+}
+
+static mien_status copy_slice(param_store *s, const param_slice *slice, const st_tensor *t)
+{
+    if (slice->kind == SLICE_COUNTER)
+        memcpy(&s->counters[slice->offset], t->data, sizeof(int64_t));
+    else if (is_other_grid(slice, t))
+        return resample_slice(s, slice, t);
+    else
+        copy_floats(s->memory.values + slice->offset, t, slice->count);
+    return MIEN_OK;
+}
+
 mien_status param_store_load(param_store *s, const st_file *f, const char *path, const char *const *skip_prefixes)
 {
     int missing = 0, wrong = 0, extra = 0;
@@ -316,7 +349,7 @@ mien_status param_store_load(param_store *s, const st_file *f, const char *path,
         if (is_skipped(slice->name, skip_prefixes))
             continue;
         const st_tensor *t = st_find(f, slice->name);
-        const char *fault = t ? mismatch(slice, t) : NULL;
+        const char *fault = t ? mismatch(slice, t, skip_prefixes != NULL) : NULL;
         if (!t && slice->kind != SLICE_COUNTER) {
             log_item("missing: %s", slice->name);
             missing++;
@@ -341,7 +374,7 @@ mien_status param_store_load(param_store *s, const st_file *f, const char *path,
         const param_slice *slice = &s->slices[i];
         const st_tensor *t = st_find(f, slice->name);
         if (t && !is_skipped(slice->name, skip_prefixes))
-            copy_slice(s, slice, t);
+            TRY(copy_slice(s, slice, t));
     }
     return MIEN_OK;
 }

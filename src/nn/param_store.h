@@ -26,6 +26,7 @@ typedef struct {
     slice_kind kind;
     param_init init;
     bool is_trainable; /* parameters only; freezing clears it before a graph is described */
+    bool is_positions; /* [1, 1 + side^2, d], a position embedding over a square grid */
     size_t offset;     /* elements, in every arena (SLICE_COUNTER: index into counters) */
     size_t count;
 } param_slice;
@@ -38,6 +39,7 @@ void param_store_free(param_store *s); /* NULL is a no-op */
  * *out: its index. */
 MIEN_MUST_USE mien_status param_store_declare(param_store *s, int *out, const char *name, shape dims, slice_kind kind,
                                               param_init init);
+void param_store_mark_positions(param_store *s, int index);
 int param_store_count(const param_store *s);
 const param_slice *param_store_at(const param_store *s, int index);
 int param_store_find(const param_store *s, const char *name); /* -1 if absent */
@@ -57,8 +59,9 @@ void param_store_count_batch(param_store *s);
 
 /* Copies tensors of f (f32, f16, bf16, f64 -> f32) by name. Every slice must be there with its shape, except names
  * starting with one of skip_prefixes (ends with NULL; NULL: none), which keep their values and may lie in the file
- * without being slices, and counters (0 if missing). Missing, extra and wrongly shaped ones are told by name through
- * the log before the one-line MIEN_ERR_FORMAT. */
+ * without being slices, and counters (0 if missing). Where there are skip_prefixes, thus a file of another model, a
+ * position embedding over another grid is resampled to this one. Missing, extra and wrongly shaped ones are told by
+ * name through the log before the one-line MIEN_ERR_FORMAT. */
 MIEN_MUST_USE mien_status param_store_load(param_store *s, const st_file *f, const char *path,
                                            const char *const *skip_prefixes);
 /* Tensors for st_write, borrowed from the store: values (and counters). Caller frees the array with mem_free. */

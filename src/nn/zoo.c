@@ -45,6 +45,15 @@ static const architecture zoo[] = {
      AS_TRANSFORM_INPUT,
      .features = inception_v3_features,
      .head = inception_v3_head},
+    {.name = "vit_b_16",
+     .default_size = 224,
+     .min_size = 16,
+     .size_step = 16,
+     .feature_dim = 768,
+     .head_prefix = "heads.",
+     AS_IMAGENET,
+     .features = vit_b_16_features,
+     .head = vit_b_16_head},
 };
 enum { ZOO_COUNT = sizeof zoo / sizeof zoo[0] };
 

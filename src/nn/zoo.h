@@ -13,5 +13,7 @@ value_id googlenet_head(net *n, value_id features, int classes);
 value_id inception_v3_mixed_6e(net *n, value_id x); /* its feature map Mixed_6e: at 299 [n, 17, 17, 768] */
 value_id inception_v3_features(net *n, value_id x);
 value_id inception_v3_head(net *n, value_id features, int classes);
+value_id vit_b_16_features(net *n, value_id x);
+value_id vit_b_16_head(net *n, value_id features, int classes);
 
 #endif

@@ -64,7 +64,8 @@ static const loss_spec *loss_of(const op_case *oc)
     return strcmp(oc->op, "cross_entropy") == 0 ? oc->spec : &plain;
 }
 
-/* y -> silu -> global_mean -> linear -> cross_entropy; the first two only for images. */
+/* y -> silu -> global_mean -> linear -> cross_entropy; the first two only for images. Tokens [n, t, d] go through silu,
+ * a linear to 6 features, and attention of which the first row is kept, [n, 2]. */
 static mien_status add_loss(case_graph *c, const op_case *oc)
 {
     const loss_spec *spec = loss_of(oc);
@@ -72,6 +73,10 @@ static mien_status add_loss(case_graph *c, const op_case *oc)
     if (shape_at(c, v)->rank == 4) {
         TRY(op_activation(c->g, &v, "head.act", v, ACT_SILU));
         TRY(op_global_mean(c->g, &v, "head.pool", v));
+    } else if (shape_at(c, v)->rank == 3) {
+        TRY(op_activation(c->g, &v, "head.act", v, ACT_SILU));
+        TRY(add_linear(c, &v, "head.qkv", v, 6, true, false));
+        TRY(op_attention(c->g, &v, "head.pool", v, 1, true));
     }
     TRY(add_linear(c, &v, "head", v, spec->classes, true, true));
     c->label_count = shape_at(c, v)->dim[0];
@@ -384,6 +389,39 @@ static mien_status cross_entropy_case(case_graph *c, const op_case *self, value_
     return MIEN_OK;
 }
 
+static mien_status layer_norm_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    const shape *s = shape_at(c, x), row = shape_of(1, s->dim[s->rank - 1]);
+    value_id gamma = NO_VALUE, beta = NO_VALUE;
+    TRY(case_param_add(c, &gamma, "y.weight", row, FILL_GAMMA, 1, true));
+    TRY(case_param_add(c, &beta, "y.bias", row, FILL_BIAS, 1, true));
+    return op_layer_norm(c->g, y, "y", x, gamma, beta, 1e-6f);
+}
+
+static mien_status attention_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    const attention_attr *s = self->spec;
+    return op_attention(c->g, y, "y", x, s->heads, s->is_first_alone);
+}
+
+static mien_status tokens_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    const shape s = *shape_at(c, x);
+    const int64_t one = 1, d = s.dim[3];
+    value_id first = NO_VALUE, position = NO_VALUE;
+    TRY(case_param_add(c, &first, "first", shape_of(3, one, one, d), FILL_BIAS, 1, true));
+    TRY(case_param_add(c, &position, "position", shape_of(3, one, 1 + s.dim[1] * s.dim[2], d), FILL_BIAS, 1, true));
+    return op_tokens(c->g, y, "y", x, first, position);
+}
+
+static mien_status first_token_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    return op_first_token(c->g, y, "y", x);
+}
+
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
 // clang-format off
@@ -399,6 +437,7 @@ static mien_status cross_entropy_case(case_graph *c, const op_case *self, value_
 #define POOL(...) SPEC(pool_attr, __VA_ARGS__)
 #define DROPOUT(...) SPEC(dropout_attr, __VA_ARGS__)
 #define LOSS(...) SPEC(loss_spec, __VA_ARGS__)
+#define ATTENTION(...) SPEC(attention_attr, __VA_ARGS__)
 // clang-format on
 
 static const op_case cases[] = {
@@ -465,6 +504,10 @@ static const op_case cases[] = {
     ROW("conv2d", "depthwise_batch_norm_silu_medium", conv_case, SHAPE4(2, 19, 18, 48),
         CONV(.out = 48, .window = {3, 3}, .pad = {1, 1, 1, 1}, .groups = 48, .norm = NORM_BATCH, .act = ACT_SILU),
         .is_medium = true),
+    ROW("conv2d", "patches_medium", conv_case, SHAPE4(2, 32, 48, 3),
+        CONV(.out = 40, .window = {16, 16}, .stride = {16, 16}, .has_bias = true), .is_medium = true),
+    ROW("conv2d", "vit_patches_224", conv_case, SHAPE4(16, 224, 224, 3),
+        CONV(.out = 768, .window = {16, 16}, .stride = {16, 16}, .has_bias = true), .is_large = true),
     ROW("conv2d", "resnet_stem_224", conv_case, SHAPE4(16, 224, 224, 3),
         CONV(.out = 64, .window = {7, 7}, .stride = {2, 2}, .pad = {3, 3, 3, 3}), .is_large = true),
     ROW("conv2d", "resnet_1x1_56", conv_case, SHAPE4(16, 56, 56, 64), CONV(.out = 256, .window = {1, 1}),
@@ -482,14 +525,15 @@ static const op_case cases[] = {
     ROW("linear", "no_bias", linear_case, SHAPE2(4, 16), LINEAR(.out = 3)),
     ROW("linear", "one", linear_case, SHAPE2(1, 1), LINEAR(.out = 1, .has_bias = true)),
     ROW("linear", "f32", linear_case, SHAPE2(5, 33), LINEAR(.out = 6, .has_bias = true, .is_f32 = true)),
-    ROW("linear", "tokens", linear_case, SHAPE3(2, 5, 8), LINEAR(.out = 12, .has_bias = true),
-        .is_forward_only = true), /* the loss reads rows, not tokens */
+    ROW("linear", "tokens", linear_case, SHAPE3(2, 5, 8), LINEAR(.out = 12, .has_bias = true)),
     ROW("linear", "squeeze", linear_case, SHAPE2(21, 200), LINEAR(.out = 13, .has_bias = true), .is_medium = true),
     ROW("linear", "excite", linear_case, SHAPE2(21, 13), LINEAR(.out = 200, .has_bias = true), .is_medium = true),
     ROW("linear", "many_rows", linear_case, SHAPE2(150, 72), LINEAR(.out = 40, .has_bias = true), .is_medium = true),
     ROW("linear", "many_tokens", linear_case, SHAPE3(3, 50, 40), LINEAR(.out = 72, .has_bias = true),
-        .is_forward_only = true, .is_medium = true),
+        .is_medium = true),
     ROW("linear", "resnet_head", linear_case, SHAPE2(16, 2048), LINEAR(.out = 1000, .has_bias = true, .is_f32 = true),
+        .is_large = true),
+    ROW("linear", "vit_mlp", linear_case, SHAPE3(16, 197, 768), LINEAR(.out = 3072, .has_bias = true),
         .is_large = true),
 
     ROW("batch_norm", "batch", batch_norm_case, SHAPE4(2, 3, 5, 7), NORM(NORM_BATCH)),
@@ -526,6 +570,8 @@ static const op_case cases[] = {
     ROW("activation", "gelu", activation_case, SHAPE2(5, 7), ACT(ACT_GELU)),
     ROW("activation", "silu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_SILU), .is_medium = true),
     ROW("activation", "relu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_RELU), .is_medium = true),
+    ROW("activation", "gelu_medium", activation_case, SHAPE3(3, 37, 201), ACT(ACT_GELU), .is_medium = true),
+    ROW("activation", "gelu_vit", activation_case, SHAPE3(16, 197, 3072), ACT(ACT_GELU), .is_large = true),
     ROW("activation", "silu_112", activation_case, SHAPE4(16, 112, 112, 32), ACT(ACT_SILU), .is_large = true),
 
     ROW("add", "two", add_case, SHAPE4(2, 3, 5, 7), .spec = NULL),
@@ -589,6 +635,30 @@ static const op_case cases[] = {
     ROW("dropout", "per_sample", dropout_case, SHAPE4(9, 2, 2, 3), DROPOUT(.p = 0.3f, .is_per_sample = true)),
 
     ROW("softmax", "rows", softmax_case, SHAPE2(4, 9), .is_forward_only = true),
+
+    ROW("layer_norm", "rows", layer_norm_case, SHAPE2(3, 17), .spec = NULL),
+    ROW("layer_norm", "tokens", layer_norm_case, SHAPE3(2, 5, 16), .spec = NULL),
+    ROW("layer_norm", "pixels", layer_norm_case, SHAPE4(2, 3, 2, 5), .spec = NULL),
+    ROW("layer_norm", "medium", layer_norm_case, SHAPE3(3, 50, 201), .is_medium = true),
+    ROW("layer_norm", "vit", layer_norm_case, SHAPE3(16, 197, 768), .is_large = true),
+
+    ROW("attention", "two_heads", attention_case, SHAPE3(2, 5, 24), ATTENTION(.heads = 2)),
+    ROW("attention", "odd", attention_case, SHAPE3(1, 7, 9), ATTENTION(.heads = 1)),
+    ROW("attention", "one_token", attention_case, SHAPE3(2, 1, 12), ATTENTION(.heads = 2)),
+    ROW("attention", "first_alone", attention_case, SHAPE3(2, 6, 24), ATTENTION(.heads = 2, .is_first_alone = true)),
+    ROW("attention", "medium", attention_case, SHAPE3(2, 53, 120), ATTENTION(.heads = 2), .is_medium = true),
+    ROW("attention", "blocks_medium", attention_case, SHAPE3(1, 101, 192), ATTENTION(.heads = 1), .is_medium = true),
+    ROW("attention", "first_alone_medium", attention_case, SHAPE3(3, 50, 90),
+        ATTENTION(.heads = 2, .is_first_alone = true), .is_medium = true),
+    ROW("attention", "vit", attention_case, SHAPE3(16, 197, 2304), ATTENTION(.heads = 12), .is_large = true),
+
+    ROW("tokens", "map", tokens_case, SHAPE4(2, 2, 3, 5), .spec = NULL),
+    ROW("tokens", "one_pixel", tokens_case, SHAPE4(3, 1, 1, 16), .spec = NULL),
+    ROW("tokens", "medium", tokens_case, SHAPE4(3, 7, 6, 200), .is_medium = true),
+    ROW("tokens", "vit", tokens_case, SHAPE4(16, 14, 14, 768), .is_large = true),
+
+    ROW("first_token", "row", first_token_case, SHAPE3(2, 4, 7), .spec = NULL),
+    ROW("first_token", "one_token", first_token_case, SHAPE3(3, 1, 5), .spec = NULL),
 
     ROW("cross_entropy", "plain", cross_entropy_case, SHAPE2(4, 9), LOSS(.classes = 6)),
     ROW("cross_entropy", "smoothing", cross_entropy_case, SHAPE2(5, 8), LOSS(.classes = 7, .smoothing = 0.2f)),

@@ -437,6 +437,191 @@ static void batch_norm_dx(const reference_call *c)
     }
 }
 
+/* --- tokens ------------------------------------------------------------------------------------------------------- */
+
+/* Rows are the last dimension. */
+static void layer_norm(const reference_call *c)
+{
+    const operand *x = &c->in[LN_X];
+    const int64_t columns = c->in[LN_GAMMA].count;
+    for (int64_t row = 0; row < x->count / columns; row++) {
+        double sum = 0, squares = 0;
+        for (int64_t i = 0; i < columns; i++)
+            sum += operand_get(x, row * columns + i);
+        const double mean = sum / (double)columns;
+        for (int64_t i = 0; i < columns; i++)
+            squares += pow(operand_get(x, row * columns + i) - mean, 2);
+        const double k = 1 / sqrt(squares / (double)columns + (double)((const layer_norm_attr *)c->attr)->eps);
+        for (int64_t i = 0; i < columns; i++)
+            operand_set(&c->out[LN_Y], row * columns + i,
+                        operand_get(&c->in[LN_GAMMA], i) * (operand_get(x, row * columns + i) - mean) * k +
+                            operand_get(&c->in[LN_BETA], i));
+        if (c->out[LN_MEAN].data) {
+            operand_set(&c->out[LN_MEAN], row, mean);
+            operand_set(&c->out[LN_INV_STD], row, k);
+        }
+    }
+}
+
+static double layer_norm_xhat(const reference_call *c, int64_t i, int64_t columns)
+{
+    return (operand_get(&c->in[LN_DX_X], i) - operand_get(&c->in[LN_DX_MEAN], i / columns)) *
+           operand_get(&c->in[LN_DX_INV_STD], i / columns);
+}
+
+static void layer_norm_dx(const reference_call *c)
+{
+    const operand *dy = &c->in[LN_DY], *gamma = &c->in[LN_DX_GAMMA];
+    const int64_t columns = gamma->count;
+    for (int64_t ch = 0; ch < columns; ch++) {
+        double dgamma = 0, dbeta = 0;
+        for (int64_t i = ch; i < dy->count; i += columns) {
+            dgamma += operand_get(dy, i) * layer_norm_xhat(c, i, columns);
+            dbeta += operand_get(dy, i);
+        }
+        if (c->out[LN_OUT_DGAMMA].data)
+            operand_set(&c->out[LN_OUT_DGAMMA], ch, dgamma);
+        if (c->out[LN_OUT_DBETA].data)
+            operand_set(&c->out[LN_OUT_DBETA], ch, dbeta);
+    }
+    for (int64_t row = 0; c->out[LN_OUT_DX].data && row < dy->count / columns; row++) {
+        double g = 0, gx = 0;
+        for (int64_t i = row * columns; i < (row + 1) * columns; i++) {
+            g += operand_get(dy, i) * operand_get(gamma, i % columns) / (double)columns;
+            gx +=
+                operand_get(dy, i) * operand_get(gamma, i % columns) * layer_norm_xhat(c, i, columns) / (double)columns;
+        }
+        for (int64_t i = row * columns; i < (row + 1) * columns; i++)
+            c->scratch[i] =
+                operand_get(&c->in[LN_DX_INV_STD], row) *
+                (operand_get(dy, i) * operand_get(gamma, i % columns) - g - layer_norm_xhat(c, i, columns) * gx);
+    }
+    if (c->out[LN_OUT_DX].data)
+        store(&c->out[LN_OUT_DX], c->scratch);
+}
+
+/* Extents of an attention node; and where element i of token `t`'s query (0), key (1) or value (2) of a head lies. */
+typedef struct {
+    int64_t n, t, d, heads, c, queries;
+} attention_size;
+
+static attention_size attention_size_of(const operand *qkv, const attention_attr *a)
+{
+    const int64_t *dim = qkv->shape.dim, d = dim[2] / 3;
+    return (attention_size){dim[0], dim[1], d, a->heads, d / a->heads, a->is_first_alone ? 1 : dim[1]};
+}
+
+static int64_t qkv_at(const attention_size *s, int64_t n, int64_t token, int which, int64_t head, int64_t i)
+{
+    return (n * s->t + token) * 3 * s->d + which * s->d + head * s->c + i;
+}
+
+/* q of one token times k of another, scaled */
+static double attention_score(const operand *qkv, const attention_size *s, int64_t n, int64_t head, int64_t asks,
+                              int64_t token)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < s->c; i++)
+        sum += operand_get(qkv, qkv_at(s, n, asks, 0, head, i)) * operand_get(qkv, qkv_at(s, n, token, 1, head, i));
+    return sum / sqrt((double)s->c);
+}
+
+static void attention(const reference_call *c)
+{
+    const operand *qkv = &c->in[0];
+    const attention_size s = attention_size_of(qkv, c->attr);
+    for (int64_t row = 0; row < s.n * s.heads * s.queries; row++) {
+        const int64_t n = row / s.queries / s.heads, head = row / s.queries % s.heads, asks = row % s.queries;
+        double max = -INFINITY, sum = 0, *p = c->scratch;
+        for (int64_t t = 0; t < s.t; t++) {
+            p[t] = attention_score(qkv, &s, n, head, asks, t);
+            max = fmax(max, p[t]);
+        }
+        for (int64_t t = 0; t < s.t; t++)
+            sum += p[t] = exp(p[t] - max);
+        for (int64_t i = 0; i < s.c; i++) {
+            double y = 0;
+            for (int64_t t = 0; t < s.t; t++)
+                y += p[t] / sum * operand_get(qkv, qkv_at(&s, n, t, 2, head, i));
+            operand_set(&c->out[ATTENTION_Y], (n * s.queries + asks) * s.d + head * s.c + i, y);
+        }
+        if (c->out[ATTENTION_LOG_SUM].data)
+            operand_set(&c->out[ATTENTION_LOG_SUM], row, max + log(sum));
+    }
+}
+
+static void attention_dx(const reference_call *c)
+{
+    const operand *qkv = &c->in[ATTENTION_DX_QKV], *dy = &c->in[ATTENTION_DY], *y = &c->in[ATTENTION_DX_Y];
+    const attention_size s = attention_size_of(qkv, c->attr);
+    double *sum = c->scratch;
+    clear(sum, qkv->count);
+    for (int64_t row = 0; row < s.n * s.heads * s.queries; row++) {
+        const int64_t n = row / s.queries / s.heads, head = row / s.queries % s.heads, asks = row % s.queries;
+        const int64_t own = (n * s.queries + asks) * s.d + head * s.c; /* of y and dy */
+        double delta = 0;
+        for (int64_t i = own; i < own + s.c; i++)
+            delta += operand_get(dy, i) * operand_get(y, i);
+        for (int64_t t = 0; t < s.t; t++) {
+            const double p =
+                exp(attention_score(qkv, &s, n, head, asks, t) - operand_get(&c->in[ATTENTION_DX_LOG_SUM], row));
+            double dp = 0;
+            for (int64_t i = 0; i < s.c; i++)
+                dp += operand_get(dy, own + i) * operand_get(qkv, qkv_at(&s, n, t, 2, head, i));
+            const double ds = p * (dp - delta) / sqrt((double)s.c);
+            for (int64_t i = 0; i < s.c; i++) {
+                sum[qkv_at(&s, n, asks, 0, head, i)] += ds * operand_get(qkv, qkv_at(&s, n, t, 1, head, i));
+                sum[qkv_at(&s, n, t, 1, head, i)] += ds * operand_get(qkv, qkv_at(&s, n, asks, 0, head, i));
+                sum[qkv_at(&s, n, t, 2, head, i)] += p * operand_get(dy, own + i);
+            }
+        }
+    }
+    store(&c->out[0], sum);
+}
+
+static void tokens(const reference_call *c)
+{
+    const operand *x = &c->in[TOKENS_X];
+    const int64_t t = c->out[0].shape.dim[1], d = c->out[0].shape.dim[2];
+    for (int64_t i = 0; i < c->out[0].count; i++) {
+        const int64_t n = i / d / t, token = i / d % t;
+        const double pixel =
+            token ? operand_get(x, (n * (t - 1) + token - 1) * d + i % d) : operand_get(&c->in[TOKENS_FIRST], i % d);
+        operand_set(&c->out[0], i, pixel + operand_get(&c->in[TOKENS_POSITION], i % (t * d)));
+    }
+}
+
+static void tokens_dx(const reference_call *c)
+{
+    const operand *dy = &c->in[0];
+    const int64_t t = dy->shape.dim[1], d = dy->shape.dim[2];
+    for (int64_t i = 0; c->out[TOKENS_X].data && i < c->out[TOKENS_X].count; i++)
+        operand_set(&c->out[TOKENS_X], i, operand_get(dy, i + d * (1 + i / (d * (t - 1)))));
+    for (int64_t i = 0; i < t * d; i++) {
+        double sum = 0;
+        for (int64_t n = 0; n < dy->shape.dim[0]; n++)
+            sum += operand_get(dy, n * t * d + i);
+        if (c->out[TOKENS_POSITION].data)
+            operand_set(&c->out[TOKENS_POSITION], i, sum);
+        if (c->out[TOKENS_FIRST].data && i < d)
+            operand_set(&c->out[TOKENS_FIRST], i, sum);
+    }
+}
+
+static void first_token(const reference_call *c)
+{
+    const int64_t d = c->out[0].shape.dim[1], t = c->in[0].shape.dim[1];
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], i / d * t * d + i % d));
+}
+
+static void first_token_dx(const reference_call *c)
+{
+    const int64_t t = c->out[0].shape.dim[1], d = c->out[0].shape.dim[2];
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, i / d % t == 0 ? operand_get(&c->in[0], i / (t * d) * d + i % d) : 0);
+}
+
 /* --- pooling ------------------------------------------------------------------------------------------------------ */
 
 /* Window (p, q) of one axis pair, clipped to the image: rows u0..u1, columns v0..v1, and what a mean divides by. */
@@ -693,6 +878,14 @@ reference_fn reference_find(const op_def *op)
         {&op_cross_entropy_def, cross_entropy},
         {&op_cross_entropy_dx_def, cross_entropy_dx},
         {&op_optimizer_def, optimizer},
+        {&op_layer_norm_def, layer_norm},
+        {&op_layer_norm_dx_def, layer_norm_dx},
+        {&op_attention_def, attention},
+        {&op_attention_dx_def, attention_dx},
+        {&op_tokens_def, tokens},
+        {&op_tokens_dx_def, tokens_dx},
+        {&op_first_token_def, first_token},
+        {&op_first_token_dx_def, first_token_dx},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].op == op)

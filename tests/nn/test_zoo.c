@@ -62,8 +62,11 @@ static void zoo__parameter_counts__are_torchvisions(void **state)
     static const struct {
         const char *arch;
         int64_t count;
-    } wanted[] = {
-        {"resnet50", 25557032}, {"efficientnet_b0", 5288548}, {"googlenet", 6624904}, {"inception_v3", 23834568}};
+    } wanted[] = {{"resnet50", 25557032},
+                  {"efficientnet_b0", 5288548},
+                  {"googlenet", 6624904},
+                  {"inception_v3", 23834568},
+                  {"vit_b_16", 86567656}};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         model *m = make(wanted[i].arch, 1000, 0);
         assert_int_equal(param_store_parameter_count(model_params(m)), wanted[i].count);
@@ -79,6 +82,9 @@ static void zoo__any_size__describes_and_differentiates(void **state)
         const int least = architecture_at(a)->min_size;
         const int sizes[] = {least, least + 1, 97, 224, architecture_at(a)->default_size, 300};
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            int step = architecture_at(a)->size_step;
+            if (step && sizes[i] % step != 0)
+                continue;
             model *m = make(architecture_at(a)->name, 6, sizes[i]);
             assert_ok(param_store_alloc(model_params(m), false));
             graph *g = NULL;
@@ -154,6 +160,9 @@ static void zoo__bad_spec__is_one_line(void **state)
     spec.arch = "resnet50";
     spec.image_size = 16;
     assert_failure(model_create(&m, &spec), MIEN_ERR_ARG, "image_size: 16 (wanted 32 to 1024 for resnet50)");
+    spec.arch = "vit_b_16";
+    spec.image_size = 50;
+    assert_failure(model_create(&m, &spec), MIEN_ERR_ARG, "image_size: 50 (wanted a multiple of 16 for vit_b_16)");
     spec.image_size = 64;
     spec.std[1] = 0;
     assert_failure(model_create(&m, &spec), MIEN_ERR_ARG,

@@ -39,6 +39,14 @@ static const struct {
     {&op_cross_entropy_def, cross_entropy_prepare},
     {&op_cross_entropy_dx_def, cross_entropy_dx_prepare},
     {&op_optimizer_def, optimizer_prepare},
+    {&op_layer_norm_def, layer_norm_prepare},
+    {&op_layer_norm_dx_def, layer_norm_dx_prepare},
+    {&op_attention_def, attention_prepare},
+    {&op_attention_dx_def, attention_dx_prepare},
+    {&op_tokens_def, tokens_prepare},
+    {&op_tokens_dx_def, tokens_dx_prepare},
+    {&op_first_token_def, first_token_prepare},
+    {&op_first_token_dx_def, first_token_dx_prepare},
 };
 
 /* --- prepare ------------------------------------------------------------------------------------------------------ */

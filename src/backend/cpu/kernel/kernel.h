@@ -24,6 +24,7 @@ typedef struct {
     kernel_fn *linear, *linear_dx, *linear_dw;
     kernel_fn *optimizer;
     kernel_fn *bias_gradient, *dropout;
+    kernel_fn *layer_norm, *layer_norm_dx, *attention, *attention_dx, *tokens, *tokens_dx;
 } kernel_table;
 
 /* avx512_bf16 differs from avx512 in how it rounds to bf16: one instruction. */
@@ -225,6 +226,84 @@ typedef struct {
     int threads;
     bool is_per_sample, is_bf16;
 } dropout_args;
+
+/* x, y [rows, c]. mean, inv_std [rows] or NULL: not saved. See op.h. */
+typedef struct {
+    const void *x;
+    const float *gamma, *beta;
+    void *y;
+    float *mean, *inv_std;
+    int64_t rows, c;
+    float eps;
+    int threads;
+    bool is_bf16;
+} layer_norm_args;
+
+/* dx, dgamma, dbeta: NULL where not wanted. scratch: layer_norm_dx_scratch_bytes */
+typedef struct {
+    const void *dy, *x;
+    const float *gamma, *mean, *inv_std;
+    void *dx;
+    float *dgamma, *dbeta;
+    void *scratch;
+    int64_t rows, c;
+    int threads;
+    bool is_bf16;
+} layer_norm_dx_args;
+static inline size_t layer_norm_dx_scratch_bytes(int64_t c, int threads)
+{
+    return (size_t)(2 * c * threads) * (sizeof(double) + sizeof(float));
+}
+
+/* qkv, dqkv [n, t, 3 d], y, dy [n, queries, d], d = heads x c; log_sum [n, heads, queries] or, forward, NULL.
+ * scratch: as many words a thread as attention[_dx]_scratch_words. */
+typedef struct {
+    const void *qkv, *dy;
+    void *y; /* backward reads it */
+    void *dqkv;
+    float *log_sum;
+    uint32_t *scratch;
+    int64_t n, t, queries, d, heads, c;
+    float scale;
+    int threads;
+    bool is_bf16;
+} attention_args;
+enum { ATTENTION_TILE_ROWS = 6, ATTENTION_QUERIES = 8 * ATTENTION_TILE_ROWS };
+static inline int64_t attention_pad(int64_t columns) /* to whole vectors of any width */
+{
+    return (columns + 15) / 16 * 16;
+}
+static inline int64_t attention_scratch_words(int64_t t, int64_t c)
+{
+    int64_t tp = attention_pad(t), cp = attention_pad(c);
+    return 2 * tp * cp + ATTENTION_QUERIES * 2 * (tp + cp);
+}
+static inline int64_t attention_dx_scratch_words(int64_t t, int64_t c)
+{
+    int64_t tp = attention_pad(t), cp = attention_pad(c);
+    return 3 * tp * cp + 2 * (tp + ATTENTION_TILE_ROWS) * cp + ATTENTION_QUERIES * 5 * (tp + cp) +
+           attention_pad(ATTENTION_QUERIES);
+}
+
+/* x [n, t - 1, d], first [d], position [t, d], y [n, t, d] */
+typedef struct {
+    const void *x;
+    const float *first, *position;
+    void *y;
+    int64_t n, t, d;
+    int threads;
+    bool is_bf16;
+} tokens_args;
+
+/* dx, dfirst, dposition: NULL where not wanted */
+typedef struct {
+    const void *dy;
+    void *dx;
+    float *dfirst, *dposition;
+    int64_t n, t, d;
+    int threads;
+    bool is_bf16;
+} tokens_dx_args;
 
 /* grads, values and states are arenas; ranges say which elements move. scratch [threads] doubles */
 typedef struct {

@@ -7,7 +7,8 @@
 kernel_fn KERNEL(normalise), KERNEL(activation), KERNEL(activation_dx), KERNEL(add), KERNEL(scale), KERNEL(scale_ds),
     KERNEL(batch_norm), KERNEL(batch_norm_dx), KERNEL(pool), KERNEL(pool_dx), KERNEL(global_mean),
     KERNEL(global_mean_dx), KERNEL(depthwise), KERNEL(depthwise_dx), KERNEL(depthwise_dw), KERNEL(linear),
-    KERNEL(linear_dx), KERNEL(linear_dw), KERNEL(optimizer), KERNEL(bias_gradient), KERNEL(dropout);
+    KERNEL(linear_dx), KERNEL(linear_dw), KERNEL(optimizer), KERNEL(bias_gradient), KERNEL(dropout), KERNEL(layer_norm),
+    KERNEL(layer_norm_dx), KERNEL(attention), KERNEL(attention_dx), KERNEL(tokens), KERNEL(tokens_dx);
 
 const kernel_table KERNEL(kernel_table) = {
     .name = KERNEL_NAME_(KERNEL_ISA),
@@ -32,4 +33,10 @@ const kernel_table KERNEL(kernel_table) = {
     .optimizer = KERNEL(optimizer),
     .bias_gradient = KERNEL(bias_gradient),
     .dropout = KERNEL(dropout),
+    .layer_norm = KERNEL(layer_norm),
+    .layer_norm_dx = KERNEL(layer_norm_dx),
+    .attention = KERNEL(attention),
+    .attention_dx = KERNEL(attention_dx),
+    .tokens = KERNEL(tokens),
+    .tokens_dx = KERNEL(tokens_dx),
 };
