@@ -125,6 +125,9 @@ static mien_status create_loaders(member *m)
                                      .threads = o->loader_threads,
                                      .is_shuffled = true,
                                      .seed = m->seed,
+                                     .randaugment_of = LOADER_RANDAUGMENT_COPIES,
+                                     .randaugment = m->recipe->randaugment.options,
+                                     .is_resampled = m->recipe->randaugment.resample,
                                      .augment = m->recipe->augment,
                                      .max_bad_share = m->recipe->data.max_bad_share};
     const validator_options validation = {.model = m->model,

@@ -326,5 +326,5 @@ mien_status recipe_reference(str *out)
         TRY(reference_row(out, key));
     }
     return str_append(out, "\nKnown to the design and refused until they are built: `stage2`, `mtl`, "
-                           "`augment.randaugment`, `augment.mixup`, `augment.cutmix`.\n");
+                           "`augment.mixup`, `augment.cutmix`.\n");
 }

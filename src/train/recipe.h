@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "graph/op.h"
 #include "image/image.h"
+#include "image/randaugment.h"
 
 #define RECIPE_MAX_MODELS 16
 #define RECIPE_MAX_CLASSES 64
@@ -53,6 +54,13 @@ typedef struct {
         float mean[3], std[3];
     } data;
     augment_options augment;
+    struct {
+        randaugment_options options;
+        bool resample; /* the copies are drawn anew each epoch */
+    } randaugment;     /* of the copies that data.balance makes */
+    struct {
+        float mixup, cutmix; /* alpha of Beta(alpha, alpha); 0: off */
+    } mix;
     recipe_stage stage1;
 } recipe;
 

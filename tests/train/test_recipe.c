@@ -29,7 +29,11 @@ static void recipe__no_file__is_the_paper(void **state)
     assert_int_equal(r.stage1.optimizer.name, OPTIMIZER_ADAM);
     assert_true(r.stage1.lr == 1e-5f);
     assert_true(r.stage1.label_smoothing == 0.2f);
-    assert_int_equal(r.data.balance, BALANCE_NONE);
+    assert_int_equal(r.data.balance, BALANCE_RANDAUGMENT);
+    assert_int_equal(r.randaugment.options.ops, 2);
+    assert_int_equal(r.randaugment.options.magnitude, 9);
+    assert_false(r.randaugment.options.include_solarize || r.randaugment.options.include_equalize);
+    assert_false(r.randaugment.resample);
     assert_int_equal(r.data.normalise, NORMALISE_DATASET);
     assert_true(r.data.max_bad_share == 0.01);
 }
@@ -164,9 +168,21 @@ static const struct {
     {"task: lsd\nstage2:\n  lr: 1\n", "recipe.yaml: line 2: stage2: not built yet"},
     {"task: lsd\nmtl: {}\n", "recipe.yaml: line 2: mtl: not built yet"},
     {"task: lsd\naugment:\n  mixup: 0.2\n", "recipe.yaml: line 3: augment.mixup: not built yet"},
-    {"task: lsd\naugment: {randaugment: {ops: 2}}\n", "recipe.yaml: line 2: augment.randaugment: not built yet"},
-    {"task: lsd\ndata: {balance: randaugment}\n",
-     "recipe.yaml: line 2: data.balance: randaugment is not built yet (wanted none)"},
+    {"task: lsd\naugment: {randaugment: {ops: -1}}\n",
+     "recipe.yaml: line 2: augment.randaugment.ops: -1 (wanted an integer from 0 to 16)"},
+    {"task: lsd\naugment:\n  randaugment:\n    ops: 17\n",
+     "recipe.yaml: line 4: augment.randaugment.ops: 17 (wanted an integer from 0 to 16)"},
+    {"task: lsd\naugment: {randaugment: {magnitude: 31}}\n",
+     "recipe.yaml: line 2: augment.randaugment.magnitude: 31 (wanted an integer from 0 to 30)"},
+    {"task: lsd\naugment: {randaugment: {magnitude: 9.5}}\n",
+     "recipe.yaml: line 2: augment.randaugment.magnitude: 9.5 (wanted an integer from 0 to 30)"},
+    {"task: lsd\naugment: {randaugment: {solarize: 1}}\n",
+     "recipe.yaml: line 2: augment.randaugment.solarize: 1 (wanted true or false)"},
+    {"task: lsd\naugment: {randaugment: true}\n",
+     "recipe.yaml: line 2: augment.randaugment: true (wanted a mapping with any of "},
+    {"task: lsd\naugment: {randaugment: {magnitud: 9}}\n",
+     "recipe.yaml: line 2: augment.randaugment.magnitud: unknown key (wanted magnitude, "},
+    {"task: lsd\ndata: {balance: copies}\n", "recipe.yaml: line 2: data.balance: copies (wanted none or randaugment)"},
     {"task: lsd\ndata: {val_share: 1}\n", "recipe.yaml: line 2: data.val_share: 1 (wanted a number from 0 to below 1)"},
     {"task: lsd\ndata: {normalise: {mean: [1, 2], std: [1, 1, 1]}}\n",
      "recipe.yaml: line 2: data.normalise.mean: a list (wanted [r, g, b])"},
