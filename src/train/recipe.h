@@ -17,6 +17,11 @@ typedef enum { SELECT_LOSS, SELECT_MACRO_F1 } select_kind;
 typedef enum { NORMALISE_DATASET, NORMALISE_INIT, NORMALISE_GIVEN } normalise_kind;
 typedef enum { BALANCE_NONE, BALANCE_RANDAUGMENT } balance_kind;
 
+/* alpha of Beta(alpha, alpha); 0: off */
+typedef struct {
+    float mixup, cutmix;
+} mix_options;
+
 typedef struct {
     bool enabled;
     int epochs, batch;
@@ -58,9 +63,7 @@ typedef struct {
         randaugment_options options;
         bool resample; /* the copies are drawn anew each epoch */
     } randaugment;     /* of the copies that data.balance makes */
-    struct {
-        float mixup, cutmix; /* alpha of Beta(alpha, alpha); 0: off */
-    } mix;
+    mix_options mix;
     recipe_stage stage1;
 } recipe;
 

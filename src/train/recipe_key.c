@@ -163,6 +163,20 @@ static const recipe_key keys[] = {
      .range = FROM_TO(0, 128),
      .fallback = "0",
      .help = "Largest standard deviation of added Gaussian noise, in grey levels; each picture draws its own."},
+    {.name = "augment.mixup",
+     .type = &recipe_type_float,
+     .offset = FIELD(mix.mixup),
+     .range = FROM_TO(0, 1000),
+     .fallback = "0",
+     .help = "Mix each picture of a batch, and its target, with its neighbour by a share that each batch draws from "
+             "Beta(alpha, alpha); 0 is off."},
+    {.name = "augment.cutmix",
+     .type = &recipe_type_float,
+     .offset = FIELD(mix.cutmix),
+     .range = FROM_TO(0, 1000),
+     .fallback = "0",
+     .help = "Paste a box of the neighbour instead, its area drawn from Beta(alpha, alpha); 0 is off. With both on, "
+             "each batch draws one of the two."},
 
     {.name = "stage1.enabled",
      .type = &recipe_type_bool,
@@ -254,7 +268,7 @@ static const recipe_key keys[] = {
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
 
 /* Known to the design, refused until they are built. */
-static const char *const later_keys[] = {"stage2", "mtl", "augment.mixup", "augment.cutmix"};
+static const char *const later_keys[] = {"stage2", "mtl"};
 
 const recipe_key *recipe_key_at(int index)
 {
