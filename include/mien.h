@@ -203,10 +203,12 @@ typedef struct mien_bench_options {
     int is_profiled;  /* time every node (train, infer) */
     const char *data; /* data: folder of class folders; NULL: JPEGs made for the purpose */
     mien_compute compute;
+    int is_randaugmented; /* data: RandAugment (2 operations, magnitude 9) on every picture at its own size */
+    int is_normalised;    /* data: batches end as normalised float, as a network takes them */
 } mien_bench_options;
 #define MIEN_BENCH_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
-        MIEN_BENCH_TRAIN, "resnet50", 16, 0, 5, 0, NULL, MIEN_COMPUTE_INIT                                             \
+        MIEN_BENCH_TRAIN, "resnet50", 16, 0, 5, 0, NULL, MIEN_COMPUTE_INIT, 0, 0                                       \
     }
 
 /* Speed of one step: a fresh random uint8 batch, 6-class head; train: label-smoothed cross entropy, forward, backward,
@@ -218,6 +220,7 @@ typedef struct mien_bench_result {
     double flops_per_s;          /* convolutions and products; 0 for data */
     int64_t peak_rss_bytes;
     int64_t planned_bytes, sum_bytes; /* activations as planned with reuse, and the sum of all tensors; 0 for data */
+    double images_per_cpu_s;          /* data: pictures a second of processor time, all threads together; else 0 */
 } mien_bench_result;
 
 /* One group of nodes with the same operator and implementation. */

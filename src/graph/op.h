@@ -201,6 +201,7 @@ MIEN_MUST_USE mien_status op_dropout(graph *g, value_id *y, const char *name, va
 /* y [n, c] f32 = softmax over the last dimension of x f32. */
 MIEN_MUST_USE mien_status op_softmax(graph *g, value_id *y, const char *name, value_id x);
 /* PyTorch's cross_entropy(logits, labels, weight, label_smoothing, reduction="mean"); rows with label -1 are absent.
+ * Labels may be f32 [n, c] instead: probabilities of each class (mixed pictures); the mean is over all n then.
  * inputs logits [n, c] f32, labels i32 [n], class_weights f32 [c] input or NO_VALUE. outputs loss (scalar f32; 0 where
  * no row is present), probabilities [n, c] f32. A label that is no class makes its row absent; refusing it is the
  * caller's business. Backward: cross_entropy_dx (probabilities, labels, class_weights) -> dlogits. */

@@ -20,7 +20,9 @@ struct model {
 /* Training ends: loss against labels, with the probabilities it computes on the way. */
 static mien_status describe_loss(graph *g, model_io *io, const model *m, const model_graph_options *o)
 {
-    TRY(graph_input(g, &io->labels, "labels", DTYPE_I32, shape_of(1, (int64_t)o->batch)));
+    int64_t batch = o->batch, classes = m->spec.class_count;
+    TRY(graph_input(g, &io->labels, "labels", o->has_soft_targets ? DTYPE_F32 : DTYPE_I32,
+                    o->has_soft_targets ? shape_of(2, batch, classes) : shape_of(1, batch)));
     if (o->has_class_weights)
         TRY(graph_input(g, &io->class_weights, "class_weights", DTYPE_F32, shape_of(1, (int64_t)m->spec.class_count)));
     TRY(op_cross_entropy(g, &io->loss, &io->probabilities, "loss", io->logits, io->labels, io->class_weights,

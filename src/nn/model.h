@@ -59,7 +59,7 @@ MIEN_MUST_USE mien_status model_metadata(const model *m, char **out, const char 
 /* What a program over the model reads and writes. NO_VALUE where the mode has none. */
 typedef struct {
     value_id images;        /* input u8 [batch, size, size, 3] */
-    value_id labels;        /* training: input i32 [batch], -1 = absent */
+    value_id labels;        /* training: input i32 [batch], -1 = absent; or probabilities */
     value_id class_weights; /* training: input f32 [classes] */
     value_id logits;        /* output f32 [batch, classes] */
     value_id probabilities; /* output f32 [batch, classes] */
@@ -73,6 +73,7 @@ typedef struct {
     bool is_training;
     float label_smoothing;           /* training */
     bool has_class_weights;          /* training */
+    bool has_soft_targets;           /* training: labels are probabilities, f32 [batch, classes] */
     const optimizer_attr *optimizer; /* training: NULL = no update node */
 } model_graph_options;
 

@@ -33,15 +33,22 @@ static mien_status hash_plan(uint64_t *hash, const balance_plan *plan)
     return MIEN_OK;
 }
 
+/* Each stage drops a last partial batch, so that there must be a whole one. */
+static mien_status need_batch(const material *m, const char *data, const char *key, int batch)
+{
+    if (m->kept.count >= batch)
+        return MIEN_OK;
+    return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least %s, %d)", data,
+                     (long long)m->kept.count, key, batch);
+}
+
 mien_status material_open(material *out, const recipe *r, const char *data, const char *validation)
 {
     TRY(split(out, r, data, validation));
     if (out->held.count == 0)
         return mien_fail(MIEN_ERR_ARG, "%s: no picture to select on (wanted data.val_share above 0, or a set for it)",
                          validation ? validation : data);
-    if (out->kept.count < r->stage1.batch)
-        return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least stage1.batch, %d)", data,
-                         (long long)out->kept.count, r->stage1.batch);
+    TRY(need_batch(out, data, "stage1.batch", r->stage1.batch));
     const dataset *selecting = out->validation_set ? out->validation_set : out->train_set;
     TRY(balance_plan_create(&out->train, out->train_set, &out->kept, r->data.balance != BALANCE_NONE));
     TRY(balance_plan_create(&out->validation, selecting, &out->held, false));

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "graph/program.h"
+#include "train/mix.h"
 #include "train/normalise.h"
 #include "train/schedule.h"
 #include "train/validate.h"
@@ -110,6 +111,7 @@ static mien_status create_program(member *m)
                                                .is_training = true,
                                                .label_smoothing = m->stage->label_smoothing,
                                                .has_class_weights = m->stage->class_weight_count > 0,
+                                               .has_soft_targets = mix_is_on(&m->recipe->mix),
                                                .optimizer = &optimizer};
     graph *g;
     TRY(model_graph(&g, &m->io, m->model, &graph_options));
@@ -125,6 +127,9 @@ static mien_status create_loaders(member *m)
                                      .threads = o->loader_threads,
                                      .is_shuffled = true,
                                      .seed = m->seed,
+                                     .randaugment_of = LOADER_RANDAUGMENT_COPIES,
+                                     .randaugment = m->recipe->randaugment.options,
+                                     .is_resampled = m->recipe->randaugment.resample,
                                      .augment = m->recipe->augment,
                                      .max_bad_share = m->recipe->data.max_bad_share};
     const validator_options validation = {.model = m->model,
@@ -215,11 +220,24 @@ out:
     return st;
 }
 
+/* The batch as it is, or mixed, into the program's inputs. */
+static void fill_inputs(member *m, const loader_batch *batch)
+{
+    const model_spec *spec = model_spec_of(m->model);
+    void *images = program_data(m->program, m->io.images), *labels = program_data(m->program, m->io.labels);
+    if (mix_is_on(&m->recipe->mix)) {
+        mix_plan plan = mix_draw(&m->recipe->mix, spec->image_size, m->seed, (uint32_t)m->state.epoch, m->state.batch);
+        mix_batch(images, labels, &plan, batch, spec->image_size, spec->class_count);
+        return;
+    }
+    memcpy(images, batch->images, m->batch_bytes);
+    memcpy(labels, batch->labels, (size_t)m->stage->batch * sizeof(int32_t));
+}
+
 static mien_status run_step(member *m, const loader_batch *batch)
 {
     step_params *step = program_step(m->program);
-    memcpy(program_data(m->program, m->io.images), batch->images, m->batch_bytes);
-    memcpy(program_data(m->program, m->io.labels), batch->labels, (size_t)m->stage->batch * sizeof(int32_t));
+    fill_inputs(m, batch);
     if (m->stage->class_weight_count > 0)
         memcpy(program_data(m->program, m->io.class_weights), m->stage->class_weights,
                (size_t)m->stage->class_weight_count * sizeof(float));

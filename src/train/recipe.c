@@ -325,6 +325,5 @@ mien_status recipe_reference(str *out)
         }
         TRY(reference_row(out, key));
     }
-    return str_append(out, "\nKnown to the design and refused until they are built: `stage2`, `mtl`, "
-                           "`augment.randaugment`, `augment.mixup`, `augment.cutmix`.\n");
+    return str_append(out, "\nKnown to the design and refused until they are built: `stage2`, `mtl`.\n");
 }

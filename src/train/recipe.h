@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "graph/op.h"
 #include "image/image.h"
+#include "image/randaugment.h"
 
 #define RECIPE_MAX_MODELS 16
 #define RECIPE_MAX_CLASSES 64
@@ -15,6 +16,11 @@ typedef enum { SCHEDULE_CONSTANT, SCHEDULE_COSINE } schedule_kind;
 typedef enum { SELECT_LOSS, SELECT_MACRO_F1 } select_kind;
 typedef enum { NORMALISE_DATASET, NORMALISE_INIT, NORMALISE_GIVEN } normalise_kind;
 typedef enum { BALANCE_NONE, BALANCE_RANDAUGMENT } balance_kind;
+
+/* alpha of Beta(alpha, alpha); 0: off */
+typedef struct {
+    float mixup, cutmix;
+} mix_options;
 
 typedef struct {
     bool enabled;
@@ -53,6 +59,11 @@ typedef struct {
         float mean[3], std[3];
     } data;
     augment_options augment;
+    struct {
+        randaugment_options options;
+        bool resample; /* the copies are drawn anew each epoch */
+    } randaugment;     /* of the copies that data.balance makes */
+    mix_options mix;
     recipe_stage stage1;
 } recipe;
 

@@ -27,8 +27,7 @@
 
 static const char *const task_words[] = {"lsd", NULL};
 static const char *const task_later[] = {"mtl", "identity", NULL};
-static const char *const balance_words[] = {"none", NULL};
-static const char *const balance_later[] = {"randaugment", NULL};
+static const char *const balance_words[] = {"none", "randaugment", NULL};
 static const char *const optimizer_words[] = {"adam", "sgd", "adamw", NULL};
 static const char *const schedule_words[] = {"constant", "cosine", NULL};
 static const char *const select_words[] = {"loss", "macro_f1", NULL};
@@ -79,9 +78,9 @@ static const recipe_key keys[] = {
      .type = &recipe_type_word,
      .offset = FIELD(data.balance),
      .words = balance_words,
-     .later_words = balance_later,
-     .fallback = "none",
-     .help = "How classes are brought up to the size of the largest."},
+     .fallback = "randaugment",
+     .help = "`randaugment` brings every class up to the size of the largest by copies of its own pictures, changed as "
+             "`augment.randaugment` says; `none` leaves the set as it is."},
     {.name = "data.max_bad_share",
      .type = &recipe_type_double,
      .offset = FIELD(data.max_bad_share),
@@ -95,6 +94,34 @@ static const recipe_key keys[] = {
              "training pictures without the held-out share; `init` takes those in the init file, and where it has "
              "none those that the architecture's published weights expect; or `{mean: [r, g, b], std: [r, g, b]}`."},
 
+    {.name = "augment.randaugment.ops",
+     .type = &recipe_type_int,
+     .offset = FIELD(randaugment.options.ops),
+     .range = FROM_TO(0, RANDAUGMENT_MAX_OPS),
+     .fallback = "2",
+     .help = "RandAugment of the copies that `data.balance` makes, at a picture's own size; originals stay. Operations "
+             "a copy, drawn with replacement."},
+    {.name = "augment.randaugment.magnitude",
+     .type = &recipe_type_int,
+     .offset = FIELD(randaugment.options.magnitude),
+     .range = FROM_TO(0, RANDAUGMENT_BINS - 1),
+     .fallback = "9",
+     .help = "Bin of each operation's range."},
+    {.name = "augment.randaugment.solarize",
+     .type = &recipe_type_bool,
+     .offset = FIELD(randaugment.options.include_solarize),
+     .fallback = "false",
+     .help = "Draw from Solarize too, as the paper's published code does; it distorts skin."},
+    {.name = "augment.randaugment.equalize",
+     .type = &recipe_type_bool,
+     .offset = FIELD(randaugment.options.include_equalize),
+     .fallback = "false",
+     .help = "Draw from Equalize too, likewise."},
+    {.name = "augment.randaugment.resample",
+     .type = &recipe_type_bool,
+     .offset = FIELD(randaugment.resample),
+     .fallback = "false",
+     .help = "Draw the copies anew each epoch; otherwise a copy is one picture throughout the run."},
     {.name = "augment.grey",
      .type = &recipe_type_float,
      .offset = FIELD(augment.grey),
@@ -136,6 +163,20 @@ static const recipe_key keys[] = {
      .range = FROM_TO(0, 128),
      .fallback = "0",
      .help = "Largest standard deviation of added Gaussian noise, in grey levels; each picture draws its own."},
+    {.name = "augment.mixup",
+     .type = &recipe_type_float,
+     .offset = FIELD(mix.mixup),
+     .range = FROM_TO(0, 1000),
+     .fallback = "0",
+     .help = "Mix each picture of a batch, and its target, with its neighbour by a share that each batch draws from "
+             "Beta(alpha, alpha); 0 is off."},
+    {.name = "augment.cutmix",
+     .type = &recipe_type_float,
+     .offset = FIELD(mix.cutmix),
+     .range = FROM_TO(0, 1000),
+     .fallback = "0",
+     .help = "Paste a box of the neighbour instead, its area drawn from Beta(alpha, alpha); 0 is off. With both on, "
+             "each batch draws one of the two."},
 
     {.name = "stage1.enabled",
      .type = &recipe_type_bool,
@@ -227,7 +268,7 @@ static const recipe_key keys[] = {
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
 
 /* Known to the design, refused until they are built. */
-static const char *const later_keys[] = {"stage2", "mtl", "augment.randaugment", "augment.mixup", "augment.cutmix"};
+static const char *const later_keys[] = {"stage2", "mtl"};
 
 const recipe_key *recipe_key_at(int index)
 {

@@ -6,7 +6,7 @@ import signal
 import shutil
 import subprocess
 import time
-from support import BASE, MIEN, ROOT, Case, bad_pictures, class_set, main, mien, start
+from support import BASE, CLASSES, MIEN, ROOT, Case, bad_pictures, class_set, main, mien, start
 
 STAGE = "efficientnet_b0-stage1"
 
@@ -163,6 +163,36 @@ class Sets(Case):
         (data / "FEAR" / "1.png").unlink()
         (data / "FEAR" / "2.png").unlink()
         self.assert_fails_alone(self.train(data), "FEAR")
+
+    def test_a_class_without_folder_or_row(self):
+        data = class_set(self.folder / "data", 2, classes=[c for c in CLASSES if c != "fear"])
+        self.assert_fails_alone(self.train(data), data, "fear")
+        rows = [f"data/{name.upper()}/{i}.png,{name}" for name in CLASSES if name != "fear" for i in (1, 2)]
+        (self.folder / "set.csv").write_text("\n".join(rows) + "\n")
+        self.assert_fails_alone(self.train(self.folder / "set.csv"), "set.csv", "fear")
+
+    def test_a_class_whose_every_picture_is_broken(self):
+        data = class_set(self.folder / "data", 4)
+        for i in range(1, 5):
+            (data / "FEAR" / f"{i}.png").write_text("no picture")
+        for balance in ("none", "randaugment"):
+            answer = self.train(data, "--set", "data.max_bad_share=1", "--set", f"data.balance={balance}")
+            self.assert_fails(answer, data, "class fear has no readable picture")
+            shutil.rmtree(self.folder / "run")
+        self.assert_fails(self.train(data), data, "too many unreadable pictures", "max_bad_share")
+
+    def test_a_batch_larger_than_the_set(self):
+        data = class_set(self.folder / "data", 2)
+        for more in ([], ["--set", "data.balance=randaugment"]):
+            answer = self.train(data, "--set", "stage1.batch=7", *more)
+            self.assert_fails_alone(answer, data, "6 pictures to train on", "stage1.batch, 7")
+
+    def test_impossible_augmentation(self):
+        data = class_set(self.folder / "data", 2)
+        for setting, word in [("randaugment.ops=-1", "0 to 16"), ("randaugment.magnitude=31", "0 to 30"), ("mixup=-1", "0 to 1000"),
+                              ("cutmix=-0.1", "0 to 1000"), ("randaugment.equalize=2", "true or false")]:
+            with self.subTest(setting):
+                self.assert_fails_alone(self.train(data, "--set", "augment." + setting), "augment." + setting.split("=")[0], word)
 
     def test_no_class_folder_at_all(self):
         data = class_set(self.folder / "data", 1, classes=["cats", "dogs"])

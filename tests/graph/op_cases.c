@@ -55,7 +55,7 @@ static mien_status add_linear(case_graph *c, value_id *y, const char *name, valu
 typedef struct {
     int64_t classes;
     float smoothing;
-    bool has_weights, has_absent_rows, is_all_absent;
+    bool has_weights, has_absent_rows, is_all_absent, is_soft;
 } loss_spec;
 
 static const loss_spec *loss_of(const op_case *oc)
@@ -80,7 +80,9 @@ static mien_status add_loss(case_graph *c, const op_case *oc)
     }
     TRY(add_linear(c, &v, "head", v, spec->classes, true, true));
     c->label_count = shape_at(c, v)->dim[0];
-    TRY(graph_input(c->g, &c->labels, "labels", DTYPE_I32, shape_of(1, c->label_count)));
+    const bool is_soft = spec->is_soft;
+    TRY(graph_input(c->g, &c->labels, "labels", is_soft ? DTYPE_F32 : DTYPE_I32,
+                    is_soft ? *shape_at(c, v) : shape_of(1, c->label_count)));
     if (spec->has_weights)
         TRY(graph_input(c->g, &c->class_weights, "class_weights", DTYPE_F32, shape_of(1, spec->classes)));
     TRY(op_cross_entropy(c->g, &c->loss, &probabilities, "loss", v, c->labels, c->class_weights, spec->smoothing));
@@ -194,11 +196,25 @@ static void fill_labels(const case_graph *c, int32_t *labels)
     }
 }
 
+/* Two classes a row, or one where they meet, by shares that a float holds exactly. */
+static void fill_targets(const case_graph *c, float *targets)
+{
+    const int64_t classes = loss_of(c->spec)->classes;
+    memset(targets, 0, (size_t)(c->label_count * classes) * sizeof *targets);
+    for (int64_t i = 0; i < c->label_count; i++) {
+        const float share = 0.25f * (float)(1 + i % 3);
+        targets[i * classes + (i * 3 + 1) % classes] += share;
+        targets[i * classes + (i * 5 + 2) % classes] += 1 - share;
+    }
+}
+
 void case_graph_fill(case_graph *c, program *p, uint64_t seed)
 {
     fill_params(c, seed);
     fill_x(c, program_data(p, c->x), seed);
-    if (c->labels != NO_VALUE)
+    if (c->labels != NO_VALUE && loss_of(c->spec)->is_soft)
+        fill_targets(c, program_data(p, c->labels));
+    else if (c->labels != NO_VALUE)
         fill_labels(c, program_data(p, c->labels));
     if (c->class_weights != NO_VALUE)
         for (int64_t k = 0; k < loss_of(c->spec)->classes; k++)
@@ -666,6 +682,11 @@ static const op_case cases[] = {
         LOSS(.classes = 6, .smoothing = 0.1f, .has_weights = true, .has_absent_rows = true)),
     ROW("cross_entropy", "one_row_one_class", cross_entropy_case, SHAPE2(1, 3), LOSS(.classes = 1)),
     ROW("cross_entropy", "all_absent", cross_entropy_case, SHAPE2(3, 4), LOSS(.classes = 4, .is_all_absent = true)),
+    ROW("cross_entropy", "soft", cross_entropy_case, SHAPE2(5, 9), LOSS(.classes = 6, .is_soft = true)),
+    ROW("cross_entropy", "soft_weights_smoothing", cross_entropy_case, SHAPE2(7, 5),
+        LOSS(.classes = 6, .smoothing = 0.2f, .has_weights = true, .is_soft = true)),
+    ROW("cross_entropy", "soft_one_row_one_class", cross_entropy_case, SHAPE2(1, 3),
+        LOSS(.classes = 1, .is_soft = true)),
 };
 
 int op_case_count(void)

@@ -151,8 +151,14 @@ class Case:
         labels = (rows * 3 + 1) % classes
         if loss.get("absent"):
             labels[rows % 3 == 1] = -1
+        if loss.get("soft"):
+            labels = torch.zeros(len(rows), classes).double()
+            share = 0.25 * (1 + rows % 3).double()
+            labels[rows, (rows * 3 + 1) % classes] += share
+            labels[rows, (rows * 5 + 2) % classes] += 1 - share
         weights = 1 + torch.arange(classes).double() % 3 if loss.get("weights") else None
-        value = F.cross_entropy(logits, labels, weights, ignore_index=-1, label_smoothing=loss.get("smoothing", 0))
+        ignore = {} if loss.get("soft") else {"ignore_index": -1}
+        value = F.cross_entropy(logits, labels, weights, label_smoothing=loss.get("smoothing", 0), **ignore)
         value.backward()
         if loss:
             y = torch.softmax(logits, 1)
@@ -227,6 +233,9 @@ CASES = {
     "cross_entropy/smoothing": ((5, 8), plain(lambda x: x), {"classes": 7, "smoothing": 0.2}),
     "cross_entropy/weights_smoothing_absent": (
         (7, 5), plain(lambda x: x), {"classes": 6, "smoothing": 0.1, "weights": True, "absent": True}),
+    "cross_entropy/soft": ((5, 9), plain(lambda x: x), {"classes": 6, "soft": True}),
+    "cross_entropy/soft_weights_smoothing": (
+        (7, 5), plain(lambda x: x), {"classes": 6, "smoothing": 0.2, "weights": True, "soft": True}),
 }
 
 OPTIMIZERS = {

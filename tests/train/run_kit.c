@@ -10,7 +10,7 @@ static const char *const tiny[] = {"models=[efficientnet_b0]",
                                    "image_size=32",
                                    "augment.flip=true",
                                    "augment.crop=2",
-                                   "data.val_share=0.25",
+                                   "data={val_share: 0.25, balance: none}",
                                    "stage1={batch: 4, epochs: 2, lr: 0.001}"};
 enum { TINY_COUNT = sizeof tiny / sizeof tiny[0], SIDE = 32 };
 

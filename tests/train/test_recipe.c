@@ -29,7 +29,11 @@ static void recipe__no_file__is_the_paper(void **state)
     assert_int_equal(r.stage1.optimizer.name, OPTIMIZER_ADAM);
     assert_true(r.stage1.lr == 1e-5f);
     assert_true(r.stage1.label_smoothing == 0.2f);
-    assert_int_equal(r.data.balance, BALANCE_NONE);
+    assert_int_equal(r.data.balance, BALANCE_RANDAUGMENT);
+    assert_int_equal(r.randaugment.options.ops, 2);
+    assert_int_equal(r.randaugment.options.magnitude, 9);
+    assert_false(r.randaugment.options.include_solarize || r.randaugment.options.include_equalize);
+    assert_false(r.randaugment.resample);
     assert_int_equal(r.data.normalise, NORMALISE_DATASET);
     assert_true(r.data.max_bad_share == 0.01);
 }
@@ -50,7 +54,9 @@ static void recipe__every_key__is_read(void **state)
                    "  balance: none\n"
                    "  max_bad_share: 1\n"
                    "  normalise: {std: [0.1, 0.2, 0.3], mean: [0.4, 0.5, 0.6]}\n"
-                   "augment: {flip: true, crop: 4, jitter: 0.4, grey: 0.5, low_resolution: 1, blur: 0.25, noise: 8}\n"
+                   "augment: {flip: true, crop: 4, jitter: 0.4, grey: 0.5, low_resolution: 1, blur: 0.25, noise: 8,\n"
+                   "  randaugment: {ops: 3, magnitude: 30, solarize: true, equalize: true, resample: true},\n"
+                   "  mixup: 0.2, cutmix: 1}\n"
                    "stage1:\n"
                    "  enabled: true\n"
                    "  epochs: 3\n"
@@ -74,6 +80,11 @@ static void recipe__every_key__is_read(void **state)
     assert_int_equal(r.data.normalise, NORMALISE_GIVEN);
     assert_true(r.data.mean[2] == 0.6f && r.data.std[0] == 0.1f);
     assert_true(r.augment.flip && r.augment.crop == 4 && r.augment.noise == 8.0f && r.augment.blur == 0.25f);
+    assert_int_equal(r.randaugment.options.ops, 3);
+    assert_int_equal(r.randaugment.options.magnitude, 30);
+    assert_true(r.randaugment.options.include_solarize && r.randaugment.options.include_equalize);
+    assert_true(r.randaugment.resample && r.mix.mixup == 0.2f && r.mix.cutmix == 1.0f);
+    assert_int_equal(r.data.balance, BALANCE_NONE);
     assert_int_equal(r.stage1.optimizer.name, OPTIMIZER_SGD);
     assert_int_equal(r.stage1.schedule.name, SCHEDULE_COSINE);
     assert_int_equal(r.stage1.schedule.t_max, 100);
@@ -163,10 +174,26 @@ static const struct {
      "recipe.yaml: line 5: stage1.lr: given twice (first in line 3)"},
     {"task: lsd\nstage2:\n  lr: 1\n", "recipe.yaml: line 2: stage2: not built yet"},
     {"task: lsd\nmtl: {}\n", "recipe.yaml: line 2: mtl: not built yet"},
-    {"task: lsd\naugment:\n  mixup: 0.2\n", "recipe.yaml: line 3: augment.mixup: not built yet"},
-    {"task: lsd\naugment: {randaugment: {ops: 2}}\n", "recipe.yaml: line 2: augment.randaugment: not built yet"},
-    {"task: lsd\ndata: {balance: randaugment}\n",
-     "recipe.yaml: line 2: data.balance: randaugment is not built yet (wanted none)"},
+    {"task: lsd\naugment:\n  mixup: -0.2\n",
+     "recipe.yaml: line 3: augment.mixup: -0.2 (wanted a number from 0 to 1000)"},
+    {"task: lsd\naugment: {cutmix: -1}\n", "recipe.yaml: line 2: augment.cutmix: -1 (wanted a number from 0 to 1000)"},
+    {"task: lsd\naugment: {cutmix: .nan}\n",
+     "recipe.yaml: line 2: augment.cutmix: .nan (wanted a number from 0 to 1000)"},
+    {"task: lsd\naugment: {randaugment: {ops: -1}}\n",
+     "recipe.yaml: line 2: augment.randaugment.ops: -1 (wanted an integer from 0 to 16)"},
+    {"task: lsd\naugment:\n  randaugment:\n    ops: 17\n",
+     "recipe.yaml: line 4: augment.randaugment.ops: 17 (wanted an integer from 0 to 16)"},
+    {"task: lsd\naugment: {randaugment: {magnitude: 31}}\n",
+     "recipe.yaml: line 2: augment.randaugment.magnitude: 31 (wanted an integer from 0 to 30)"},
+    {"task: lsd\naugment: {randaugment: {magnitude: 9.5}}\n",
+     "recipe.yaml: line 2: augment.randaugment.magnitude: 9.5 (wanted an integer from 0 to 30)"},
+    {"task: lsd\naugment: {randaugment: {solarize: 1}}\n",
+     "recipe.yaml: line 2: augment.randaugment.solarize: 1 (wanted true or false)"},
+    {"task: lsd\naugment: {randaugment: true}\n",
+     "recipe.yaml: line 2: augment.randaugment: true (wanted a mapping with any of "},
+    {"task: lsd\naugment: {randaugment: {magnitud: 9}}\n",
+     "recipe.yaml: line 2: augment.randaugment.magnitud: unknown key (wanted magnitude, "},
+    {"task: lsd\ndata: {balance: copies}\n", "recipe.yaml: line 2: data.balance: copies (wanted none or randaugment)"},
     {"task: lsd\ndata: {val_share: 1}\n", "recipe.yaml: line 2: data.val_share: 1 (wanted a number from 0 to below 1)"},
     {"task: lsd\ndata: {normalise: {mean: [1, 2], std: [1, 1, 1]}}\n",
      "recipe.yaml: line 2: data.normalise.mean: a list (wanted [r, g, b])"},
