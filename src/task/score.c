@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LSD_CLASSES = 6 };
-static const char *const lsd_classes[LSD_CLASSES] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
+const char *const lsd_classes[LSD_CLASSES] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
 
 /* One of the two files, and its rows in order of their names. */
 typedef struct {
