@@ -35,6 +35,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->data = arg;
         return 0;
     case KEY_SCORES:
+        if (strlen(arg) < 4 || strcmp(arg + strlen(arg) - 4, ".npy")) {
+            argp_error(state, "--scores: '%s' (wanted a name ending in .npy)", arg);
+            return EINVAL;
+        }
         a->options.scores = arg;
         return 0;
     case KEY_JSON:

@@ -7,14 +7,16 @@ from support import MIEN, ROOT, Case, main, mien
 COMMANDS = ["train", "eval", "predict", "submit", "score", "info", "bench", "face", "synth"]
 WRONG = [
     ["nosuch"], ["help", "nosuch"], ["train"], ["train", "a.yaml"], ["train", "a.yaml", "--data", "d"], ["train", "--nosuch"],
-    ["train", "a.yaml", "b.yaml", "--data", "d", "--out", "o"], ["eval"], ["eval", "m"], ["eval", "--data"], ["predict"],
+    ["train", "a.yaml", "b.yaml", "--data", "d", "--out", "o"], ["eval"], ["eval", "m"], ["eval", "--data"],
+    ["eval", "m", "--data", "d", "--scores", "kept.txt"], ["predict"],
     ["predict", "m.safetensors"], ["score"], ["score", "--task", "chess"], ["score", "--task", "lsd", "--truth", "t"], ["info"],
     ["info", "a", "b"], ["info", "a", "--graph", "resnet50"], ["bench"], ["bench", "sleep"], ["bench", "train", "infer"],
     ["bench", "train", "--arch", "lenet"], ["bench", "train", "--batch", "0"], ["bench", "train", "--batch", "many"],
     ["bench", "train", "--threads", "-1"], ["bench", "train", "--precision", "f16"], ["bench", "train", "--device", "abacus"],
-    ["submit"], ["submit", "m"],
-    ["submit", "m", "--list", "l", "--out", "o"], ["submit", "--list", "l", "--images", "d", "--out", "o"],
-    ["submit", "m", "--task", "chess", "--list", "l", "--images", "d", "--out", "o"], ["face"], ["face", "wheel"], ["synth"], ["synth", "--out", "d"], ["synth", "--count", "3"],
+    ["submit"], ["submit", "m"], ["submit", "m", "--list", "l", "--out", "o"],
+    ["submit", "--list", "l", "--images", "d", "--out", "o"],
+    ["submit", "m", "--task", "chess", "--list", "l", "--images", "d", "--out", "o"],
+    ["face"], ["face", "wheel"], ["synth"], ["synth", "--out", "d"], ["synth", "--count", "3"],
     ["synth", "--out", "d", "--count", "3", "--resume", "--force"], ["synth", "--out", "d", "--count", "3", "--size", "1e9"],
 ]
 
