@@ -155,7 +155,7 @@ MIEN_API int64_t mien_evaluation_count(const mien_evaluation *e);    /* pictures
 MIEN_API int mien_evaluation_class_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_class(const mien_evaluation *e, int index);
 /* Pictures that could not be read: the name within the set, with the path that failed and the reason. NULL out of
- * range. */
+ * range. Kept scores without numbers for a picture count as such a reason. */
 MIEN_API int64_t mien_evaluation_skipped_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_skipped(const mien_evaluation *e, int64_t index, const char **out_path,
                                              const char **out_why);
@@ -167,10 +167,45 @@ MIEN_API int mien_evaluation_member_count(const mien_evaluation *e);
 MIEN_API const mien_metrics *mien_evaluation_member(const mien_evaluation *e, int index);
 MIEN_API const mien_metrics *mien_evaluation_ensemble(const mien_evaluation *e);
 
+typedef struct mien_evaluate_options {
+    const char
+        *scores; /* NumPy file to keep the probabilities of each member of the mean in: float32 [pictures, classes],
+                  * or [members, pictures, classes]; NaN where a picture could not be read. NULL: none */
+    mien_compute compute;
+} mien_evaluate_options;
+#define MIEN_EVALUATE_OPTIONS_INIT                                                                                     \
+    {                                                                                                                  \
+        NULL, MIEN_COMPUTE_INIT                                                                                        \
+    }
 /* Runs models over a labelled set: a folder of class folders (or with `val` of such), or a CSV `path,label`. paths as
- * mien_model_open, but a run folder has a row for each finished stage. */
+ * mien_model_open, but a run folder has a row for each finished stage, and files of kept scores (.npy) of the same set
+ * are members like models. options NULL is MIEN_EVALUATE_OPTIONS_INIT. */
 MIEN_API MIEN_MUST_USE mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int count,
-                                                 const char *data, const mien_compute *compute);
+                                                 const char *data, const mien_evaluate_options *options);
+/* A challenge's prediction file. */
+typedef struct mien_submit_options {
+    const char *task;        /* "lsd" */
+    const char *list;        /* the challenge's list: a name a line, a header `image` before them or none */
+    const char *images;      /* the folder that the names are relative to */
+    const char *out;         /* file to write: the rows `image,expression`, in the list's order */
+    mien_prediction_fn told; /* called for each picture in order, named as listed; NULL: nobody listens */
+    void *told_payload;
+    mien_compute compute;
+} mien_submit_options;
+#define MIEN_SUBMIT_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        "lsd", NULL, NULL, NULL, NULL, NULL, MIEN_COMPUTE_INIT                                                         \
+    }
+typedef struct mien_submission {
+    int64_t count;        /* rows written */
+    int64_t skipped;      /* of them pictures that could not be read: they got ... */
+    const char *fallback; /* ... the class that the others have most often, of equals the first ("anger"); NULL where
+                           * none was skipped; static */
+} mien_submission;
+/* Answers a challenge's list by the mean of models; paths as mien_model_open. An unreadable picture is told to `told`
+ * and is no failure of the call; that none can be read is one, and leaves no file. out may be NULL. */
+MIEN_API MIEN_MUST_USE mien_status mien_submit(mien_submission *out, const char *const *paths, int count,
+                                               const mien_submit_options *options);
 /* Compares two files `image,expression` (number or name, header or none) by image name; task "lsd". */
 MIEN_API MIEN_MUST_USE mien_status mien_score(mien_evaluation **out, const char *task, const char *truth,
                                               const char *predictions);

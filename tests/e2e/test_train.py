@@ -4,11 +4,69 @@ import re
 import resource
 import signal
 import shutil
+import struct
 import subprocess
 import time
 from support import BASE, CLASSES, MIEN, ROOT, Case, bad_pictures, class_set, main, mien, start
 
 STAGE = "efficientnet_b0-stage1"
+EVENTS = "events.out.tfevents.mien"
+
+
+def masked_crc(data):
+    """CRC-32C by its definition, as TFRecord masks it."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def records(data):
+    """The records of a TFRecord file; every checksum must be right."""
+    while data:
+        length, length_crc = struct.unpack_from("<QI", data)
+        assert length_crc == masked_crc(data[:8]), "the length's checksum"
+        record, (crc,) = data[12:12 + length], struct.unpack_from("<I", data, 12 + length)
+        assert len(record) == length and crc == masked_crc(record), "the record's checksum"
+        yield record
+        data = data[16 + length:]
+
+
+def fields(message):
+    """(number, value) of a protocol buffer's fields: whole numbers, bytes, and the bits of fixed ones."""
+    def varint(at):
+        value = shift = 0
+        while True:
+            byte = message[at]
+            value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
+            if byte < 0x80:
+                return value, at
+
+    at = 0
+    while at < len(message):
+        key, at = varint(at)
+        if key & 7 == 0:
+            value, at = varint(at)
+        else:
+            length, at = varint(at) if key & 7 == 2 else ({1: 8, 5: 4}[key & 7], at)
+            value, at = message[at:at + length], at + length
+        yield key >> 3, value
+
+
+def scalars(path):
+    """What TensorBoard would draw: {tag: [(step, value)]}."""
+    events, curves = [dict(fields(record)) for record in records(path.read_bytes())], {}
+    assert events[0] == {3: b"brain.Event:2"}, events[0]
+    for event in events[1:]:
+        assert set(event) == {2, 5}, event
+        for number, value in fields(event[5]):
+            assert number == 1
+            value = dict(fields(value))
+            curves.setdefault(value[1].decode(), []).append((event[2], struct.unpack("<f", value[2])[0]))
+    return curves
 
 
 class Training(Case):
@@ -28,15 +86,28 @@ class Training(Case):
         for name in ("best.safetensors", "validation.csv"):
             ours, theirs = (folder / STAGE / name for folder in (run, BASE / "run"))
             self.assertEqual(ours.read_bytes(), theirs.read_bytes(), name)
+        self.assertEqual((run / EVENTS).read_bytes(), (BASE / "run" / EVENTS).read_bytes())
 
     def test_a_finished_run_holds_what_was_promised(self):
         run = BASE / "run"
-        for name in ("recipe.yaml", "log.jsonl", f"{STAGE}/last.ckpt", f"{STAGE}/best.safetensors",
+        for name in ("recipe.yaml", "log.jsonl", EVENTS, f"{STAGE}/last.ckpt", f"{STAGE}/best.safetensors",
                      f"{STAGE}/validation.csv", f"{STAGE}/done"):
             self.assertTrue((run / name).exists(), name)
         self.assertEqual(list(run.rglob("*.part")), [])
         for line in (run / "log.jsonl").read_text().splitlines():
             json.loads(line)
+
+    def test_tensorboard_events_say_what_the_log_says(self):
+        wanted = {}
+        keys = {"step": {"loss": "step_loss", "lr": "lr"},
+                "epoch": {key: key for key in ("train_loss", "val_loss", "val_macro_f1", "val_accuracy")}}
+        for line in map(json.loads, (BASE / "run" / "log.jsonl").read_text().splitlines()):
+            for key, curve in keys.get(line["event"], {}).items():
+                value = struct.unpack("<f", struct.pack("<f", line[key]))[0]
+                wanted.setdefault(f"{curve}/{STAGE}", []).append((line["step"], value))
+        self.assertEqual(scalars(BASE / "run" / EVENTS), wanted)
+        self.assertEqual(len(wanted), 6)
+        self.assertEqual(len(wanted[f"val_loss/{STAGE}"]), 8)
 
     def test_finished_models_hold_no_paths_or_dates(self):
         data = (BASE / "run" / STAGE / "best.safetensors").read_bytes()

@@ -95,7 +95,8 @@ static void train__run__leaves_what_is_promised(void **state)
 
 static void assert_same_as_whole(const char *run)
 {
-    static const char *const files[] = {"recipe.yaml", "efficientnet_b0-stage1/best.safetensors",
+    static const char *const files[] = {"recipe.yaml", "events.out.tfevents.mien",
+                                        "efficientnet_b0-stage1/best.safetensors",
                                         "efficientnet_b0-stage1/validation.csv", "efficientnet_b0-stage1/done"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char a[PATH_MAX], b[PATH_MAX];
