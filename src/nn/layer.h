@@ -13,6 +13,8 @@ typedef struct {
     param_store *params;
     char prefix[128]; /* put before every name: "features.3.0." */
     mien_status status;
+    const char *root;  /* put before the prefix: "face."; NULL: nothing. Borrowed */
+    bool is_inference; /* no batch statistics and no dropout, also in a training graph: a mode of the nodes to come */
 } net;
 
 /* Sets the prefix (printf). Returns nothing: too long a name is a bug of ours and ends in status. */
@@ -36,6 +38,8 @@ typedef struct {
 value_id net_batch_norm(net *n, const char *name, value_id x, batch_norm_spec spec);
 value_id net_activation(net *n, const char *name, value_id x, activation_kind kind);
 value_id net_add(net *n, const char *name, value_id a, value_id b);
+/* a - b + shift */
+value_id net_sub(net *n, const char *name, value_id a, value_id b, float shift);
 value_id net_max_pool(net *n, const char *name, value_id x, int window, int stride, int pad);
 value_id net_global_mean(net *n, const char *name, value_id x);
 value_id net_dropout(net *n, const char *name, value_id x, float p, bool is_per_sample);
