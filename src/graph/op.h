@@ -205,9 +205,9 @@ MIEN_MUST_USE mien_status op_optimizer(graph *g, const char *name, const optimiz
 /* All definitions, forward and backward, as a table for backends and tests. */
 extern const op_def op_normalise_def, op_conv2d_def, op_conv2d_dx_def, op_conv2d_dw_def, op_linear_def,
     op_linear_dx_def, op_linear_dw_def, op_batch_norm_def, op_batch_norm_dx_def, op_activation_def,
-    op_activation_dx_def, op_add_def, op_sub_def, op_scale_def, op_scale_dx_def, op_scale_ds_def, op_concat_def, op_slice_def,
-    op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def, op_softmax_def,
-    op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def;
+    op_activation_dx_def, op_add_def, op_sub_def, op_scale_def, op_scale_dx_def, op_scale_ds_def, op_concat_def,
+    op_slice_def, op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def,
+    op_softmax_def, op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def;
 /* slice: y = x[.., begin : begin + length] of the last dimension (concat's backward). */
 typedef struct {
     int64_t begin, length;

@@ -1,6 +1,6 @@
 /* The deviation module (spec 1.6): two copies of one extractor, `identity.` frozen and `face.` trained, each under
- * torchvision's names behind its root; what a head sees is face(x) - identity(x). Both copies run in inference mode also
- * while one of them trains: running statistics, no dropout, no stochastic depth. */
+ * torchvision's names behind its root; what a head sees is face(x) - identity(x). Both copies run in inference mode
+ * also while one of them trains: running statistics, no dropout, no stochastic depth. */
 #ifndef NN_DEVIATION_H
 #define NN_DEVIATION_H
 

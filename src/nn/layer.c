@@ -40,7 +40,8 @@ int net_channels(const net *n, value_id x)
     return (int)s->dim[s->rank - 1];
 }
 
-/* Declares the slice "root+prefix+name+suffix" with `stored` dims and gives the graph a parameter of `used` dims over it. */
+/* Declares the slice "root+prefix+name+suffix" with `stored` dims and gives the graph a parameter of `used` dims over
+ * it. */
 static value_id param(net *n, const char *name, const char *suffix, shape stored, shape used, slice_kind kind,
                       param_init init)
 {

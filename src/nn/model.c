@@ -230,7 +230,8 @@ mien_status model_load_backbone(model *m, const char *path)
     st_file *f = NULL;
     TRY(st_open(&f, path));
     bool is_deviation = m->spec.kind == MODEL_DEVIATION;
-    mien_status st = param_store_load_under(m->params, is_deviation ? DEVIATION_FACE : "", f, path, m->arch->head_prefix);
+    mien_status st =
+        param_store_load_under(m->params, is_deviation ? DEVIATION_FACE : "", f, path, m->arch->head_prefix);
     st_close(f);
     TRY(st);
     if (is_deviation)
@@ -259,9 +260,9 @@ mien_status model_metadata(const model *m, char **out, const char *metrics_json)
     for (int c = 0; c < spec->class_count; c++)
         json_array_append_new(classes, json_string(spec->classes[c]));
     root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:{}, s:o, s:i, s:o, s:o, s:n, s:o?}", "version", MODEL_FORMAT_VERSION,
-                     "task", spec->task, "arch", spec->arch, "variant", "torchvision", "kind", kind_names[spec->kind], "options",
-                     "classes", classes, "image_size", spec->image_size, "mean", float_array(spec->mean, 3), "std",
-                     float_array(spec->std, 3), "licence", "metrics", metrics);
+                     "task", spec->task, "arch", spec->arch, "variant", "torchvision", "kind", kind_names[spec->kind],
+                     "options", "classes", classes, "image_size", spec->image_size, "mean", float_array(spec->mean, 3),
+                     "std", float_array(spec->std, 3), "licence", "metrics", metrics);
     metrics = NULL; /* root's now */
     TRY_OUT(json_check(root));
     TRY_OUT(json_print(out, root));

@@ -357,8 +357,7 @@ mien_status param_store_load_under(param_store *s, const char *root, const st_fi
             missing++;
         } else if (fault) {
             char wanted[128];
-            log_item("wrong: %s: %s (wanted %s)", name, fault,
-                     shape_print(wanted, sizeof wanted, &slice->shape));
+            log_item("wrong: %s: %s (wanted %s)", name, fault, shape_print(wanted, sizeof wanted, &slice->shape));
             wrong++;
         }
     }

@@ -111,10 +111,9 @@ static mien_status forward_desc(dnnl_primitive_desc_t *out, cpu_prepare *p, cons
     mien_status st = MIEN_OK;
     dnnl_primitive_attr_t attr = NULL;
     TRY_OUT(attr_make(&attr, act, has_residual ? d->y : NULL));
-    TRY_DNNL("convolution",
-             dnnl_convolution_forward_primitive_desc_create(
-                 out, p->b->engine, kind, dnnl_convolution_direct, d->x, d->w, has_bias ? d->b : NULL, d->y, d->stride, d->dilation,
-                 d->pad_begin, d->pad_end, attr));
+    TRY_DNNL("convolution", dnnl_convolution_forward_primitive_desc_create(
+                                out, p->b->engine, kind, dnnl_convolution_direct, d->x, d->w, has_bias ? d->b : NULL,
+                                d->y, d->stride, d->dilation, d->pad_begin, d->pad_end, attr));
 out:
     if (attr)
         dnnl_primitive_attr_destroy(attr);

@@ -4,8 +4,8 @@
 #define KERNEL_TEXT_(isa) #isa
 #define KERNEL_NAME_(isa) "mien:" KERNEL_TEXT_(isa)
 
-kernel_fn KERNEL(normalise), KERNEL(activation), KERNEL(activation_dx), KERNEL(add), KERNEL(sub), KERNEL(scale), KERNEL(scale_ds),
-    KERNEL(batch_norm), KERNEL(batch_norm_dx), KERNEL(pool), KERNEL(pool_dx), KERNEL(global_mean),
+kernel_fn KERNEL(normalise), KERNEL(activation), KERNEL(activation_dx), KERNEL(add), KERNEL(sub), KERNEL(scale),
+    KERNEL(scale_ds), KERNEL(batch_norm), KERNEL(batch_norm_dx), KERNEL(pool), KERNEL(pool_dx), KERNEL(global_mean),
     KERNEL(global_mean_dx), KERNEL(depthwise), KERNEL(depthwise_dx), KERNEL(depthwise_dw), KERNEL(linear),
     KERNEL(linear_dx), KERNEL(linear_dw), KERNEL(optimizer), KERNEL(bias_gradient), KERNEL(dropout);
 
