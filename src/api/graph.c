@@ -114,7 +114,7 @@ static mien_status tell(str *text, const char *arch, const mien_graph_options *o
 {
     mien_status st = MIEN_OK;
     backend *b = NULL;
-    subject s = {.io = {NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE}};
+    subject s = {.io = {NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE}};
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     TRY(api_backend(&b, &o->compute));
     model_graph_options options = {.batch = o->batch,

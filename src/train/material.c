@@ -33,22 +33,18 @@ static mien_status hash_plan(uint64_t *hash, const balance_plan *plan)
     return MIEN_OK;
 }
 
-/* Each stage drops a last partial batch, so that there must be a whole one. */
-static mien_status need_batch(const material *m, const char *data, const char *key, int batch)
-{
-    if (m->kept.count >= batch)
-        return MIEN_OK;
-    return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least %s, %d)", data,
-                     (long long)m->kept.count, key, batch);
-}
-
 mien_status material_open(material *out, const recipe *r, const char *data, const char *validation)
 {
     TRY(split(out, r, data, validation));
     if (out->held.count == 0)
         return mien_fail(MIEN_ERR_ARG, "%s: no picture to select on (wanted data.val_share above 0, or a set for it)",
                          validation ? validation : data);
-    TRY(need_batch(out, data, "stage1.batch", r->stage1.batch));
+    for (int s = 0; s < RECIPE_STAGES; s++) {
+        const recipe_stage *stage = recipe_stage_at(r, s);
+        if (stage->enabled && out->kept.count < stage->batch)
+            return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least %s.batch, %d)", data,
+                             (long long)out->kept.count, recipe_stage_name(s), stage->batch);
+    }
     const dataset *selecting = out->validation_set ? out->validation_set : out->train_set;
     TRY(balance_plan_create(&out->train, out->train_set, &out->kept, r->data.balance != BALANCE_NONE));
     TRY(balance_plan_create(&out->validation, selecting, &out->held, false));

@@ -1,7 +1,8 @@
 /* log.jsonl: one JSON object a line, each with "event"; those about a member name it and its stage.
  *
  *   data   train, validation (pictures), classes {name: pictures}, mean, std
- *   start  member, stage, arch, parameters, precision, isa, threads
+ *   start  member, stage, arch, parameters, precision, isa, threads; stage2: cached_features (of the frozen copy, in
+ *          training)
  *   step   member, stage, epoch, step, loss, lr
  *   epoch  member, stage, epoch, step, train_loss, val_loss, val_macro_f1, val_accuracy, lr, images_per_s, seconds
  *   done   member, stage, epochs, best_epoch, val_loss, val_macro_f1, val_accuracy

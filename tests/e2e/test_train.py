@@ -322,7 +322,10 @@ class Recipes(Case):
         self.refuse("task: lsd\nlearning_rate: 1\n", "line 2", "learning_rate")
         self.refuse("task: lsd\nstage1: {lr: .nan}\n", "line 2", "lr")
         self.refuse("task: lsd\nstage1: {epochs: many}\n", "line 2", "epochs")
-        self.refuse("task: lsd\nstage2: {enabled: true}\n", "line 2", "stage2")
+        self.refuse("task: lsd\nmtl: {enabled: true}\n", "line 2", "mtl")
+        self.refuse("task: lsd\nstage1: {enabled: false}\nstage2: {enabled: false}\n", "line 2", "stage1.enabled")
+        self.refuse("task: lsd\nstage1: {enabled: false}\n", "line 2", "stage2.init: pretrained")
+        self.refuse("task: lsd\nmodels: [resnet50]\nstage2: {init: pretrained}\n", "line 3", "init.resnet50")
         self.refuse("task: chess\n", "line 1", "chess")
 
     def test_alias_bomb(self):

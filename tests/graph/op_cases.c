@@ -350,6 +350,15 @@ static mien_status add_self_case(case_graph *c, const op_case *self, value_id *y
     return op_add(c->g, y, "y", x, x);
 }
 
+/* silu(x) - x + 0.25: both sides of it depend on x */
+static mien_status sub_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    value_id a = NO_VALUE;
+    TRY(op_activation(c->g, &a, "a", x, ACT_SILU));
+    return op_sub(c->g, y, "y", a, x, 0.25f);
+}
+
 /* x sigmoid(mean x), as squeeze-excite */
 static mien_status scale_case(case_graph *c, const op_case *self, value_id *y, value_id x)
 {
@@ -594,6 +603,11 @@ static const op_case cases[] = {
     ROW("add", "itself", add_self_case, SHAPE4(1, 2, 2, 3), .spec = NULL),
     ROW("add", "medium", add_case, SHAPE4(3, 31, 29, 7), .is_medium = true),
     ROW("add", "resnet_56", add_case, SHAPE4(16, 56, 56, 256), .is_large = true),
+
+    ROW("sub", "two", sub_case, SHAPE4(2, 3, 5, 7), .spec = NULL),
+    ROW("sub", "features", sub_case, SHAPE2(3, 33), .spec = NULL),
+    ROW("sub", "medium", sub_case, SHAPE4(3, 31, 29, 7), .is_medium = true),
+    ROW("sub", "resnet_features", sub_case, SHAPE2(64, 2048), .is_large = true),
 
     ROW("scale", "excite", scale_case, SHAPE4(2, 3, 4, 5), .spec = NULL),
     ROW("scale", "one_pixel", scale_case, SHAPE4(3, 1, 1, 16), .spec = NULL),

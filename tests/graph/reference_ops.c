@@ -120,6 +120,15 @@ static void add(const reference_call *c)
         operand_set(&c->out[0], i, operand_get(&c->in[0], i) + operand_get(&c->in[1], i));
 }
 
+static void sub(const reference_call *c)
+{
+    const sub_attr *a = c->attr;
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i,
+                    (c->in[SUB_A].data ? operand_get(&c->in[SUB_A], i) : 0) - operand_get(&c->in[SUB_B], i) +
+                        (double)a->shift);
+}
+
 /* Index into s [n, c] of element i of x [n, h, w, c]. */
 static int64_t scale_of(const shape *x, int64_t i)
 {
@@ -909,6 +918,7 @@ reference_fn reference_find(const op_def *op)
         {&op_activation_def, activation},
         {&op_activation_dx_def, activation_dx},
         {&op_add_def, add},
+        {&op_sub_def, sub},
         {&op_scale_def, scale},
         {&op_scale_dx_def, scale},
         {&op_scale_ds_def, scale_ds},

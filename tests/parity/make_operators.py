@@ -208,6 +208,7 @@ CASES = {
     "activation/sigmoid": ((3, 17), plain(torch.sigmoid)),
     "activation/gelu": ((5, 7), plain(F.gelu)),
     "add/two": ((2, 3, 5, 7), plain(lambda x: x + F.silu(x))),
+    "sub/two": ((2, 3, 5, 7), plain(lambda x: F.silu(x) - x + 0.25)),
     "scale/excite": ((2, 3, 4, 5), plain(lambda x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)))),
     "concat/uneven": ((2, 3, 2, 5), concat(3)),
     "pool/max_3x3_stride2": ((2, 8, 8, 5), max_pool(3, 2, 1)),

@@ -11,7 +11,8 @@ static const char *const tiny[] = {"models=[efficientnet_b0]",
                                    "augment.flip=true",
                                    "augment.crop=2",
                                    "data={val_share: 0.25, balance: none}",
-                                   "stage1={batch: 4, epochs: 2, lr: 0.001}"};
+                                   "stage1={batch: 4, epochs: 2, lr: 0.001}",
+                                   "stage2={enabled: false, batch: 4, epochs: 2, lr: 0.001}"};
 enum { TINY_COUNT = sizeof tiny / sizeof tiny[0], SIDE = 32 };
 
 void kit_make_set(const char *set, int count, uint64_t seed)

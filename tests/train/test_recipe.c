@@ -27,8 +27,14 @@ static void recipe__no_file__is_the_paper(void **state)
     assert_int_equal(r.stage1.batch, 64);
     assert_int_equal(r.stage1.epochs, 20);
     assert_int_equal(r.stage1.optimizer.name, OPTIMIZER_ADAM);
-    assert_true(r.stage1.lr == 1e-5f);
-    assert_true(r.stage1.label_smoothing == 0.2f);
+    for (int s = 0; s < RECIPE_STAGES; s++) {
+        const recipe_stage *stage = recipe_stage_at(&r, s);
+        assert_true(stage->enabled && stage->lr == 1e-5f && stage->label_smoothing == 0.2f && !stage->freeze);
+        assert_int_equal(stage->epochs, 20);
+        assert_int_equal(stage->batch, 64);
+        assert_int_equal(stage->class_weight_count, 0);
+    }
+    assert_int_equal(r.stage2.init, STAGE_INIT_STAGE1);
     assert_int_equal(r.data.balance, BALANCE_RANDAUGMENT);
     assert_int_equal(r.randaugment.options.ops, 2);
     assert_int_equal(r.randaugment.options.magnitude, 9);
@@ -68,7 +74,9 @@ static void recipe__every_key__is_read(void **state)
                    "  class_weights: [1, 2.5]\n"
                    "  freeze: true\n"
                    "  select: macro_f1\n"
-                   "  patience: 3\n"));
+                   "  patience: 3\n"
+                   "stage2: {enabled: false, init: pretrained, epochs: 5, lr: 1e-6, class_weights: [3, 1],\n"
+                   "         optimizer: {name: adamw}, schedule: {name: cosine}, select: macro_f1, batch: 8}\n"));
     assert_true(r.seed == INT64_MAX);
     assert_int_equal(r.class_count, 2);
     assert_string_equal(r.classes[1], "not-sad");
@@ -93,6 +101,10 @@ static void recipe__every_key__is_read(void **state)
     assert_true(r.stage1.class_weights[1] == 2.5f);
     assert_true(r.stage1.freeze);
     assert_int_equal(r.stage1.select, SELECT_MACRO_F1);
+    assert_true(r.stage1.enabled && !r.stage2.enabled && r.stage2.init == STAGE_INIT_PRETRAINED);
+    assert_true(r.stage2.epochs == 5 && r.stage2.batch == 8 && r.stage2.lr == 1e-6f && r.stage2.patience == 0);
+    assert_true(r.stage2.class_weight_count == 2 && r.stage2.class_weights[0] == 3);
+    assert_true(r.stage2.optimizer.name == OPTIMIZER_ADAMW && r.stage2.schedule.name == SCHEDULE_COSINE);
 
     /* printed and read again it is the same, and prints the same */
     str once = {0}, twice = {0};
@@ -172,7 +184,10 @@ static const struct {
      "recipe.yaml: line 2: key 'stage1.lr' has a dot (wanted nested keys; dots are for --set alone)"},
     {"task: lsd\nstage1:\n  lr: 1\n  batch: 2\n  lr: 2\n",
      "recipe.yaml: line 5: stage1.lr: given twice (first in line 3)"},
-    {"task: lsd\nstage2:\n  lr: 1\n", "recipe.yaml: line 2: stage2: not built yet"},
+    {"task: lsd\nstage2:\n  lr: 0\n", "recipe.yaml: line 3: stage2.lr: 0 (wanted a number above 0)"},
+    {"task: lsd\nstage2:\n  init: imagenet\n",
+     "recipe.yaml: line 3: stage2.init: imagenet (wanted stage1 or pretrained)"},
+    {"task: lsd\nstage1:\n  init: pretrained\n", "recipe.yaml: line 3: stage1.init: unknown key (wanted "},
     {"task: lsd\nmtl: {}\n", "recipe.yaml: line 2: mtl: not built yet"},
     {"task: lsd\naugment:\n  mixup: -0.2\n",
      "recipe.yaml: line 3: augment.mixup: -0.2 (wanted a number from 0 to 1000)"},
@@ -221,7 +236,14 @@ static const struct {
     {"task: lsd\naugment: {flip: yes}\n", "recipe.yaml: line 2: augment.flip: yes (wanted true or false)"},
     {"task: lsd\naugment: {flip: 1}\n", "recipe.yaml: line 2: augment.flip: 1 (wanted true or false)"},
     {"task: lsd\nimage_size: 8\n", "recipe.yaml: line 2: image_size: 8 (wanted 0, or at least "},
-    {"task: lsd\nstage1: {enabled: false}\n", "recipe.yaml: line 2: stage1.enabled: false (wanted true: "},
+    {"task: lsd\nstage1: {enabled: false}\n",
+     "recipe.yaml: line 2: stage1.enabled: false (wanted true, or stage2.init: pretrained)"},
+    {"task: lsd\nstage2: {enabled: false}\nstage1: {enabled: false}\n",
+     "recipe.yaml: line 3: stage1.enabled: false (wanted true: stage2 is not enabled either)"},
+    {"task: lsd\nmodels: [resnet50, efficientnet_b0]\ninit: {efficientnet_b0: a}\nstage2:\n  init: pretrained\n",
+     "recipe.yaml: line 5: stage2.init: pretrained without init.resnet50 (wanted a file to begin with)"},
+    {"task: lsd\nclasses: [a, b]\nstage2: {class_weights: [1, 2, 3]}\n",
+     "recipe.yaml: line 3: stage2.class_weights: 3 weights (wanted 2, one a class)"},
     {"task: lsd\nseed: &a 1\n", "recipe.yaml: line 2: anchor or alias 'a' (wanted plain values)"},
     {"task: lsd\nseed: *a\n", "recipe.yaml: line 2: anchor or alias 'a' (wanted plain values)"},
     {"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: &d [*c, *c]\n",
@@ -261,7 +283,8 @@ static const struct {
     {"=1", "--set =1: not a setting (wanted KEY.KEY=VALUE)"},
     {"lr=1", "--set lr: unknown key (wanted "},
     {"stage1.lr.x=1", "--set stage1.lr.x: unknown key (wanted "},
-    {"stage2.lr=1", "--set stage2.lr: not built yet"},
+    {"stage2.init=pretrained", "--set stage2.init: pretrained without init.resnet50 (wanted a file to begin with)"},
+    {"mtl.lr=1", "--set mtl.lr: not built yet"},
     {"models=[resnet50", "--set models: not YAML: "},
     {"stage1=5", "--set stage1: 5 (wanted a mapping with any of "},
     {"seed=*a", "--set seed: anchor or alias 'a' (wanted plain values)"},

@@ -17,7 +17,7 @@ typedef void kernel_fn(const void *args);
 
 typedef struct {
     const char *name; /* "mien:avx2" */
-    kernel_fn *normalise, *activation, *activation_dx, *add, *scale, *scale_ds;
+    kernel_fn *normalise, *activation, *activation_dx, *add, *sub, *scale, *scale_ds;
     kernel_fn *batch_norm, *batch_norm_dx;
     kernel_fn *pool, *pool_dx, *global_mean, *global_mean_dx;
     kernel_fn *depthwise, *depthwise_dx, *depthwise_dw;
@@ -78,12 +78,14 @@ typedef struct {
     bool is_bf16;
 } normalise_args;
 
-/* activation: y = f(a). activation_dx: y = a f'(b), b the input (ReLU: output) of the forward pass. add: y = a + b. */
+/* activation: y = f(a). activation_dx: y = a f'(b), b the input (ReLU: output) of the forward pass. add: y = a + b.
+ * sub: y = a - b + shift, a NULL: y = shift - b. */
 typedef struct {
     const void *a, *b;
     void *y;
     int64_t count;
     activation_kind kind;
+    float shift;
     int threads;
     bool is_bf16;
 } pointwise_args;
