@@ -178,7 +178,8 @@ static void train__stopped_at_once__starts_again(void **state)
     recipe r;
     backend *b;
     progress told = {.callback = stop};
-    assert_ok(recipe_load(&r, NULL, (const char *const[]){"classes=[anger, fear]", "stage1.batch=4", "stage2.enabled=false"}, 3));
+    assert_ok(recipe_load(&r, NULL,
+                          (const char *const[]){"classes=[anger, fear]", "stage1.batch=4", "stage2.enabled=false"}, 3));
     assert_ok(backend_cpu_create(&b, NULL));
     assert_failure(
         train_run(&(train_options){.recipe = &r, .data = "faces", .out = "early", .backend = b, .progress = &told}),
@@ -331,8 +332,11 @@ static void train__steps__allocate_nothing(void **state)
     progress told;
     step_count count = {&told, -1, -2};
     told = (progress){.callback = count_allocations, .payload = &count};
-    const char *const settings[] = {"models=[efficientnet_b0]", "classes=[anger, fear]", "image_size=32",
-                                    "augment={flip: true, crop: 2}", "stage1={batch: 2, epochs: 2, lr: 0.001}",
+    const char *const settings[] = {"models=[efficientnet_b0]",
+                                    "classes=[anger, fear]",
+                                    "image_size=32",
+                                    "augment={flip: true, crop: 2}",
+                                    "stage1={batch: 2, epochs: 2, lr: 0.001}",
                                     "stage2.enabled=false"};
     assert_ok(recipe_load(&r, NULL, settings, 6));
     assert_ok(backend_cpu_create(&b, NULL));
