@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """mien and PyTorch side by side on this machine's CPU: the same step, interleaved, medians and their ratio.
 
-    bench/compare_pytorch.py --python PYTHON [--arch NAME]... [--what train|infer] [--batch B] [--size S] [--rounds R]
+    bench/compare_pytorch.py --python PYTHON [--arch NAME]... [--what train|infer] [--deviation] [--batch B] [--size S] [--rounds R]
 
 PYTHON is an interpreter with torch and torchvision. A training step is a fresh random uint8 batch, normalised, 6-class head,
 label-smoothed cross entropy, forward, backward, Adam (fused); an inference step is a forward pass. PyTorch first runs each of
@@ -23,6 +23,30 @@ MIEN = Path(__file__).resolve().parents[1] / "build" / "mien"
 WARM_UP = 2
 
 
+def torch_deviation(net):
+    """Two copies of net without its classifier, in eval mode, `identity` frozen; a new head on what they differ by."""
+    import copy
+
+    import torch
+
+    class Deviation(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            name = next(name for name in ("fc", "classifier", "heads") if hasattr(net, name))
+            last = [m for m in getattr(net, name).modules() if isinstance(m, torch.nn.Linear)][-1]
+            setattr(net, name, torch.nn.Identity())
+            self.face = net.eval()
+            self.identity = copy.deepcopy(net).requires_grad_(False)
+            self.head = torch.nn.Linear(last.in_features, last.out_features)
+
+        def forward(self, x):
+            with torch.no_grad():
+                identity = self.identity(x)
+            return self.head(self.face(x) - identity + 1e-6)
+
+    return Deviation()
+
+
 def torch_step(args):
     """Runs inside PYTHON: prints the median seconds of a step as JSON."""
     import contextlib
@@ -34,11 +58,14 @@ def torch_step(args):
     torch.set_num_threads(args.threads)
     model = getattr(torchvision.models, args.arch[0])(num_classes=6)
     model.train(args.what == "train")
+    if args.deviation:
+        model = torch_deviation(model)
     layout = torch.channels_last if args.channels_last else torch.contiguous_format
     model = model.to(memory_format=layout)
     step_model = torch.compile(model) if args.compile else model
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-5, fused=True)
-    loss_of = torch.nn.CrossEntropyLoss(label_smoothing=0.2)
+    weights = torch.tensor([1.0, 3, 5, 1, 1, 1]) if args.deviation else None
+    optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=1e-5, fused=True)
+    loss_of = torch.nn.CrossEntropyLoss(weights, label_smoothing=0.2)
     mean, std = torch.full((1, 3, 1, 1), 127.5), torch.full((1, 3, 1, 1), 63.75)
 
     def autocast():
@@ -77,12 +104,12 @@ def ask_torch(args, arch, mode, steps):
     bf16, channels_last, compiled = mode
     return ask([args.python, __file__, "--worker", "--arch", arch, "--what", args.what, "--batch", args.batch, "--size", args.size,
                 "--steps", steps, "--threads", args.threads, *["--bf16"] * bf16, *["--channels-last"] * channels_last,
-                *["--compile"] * compiled])
+                *["--compile"] * compiled, *["--deviation"] * args.deviation])
 
 
 def ask_mien(args, arch):
     return ask([args.mien, "bench", args.what, "--arch", arch, "--batch", args.batch, "--size", args.size, "--steps", args.steps,
-                "--threads", args.threads, "--precision", args.precision, "--json"])
+                "--threads", args.threads, "--precision", args.precision, "--json", *["--deviation"] * args.deviation])
 
 
 def mode_name(mode):
@@ -100,7 +127,7 @@ def fastest_mode(args, arch):
 
 def compare(args, arch):
     """Prints one table; returns mien's speed over PyTorch's."""
-    print(f"{arch} {args.what}, batch {args.batch} at {args.size}, {args.threads} threads")
+    print(f"{arch}{'+deviation' * args.deviation} {args.what}, batch {args.batch} at {args.size}, {args.threads} threads")
     mode = fastest_mode(args, arch)
     ours, theirs, ratios = [], [], []
     for _ in range(args.rounds):
@@ -122,6 +149,7 @@ def main():
     parser.add_argument("--mien", default=MIEN, help="the command (default: build/mien of this tree)")
     parser.add_argument("--arch", action="append", help="default: resnet50 and efficientnet_b0")
     parser.add_argument("--what", choices=["train", "infer"], default="train")
+    parser.add_argument("--deviation", action="store_true", help="of stage 2: two copies, eval mode, one of them frozen")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--steps", type=int, default=5, help="timed steps a round, after two that are not")

@@ -225,7 +225,8 @@ typedef struct mien_graph_options {
         1, 0, 6, 0, MIEN_COMPUTE_INIT                                                                                  \
     }
 /* The passes over an architecture's graph, one after the other, as text: described, fused, differentiated, planned. An
- * architecture "NAME", or "small": a network of one block, to read. options may be NULL. Free with mien_text_free. */
+ * architecture "NAME", its deviation module "NAME+deviation", or "small": a network of one block, to read. options may
+ * be NULL. Free with mien_text_free. */
 MIEN_API MIEN_MUST_USE mien_status mien_graph_text(char **out, const char *arch, const mien_graph_options *options);
 
 /* --- benchmarks --------------------------------------------------------------------------------------------------- */
@@ -240,14 +241,16 @@ typedef struct mien_bench_options {
     mien_compute compute;
     int is_randaugmented; /* data: RandAugment (2 operations, magnitude 9) on every picture at its own size */
     int is_normalised;    /* data: batches end as normalised float, as a network takes them */
+    int is_deviation;     /* train, infer: of the deviation module, a frozen and a trained copy of the architecture */
 } mien_bench_options;
 #define MIEN_BENCH_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
-        MIEN_BENCH_TRAIN, "resnet50", 16, 0, 5, 0, NULL, MIEN_COMPUTE_INIT, 0, 0                                       \
+        MIEN_BENCH_TRAIN, "resnet50", 16, 0, 5, 0, NULL, MIEN_COMPUTE_INIT, 0, 0, 0                                    \
     }
 
 /* Speed of one step: a fresh random uint8 batch, 6-class head; train: label-smoothed cross entropy, forward, backward,
- * Adam. Times are the median. data: pictures a second through the loader. */
+ * Adam; of the deviation module also with class weights. Times are the median. data: pictures a second through the
+ * loader. */
 typedef struct mien_bench_result {
     int batch, size, threads;
     const char *precision, *isa; /* "f32", "avx2" */

@@ -7,6 +7,7 @@
 
 enum {
     KEY_ARCH = CLI_KEY_FIRST,
+    KEY_DEVIATION,
     KEY_BATCH,
     KEY_SIZE,
     KEY_STEPS,
@@ -26,6 +27,8 @@ typedef struct {
 
 static const struct argp_option options[] = {
     {"arch", KEY_ARCH, "NAME", 0, "Architecture (default resnet50)", 1},
+    {"deviation", KEY_DEVIATION, 0, 0, "Of stage 2: a frozen and a trained copy of the architecture, and class weights",
+     1},
     {"batch", KEY_BATCH, "B", 0, "Pictures a step (default 16)", 1},
     {"size", KEY_SIZE, "S", 0, "Pixels a side (default: the architecture's)", 1},
     {"steps", KEY_STEPS, "N", 0, "Timed steps, after 2 that are not (default 5)", 1},
@@ -76,6 +79,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             return EINVAL;
         }
         a->bench.arch = arg;
+        return 0;
+    case KEY_DEVIATION:
+        a->bench.is_deviation = 1;
         return 0;
     case KEY_BATCH:
         err = cli_int(state, "batch", arg, 1, 65536, &number);
@@ -141,6 +147,8 @@ static json_t *make_document(const arguments *a, const mien_bench *b)
                   is_data ? json_null() : json_string(a->bench.arch), "batch", r->batch, "size", r->size, "precision",
                   r->precision, "isa", r->isa, "threads", r->threads, "img_per_s", r->images_per_s, "ms", r->ms,
                   "peak_rss_bytes", (json_int_t)r->peak_rss_bytes, "flops_per_s", r->flops_per_s);
+    if (a->bench.is_deviation && !is_data)
+        json_object_set_new(document, "deviation", json_true());
     if (is_data) {
         json_object_set_new(document, "img_per_cpu_s", json_real(r->images_per_cpu_s));
     } else {
@@ -166,9 +174,9 @@ static void print_result(const arguments *a, const mien_bench *b)
     bool is_data = a->bench.what == MIEN_BENCH_DATA;
     if (a->bench.is_profiled)
         print_profile(b);
-    printf("%s %s batch %d at %d, %s, %s, %d threads: %.2f images/s, %.2f ms a batch", whats[a->bench.what],
-           is_data ? "loader" : a->bench.arch, r->batch, r->size, r->precision, r->isa, r->threads, r->images_per_s,
-           r->ms);
+    printf("%s %s%s batch %d at %d, %s, %s, %d threads: %.2f images/s, %.2f ms a batch", whats[a->bench.what],
+           is_data ? "loader" : a->bench.arch, a->bench.is_deviation && !is_data ? "+deviation" : "", r->batch, r->size,
+           r->precision, r->isa, r->threads, r->images_per_s, r->ms);
     if (is_data)
         printf(", %.2f images a second of processor time", r->images_per_cpu_s);
     else
