@@ -142,12 +142,10 @@ mien_status pool_dx_prepare(cpu_prepare *p, node_id n)
 {
     static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(pool_args, x)},
                                        {FROM_INPUT, 0, offsetof(pool_args, y)},
-                                       {FROM_SCRATCH, 0, offsetof(pool_args, scratch)},
                                        {FROM_INPUT, 1, offsetof(pool_args, index)}};
     const pool_grad_attr *attr = graph_node_at(p->g, n)->attr;
     pool_args args = pool_of(p, node_output(p, n, 0), node_input(p, n, 0), &attr->pool);
-    return prepare_own(p, n, p->b->own->pool_dx, &args, sizeof args, bindings, attr->pool.is_max ? 4 : 3,
-                       pool_dx_scratch_bytes(args.w, args.c, args.threads));
+    return prepare_own(p, n, p->b->own->pool_dx, &args, sizeof args, bindings, attr->pool.is_max ? 3 : 2, 0);
 }
 
 /* --- update ------------------------------------------------------------------------------------------------------- */

@@ -147,16 +147,11 @@ static inline size_t batch_norm_scratch_bytes(int64_t c, int threads)
 typedef struct {
     void *x, *y;
     uint8_t *index;
-    float *scratch; /* dx: [threads][w c] sums of one image row */
     int64_t n, h, w, c, oh, ow;
     pool_attr pool;
     int threads;
     bool is_bf16;
 } pool_args;
-static inline size_t pool_dx_scratch_bytes(int64_t w, int64_t c, int threads)
-{
-    return (size_t)(w * c * threads) * sizeof(float);
-}
 
 /* x [n, hw, c], y [n, c]; backward: y is dy, x is dx. scratch: scale_scratch_bytes */
 typedef struct {
