@@ -155,7 +155,7 @@ MIEN_API int64_t mien_evaluation_count(const mien_evaluation *e);    /* pictures
 MIEN_API int mien_evaluation_class_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_class(const mien_evaluation *e, int index);
 /* Pictures that could not be read: the name within the set, with the path that failed and the reason. NULL out of
- * range. */
+ * range. Kept scores without numbers for a picture count as such a reason. */
 MIEN_API int64_t mien_evaluation_skipped_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_skipped(const mien_evaluation *e, int64_t index, const char **out_path,
                                              const char **out_why);
@@ -167,10 +167,45 @@ MIEN_API int mien_evaluation_member_count(const mien_evaluation *e);
 MIEN_API const mien_metrics *mien_evaluation_member(const mien_evaluation *e, int index);
 MIEN_API const mien_metrics *mien_evaluation_ensemble(const mien_evaluation *e);
 
+typedef struct mien_evaluate_options {
+    const char
+        *scores; /* NumPy file to keep the probabilities of each member of the mean in: float32 [pictures, classes],
+                  * or [members, pictures, classes]; NaN where a picture could not be read. NULL: none */
+    mien_compute compute;
+} mien_evaluate_options;
+#define MIEN_EVALUATE_OPTIONS_INIT                                                                                     \
+    {                                                                                                                  \
+        NULL, MIEN_COMPUTE_INIT                                                                                        \
+    }
 /* Runs models over a labelled set: a folder of class folders (or with `val` of such), or a CSV `path,label`. paths as
- * mien_model_open, but a run folder has a row for each finished stage. */
+ * mien_model_open, but a run folder has a row for each finished stage, and files of kept scores (.npy) of the same set
+ * are members like models. options NULL is MIEN_EVALUATE_OPTIONS_INIT. */
 MIEN_API MIEN_MUST_USE mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int count,
-                                                 const char *data, const mien_compute *compute);
+                                                 const char *data, const mien_evaluate_options *options);
+/* A challenge's prediction file. */
+typedef struct mien_submit_options {
+    const char *task;        /* "lsd" */
+    const char *list;        /* the challenge's list: a name a line, a header `image` before them or none */
+    const char *images;      /* the folder that the names are relative to */
+    const char *out;         /* file to write: the rows `image,expression`, in the list's order */
+    mien_prediction_fn told; /* called for each picture in order, named as listed; NULL: nobody listens */
+    void *told_payload;
+    mien_compute compute;
+} mien_submit_options;
+#define MIEN_SUBMIT_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        "lsd", NULL, NULL, NULL, NULL, NULL, MIEN_COMPUTE_INIT                                                         \
+    }
+typedef struct mien_submission {
+    int64_t count;        /* rows written */
+    int64_t skipped;      /* of them pictures that could not be read: they got ... */
+    const char *fallback; /* ... the class that the others have most often, of equals the first ("anger"); NULL where
+                           * none was skipped; static */
+} mien_submission;
+/* Answers a challenge's list by the mean of models; paths as mien_model_open. An unreadable picture is told to `told`
+ * and is no failure of the call; that none can be read is one, and leaves no file. out may be NULL. */
+MIEN_API MIEN_MUST_USE mien_status mien_submit(mien_submission *out, const char *const *paths, int count,
+                                               const mien_submit_options *options);
 /* Compares two files `image,expression` (number or name, header or none) by image name; task "lsd". */
 MIEN_API MIEN_MUST_USE mien_status mien_score(mien_evaluation **out, const char *task, const char *truth,
                                               const char *predictions);
@@ -212,7 +247,8 @@ typedef struct mien_graph_options {
         1, 0, 6, 0, MIEN_COMPUTE_INIT                                                                                  \
     }
 /* The passes over an architecture's graph, one after the other, as text: described, fused, differentiated, planned. An
- * architecture "NAME", or "small": a network of one block, to read. options may be NULL. Free with mien_text_free. */
+ * architecture "NAME", its deviation module "NAME+deviation", or "small": a network of one block, to read. options may
+ * be NULL. Free with mien_text_free. */
 MIEN_API MIEN_MUST_USE mien_status mien_graph_text(char **out, const char *arch, const mien_graph_options *options);
 
 /* --- benchmarks --------------------------------------------------------------------------------------------------- */
@@ -225,14 +261,18 @@ typedef struct mien_bench_options {
     int is_profiled;  /* time every node (train, infer) */
     const char *data; /* data: folder of class folders; NULL: JPEGs made for the purpose */
     mien_compute compute;
+    int is_randaugmented; /* data: RandAugment (2 operations, magnitude 9) on every picture at its own size */
+    int is_normalised;    /* data: batches end as normalised float, as a network takes them */
+    int is_deviation;     /* train, infer: of the deviation module, a frozen and a trained copy of the architecture */
 } mien_bench_options;
 #define MIEN_BENCH_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
-        MIEN_BENCH_TRAIN, "resnet50", 16, 0, 5, 0, NULL, MIEN_COMPUTE_INIT                                             \
+        MIEN_BENCH_TRAIN, "resnet50", 16, 0, 5, 0, NULL, MIEN_COMPUTE_INIT, 0, 0, 0                                    \
     }
 
 /* Speed of one step: a fresh random uint8 batch, 6-class head; train: label-smoothed cross entropy, forward, backward,
- * Adam. Times are the median. data: pictures a second through the loader. */
+ * Adam; of the deviation module also with class weights. Times are the median. data: pictures a second through the
+ * loader. */
 typedef struct mien_bench_result {
     int batch, size, threads;
     const char *precision, *isa; /* "f32", "avx2" */
@@ -240,6 +280,7 @@ typedef struct mien_bench_result {
     double flops_per_s;          /* convolutions and products; 0 for data */
     int64_t peak_rss_bytes;
     int64_t planned_bytes, sum_bytes; /* activations as planned with reuse, and the sum of all tensors; 0 for data */
+    double images_per_cpu_s;          /* data: pictures a second of processor time, all threads together; else 0 */
 } mien_bench_result;
 
 /* One group of nodes with the same operator and implementation. */

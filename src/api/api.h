@@ -20,7 +20,8 @@ precision_kind api_precision(const mien_compute *compute);
 progress api_progress(const mien_compute *compute);
 
 /* Opens what users name as models: model files, and run folders, which stand for the last finished stage of each
- * member, or with all_stages for every finished one, of which only the last counts in the mean. */
+ * member, or with all_stages for every finished one, of which only the last counts in the mean; with all_stages, which
+ * is for a labelled set, also score files. */
 MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
                                             backend *b, const mien_compute *compute);
 

@@ -31,7 +31,8 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
                        .class_count = BENCH_CLASSES,
                        .image_size = o->size,
                        .mean = {0.5f, 0.5f, 0.5f},
-                       .std = {0.25f, 0.25f, 0.25f}};
+                       .std = {0.25f, 0.25f, 0.25f},
+                       .kind = o->is_deviation ? MODEL_DEVIATION : MODEL_PLAIN};
     TRY(model_create(&s->model, &spec));
     TRY(model_init(s->model, 1, is_training));
     graph *g = NULL;
@@ -39,11 +40,15 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
                                    .activation_type = api_activation_type(b, &o->compute),
                                    .is_training = is_training,
                                    .label_smoothing = 0.2f,
+                                   .has_class_weights = o->is_deviation,
                                    .optimizer = is_training ? &adam : NULL};
     TRY(model_graph(&g, &s->io, s->model, &options));
     TRY(program_create(&s->program, g, b, param_store_memory(model_params(s->model))));
     int64_t size = model_spec_of(s->model)->image_size;
     s->image_bytes = (size_t)o->batch * (size_t)(size * size * 3);
+    if (is_training && o->is_deviation)
+        memcpy(program_data(s->program, s->io.class_weights), (const float[BENCH_CLASSES]){1, 3, 5, 1, 1, 1},
+               BENCH_CLASSES * sizeof(float));
     return MIEN_OK;
 }
 

@@ -5,11 +5,14 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "data/loader.h"
+#include "graph/op.h"
+#include "graph/program.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MADE_COUNT 256 /* pictures, or a batch where that is more */
@@ -106,11 +109,74 @@ out:
     return st;
 }
 
+/* --- normalisation ------------------------------------------------------------------------------------------------ */
+
+/* A network's first node and nothing behind it, on one thread. */
+typedef struct {
+    backend *backend;
+    program *program;
+    value_id images;
+    size_t bytes;
+} normaliser;
+
+static mien_status describe_normaliser(graph **out, normaliser *n, int batch, int size)
+{
+    static const float mean[3] = {0.4734f, 0.3544f, 0.3267f}, std[3] = {0.1891f, 0.1597f, 0.1504f};
+    graph *g = NULL;
+    value_id y;
+    mien_status st;
+    TRY(graph_create(&g, DTYPE_F32, false));
+    TRY_OUT(graph_input(g, &n->images, "images", DTYPE_U8,
+                        shape_of(4, (int64_t)batch, (int64_t)size, (int64_t)size, (int64_t)3)));
+    TRY_OUT(op_normalise(g, &y, "normalise", n->images, mean, std));
+    graph_mark_output(g, y);
+    *out = g;
+    g = NULL;
+out:
+    graph_free(g);
+    return st;
+}
+
+static mien_status normaliser_create(normaliser *n, const mien_bench_options *o, int size)
+{
+    mien_compute alone = o->compute;
+    alone.threads = 1;
+    n->bytes = (size_t)o->batch * (size_t)size * (size_t)size * 3;
+    TRY(api_backend(&n->backend, &alone));
+    graph *g;
+    TRY(describe_normaliser(&g, n, o->batch, size));
+    return program_create(&n->program, g, n->backend, &(param_memory){0});
+}
+
+static void normaliser_free(normaliser *n)
+{
+    program_free(n->program);
+    api_backend_free(n->backend);
+}
+
+static mien_status normalise(const normaliser *n, const loader_batch *batch)
+{
+    if (!n->program)
+        return MIEN_OK;
+    memcpy(program_data(n->program, n->images), batch->images, n->bytes);
+    return program_run(n->program);
+}
+
+/* --- timing ------------------------------------------------------------------------------------------------------- */
+
+/* Of all threads. */
+static int64_t processor_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /* Batches until both `steps` of them and the time to measure are through. */
-static mien_status time_loader(mien_bench_result *result, loader *l, const mien_bench_options *o)
+static mien_status time_loader(mien_bench_result *result, loader *l, const normaliser *n, const mien_bench_options *o)
 {
     progress p = api_progress(&o->compute);
-    int64_t start = 0, pictures = 0, timed = 0, elapsed = 0;
+    int64_t start = 0, start_processor = 0, pictures = 0, timed = 0, elapsed = 0;
     loader_batch batch = {0};
     TRY(loader_start(l, 0, 0));
     for (int64_t seen = 0, epoch = 0; timed < o->steps || elapsed < MEASURE_NS;) {
@@ -119,8 +185,10 @@ static mien_status time_loader(mien_bench_result *result, loader *l, const mien_
             TRY(loader_start(l, (uint32_t)++epoch, 0));
             continue;
         }
+        TRY(normalise(n, &batch));
         if (++seen == UNTIMED) {
             start = clock_ns();
+            start_processor = processor_ns();
         } else if (seen > UNTIMED) {
             timed++;
             pictures += batch.count;
@@ -129,6 +197,7 @@ static mien_status time_loader(mien_bench_result *result, loader *l, const mien_
         if (progress_tell(&p, "bench", seen, 0, NULL))
             return mien_fail(MIEN_ERR_CANCELLED, "bench: interrupted");
     }
+    result->images_per_cpu_s = (double)pictures / ((double)(processor_ns() - start_processor) * 1e-9);
     result->images_per_s = (double)pictures / ((double)elapsed * 1e-9);
     result->ms = 1e3 * (double)o->batch / result->images_per_s;
     return MIEN_OK;
@@ -143,6 +212,7 @@ static mien_status bench_set(mien_bench_result *result, const mien_bench_options
     subset all = {0};
     balance_plan plan = {0};
     loader *l = NULL;
+    normaliser n = {0};
     result->size = o->size ? o->size : SIZE;
     result->threads = o->compute.threads ? o->compute.threads : thread_cores();
     TRY_OUT(list_classes(&classes, &class_count, path));
@@ -152,16 +222,23 @@ static mien_status bench_set(mien_bench_result *result, const mien_bench_options
     if (all.count < o->batch)
         TRY_OUT(mien_fail(MIEN_ERR_ARG, "%s: %lld pictures (wanted at least a batch of %d)", path, (long long)all.count,
                           o->batch));
-    TRY_OUT(loader_create(&l, &(loader_options){.plan = &plan,
-                                                .batch = o->batch,
-                                                .image_size = result->size,
-                                                .threads = result->threads,
-                                                .is_shuffled = true,
-                                                .seed = 1,
-                                                .max_bad_share = 0.01}));
-    TRY_OUT(time_loader(result, l, o));
+    TRY_OUT(loader_create(
+        &l, &(loader_options){.plan = &plan,
+                              .batch = o->batch,
+                              .image_size = result->size,
+                              .threads = result->threads,
+                              .is_shuffled = true,
+                              .seed = 1,
+                              .randaugment_of = o->is_randaugmented ? LOADER_RANDAUGMENT_ALL : LOADER_RANDAUGMENT_NONE,
+                              .randaugment = RANDAUGMENT_OPTIONS_INIT,
+                              .is_resampled = true,
+                              .max_bad_share = 0.01}));
+    if (o->is_normalised)
+        TRY_OUT(normaliser_create(&n, o, result->size));
+    TRY_OUT(time_loader(result, l, &n, o));
 out:
     loader_free(l);
+    normaliser_free(&n);
     balance_plan_free(&plan);
     subset_free(&all);
     dataset_free(data);

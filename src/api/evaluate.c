@@ -3,9 +3,11 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "infer/infer.h"
+#include "infer/scores.h"
 #include "nn/model.h"
 #include "task/score.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct {
@@ -16,11 +18,6 @@ typedef struct {
     char *folder;
     int64_t files;
 } ignored_folder;
-
-/* What score files speak of, in order (spec 1). */
-#define SCORE_CLASSES 6
-static const char *const score_classes[SCORE_CLASSES] = {"anger",     "disgust", "fear",
-                                                         "happiness", "sadness", "surprise"};
 
 struct mien_evaluation {
     int64_t count;
@@ -123,15 +120,18 @@ static mien_status take_answer(void *payload, const prediction *p)
 {
     evaluation_work *w = payload;
     mien_evaluation *e = w->result;
+    size_t classes = (size_t)e->class_count, row = (size_t)p->index * classes;
     if (p->failure) {
         w->truth[p->index] = -1;
+        for (int m = 0; m < e->member_count; m++)
+            for (size_t c = 0; c < classes; c++)
+                w->answers[m][row + c] = NAN;
         return keep_skipped(e, w->names[p->index], w->paths[p->index],
                             api_without_path(p->failure, w->paths[p->index]));
     }
-    size_t classes = (size_t)e->class_count;
     for (int m = 0; m < e->member_count; m++)
-        memcpy(w->answers[m] + (size_t)p->index * classes, p->members + (size_t)m * classes, classes * sizeof(float));
-    memcpy(w->answers[e->member_count] + (size_t)p->index * classes, p->mean, classes * sizeof(float));
+        memcpy(w->answers[m] + row, p->members + (size_t)m * classes, classes * sizeof(float));
+    memcpy(w->answers[e->member_count] + row, p->mean, classes * sizeof(float));
     return MIEN_OK;
 }
 
@@ -189,6 +189,20 @@ static mien_status describe(mien_evaluation *e, const ensemble *members, const d
     return MIEN_OK;
 }
 
+/* Keeps the answers of the members that the mean is made of. */
+static mien_status keep_scores(const evaluation_work *w, const ensemble *members, file_writer *to)
+{
+    const float **rows;
+    int count = 0;
+    TRY(mem_alloc(&rows, w->result->member_count));
+    for (int m = 0; m < w->result->member_count; m++)
+        if (ensemble_member_counts(members, m))
+            rows[count++] = w->answers[m];
+    mien_status st = scores_write(to, rows, count, w->count, w->result->class_count);
+    mem_free(rows);
+    return st;
+}
+
 static mien_status evaluate(evaluation_work *w, ensemble *members, const char *data, progress *p)
 {
     mien_evaluation *e = w->result;
@@ -196,6 +210,7 @@ static mien_status evaluate(evaluation_work *w, ensemble *members, const char *d
     for (int i = 0; i < e->class_count; i++)
         classes[i] = ensemble_class(members, i);
     TRY(dataset_open(&w->data, data, classes, e->class_count, DATASET_EVALUATE));
+    TRY(ensemble_check_pictures(members, dataset_count(w->data), data));
     TRY(describe(e, members, w->data));
     TRY(lay_out(w));
     TRY(ensemble_predict(members, (const char *const *)w->paths, (const char *const *)w->names, w->count, take_answer,
@@ -207,8 +222,9 @@ static mien_status evaluate(evaluation_work *w, ensemble *members, const char *d
 }
 
 mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int count, const char *data,
-                          const mien_compute *compute)
+                          const mien_evaluate_options *options)
 {
+    const mien_evaluate_options defaults = MIEN_EVALUATE_OPTIONS_INIT, *o = options ? options : &defaults;
     TRY(api_need(out, "mien_evaluate", "out"));
     TRY(api_need(paths, "mien_evaluate", "paths"));
     TRY(api_need(data, "mien_evaluate", "data"));
@@ -218,13 +234,23 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     backend *b = NULL;
     ensemble *members = NULL;
     evaluation_work w = {0};
-    progress p = api_progress(compute);
-    TRY(api_backend(&b, compute));
-    TRY_OUT(api_ensemble_open(&members, paths, count, true, b, compute));
+    file_writer *scores = NULL;
+    progress p = api_progress(&o->compute);
+    TRY(api_backend(&b, &o->compute));
+    TRY_OUT(api_ensemble_open(&members, paths, count, true, b, &o->compute));
+    if (o->scores)
+        TRY_OUT(file_write_open(&scores, o->scores)); /* what cannot be written is told before the work */
     TRY_OUT(create(&w.result, ensemble_class_count(members), ensemble_member_count(members)));
     TRY_OUT(evaluate(&w, members, data, &p));
+    if (scores) {
+        TRY_OUT(keep_scores(&w, members, scores));
+        st = file_write_commit(scores);
+        scores = NULL;
+        TRY_OUT(st);
+    }
     *out = w.result;
 out:
+    file_write_abort(scores);
     free_work(&w);
     if (st != MIEN_OK)
         mien_evaluation_free(w.result);
@@ -243,9 +269,9 @@ mien_status mien_score(mien_evaluation **out, const char *task, const char *trut
         return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted lsd)", task);
     mien_status st = MIEN_OK;
     mien_evaluation *e = NULL;
-    TRY(create(&e, SCORE_CLASSES, 0));
-    for (int i = 0; i < SCORE_CLASSES; i++)
-        TRY_OUT(mem_strdup(&e->classes[i], score_classes[i]));
+    TRY(create(&e, LSD_CLASSES, 0));
+    for (int i = 0; i < LSD_CLASSES; i++)
+        TRY_OUT(mem_strdup(&e->classes[i], lsd_classes[i]));
     TRY_OUT(mem_strdup(&e->names[0], file_base_name(predictions)));
     TRY_OUT(score_lsd(&e->reports[0], truth, predictions));
     publish(e);

@@ -5,9 +5,11 @@
 #include "graph/program.h"
 #include "nn/model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SMALL "small"
+#define DEVIATION "+deviation"
 
 /* What is told: an architecture of the zoo behind a model, or the small network with its own store. */
 typedef struct {
@@ -52,14 +54,26 @@ static mien_status describe_small(subject *s, const mien_graph_options *o, const
     return MIEN_OK;
 }
 
+/* "resnet50+deviation": into dst without the end, which is_deviation tells. */
+static void split_name(char dst[64], bool *is_deviation, const char *arch)
+{
+    size_t length = strlen(arch), end = strlen(DEVIATION);
+    *is_deviation = length > end && strcmp(arch + length - end, DEVIATION) == 0;
+    snprintf(dst, 64, "%.*s", (int)(*is_deviation ? length - end : length), arch);
+}
+
 static mien_status describe_architecture(subject *s, const char *arch, const mien_graph_options *o,
                                          const model_graph_options *options)
 {
+    char name[64];
+    bool is_deviation;
+    split_name(name, &is_deviation, arch);
     const char *classes[MODEL_MAX_CLASSES];
     for (int i = 0; i < o->classes; i++)
         classes[i] = "class"; /* no name is ever looked at */
     model_spec spec = {.task = "lsd",
-                       .arch = arch,
+                       .arch = name,
+                       .kind = is_deviation ? MODEL_DEVIATION : MODEL_PLAIN,
                        .classes = classes,
                        .class_count = o->classes,
                        .image_size = o->size,
@@ -114,7 +128,7 @@ static mien_status tell(str *text, const char *arch, const mien_graph_options *o
 {
     mien_status st = MIEN_OK;
     backend *b = NULL;
-    subject s = {.io = {NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE}};
+    subject s = {.io = {NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE}};
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     TRY(api_backend(&b, &o->compute));
     model_graph_options options = {.batch = o->batch,

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "infer/scores.h"
 #include "train/run.h"
 
 typedef struct {
@@ -49,6 +50,9 @@ static mien_status add_path(member_list *list, const char *path, bool all_stages
         return add_run(list, path, all_stages);
     if (file_is_folder(path))
         return mien_fail(MIEN_ERR_FORMAT, "%s: a folder, and no run (wanted a model file or a run folder)", path);
+    if (scores_is_file(path) && !all_stages)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: scores of one set (wanted a model, which answers for any picture)",
+                         path);
     return add_source(list, path, NULL, true);
 }
 

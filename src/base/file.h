@@ -25,6 +25,9 @@ typedef struct {
 MIEN_MUST_USE mien_status file_map_open(file_map *out, const char *path);
 void file_map_close(file_map *map);
 
+/* All `count` bytes at the descriptor's place. Errors MIEN_ERR_IO naming path. */
+MIEN_MUST_USE mien_status file_write_fd(int fd, const char *path, const void *bytes, size_t count);
+
 /* Atomic replacement: bytes go to "PATH.part" (created with O_EXCL-like safety for our own use), then fsync, rename,
  * fsync of the folder. file_write_commit frees the writer whatever happens; file_write_abort (NULL ok) removes the
  * temporary. A full disk fails with MIEN_ERR_IO and leaves the old file. */

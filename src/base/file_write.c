@@ -115,20 +115,25 @@ out:
     return st;
 }
 
-static mien_status write_through(file_writer *w, const char *bytes, size_t count)
+mien_status file_write_fd(int fd, const char *path, const void *bytes, size_t count)
 {
-    while (count > 0) {
-        ssize_t written = write(w->fd, bytes, count);
+    for (const char *from = bytes; count > 0;) {
+        ssize_t written = write(fd, from, count);
         if (written < 0 && errno == EINTR)
             continue;
-        if (written <= 0) {
-            w->has_failed = true;
-            return file_fail(w->path, "cannot write", written < 0 ? errno : ENOSPC);
-        }
-        bytes += written;
+        if (written <= 0)
+            return file_fail(path, "cannot write", written < 0 ? errno : ENOSPC);
+        from += written;
         count -= (size_t)written;
     }
     return MIEN_OK;
+}
+
+static mien_status write_through(file_writer *w, const char *bytes, size_t count)
+{
+    mien_status st = file_write_fd(w->fd, w->path, bytes, count);
+    w->has_failed |= st != MIEN_OK;
+    return st;
 }
 
 mien_status file_write_bytes(file_writer *w, const void *bytes, size_t count)

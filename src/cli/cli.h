@@ -24,6 +24,7 @@ typedef struct {
 int cmd_train(console *c, int argc, char **argv);
 int cmd_eval(console *c, int argc, char **argv);
 int cmd_predict(console *c, int argc, char **argv);
+int cmd_submit(console *c, int argc, char **argv);
 int cmd_score(console *c, int argc, char **argv);
 int cmd_import(console *c, int argc, char **argv);
 int cmd_info(console *c, int argc, char **argv);

@@ -5,7 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_ARCH = CLI_KEY_FIRST, KEY_BATCH, KEY_SIZE, KEY_STEPS, KEY_PROFILE, KEY_DATA, KEY_JSON };
+enum {
+    KEY_ARCH = CLI_KEY_FIRST,
+    KEY_DEVIATION,
+    KEY_BATCH,
+    KEY_SIZE,
+    KEY_STEPS,
+    KEY_PROFILE,
+    KEY_DATA,
+    KEY_RANDAUGMENT,
+    KEY_NORMALISE,
+    KEY_JSON
+};
 
 static const char *const whats[] = {"train", "infer", "data"}; /* in the order of mien_bench_what */
 
@@ -16,10 +27,14 @@ typedef struct {
 
 static const struct argp_option options[] = {
     {"arch", KEY_ARCH, "NAME", 0, "Architecture (default resnet50)", 1},
+    {"deviation", KEY_DEVIATION, 0, 0, "Of stage 2: a frozen and a trained copy of the architecture, and class weights",
+     1},
     {"batch", KEY_BATCH, "B", 0, "Pictures a step (default 16)", 1},
     {"size", KEY_SIZE, "S", 0, "Pixels a side (default: the architecture's)", 1},
     {"steps", KEY_STEPS, "N", 0, "Timed steps, after 2 that are not (default 5)", 1},
     {"data", KEY_DATA, "DIR", 0, "For `data`: a folder per class (default: JPEGs made for the purpose)", 1},
+    {"randaugment", KEY_RANDAUGMENT, 0, 0, "For `data`: RandAugment on every picture", 1},
+    {"normalise", KEY_NORMALISE, 0, 0, "For `data`: end with batches of normalised float", 1},
     {"profile", KEY_PROFILE, 0, 0, "Show where the time goes: a row per operator and implementation", 2},
     {"json", KEY_JSON, 0, 0, "Print one JSON document", 2},
     {0},
@@ -65,6 +80,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         }
         a->bench.arch = arg;
         return 0;
+    case KEY_DEVIATION:
+        a->bench.is_deviation = 1;
+        return 0;
     case KEY_BATCH:
         err = cli_int(state, "batch", arg, 1, 65536, &number);
         a->bench.batch = (int)number;
@@ -79,6 +97,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return err;
     case KEY_DATA:
         a->bench.data = arg;
+        return 0;
+    case KEY_RANDAUGMENT:
+        a->bench.is_randaugmented = 1;
+        return 0;
+    case KEY_NORMALISE:
+        a->bench.is_normalised = 1;
         return 0;
     case KEY_PROFILE:
         a->bench.is_profiled = 1;
@@ -123,7 +147,11 @@ static json_t *make_document(const arguments *a, const mien_bench *b)
                   is_data ? json_null() : json_string(a->bench.arch), "batch", r->batch, "size", r->size, "precision",
                   r->precision, "isa", r->isa, "threads", r->threads, "img_per_s", r->images_per_s, "ms", r->ms,
                   "peak_rss_bytes", (json_int_t)r->peak_rss_bytes, "flops_per_s", r->flops_per_s);
-    if (!is_data) {
+    if (a->bench.is_deviation && !is_data)
+        json_object_set_new(document, "deviation", json_true());
+    if (is_data) {
+        json_object_set_new(document, "img_per_cpu_s", json_real(r->images_per_cpu_s));
+    } else {
         json_object_set_new(document, "planned_bytes", json_integer(r->planned_bytes));
         json_object_set_new(document, "sum_bytes", json_integer(r->sum_bytes));
     }
@@ -146,10 +174,12 @@ static void print_result(const arguments *a, const mien_bench *b)
     bool is_data = a->bench.what == MIEN_BENCH_DATA;
     if (a->bench.is_profiled)
         print_profile(b);
-    printf("%s %s batch %d at %d, %s, %s, %d threads: %.2f images/s, %.2f ms a batch", whats[a->bench.what],
-           is_data ? "loader" : a->bench.arch, r->batch, r->size, r->precision, r->isa, r->threads, r->images_per_s,
-           r->ms);
-    if (!is_data)
+    printf("%s %s%s batch %d at %d, %s, %s, %d threads: %.2f images/s, %.2f ms a batch", whats[a->bench.what],
+           is_data ? "loader" : a->bench.arch, a->bench.is_deviation && !is_data ? "+deviation" : "", r->batch, r->size,
+           r->precision, r->isa, r->threads, r->images_per_s, r->ms);
+    if (is_data)
+        printf(", %.2f images a second of processor time", r->images_per_cpu_s);
+    else
         printf(", %.1f GFLOP/s\nactivations: %.1f MB planned, %.1f MB the sum of all tensors", r->flops_per_s * 1e-9,
                (double)r->planned_bytes * 1e-6, (double)r->sum_bytes * 1e-6);
     printf("\npeak memory: %.1f MB\n", (double)r->peak_rss_bytes * 1e-6);

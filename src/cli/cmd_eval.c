@@ -4,18 +4,22 @@
 #include <errno.h>
 #include <string.h>
 
-enum { KEY_DATA = CLI_KEY_FIRST, KEY_JSON };
+enum { KEY_DATA = CLI_KEY_FIRST, KEY_SCORES, KEY_JSON };
 
 typedef struct {
     cli_arguments models;
     const char *data;
     bool is_json;
-    mien_compute compute;
+    mien_evaluate_options options;
 } arguments;
 
 static const struct argp_option options[] = {
     {"data", KEY_DATA, "DIR|CSV", 0,
      "Labelled faces: a folder per class, a folder with `val` of such, or a CSV path,label", 1},
+    {"scores", KEY_SCORES, "FILE.npy", 0,
+     "Keep the probabilities of each model of the ensemble: float32 [pictures, classes], or [models, pictures, "
+     "classes]",
+     1},
     {"json", KEY_JSON, 0, 0, "Print one JSON document", 2},
     {0},
 };
@@ -25,10 +29,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->compute;
+        state->child_inputs[0] = &a->options.compute;
         return 0;
     case KEY_DATA:
         a->data = arg;
+        return 0;
+    case KEY_SCORES:
+        if (strlen(arg) < 4 || strcmp(arg + strlen(arg) - 4, ".npy")) {
+            argp_error(state, "--scores: '%s' (wanted a name ending in .npy)", arg);
+            return EINVAL;
+        }
+        a->options.scores = arg;
         return 0;
     case KEY_JSON:
         a->is_json = true;
@@ -97,21 +108,22 @@ int cmd_eval(console *c, int argc, char **argv)
     static const struct argp argp = {
         options,
         parse,
-        "MODEL|RUN...",
+        "MODEL|RUN|SCORES.npy...",
         "Prints the F1 of each class and their average for each model, and for the ensemble: the mean of the models' "
-        "probabilities. A run has a row for each finished stage; the last ones form the ensemble. Pictures that cannot "
-        "be "
-        "read are named and left out; the exit code is then 1.",
+        "probabilities. A run has a row for each finished stage; the last ones form the ensemble. Scores that "
+        "an earlier call kept of the same set stand in for their models. Pictures that cannot be read are named and "
+        "left "
+        "out; the exit code is then 1.",
         children,
         NULL,
         NULL};
-    arguments a = {.compute = MIEN_COMPUTE_INIT};
+    arguments a = {.options = MIEN_EVALUATE_OPTIONS_INIT};
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;
-    console_watch(c, &a.compute);
+    console_watch(c, &a.options.compute);
     mien_evaluation *e = NULL;
-    mien_status st = mien_evaluate(&e, a.models.at, a.models.count, a.data, &a.compute);
+    mien_status st = mien_evaluate(&e, a.models.at, a.models.count, a.data, &a.options);
     if (st)
         return console_fail(c, st);
     console_clear(c);

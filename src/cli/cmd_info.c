@@ -14,7 +14,8 @@ typedef struct {
 
 static const struct argp_option options[] = {
     {"json", KEY_JSON, 0, 0, "Print one JSON document", 1},
-    {"graph", KEY_GRAPH, "ARCH", 0, "Instead of a file, show the passes over ARCH's graph (`small`: a network to read)",
+    {"graph", KEY_GRAPH, "ARCH", 0,
+     "Instead of a file, show the passes over ARCH's graph (`ARCH+deviation`: stage 2's; `small`: a network to read)",
      2},
     {"batch", KEY_BATCH, "N", 0, "Of the graph (default 1)", 2},
     {"size", KEY_SIZE, "PIXELS", 0, "Side of the graph's input (default: the architecture's)", 2},

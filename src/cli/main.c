@@ -9,6 +9,7 @@ static const command commands[] = {
     {"train", cmd_train, "train a recipe's models on labelled faces"},
     {"eval", cmd_eval, "score models, and their ensemble, on a labelled set"},
     {"predict", cmd_predict, "say what faces express: CSV or JSON lines"},
+    {"submit", cmd_submit, "write a challenge's prediction file"},
     {"score", cmd_score, "compare a prediction file with the truth"},
     {"import", cmd_import, "make a model of torchvision's, timm's or other PyTorch weights"},
     {"info", cmd_info, "show what a model, a run or a file of tensors holds"},

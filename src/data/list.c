@@ -6,6 +6,7 @@
 #include "data/label.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 void list_free(label_list *l)
@@ -61,6 +62,33 @@ mien_status list_add(label_list *l, const char *name, size_t length, int label, 
     l->line[l->count] = (uint32_t)line;
     l->names_bytes += length + 1;
     l->count++;
+    return MIEN_OK;
+}
+
+/* Equal names stand in order of their lines, so that the second one is named as the fault. */
+static int compare_names(const void *a, const void *b, void *list)
+{
+    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+    int order = strcmp(list_name(list, left), list_name(list, right));
+    return order != 0 ? order : (left > right) - (left < right);
+}
+
+mien_status list_by_name(uint32_t **out, const label_list *l, const char *path)
+{
+    uint32_t *order;
+    TRY(mem_alloc(&order, l->count));
+    for (int64_t i = 0; i < l->count; i++)
+        order[i] = (uint32_t)i;
+    qsort_r(order, (size_t)l->count, sizeof *order, compare_names, (void *)l);
+    for (int64_t i = 1; i < l->count; i++)
+        if (strcmp(list_name(l, order[i - 1]), list_name(l, order[i])) == 0) {
+            mien_status st =
+                mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRIu32 ": %s is there twice (first on line %" PRIu32 ")", path,
+                          l->line[order[i]], list_name(l, order[i]), l->line[order[i - 1]]);
+            mem_free(order);
+            return st;
+        }
+    *out = order;
     return MIEN_OK;
 }
 

@@ -28,6 +28,10 @@ MIEN_MUST_USE mien_status list_read(label_list *out, const char *path, const cha
 MIEN_MUST_USE mien_status list_parse(label_list *out, csv_reader *r, const char *const *classes, int class_count);
 void list_free(label_list *l); /* and empties it */
 
+/* *order [count] = the entries by name, each name once (caller: mem_free). Errors: MIEN_ERR_FORMAT "set.csv: line 7:
+ * a.jpg is there twice (first on line 3)". */
+MIEN_MUST_USE mien_status list_by_name(uint32_t **order, const label_list *l, const char *path);
+
 /* Room for so many more entries and bytes of names (terminators included), so that adding them does not grow it. */
 MIEN_MUST_USE mien_status list_reserve(label_list *l, int64_t entries, size_t bytes);
 MIEN_MUST_USE mien_status list_add(label_list *l, const char *name, size_t length, int label, int64_t line);

@@ -129,14 +129,27 @@ static mien_status read_item(const loader *l, picture_reader *reader, row_note *
     return is_training(l) ? read_replacement(l, reader, item, picture) : MIEN_OK;
 }
 
+/* A copy is of its original's class, also where another picture of that class stands in. */
+static mien_status randaugment_row(const loader *l, picture_reader *reader, int64_t item, int64_t picture, int64_t copy)
+{
+    const loader_options *o = &l->options;
+    bool is_chosen = o->randaugment_of == LOADER_RANDAUGMENT_ALL || copy >= 0;
+    if (o->randaugment_of == LOADER_RANDAUGMENT_NONE || !is_chosen)
+        return MIEN_OK;
+    uint64_t sample = copy >= 0 ? randaugment_copy_id(dataset_label(o->plan->data, picture), copy) : (uint64_t)item;
+    return image_randaugment(&reader->decoded, &o->randaugment, o->seed, o->is_resampled ? l->epoch : 0, sample,
+                             reader->scratch);
+}
+
 static mien_status make_row(const loader *l, picture_reader *reader, uint8_t *pixels, row_note *note, int64_t item,
-                            int64_t *picture)
+                            int64_t *picture, int64_t copy)
 {
     TRY(read_item(l, reader, note, item, picture));
     if (note->status != MIEN_OK && !is_training(l)) {
         memset(pixels, 0, l->picture_bytes);
         return MIEN_OK;
     }
+    TRY(randaugment_row(l, reader, item, *picture, copy));
     TRY(picture_fit(reader, l->options.image_size));
     TRY(image_augment(&reader->sized, &l->options.augment, l->options.seed, l->epoch, (uint64_t)item, reader->scratch));
     memcpy(pixels, reader->sized.pixels, l->picture_bytes);
@@ -151,7 +164,7 @@ static void fill_row(const loader *l, picture_reader *reader, slot *s, int row)
     row_note *note = &s->notes[row];
     note->status = MIEN_OK;
     note->is_fatal = false;
-    mien_status st = make_row(l, reader, s->images + (size_t)row * l->picture_bytes, note, item, &picture);
+    mien_status st = make_row(l, reader, s->images + (size_t)row * l->picture_bytes, note, item, &picture, copy);
     if (st != MIEN_OK)
         note_failure(note, st, true);
     bool is_shown = note->status == MIEN_OK || is_training(l);
@@ -213,6 +226,7 @@ static mien_status check_options(const loader_options *o)
                          MAX_THREADS);
     if (o->max_bad_share > 1 || o->max_bad_share != o->max_bad_share)
         return mien_fail(MIEN_ERR_ARG, "loader: max_bad_share %g (wanted at most 1)", o->max_bad_share);
+    TRY(randaugment_check(&o->randaugment));
     if (o->is_shuffled && o->plan->total < o->batch)
         return mien_fail(MIEN_ERR_ARG, "%s: %" PRId64 " pictures (wanted at least one batch of %d)",
                          o->plan->data->source, o->plan->total, o->batch);

@@ -7,6 +7,11 @@
 #include "base/progress.h"
 #include "data/dataset.h"
 #include "image/image.h"
+#include "image/randaugment.h"
+
+/* Which items get RandAugment, on the decoded picture at its own size, before all else: none, the copies that balance a
+ * plan, or (to measure) every one. */
+typedef enum { LOADER_RANDAUGMENT_NONE, LOADER_RANDAUGMENT_COPIES, LOADER_RANDAUGMENT_ALL } loader_randaugment;
 
 typedef struct {
     const balance_plan *plan; /* what an epoch goes over; borrowed */
@@ -15,7 +20,12 @@ typedef struct {
     int depth;        /* batches ahead; 0: 3 */
     bool is_shuffled; /* training: a new order each epoch from (seed, epoch); and the last partial batch is dropped */
     uint64_t seed;
-    augment_options augment; /* all zero: none; applied after resizing, at the input size */
+    /* A copy's draws are named by (seed, its class, its number within the class), so it is the same picture in every
+     * epoch, whatever the other classes hold; is_resampled adds the epoch to the name. */
+    loader_randaugment randaugment_of;
+    randaugment_options randaugment;
+    bool is_resampled;
+    augment_options augment; /* all zero: none; applied after resizing, at the input size, to originals and copies */
     /* Training (max_bad_share >= 0): so many of the plan's originals may be unreadable, each logged once and replaced
      * by the next readable of its class; more is a failure, and so is a CSV's row whose file cannot be opened. */
     double max_bad_share;

@@ -90,6 +90,7 @@ mien_status picture_read(picture_reader *p, const dataset *d, int64_t index)
     TRY(st);
     if (p->decoded.capacity > KEEP_BYTES)
         image_free(&p->decoded);
+    image_scratch_trim(p->scratch, KEEP_BYTES); /* RandAugment swaps the two */
     st = image_decode(&p->decoded, p->bytes, length, p->path);
     if (p->capacity > KEEP_BYTES) {
         mem_free(p->bytes);

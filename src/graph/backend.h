@@ -14,7 +14,7 @@
 typedef struct {
     float *values, *grads;
     float *state1, *state2; /* Adam: first and second moments; SGD: momentum buffer, NULL */
-    size_t count;           /* elements of each */
+    size_t count;           /* elements of values; the others end with the last slice that trains */
 } param_memory;
 
 /* What changes from step to step: lives in a buffer, never in kernel arguments. */

@@ -1,6 +1,7 @@
 /* Fusing turns chains into one node before gradients exist, so backward has no special cases:
  *
- *   inference   conv2d -> batch_norm [-> add] [-> activation]    one conv2d with folded statistics
+ *   no gradient conv2d -> batch_norm [-> add] [-> activation]    one conv2d with folded statistics: all of an inference
+ *                                                                graph, and the frozen parts of a training graph
  *   any         batch_norm [-> add] [-> relu | silu]             one batch_norm
  *
  * A chain holds where each inner value has one reader and is no output. The fused node takes the place, and the output
@@ -82,7 +83,8 @@ static bool conv2d_takes(activation_kind kind)
     return kind == ACT_RELU || kind == ACT_SILU || kind == ACT_SIGMOID;
 }
 
-/* The batch_norm with running statistics that alone reads conv2d n; NO_NODE where there is none. */
+/* The batch_norm with running statistics that alone reads conv2d n, and through which no gradient will pass; NO_NODE
+ * where there is none. */
 static node_id find_foldable(graph *g, node_id n)
 {
     const graph_node *conv = graph_node_at(g, n);
@@ -93,7 +95,8 @@ static node_id find_foldable(graph *g, node_id n)
     const graph_node *bn = graph_node_at(g, next);
     if (bn->op != &op_batch_norm_def || bn->inputs[BN_X] != conv->outputs[0])
         return NO_NODE;
-    return ((const batch_norm_attr *)bn->attr)->is_batch ? NO_NODE : next;
+    const bool has_gradient = graph_value_at(g, bn->outputs[BN_Y])->requires_grad;
+    return ((const batch_norm_attr *)bn->attr)->is_batch || has_gradient ? NO_NODE : next;
 }
 
 static mien_status fold_batch_norm(graph *g, node_id n)
@@ -107,6 +110,8 @@ static mien_status fold_batch_norm(graph *g, node_id n)
     tail t = {NO_NODE, NO_NODE, bn->inputs[BN_RESIDUAL], bn_attr->act}; /* as described, or fused before */
     if (t.kind == ACT_NONE && t.residual == NO_VALUE)
         t = find_tail(g, bn->outputs[BN_Y], conv2d_takes);
+    if (t.residual != NO_VALUE && graph_value_at(g, t.residual)->requires_grad) /* its gradient is the add's to give */
+        t = (tail){NO_NODE, NO_NODE, NO_VALUE, ACT_NONE};
     conv2d_attr *folded = NULL;
     TRY(arena_alloc(graph_arena(g), &folded, 1));
     *folded = *(const conv2d_attr *)conv->attr;
@@ -134,7 +139,6 @@ static mien_status for_each(graph *g, const op_def *op, mien_status (*visit)(gra
 
 mien_status graph_fuse(graph *g)
 {
-    if (!graph_is_training(g))
-        TRY(for_each(g, &op_conv2d_def, fold_batch_norm));
+    TRY(for_each(g, &op_conv2d_def, fold_batch_norm));
     return for_each(g, &op_batch_norm_def, fuse_batch_norm);
 }

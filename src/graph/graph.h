@@ -105,9 +105,9 @@ int graph_consumer_count(graph *g, value_id v);        /* nodes that read it */
 
 /* Passes ------------------------------------------------------------------------------------------------------- */
 
-/* Training: batch_norm [+ add residual] [+ relu|silu] -> one batch_norm node; sigmoid(linear) etc. stay. Inference:
- * conv2d + batch_norm(running) [+ add] [+ activation] -> one conv2d with folded statistics. Only where the inner values
- * have one consumer and are no outputs. */
+/* Where a gradient is wanted: batch_norm [+ add residual] [+ relu|silu] -> one batch_norm node; sigmoid(linear) etc.
+ * stay. Where none is (inference, and what is frozen): conv2d + batch_norm(running) [+ add] [+ activation] -> one
+ * conv2d with folded statistics. Only where the inner values have one consumer and are no outputs. */
 MIEN_MUST_USE mien_status graph_fuse(graph *g);
 
 /* Appends the backward nodes of `loss` (a scalar f32 tensor). Gradients of trainable parameters are written to their

@@ -21,7 +21,7 @@ struct op_def {
     mien_status (*grad)(graph *g, node_id n, const value_id *out_grads, const bool *needs, value_id *in_grads);
     /* Output 0 may take the memory of this input where the input dies here and both are as large, in the same layout
      * (graph_value.packed equal); -1 none. Kernels of such operators accept dst == src: activation, activation_dx, add,
-     * scale, scale_dx, dropout, softmax, batch_norm (y over x), batch_norm_dx (dx over dy). */
+     * sub, scale, scale_dx, dropout, softmax, batch_norm (y over x), batch_norm_dx (dx over dy). */
     int inplace_input;
     /* Output 0 is a loss: its gradient is 1, which the gradient rule knows and no tensor holds. */
     bool is_loss;
@@ -54,7 +54,7 @@ MIEN_MUST_USE mien_status op_normalise(graph *g, value_id *y, const char *name, 
 
 /* --- convolution and linear --------------------------------------------------------------------------------------- */
 /* y = w * x + b. x [n, h, w, c], w [o, c/groups, kh, kw] f32 param, b [o] f32 param or NO_VALUE; y [n, oh, ow, o] act.
- * The node always has CONV_INPUTS inputs: x, w, b, then, where fuse folded batch_norm into it (inference, is_folded):
+ * The node always has CONV_INPUTS inputs: x, w, b, then, where fuse folded batch_norm into it (is_folded):
  * gamma, beta, mean, var [o], and residual [as y] or NO_VALUE; then y = act(gamma (w*x + b - mean)/sqrt(var + eps) +
  * beta + residual). Backward, both with conv2d_grad_attr: conv2d_dx (dy, w) -> dx; conv2d_dw (x, dy, w) -> DW_WEIGHT,
  * DW_BIAS: the gradients of w and b, NO_VALUE where there is none to compute. */
@@ -158,6 +158,12 @@ typedef struct {
 MIEN_MUST_USE mien_status op_activation(graph *g, value_id *y, const char *name, value_id x, activation_kind kind);
 /* y = a + b, same shapes; also how gradients of several consumers are summed. */
 MIEN_MUST_USE mien_status op_add(graph *g, value_id *y, const char *name, value_id a, value_id b);
+/* y = a - b + shift, same shapes; a NO_VALUE: 0 - b + shift. Backward: da is dy, db the same operator without a. */
+typedef struct {
+    float shift;
+} sub_attr;
+enum { SUB_A, SUB_B };
+MIEN_MUST_USE mien_status op_sub(graph *g, value_id *y, const char *name, value_id a, value_id b, float shift);
 /* y[n, h, w, c] = x[n, h, w, c] s[n, c] (squeeze-excite). Backward: scale_dx (dy, s) -> dx; scale_ds (dy, x) -> ds [n,
  * c]. */
 MIEN_MUST_USE mien_status op_scale(graph *g, value_id *y, const char *name, value_id x, value_id s);
@@ -201,6 +207,7 @@ MIEN_MUST_USE mien_status op_dropout(graph *g, value_id *y, const char *name, va
 /* y [n, c] f32 = softmax over the last dimension of x f32. */
 MIEN_MUST_USE mien_status op_softmax(graph *g, value_id *y, const char *name, value_id x);
 /* PyTorch's cross_entropy(logits, labels, weight, label_smoothing, reduction="mean"); rows with label -1 are absent.
+ * Labels may be f32 [n, c] instead: probabilities of each class (mixed pictures); the mean is over all n then.
  * inputs logits [n, c] f32, labels i32 [n], class_weights f32 [c] input or NO_VALUE. outputs loss (scalar f32; 0 where
  * no row is present), probabilities [n, c] f32. A label that is no class makes its row absent; refusing it is the
  * caller's business. Backward: cross_entropy_dx (probabilities, labels, class_weights) -> dlogits. */
@@ -232,10 +239,11 @@ MIEN_MUST_USE mien_status op_optimizer(graph *g, const char *name, const optimiz
 /* All definitions, forward and backward, as a table for backends and tests. */
 extern const op_def op_normalise_def, op_conv2d_def, op_conv2d_dx_def, op_conv2d_dw_def, op_linear_def,
     op_linear_dx_def, op_linear_dw_def, op_batch_norm_def, op_batch_norm_dx_def, op_activation_def,
-    op_activation_dx_def, op_add_def, op_scale_def, op_scale_dx_def, op_scale_ds_def, op_concat_def, op_slice_def,
-    op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def, op_softmax_def,
-    op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def, op_layer_norm_def, op_layer_norm_dx_def,
-    op_attention_def, op_attention_dx_def, op_tokens_def, op_tokens_dx_def, op_first_token_def, op_first_token_dx_def;
+    op_activation_dx_def, op_add_def, op_sub_def, op_scale_def, op_scale_dx_def, op_scale_ds_def, op_concat_def,
+    op_slice_def, op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def,
+    op_softmax_def, op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def, op_layer_norm_def,
+    op_layer_norm_dx_def, op_attention_def, op_attention_dx_def, op_tokens_def, op_tokens_dx_def, op_first_token_def,
+    op_first_token_dx_def;
 /* slice: y = x[.., begin : begin + length] of the last dimension (concat's backward). */
 typedef struct {
     int64_t begin, length;

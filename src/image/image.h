@@ -42,6 +42,8 @@ MIEN_MUST_USE mien_status image_encode_jpeg(uint8_t **out, size_t *out_length, c
 typedef struct image_scratch image_scratch; /* filter tables and rows, kept between calls; one per thread */
 MIEN_MUST_USE mien_status image_scratch_create(image_scratch **out);
 void image_scratch_free(image_scratch *s);
+/* Gives back the picture kept between two steps where it is larger than `bytes`: a giant one must not stay for ever. */
+void image_scratch_trim(image_scratch *s, size_t bytes);
 MIEN_MUST_USE mien_status image_resize(image *dst, const image *src, int width, int height, image_scratch *s);
 
 /* Geometry and colour used by training; each is torchvision's uint8 tensor path where torchvision has it. */

@@ -176,13 +176,19 @@ randaugment_step randaugment_draw(const randaugment_options *o, int width, int h
     return (randaugment_step){.op = op, .value = is_negative && table[op].is_signed ? -value : value};
 }
 
-mien_status image_randaugment(image *im, const randaugment_options *o, uint64_t seed, uint32_t epoch, uint64_t sample,
-                              image_scratch *s)
+mien_status randaugment_check(const randaugment_options *o)
 {
     if (o->ops < 0 || o->ops > RANDAUGMENT_MAX_OPS)
         return mien_fail(MIEN_ERR_ARG, "randaugment: %d operations (wanted 0..%d)", o->ops, RANDAUGMENT_MAX_OPS);
     if (o->magnitude < 0 || o->magnitude >= RANDAUGMENT_BINS)
         return mien_fail(MIEN_ERR_ARG, "randaugment: magnitude %d (wanted 0..%d)", o->magnitude, RANDAUGMENT_BINS - 1);
+    return MIEN_OK;
+}
+
+mien_status image_randaugment(image *im, const randaugment_options *o, uint64_t seed, uint32_t epoch, uint64_t sample,
+                              image_scratch *s)
+{
+    TRY(randaugment_check(o));
     rng r = rng_at(seed, epoch, sample, RNG_RANDAUGMENT);
     for (int i = 0; i < o->ops; i++) {
         randaugment_step step = randaugment_draw(o, im->width, im->height, &r);

@@ -33,6 +33,9 @@ typedef struct {
 } randaugment_options;
 #define RANDAUGMENT_OPTIONS_INIT ((randaugment_options){.ops = 2, .magnitude = 9})
 
+/* MIEN_ERR_ARG for options out of range. */
+MIEN_MUST_USE mien_status randaugment_check(const randaugment_options *o);
+
 /* Changes im (dims kept) by o->ops operations. Every draw comes from the stream (seed, epoch, sample, RNG_RANDAUGMENT):
  * the same name gives the same picture; a copy that must not change from epoch to epoch passes epoch 0.
  *

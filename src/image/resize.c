@@ -187,6 +187,12 @@ void image_scratch_free(image_scratch *s)
     mem_free(s);
 }
 
+void image_scratch_trim(image_scratch *s, size_t bytes)
+{
+    if (s->spare.capacity > bytes)
+        image_free(&s->spare);
+}
+
 mien_status image_resize(image *dst, const image *src, int width, int height, image_scratch *s)
 {
     TRY(image_resize_buffer(dst, width, height));

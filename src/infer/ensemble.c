@@ -1,12 +1,17 @@
-/* Every member has programs of its own over its own parameters; pictures are decoded once for each input size. */
+/* Every model has programs of its own over its own parameters; pictures are decoded once for each input size, and not
+ * at all where every member's answers are kept scores. */
 #include "infer/infer.h"
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "data/loader.h"
 #include "graph/program.h"
+#include "infer/scores.h"
 #include "nn/model.h"
+#include "task/score.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,14 +27,20 @@ typedef struct {
 typedef struct {
     char name[NAME_BYTES];
     bool counts;
-    char *path; /* owned */
-    model *model;
-    bound many, one; /* for lists of pictures, and for a single one */
+    char *path;                /* owned */
+    model *model;              /* NULL: its answers are kept */
+    bound many, one;           /* for lists of pictures, and for a single one */
+    const score_table *scores; /* the ensemble's */
+    int place;                 /* among the members of `scores` */
 } member;
 
 struct ensemble {
     member *members; /* [capacity] */
     int count, capacity;
+    score_table *tables; /* [table_count] */
+    int table_count;
+    const member *first_model; /* its classes are everyone's; NULL: none is a model */
+    int class_count;
     backend *backend;
     dtype precision;
     int batch, loader_threads;
@@ -51,7 +62,7 @@ static void name_of_file(char dst[NAME_BYTES], const char *path)
         snprintf(dst, NAME_BYTES, "%s", file_base_name(folder));
 }
 
-static mien_status add_member(ensemble *e, const ensemble_source *source)
+static mien_status add_member(ensemble *e, member **out, const ensemble_source *source)
 {
     if (e->count == e->capacity) {
         int capacity = e->capacity ? 2 * e->capacity : 8;
@@ -67,6 +78,32 @@ static mien_status add_member(ensemble *e, const ensemble_source *source)
         name_of_file(m->name, source->path);
     TRY(mem_strdup(&m->path, source->path));
     e->count++;
+    *out = m;
+    return MIEN_OK;
+}
+
+static mien_status add_model(ensemble *e, const ensemble_source *source)
+{
+    member *m;
+    TRY(add_member(e, &m, source));
+    return model_load(&m->model, m->path);
+}
+
+/* A member for each one of the file's: "scores.npy", or "scores.npy#1", "scores.npy#2" .. */
+static mien_status add_scores(ensemble *e, const ensemble_source *source)
+{
+    score_table *t = &e->tables[e->table_count];
+    TRY(scores_read(t, source->path));
+    e->table_count++;
+    for (int i = 0; i < t->members; i++) {
+        member *m;
+        TRY(add_member(e, &m, source));
+        m->scores = t;
+        m->place = i;
+        size_t length = strlen(m->name);
+        if (t->members > 1)
+            snprintf(m->name + (length < 140 ? length : 140), 16, "#%d", i + 1);
+    }
     return MIEN_OK;
 }
 
@@ -97,7 +134,9 @@ static void class_list(char *dst, size_t bytes, const model_spec *spec)
 static mien_status check_classes(const member *first, const member *m)
 {
     const model_spec *a = model_spec_of(first->model), *b = model_spec_of(m->model);
-    bool is_same = a->class_count == b->class_count && strcmp(a->task, b->task) == 0;
+    if (strcmp(a->task, b->task) != 0)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: task %s (wanted %s, as of %s)", m->path, b->task, a->task, first->path);
+    bool is_same = a->class_count == b->class_count;
     for (int c = 0; is_same && c < a->class_count; c++)
         is_same = strcmp(a->classes[c], b->classes[c]) == 0;
     if (is_same)
@@ -107,6 +146,31 @@ static mien_status check_classes(const member *first, const member *m)
     class_list(found, sizeof found, b);
     return mien_fail(MIEN_ERR_FORMAT, "%s: classes differ from those of %s (%s, wanted %s)", m->path, first->path,
                      found, wanted);
+}
+
+/* Score files name no classes: their columns are those of the models beside them, or LSD's six. */
+static mien_status check_columns(const ensemble *e, const member *m)
+{
+    if (m->scores->classes == e->class_count)
+        return MIEN_OK;
+    if (e->first_model)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: %d classes (wanted %d, as of %s)", m->path, m->scores->classes,
+                         e->class_count, e->first_model->path);
+    return mien_fail(MIEN_ERR_FORMAT, "%s: %d classes (wanted the %d of LSD, or a model beside it that names others)",
+                     m->path, m->scores->classes, e->class_count);
+}
+
+static mien_status settle_classes(ensemble *e)
+{
+    for (int i = e->count - 1; i >= 0; i--)
+        if (e->members[i].model)
+            e->first_model = &e->members[i];
+    e->class_count = e->first_model ? model_spec_of(e->first_model->model)->class_count : LSD_CLASSES;
+    for (int i = 0; i < e->count; i++) {
+        const member *m = &e->members[i];
+        TRY(m->model ? check_classes(e->first_model, m) : check_columns(e, m));
+    }
+    return MIEN_OK;
 }
 
 mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int count, backend *b,
@@ -122,12 +186,10 @@ mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int co
     e->loader_threads = options->loader_threads;
     TRY_OUT(precision_resolve(&e->precision, options->precision, b));
     TRY_OUT(image_scratch_create(&e->scratch));
+    TRY_OUT(mem_zalloc(&e->tables, count));
     for (int i = 0; i < count; i++)
-        TRY_OUT(add_member(e, &sources[i]));
-    for (int i = 0; i < e->count; i++) {
-        TRY_OUT(model_load(&e->members[i].model, e->members[i].path));
-        TRY_OUT(check_classes(&e->members[0], &e->members[i]));
-    }
+        TRY_OUT(scores_is_file(sources[i].path) ? add_scores(e, &sources[i]) : add_model(e, &sources[i]));
+    TRY_OUT(settle_classes(e));
     make_names_unique(e);
     *out = e;
     e = NULL;
@@ -147,6 +209,9 @@ void ensemble_free(ensemble *e)
         mem_free(e->members[i].path);
     }
     mem_free(e->members);
+    for (int i = 0; i < e->table_count; i++)
+        scores_free(&e->tables[i]);
+    mem_free(e->tables);
     image_free(&e->sized);
     image_scratch_free(e->scratch);
     mem_free(e);
@@ -166,11 +231,22 @@ bool ensemble_member_counts(const ensemble *e, int member_index)
 }
 int ensemble_class_count(const ensemble *e)
 {
-    return model_spec_of(e->members[0].model)->class_count;
+    return e->class_count;
 }
 const char *ensemble_class(const ensemble *e, int c)
 {
-    return model_spec_of(e->members[0].model)->classes[c];
+    return e->first_model ? model_spec_of(e->first_model->model)->classes[c] : lsd_classes[c];
+}
+
+mien_status ensemble_check_pictures(const ensemble *e, int64_t count, const char *set)
+{
+    for (int i = 0; i < e->count; i++) {
+        const member *m = &e->members[i];
+        if (m->scores && m->scores->pictures != count)
+            return mien_fail(MIEN_ERR_FORMAT, "%s: %" PRId64 " rows (wanted %" PRId64 ", the pictures of %s)", m->path,
+                             m->scores->pictures, count, set);
+    }
+    return MIEN_OK;
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
@@ -230,6 +306,7 @@ mien_status ensemble_classify(ensemble *e, float *out, const uint8_t *rgb, int w
     for (int i = 0; i < e->count; i++) {
         member *m = &e->members[i];
         const float *probabilities;
+        assert(m->model);
         TRY_OUT(bind(&m->one, e, m->model, 1));
         TRY_OUT(image_resize(&e->sized, &picture, size_of(m), size_of(m), e->scratch));
         TRY_OUT(run(&probabilities, &m->one, e->sized.pixels, size_of(m)));
@@ -255,6 +332,7 @@ typedef struct {
     dataset *set;
     subset all;
     balance_plan plan;
+    int64_t total; /* pictures */
     int batch;
     feed *feeds; /* [members at most] */
     int feed_count;
@@ -281,8 +359,8 @@ static feed *feed_of(pass *p, int size)
 static mien_status open_feeds(pass *p)
 {
     for (int i = 0; i < p->e->count; i++) {
-        int size = size_of(&p->e->members[i]);
-        if (feed_of(p, size))
+        int size = p->e->members[i].model ? size_of(&p->e->members[i]) : 0;
+        if (size == 0 || feed_of(p, size))
             continue;
         loader_options options = {.plan = &p->plan,
                                   .batch = p->batch,
@@ -304,6 +382,7 @@ static mien_status open_pass(pass *p, const char *const *paths, int64_t count)
 {
     ensemble *e = p->e;
     size_t members = (size_t)e->count, classes = (size_t)ensemble_class_count(e);
+    p->total = count;
     p->batch = count < e->batch ? (int)count : e->batch;
     TRY(dataset_of_paths(&p->set, paths, count));
     TRY(subset_all(&p->all, p->set));
@@ -313,7 +392,8 @@ static mien_status open_pass(pass *p, const char *const *paths, int64_t count)
     TRY(mem_alloc(&p->rows, (size_t)p->batch * members * classes));
     TRY(mem_alloc(&p->mean, classes));
     for (int i = 0; i < e->count; i++)
-        TRY(bind(&e->members[i].many, e, e->members[i].model, p->batch));
+        if (e->members[i].model)
+            TRY(bind(&e->members[i].many, e, e->members[i].model, p->batch));
     return open_feeds(p);
 }
 
@@ -330,22 +410,49 @@ static void close_pass(pass *p)
     dataset_free(p->set);
 }
 
+/* [classes] of member i for a row of the batch. */
+static float *row_of(const pass *p, int row, int i)
+{
+    return p->rows + ((size_t)row * (size_t)p->e->count + (size_t)i) * (size_t)p->e->class_count;
+}
+
+static mien_status run_member(pass *p, int i, int count)
+{
+    member *m = &p->e->members[i];
+    size_t classes = (size_t)p->e->class_count;
+    const float *probabilities;
+    TRY(run(&probabilities, &m->many, feed_of(p, size_of(m))->batch.images, size_of(m)));
+    for (int row = 0; row < count; row++)
+        memcpy(row_of(p, row, i), probabilities + (size_t)row * classes, classes * sizeof(float));
+    return MIEN_OK;
+}
+
+static void look_up_member(pass *p, int i, int count)
+{
+    const member *m = &p->e->members[i];
+    for (int row = 0; row < count; row++) {
+        const float *kept = scores_row(m->scores, m->place, p->begin + row);
+        if (kept)
+            memcpy(row_of(p, row, i), kept, (size_t)p->e->class_count * sizeof(float));
+        else if (!p->failures[row][0])
+            snprintf(p->failures[row], FAILURE_BYTES, "%s: no scores of this picture (row %" PRId64 " is NaN)", m->path,
+                     p->begin + row);
+    }
+}
+
 /* Fills p->rows and p->failures with the next batch; *count 0 at the end. */
 static mien_status run_batch(pass *p, int *count)
 {
-    ensemble *e = p->e;
-    int classes = ensemble_class_count(e);
     memset(p->failures, 0, (size_t)p->batch * FAILURE_BYTES);
     for (int i = 0; i < p->feed_count; i++)
         TRY(loader_next(p->feeds[i].loader, &p->feeds[i].batch));
-    *count = p->feeds[0].batch.count;
-    for (int i = 0; *count > 0 && i < e->count; i++) {
-        member *m = &e->members[i];
-        const float *probabilities;
-        TRY(run(&probabilities, &m->many, feed_of(p, size_of(m))->batch.images, size_of(m)));
-        for (int row = 0; row < *count; row++)
-            memcpy(p->rows + (row * e->count + i) * classes, probabilities + row * classes,
-                   (size_t)classes * sizeof(float));
+    int64_t left = p->total - p->begin;
+    *count = left < p->batch ? (int)left : p->batch;
+    for (int i = 0; *count > 0 && i < p->e->count; i++) {
+        if (p->e->members[i].model)
+            TRY(run_member(p, i, *count));
+        else
+            look_up_member(p, i, *count);
     }
     return MIEN_OK;
 }
@@ -353,7 +460,7 @@ static mien_status run_batch(pass *p, int *count)
 static mien_status hand_out(pass *p, int count, const char *const *names, prediction_fn fn, void *payload)
 {
     for (int row = 0; row < count; row++) {
-        const float *members = p->rows + (size_t)row * (size_t)p->e->count * (size_t)ensemble_class_count(p->e);
+        const float *members = row_of(p, row, 0);
         prediction answer = {.index = p->begin + row, .name = names[p->begin + row]};
         if (p->failures[row][0]) {
             answer.failure = p->failures[row];

@@ -9,7 +9,9 @@
 #include "graph/precision.h"
 #include "task/metric.h"
 
-/* Members: models with equal class lists (checked), each with its own architecture, size and normalisation. */
+/* Members: models with equal class lists (checked), each with its own architecture, size and normalisation; and score
+ * files (scores.h), which know their probabilities for one set alone. Where no member is a model, the classes are LSD's
+ * six. */
 typedef struct ensemble ensemble;
 typedef struct {
     precision_kind precision;
@@ -18,7 +20,7 @@ typedef struct {
 } ensemble_options;
 /* One member to be. */
 typedef struct {
-    const char *path; /* a model file */
+    const char *path; /* a model file, or a score file: a member for each of its own */
     const char
         *name; /* what its row is called; NULL: the file's base name, or its folder's where that is best.safetensors */
     bool counts; /* part of the mean */
@@ -27,6 +29,8 @@ typedef struct {
 MIEN_MUST_USE mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int count, backend *b,
                                         const ensemble_options *options);
 void ensemble_free(ensemble *e); /* NULL is a no-op */
+/* Are score files' rows as many as the set has pictures? Owed before ensemble_predict. `set` is for the message. */
+MIEN_MUST_USE mien_status ensemble_check_pictures(const ensemble *e, int64_t count, const char *set);
 int ensemble_member_count(const ensemble *e);
 const char *ensemble_member_name(const ensemble *e, int member); /* "resnet50-stage1" or the file's base name; unique */
 bool ensemble_member_counts(const ensemble *e, int member);      /* part of the mean */
@@ -42,10 +46,11 @@ typedef struct {
     const float *mean;    /* [classes] */
 } prediction;
 typedef mien_status (*prediction_fn)(void *payload, const prediction *p);
-/* Pictures by path; `names` are what rows are called. Rows arrive in order. */
+/* Pictures by path; `names` are what rows are called. Rows arrive in order. A picture that any member has no answer for
+ * has none. */
 MIEN_MUST_USE mien_status ensemble_predict(ensemble *e, const char *const *paths, const char *const *names,
                                            int64_t count, prediction_fn fn, void *payload, progress *p);
-/* One decoded picture, [height, width, 3] RGB: probabilities [classes] of the mean. */
+/* One decoded picture, [height, width, 3] RGB: probabilities [classes] of the mean. All members are models. */
 MIEN_MUST_USE mien_status ensemble_classify(ensemble *e, float *out, const uint8_t *rgb, int width, int height);
 /* Inputs of `predict`: files, folders (descended, natural order), lists (.txt, .csv: one path a line). Freed with
  * file_list_free. */

@@ -16,10 +16,10 @@ void net_prefix(net *n, const char *format, ...)
         n->status = mien_fail(MIEN_ERR_INTERNAL, "%s: layer prefix too long", n->prefix);
 }
 
-/* prefix + name + suffix into dst */
+/* root + prefix + name + suffix into dst */
 static const char *full_name(char dst[NET_NAME_BYTES], net *n, const char *name, const char *suffix)
 {
-    int length = snprintf(dst, NET_NAME_BYTES, "%s%s%s", n->prefix, name, suffix);
+    int length = snprintf(dst, NET_NAME_BYTES, "%s%s%s%s", n->root ? n->root : "", n->prefix, name, suffix);
     if (length < 0 || length >= NET_NAME_BYTES)
         n->status = mien_fail(MIEN_ERR_INTERNAL, "%s%s: layer name too long", n->prefix, name);
     return dst;
@@ -40,7 +40,8 @@ int net_channels(const net *n, value_id x)
     return (int)s->dim[s->rank - 1];
 }
 
-/* Declares the slice "prefix+name+suffix" with `stored` dims and gives the graph a parameter of `used` dims over it. */
+/* Declares the slice "root+prefix+name+suffix" with `stored` dims and gives the graph a parameter of `used` dims over
+ * it. */
 static value_id param(net *n, const char *name, const char *suffix, shape stored, shape used, slice_kind kind,
                       param_init init)
 {
@@ -103,7 +104,8 @@ value_id net_batch_norm(net *n, const char *name, value_id x, batch_norm_spec sp
     value_id var = param(n, name, ".running_var", c, c, SLICE_BUFFER, one);
     shape scalar = shape_of(0);
     (void)param(n, name, ".num_batches_tracked", scalar, scalar, SLICE_COUNTER, zero);
-    batch_norm_attr attr = {.is_batch = graph_is_training(n->g), .eps = spec.eps, .momentum = 0.1f, .act = ACT_NONE};
+    batch_norm_attr attr = {
+        .is_batch = graph_is_training(n->g) && !n->is_inference, .eps = spec.eps, .momentum = 0.1f, .act = ACT_NONE};
     char full[NET_NAME_BYTES];
     full_name(full, n, name, "");
     value_id y = NO_VALUE;
@@ -182,6 +184,11 @@ value_id net_add(net *n, const char *name, value_id a, value_id b)
     NET_OP(n, name, op_add(n->g, &y, full, a, b));
 }
 
+value_id net_sub(net *n, const char *name, value_id a, value_id b, float shift)
+{
+    NET_OP(n, name, op_sub(n->g, &y, full, a, b, shift));
+}
+
 value_id net_max_pool(net *n, const char *name, value_id x, int window, int stride, int pad)
 {
     pool_attr attr = {.window = {window, window}, .stride = {stride, stride}, .pad = {pad, pad}, .is_max = true};
@@ -205,6 +212,8 @@ value_id net_global_mean(net *n, const char *name, value_id x)
 
 value_id net_dropout(net *n, const char *name, value_id x, float p, bool is_per_sample)
 {
+    if (n->is_inference)
+        return x;
     NET_OP(n, name, op_dropout(n->g, &y, full, x, p, is_per_sample));
 }
 

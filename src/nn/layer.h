@@ -17,6 +17,8 @@ typedef struct {
     char prefix[128]; /* put before every name: "features.3.0." */
     mien_status status;
     model_variant variant;
+    const char *root;  /* put before the prefix: "face."; NULL: nothing. Borrowed */
+    bool is_inference; /* no batch statistics and no dropout, also in a training graph: a mode of the nodes to come */
 } net;
 
 /* Sets the prefix (printf). Returns nothing: too long a name is a bug of ours and ends in status. */
@@ -50,6 +52,8 @@ value_id net_activation(net *n, const char *name, value_id x, activation_kind ki
  * weight's: He-normal as elsewhere, each layer's steps are alike for its weights. */
 value_id net_conv_bn_relu(net *n, const char *name, value_id x, conv_spec spec);
 value_id net_add(net *n, const char *name, value_id a, value_id b);
+/* a - b + shift */
+value_id net_sub(net *n, const char *name, value_id a, value_id b, float shift);
 value_id net_max_pool(net *n, const char *name, value_id x, int window, int stride, int pad);
 value_id net_pool(net *n, const char *name, value_id x, const pool_attr *attr);
 /* Channels side by side. */

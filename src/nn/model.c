@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "nn/deviation.h"
 #include "nn/import.h"
 
 #include <math.h>
@@ -11,6 +12,8 @@ enum { MODEL_MAX_SIZE = 1024 };
 
 static const char *const variant_names[] = {[VARIANT_TORCHVISION] = "torchvision", [VARIANT_TENSORFLOW] = "tensorflow"};
 enum { VARIANT_COUNT = sizeof variant_names / sizeof variant_names[0] };
+static const char *const kind_names[] = {[MODEL_PLAIN] = "plain", [MODEL_DEVIATION] = "deviation"};
+enum { KIND_COUNT = sizeof kind_names / sizeof kind_names[0] };
 
 struct model {
     arena *arena; /* the spec's strings */
@@ -24,12 +27,27 @@ struct model {
 /* Training ends: loss against labels, with the probabilities it computes on the way. */
 static mien_status describe_loss(graph *g, model_io *io, const model *m, const model_graph_options *o)
 {
-    TRY(graph_input(g, &io->labels, "labels", DTYPE_I32, shape_of(1, (int64_t)o->batch)));
+    int64_t batch = o->batch, classes = m->spec.class_count;
+    TRY(graph_input(g, &io->labels, "labels", o->has_soft_targets ? DTYPE_F32 : DTYPE_I32,
+                    o->has_soft_targets ? shape_of(2, batch, classes) : shape_of(1, batch)));
     if (o->has_class_weights)
         TRY(graph_input(g, &io->class_weights, "class_weights", DTYPE_F32, shape_of(1, (int64_t)m->spec.class_count)));
     TRY(op_cross_entropy(g, &io->loss, &io->probabilities, "loss", io->logits, io->labels, io->class_weights,
                          o->label_smoothing));
     graph_mark_output(g, io->loss);
+    return MIEN_OK;
+}
+
+/* The frozen copy comes first: all it computes is gone before the other copy begins to save for its gradient. */
+static mien_status describe_identity(net *n, model_io *io, const model *m, const model_graph_options *o, value_id x)
+{
+    if (o->part == MODEL_WITHOUT_IDENTITY)
+        return graph_input(n->g, &io->identity, "identity", o->activation_type,
+                           shape_of(2, (int64_t)o->batch, (int64_t)m->arch->feature_dim));
+    io->identity = deviation_identity(n, m->arch, x);
+    TRY(n->status);
+    if (o->part == MODEL_IDENTITY)
+        graph_mark_output(n->g, io->identity);
     return MIEN_OK;
 }
 
@@ -40,8 +58,16 @@ static mien_status describe(graph *g, model_io *io, model *m, const model_graph_
     TRY(graph_input(g, &io->images, "images", DTYPE_U8, shape_of(4, (int64_t)o->batch, size, size, (int64_t)3)));
     TRY(op_normalise(g, &x, "normalise", io->images, m->spec.mean, m->spec.std));
     net n = {.g = g, .params = m->params, .status = MIEN_OK, .variant = m->spec.variant};
-    io->features = m->arch->features(&n, x);
-    io->logits = m->arch->head(&n, io->features, m->spec.class_count);
+    if (m->spec.kind == MODEL_DEVIATION) {
+        TRY(describe_identity(&n, io, m, o, x));
+        if (o->part == MODEL_IDENTITY)
+            return MIEN_OK;
+        io->features = deviation_features(&n, m->arch, x, io->identity);
+        io->logits = deviation_head(&n, io->features, m->spec.class_count);
+    } else {
+        io->features = m->arch->features(&n, x);
+        io->logits = m->arch->head(&n, io->features, m->spec.class_count);
+    }
     TRY(n.status);
     if (o->is_training)
         TRY(describe_loss(g, io, m, o));
@@ -54,7 +80,7 @@ static mien_status describe(graph *g, model_io *io, model *m, const model_graph_
 
 mien_status model_describe(graph **out, model_io *io, model *m, const model_graph_options *options)
 {
-    *io = (model_io){NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE};
+    *io = (model_io){NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE};
     graph *g = NULL;
     TRY(graph_create(&g, options->activation_type, options->is_training));
     mien_status st = describe(g, io, m, options);
@@ -131,25 +157,38 @@ static mien_status check_spec(const model_spec *spec, const architecture *arch)
     return MIEN_OK;
 }
 
+/* A description declares the parameters; its graph has served its purpose then. What trains is declared before what is
+ * frozen, so that gradients and the optimizer's state end where it does. */
+static mien_status declare(model *m)
+{
+    static const model_part parts[] = {MODEL_WITHOUT_IDENTITY, MODEL_WHOLE};
+    for (int i = m->spec.kind == MODEL_PLAIN; i < 2; i++) {
+        graph *g = NULL;
+        model_io io;
+        TRY(model_describe(&g, &io, m,
+                           &(model_graph_options){.batch = 1, .activation_type = DTYPE_F32, .part = parts[i]}));
+        graph_free(g);
+    }
+    if (m->spec.kind == MODEL_DEVIATION)
+        param_store_set_trainable(m->params, DEVIATION_IDENTITY, false);
+    return MIEN_OK;
+}
+
 mien_status model_create(model **out, const model_spec *spec)
 {
     mien_status st = MIEN_OK;
     const architecture *arch = architecture_find(spec->arch);
     TRY(check_spec(spec, arch));
     model *m = NULL;
-    graph *g = NULL;
     TRY(mem_zalloc(&m, 1));
     m->arch = arch;
     TRY_OUT(arena_create(&m->arena, 0));
     TRY_OUT(copy_spec(m, spec));
     TRY_OUT(param_store_create(&m->params));
-    /* the description declares the parameters; this first graph has served its purpose then */
-    model_io io;
-    TRY_OUT(model_describe(&g, &io, m, &(model_graph_options){.batch = 1, .activation_type = DTYPE_F32}));
+    TRY_OUT(declare(m));
     *out = m;
     m = NULL;
 out:
-    graph_free(g);
     model_free(m);
     return st;
 }
@@ -176,10 +215,17 @@ param_store *model_params(model *m)
     return m->params;
 }
 
+const char *model_head_prefix(const model *m)
+{
+    return m->spec.kind == MODEL_DEVIATION ? DEVIATION_HEAD : m->arch->head_prefix;
+}
+
 mien_status model_init(model *m, uint64_t seed, bool with_gradients)
 {
     TRY(param_store_alloc(m->params, with_gradients));
     param_store_init(m->params, seed);
+    if (m->spec.kind == MODEL_DEVIATION)
+        param_store_copy(m->params, DEVIATION_IDENTITY, DEVIATION_FACE);
     return MIEN_OK;
 }
 
@@ -194,11 +240,15 @@ mien_status model_load_backbone(model *m, const char *path)
     tensor_file *f = NULL;
     TRY(tensor_file_open(&f, path));
     const char *const skipped[] = {m->arch->head_prefix, m->arch->ignored[0], m->arch->ignored[1], NULL};
+    const bool is_deviation = m->spec.kind == MODEL_DEVIATION;
     mien_status st = import_rename(f, m->arch);
     if (st == MIEN_OK)
-        st = param_store_load(m->params, f, path, skipped);
+        st = param_store_load_under(m->params, is_deviation ? DEVIATION_FACE : "", f, path, skipped);
     tensor_file_close(f);
-    return st;
+    TRY(st);
+    if (is_deviation)
+        param_store_copy(m->params, DEVIATION_IDENTITY, DEVIATION_FACE);
+    return MIEN_OK;
 }
 
 static mien_status read_variant(model_variant *out, const json_t *root, const char *where)
@@ -257,7 +307,8 @@ mien_status model_metadata(const model *m, char **out, const char *metrics_json)
     for (int c = 0; c < spec->class_count; c++)
         json_array_append_new(classes, json_string(spec->classes[c]));
     root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:{}, s:o, s:i, s:o, s:o, s:n, s:o?}", "version", MODEL_FORMAT_VERSION,
-                     "task", spec->task, "arch", spec->arch, "variant", variant_names[spec->variant], "kind", "plain",
+                     "task", spec->task, "arch", spec->arch, "variant", variant_names[spec->variant], "kind",
+                     kind_names[spec->kind],
                      "options", "classes", classes, "image_size", spec->image_size, "mean", float_array(spec->mean, 3),
                      "std", float_array(spec->std, 3), "licence", "metrics", metrics);
     metrics = NULL; /* root's now */
@@ -315,6 +366,18 @@ static mien_status read_classes(const char **names, int *count, const json_t *ro
     return MIEN_OK;
 }
 
+static mien_status read_kind(model_kind *out, const char *name, const char *where)
+{
+    char known[64];
+    for (int k = 0; k < KIND_COUNT; k++)
+        if (strcmp(name, kind_names[k]) == 0) {
+            *out = (model_kind)k;
+            return MIEN_OK;
+        }
+    str_join_words(known, sizeof known, kind_names, KIND_COUNT);
+    return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: kind %.32s (wanted %s)", where, name, known);
+}
+
 /* The spec in a model file's metadata; strings borrowed from root, class names put into `classes`. */
 static mien_status read_spec(model_spec *spec, const char **classes, const json_t *root, const char *where)
 {
@@ -325,8 +388,7 @@ static mien_status read_spec(model_spec *spec, const char **classes, const json_
         return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: version %lld (wanted %d)", where, (long long)version,
                          MODEL_FORMAT_VERSION);
     TRY(json_get_string(&kind, root, "kind", where));
-    if (strcmp(kind, "plain") != 0)
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: kind %.32s (wanted plain)", where, kind);
+    TRY(read_kind(&spec->kind, kind, where));
     TRY(json_get_string(&spec->task, root, "task", where));
     TRY(json_get_string(&spec->arch, root, "arch", where));
     TRY(read_variant(&spec->variant, root, where));

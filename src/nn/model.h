@@ -30,6 +30,9 @@ const architecture *architecture_at(int index);          /* NULL past the end */
 /* "resnet50, efficientnet_b0 or vit_b_16", for messages */
 void architecture_names(char *dst, size_t bytes);
 
+/* How an architecture is used: on its own, or twice in a deviation module (nn/deviation.h). */
+typedef enum { MODEL_PLAIN, MODEL_DEVIATION } model_kind;
+
 typedef struct {
     const char *task; /* "lsd" */
     const char *arch;
@@ -38,6 +41,7 @@ typedef struct {
     int image_size; /* pixels a side; 0 = the architecture's */
     float mean[3], std[3];
     model_variant variant;
+    model_kind kind;
 } model_spec;
 
 /* Declares the parameters (not yet allocated: model_init, model_load do). Errors: unknown arch, sizes out of range. */
@@ -46,10 +50,12 @@ void model_free(model *m);                       /* NULL is a no-op */
 const model_spec *model_spec_of(const model *m); /* its strings live as long as the model */
 const architecture *model_architecture(const model *m);
 param_store *model_params(model *m);
-/* Allocates and draws fresh values. */
+/* The names of the classifier, which an init file never fills: "fc.", or "head." in a deviation model. */
+const char *model_head_prefix(const model *m);
+/* Allocates and draws fresh values; both copies of a deviation model are drawn alike. */
 MIEN_MUST_USE mien_status model_init(model *m, uint64_t seed, bool with_gradients);
-/* Reads all but the head from a file of weights (recipe key `init`): a model of ours, or whatever import reads
- * (nn/import.h). */
+/* Reads all but the head from a file of weights (recipe key `init`, or stage 1's best): a model of ours, or whatever
+ * import reads (nn/import.h). A deviation model reads it into both copies. */
 MIEN_MUST_USE mien_status model_load_backbone(model *m, const char *path);
 /* Makes m the variant that the file's own metadata names, where it has any. Before the model is described: a resumed
  * run asks the file that it began from, since checkpoints hold numbers alone. */
@@ -65,20 +71,31 @@ MIEN_MUST_USE mien_status model_metadata(const model *m, char **out, const char 
 /* What a program over the model reads and writes. NO_VALUE where the mode has none. */
 typedef struct {
     value_id images;        /* input u8 [batch, size, size, 3] */
-    value_id labels;        /* training: input i32 [batch], -1 = absent */
+    value_id labels;        /* training: input i32 [batch], -1 = absent; or probabilities */
     value_id class_weights; /* training: input f32 [classes] */
     value_id logits;        /* output f32 [batch, classes] */
     value_id probabilities; /* output f32 [batch, classes] */
     value_id loss;          /* training: output, scalar f32 */
     value_id features;      /* [batch, feature_dim] */
+    value_id identity;      /* deviation: the frozen copy's features [batch, feature_dim], activation type */
 } model_io;
+
+/* What of a deviation model a graph holds. The frozen copy's features are the same bits whoever computes them, so they
+ * may be kept where pictures come up again. */
+typedef enum {
+    MODEL_WHOLE,
+    MODEL_WITHOUT_IDENTITY, /* the frozen copy's features are an input, io.identity */
+    MODEL_IDENTITY          /* images to io.identity, an output, and nothing else; never trains */
+} model_part;
 
 typedef struct {
     int batch;
     dtype activation_type; /* DTYPE_F32 or DTYPE_BF16 */
+    model_part part;
     bool is_training;
     float label_smoothing;           /* training */
     bool has_class_weights;          /* training */
+    bool has_soft_targets;           /* training: labels are probabilities, f32 [batch, classes] */
     const optimizer_attr *optimizer; /* training: NULL = no update node */
 } model_graph_options;
 

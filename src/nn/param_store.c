@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "nn/positions.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Slices start on cache lines, so that no kernel meets an unaligned one. */
@@ -18,7 +19,8 @@ struct param_store {
     int count, capacity;
     int32_t *buckets; /* open addressing over names: slice index or -1; capacity a power of two */
     int bucket_count;
-    size_t elements; /* of each arena */
+    size_t elements;         /* of the value arena */
+    size_t trained_elements; /* of the others */
     int counter_count;
     int64_t *counters;
     param_memory memory;
@@ -175,6 +177,24 @@ int64_t *param_store_counters(param_store *s, int *count)
     return s->counters;
 }
 
+size_t param_store_trained_count(const param_store *s)
+{
+    return s->trained_elements;
+}
+
+/* Where the last trainable slice ends; at least one element, so that there is something to allocate. */
+static size_t trained_extent(const param_store *s)
+{
+    size_t end = SLICE_ALIGN_ELEMENTS;
+    for (int i = 0; i < s->count; i++) {
+        const param_slice *slice = &s->slices[i];
+        size_t slice_end = slice->offset + size_align(slice->count, SLICE_ALIGN_ELEMENTS);
+        if (slice->is_trainable && slice_end > end)
+            end = slice_end;
+    }
+    return end;
+}
+
 mien_status param_store_alloc(param_store *s, bool with_gradients)
 {
     param_memory *m = &s->memory;
@@ -184,12 +204,14 @@ mien_status param_store_alloc(param_store *s, bool with_gradients)
     if (!m->values)
         TRY(mem_zalloc(&m->values, s->elements));
     if (with_gradients) {
-        if (!m->grads)
-            TRY(mem_zalloc(&m->grads, s->elements));
+        if (!m->grads) {
+            s->trained_elements = trained_extent(s);
+            TRY(mem_zalloc(&m->grads, s->trained_elements));
+        }
         if (!m->state1)
-            TRY(mem_zalloc(&m->state1, s->elements));
+            TRY(mem_zalloc(&m->state1, s->trained_elements));
         if (!m->state2)
-            TRY(mem_zalloc(&m->state2, s->elements));
+            TRY(mem_zalloc(&m->state2, s->trained_elements));
     }
     return MIEN_OK;
 }
@@ -345,28 +367,48 @@ static bool is_skipped(const char *name, const char *const *prefixes)
     return false;
 }
 
+/* The name that the slice has in a file of those under root; NULL where it has none to fill it. */
+static const char *name_in_file(const param_slice *slice, const char *root, const char *const *skip_prefixes)
+{
+    const char *name = str_starts(slice->name, root) ? slice->name + strlen(root) : NULL;
+    return name && is_skipped(name, skip_prefixes) ? NULL : name;
+}
+
+static bool is_declared(const param_store *s, const char *root, const char *name)
+{
+    char full[256];
+    int length = snprintf(full, sizeof full, "%s%s", root, name);
+    return length < (int)sizeof full && param_store_find(s, full) >= 0;
+}
+
 mien_status param_store_load(param_store *s, tensor_file *f, const char *path, const char *const *skip_prefixes)
+{
+    return param_store_load_under(s, "", f, path, skip_prefixes);
+}
+
+mien_status param_store_load_under(param_store *s, const char *root, tensor_file *f, const char *path,
+                                   const char *const *skip_prefixes)
 {
     int missing = 0, wrong = 0, extra = 0;
     for (int i = 0; i < s->count; i++) {
         const param_slice *slice = &s->slices[i];
-        if (is_skipped(slice->name, skip_prefixes))
+        const char *name = name_in_file(slice, root, skip_prefixes);
+        if (!name)
             continue;
-        const st_tensor *t = tensor_file_find(f, slice->name);
+        const st_tensor *t = tensor_file_find(f, name);
         const char *fault = t ? mismatch(slice, t, skip_prefixes != NULL) : NULL;
         if (!t && slice->kind != SLICE_COUNTER) {
-            log_item("missing: %s", slice->name);
+            log_item("missing: %s", name);
             missing++;
         } else if (fault) {
             char wanted[128];
-            log_item("wrong: %s: %s (wanted %s)", slice->name, fault,
-                     shape_print(wanted, sizeof wanted, &slice->shape));
+            log_item("wrong: %s: %s (wanted %s)", name, fault, shape_print(wanted, sizeof wanted, &slice->shape));
             wrong++;
         }
     }
     for (size_t i = 0; i < tensor_file_count(f); i++) {
         const char *name = tensor_file_at(f, i)->name;
-        if (param_store_find(s, name) < 0 && !is_skipped(name, skip_prefixes)) {
+        if (!is_skipped(name, skip_prefixes) && !is_declared(s, root, name)) {
             log_item("extra: %s", name);
             extra++;
         }
@@ -376,11 +418,28 @@ mien_status param_store_load(param_store *s, tensor_file *f, const char *path, c
                          wrong, extra);
     for (int i = 0; i < s->count; i++) {
         const param_slice *slice = &s->slices[i];
-        const st_tensor *t = tensor_file_find(f, slice->name);
-        if (t && !is_skipped(slice->name, skip_prefixes))
+        const char *name = name_in_file(slice, root, skip_prefixes);
+        const st_tensor *t = name ? tensor_file_find(f, name) : NULL;
+        if (t)
             TRY(copy_slice(s, slice, f, t));
     }
     return MIEN_OK;
+}
+
+void param_store_copy(param_store *s, const char *to_root, const char *from_root)
+{
+    for (int i = 0; i < s->count; i++) {
+        const param_slice *to = &s->slices[i];
+        char name[256];
+        if (!str_starts(to->name, to_root))
+            continue;
+        snprintf(name, sizeof name, "%s%s", from_root, to->name + strlen(to_root));
+        const param_slice *from = &s->slices[param_store_find(s, name)];
+        if (to->kind == SLICE_COUNTER)
+            s->counters[to->offset] = s->counters[from->offset];
+        else
+            memcpy(s->memory.values + to->offset, s->memory.values + from->offset, to->count * sizeof(float));
+    }
 }
 
 mien_status param_store_tensors(param_store *s, st_tensor **out, size_t *out_count)

@@ -48,9 +48,12 @@ int64_t param_store_parameter_count(const param_store *s);
 /* Slices whose name starts with prefix: is_trainable = value. Returns how many. */
 int param_store_set_trainable(param_store *s, const char *prefix, bool value);
 
-/* Allocates values (zero); with_gradients also gradients and two state arenas. Idempotent upwards. */
+/* Allocates values (zero); with_gradients also gradients and two state arenas, which end with the last slice that is
+ * trainable now: only slices before it may be made trainable afterwards. Idempotent upwards. */
 MIEN_MUST_USE mien_status param_store_alloc(param_store *s, bool with_gradients);
 param_memory *param_store_memory(param_store *s);
+/* Elements of the gradient and state arenas. */
+size_t param_store_trained_count(const param_store *s);
 int64_t *param_store_counters(param_store *s, int *count);
 /* Draws every parameter afresh: each slice from its own stream, named by its name, so order does not matter. */
 void param_store_init(param_store *s, uint64_t seed);
@@ -64,6 +67,12 @@ void param_store_count_batch(param_store *s);
  * name through the log before the one-line MIEN_ERR_FORMAT. */
 MIEN_MUST_USE mien_status param_store_load(param_store *s, tensor_file *f, const char *path,
                                            const char *const *skip_prefixes);
+/* The same for the slices under `root` alone, whose tensors lie in f without it ("face.conv1.weight" takes
+ * "conv1.weight"); all others keep their values. skip_prefixes are of f's names. */
+MIEN_MUST_USE mien_status param_store_load_under(param_store *s, const char *root, tensor_file *f, const char *path,
+                                                 const char *const *skip_prefixes);
+/* Every slice to_root + NAME takes the value of from_root + NAME, which exists and has its shape. */
+void param_store_copy(param_store *s, const char *to_root, const char *from_root);
 /* Tensors for st_write, borrowed from the store: values (and counters). Caller frees the array with mem_free. */
 MIEN_MUST_USE mien_status param_store_tensors(param_store *s, st_tensor **out, size_t *out_count);
 

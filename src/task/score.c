@@ -4,11 +4,9 @@
 #include "data/list.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { LSD_CLASSES = 6 };
-static const char *const lsd_classes[LSD_CLASSES] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
+const char *const lsd_classes[LSD_CLASSES] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
 
 /* One of the two files, and its rows in order of their names. */
 typedef struct {
@@ -33,27 +31,11 @@ static uint32_t nth_line(const table *t, int64_t place)
     return t->list.line[t->by_name[place]];
 }
 
-/* Equal names stand in order of their lines, so that the second one is named as the fault. */
-static int compare_rows(const void *a, const void *b, void *list)
-{
-    uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-    int order = strcmp(list_name(list, left), list_name(list, right));
-    return order != 0 ? order : (left > right) - (left < right);
-}
-
 static mien_status table_read(table *t, const char *path)
 {
     t->path = path;
     TRY(list_read(&t->list, path, lsd_classes, LSD_CLASSES));
-    TRY(mem_alloc(&t->by_name, t->list.count));
-    for (int64_t i = 0; i < t->list.count; i++)
-        t->by_name[i] = (uint32_t)i;
-    qsort_r(t->by_name, (size_t)t->list.count, sizeof(uint32_t), compare_rows, &t->list);
-    for (int64_t i = 1; i < t->list.count; i++)
-        if (strcmp(nth_name(t, i - 1), nth_name(t, i)) == 0)
-            return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRIu32 ": %s is there twice (first on line %" PRIu32 ")",
-                             path, nth_line(t, i), nth_name(t, i), nth_line(t, i - 1));
-    return MIEN_OK;
+    return list_by_name(&t->by_name, &t->list, path);
 }
 
 /* Walks both tables by name; truth and predicted get a row each where they agree on the names. */

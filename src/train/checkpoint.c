@@ -58,6 +58,7 @@ mien_status checkpoint_save(const char *path, const train_state *state, param_st
     char *text = NULL;
     size_t count = 0;
     const param_memory *memory = param_store_memory(params);
+    const size_t trained = param_store_trained_count(params);
     TRY_OUT(param_store_tensors(params, &values, &count));
     TRY_OUT(mem_alloc(&all, count + OTHER_COUNT));
     memcpy(all, values, count * sizeof *all);
@@ -66,9 +67,9 @@ mien_status checkpoint_save(const char *path, const train_state *state, param_st
     all[count++] = vector("train.mean", ST_F32, 3, state->facts.mean);
     all[count++] = vector("train.std", ST_F32, 3, state->facts.std);
     if (state->step > 0)
-        all[count++] = vector(state_names[0], ST_F32, (int64_t)memory->count, memory->state1);
+        all[count++] = vector(state_names[0], ST_F32, (int64_t)trained, memory->state1);
     if (state->step > 0 && has_state2)
-        all[count++] = vector(state_names[1], ST_F32, (int64_t)memory->count, memory->state2);
+        all[count++] = vector(state_names[1], ST_F32, (int64_t)trained, memory->state2);
     TRY_OUT(metadata_text(&text, state));
     TRY_OUT(st_write(path, all, count, &(st_metadata){metadata_key, text}, 1));
 out:
@@ -164,6 +165,7 @@ static mien_status read_params(param_store *params, const st_file *f, const char
                                bool has_state2)
 {
     const param_memory *memory = param_store_memory(params);
+    const size_t trained = param_store_trained_count(params);
     int counter_count;
     int64_t *counters = param_store_counters(params, &counter_count);
     for (int i = 0; i < param_store_count(params); i++) {
@@ -174,14 +176,14 @@ static mien_status read_params(param_store *params, const st_file *f, const char
             TRY(read_tensor(memory->values + slice->offset, f, path, slice->name, ST_F32, slice->count));
     }
     if (!has_states) {
-        memset(memory->state1, 0, memory->count * sizeof(float));
+        memset(memory->state1, 0, trained * sizeof(float));
         if (has_state2)
-            memset(memory->state2, 0, memory->count * sizeof(float));
+            memset(memory->state2, 0, trained * sizeof(float));
         return MIEN_OK;
     }
-    TRY(read_tensor(memory->state1, f, path, state_names[0], ST_F32, memory->count));
+    TRY(read_tensor(memory->state1, f, path, state_names[0], ST_F32, trained));
     if (has_state2)
-        TRY(read_tensor(memory->state2, f, path, state_names[1], ST_F32, memory->count));
+        TRY(read_tensor(memory->state2, f, path, state_names[1], ST_F32, trained));
     return MIEN_OK;
 }
 

@@ -39,9 +39,12 @@ mien_status material_open(material *out, const recipe *r, const char *data, cons
     if (out->held.count == 0)
         return mien_fail(MIEN_ERR_ARG, "%s: no picture to select on (wanted data.val_share above 0, or a set for it)",
                          validation ? validation : data);
-    if (out->kept.count < r->stage1.batch)
-        return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least stage1.batch, %d)", data,
-                         (long long)out->kept.count, r->stage1.batch);
+    for (int s = 0; s < RECIPE_STAGES; s++) {
+        const recipe_stage *stage = recipe_stage_at(r, s);
+        if (stage->enabled && out->kept.count < stage->batch)
+            return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least %s.batch, %d)", data,
+                             (long long)out->kept.count, recipe_stage_name(s), stage->batch);
+    }
     const dataset *selecting = out->validation_set ? out->validation_set : out->train_set;
     TRY(balance_plan_create(&out->train, out->train_set, &out->kept, r->data.balance != BALANCE_NONE));
     TRY(balance_plan_create(&out->validation, selecting, &out->held, false));

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "graph/program.h"
+#include "train/frozen.h"
+#include "train/mix.h"
 #include "train/normalise.h"
 #include "train/schedule.h"
 #include "train/validate.h"
@@ -26,7 +28,9 @@ typedef struct {
     const recipe_stage *stage;
     char name[RUN_NAME_BYTES];
     char last_path[RUN_PATH_BYTES], best_path[RUN_PATH_BYTES], csv_path[RUN_PATH_BYTES], done_path[RUN_PATH_BYTES];
-    const char *init; /* "" = from scratch */
+    const char *init;                 /* "" = from scratch */
+    char stage1_path[RUN_PATH_BYTES]; /* its best model, which stage 2 may begin with */
+    bool is_deviation;                /* stage 2 */
     uint64_t seed;
     bool is_resumed; /* there was a last.ckpt */
     model *model;
@@ -34,6 +38,8 @@ typedef struct {
     program *program;
     model_io io;
     loader *loader;
+    frozen *frozen; /* keeps the frozen copy's features; NULL: the program computes them each step, or has none */
+    bool keeps_validation; /* the validator does */
     validator *validator;
     int64_t batches, total_steps; /* in an epoch, in the whole stage */
     size_t batch_bytes;           /* of pictures */
@@ -65,6 +71,7 @@ static mien_status name_paths(member *m)
     run_member_name(m->name, m->recipe, m->options->index);
     TRY(run_path(m->last_path, run, m->name, stage, "last.ckpt"));
     TRY(run_path(m->best_path, run, m->name, stage, "best.safetensors"));
+    TRY(run_path(m->stage1_path, run, m->name, recipe_stage_name(0), "best.safetensors"));
     TRY(run_path(m->csv_path, run, m->name, stage, "validation.csv"));
     return run_path(m->done_path, run, m->name, stage, "done");
 }
@@ -78,7 +85,8 @@ static mien_status create_model(member *m)
                        .arch = m->recipe->models[m->options->index],
                        .classes = classes,
                        .class_count = m->recipe->class_count,
-                       .image_size = m->recipe->image_size};
+                       .image_size = m->recipe->image_size,
+                       .kind = m->is_deviation ? MODEL_DEVIATION : MODEL_PLAIN};
     memcpy(spec.mean, m->state.facts.mean, sizeof spec.mean);
     memcpy(spec.std, m->state.facts.std, sizeof spec.std);
     TRY(model_create(&m->model, &spec));
@@ -92,11 +100,45 @@ static mien_status create_model(member *m)
         TRY(model_load_backbone(m->model, m->init));
     if (m->stage->freeze) {
         param_store_set_trainable(m->params, "", false);
-        param_store_set_trainable(m->params, model_architecture(m->model)->head_prefix, true);
+        param_store_set_trainable(m->params, model_head_prefix(m->model), true);
     }
     int size = model_spec_of(m->model)->image_size;
     m->batch_bytes = (size_t)m->stage->batch * (size_t)size * (size_t)size * 3;
     return MIEN_OK;
+}
+
+/* Is every picture the same whenever it comes up? */
+static bool pictures_are_fixed(const recipe *r)
+{
+    const augment_options *a = &r->augment;
+    const bool is_redrawn = r->data.balance == BALANCE_RANDAUGMENT && r->randaugment.resample;
+    return !a->flip && a->crop == 0 && a->jitter == 0 && a->grey == 0 && a->low_resolution == 0 && a->blur == 0 &&
+           a->noise == 0 && !is_redrawn && !mix_is_on(&r->mix);
+}
+
+/* Takes what features of the plan's items need from what is left, where that is enough. */
+static bool take_room(size_t *left, const member *m, const balance_plan *plan)
+{
+    size_t bytes = frozen_bytes(m->model, m->options->facts.precision, plan->total);
+    if (bytes > *left)
+        return false;
+    *left -= bytes;
+    return true;
+}
+
+/* Validation always shows the same pictures, training only without random augmentation. */
+static mien_status create_frozen(member *m)
+{
+    const train_options *o = m->options->options;
+    const material *set = m->options->material;
+    size_t left = o->feature_limit ? o->feature_limit : TRAIN_FEATURE_LIMIT;
+    if (!m->is_deviation)
+        return MIEN_OK;
+    m->keeps_validation = take_room(&left, m, &set->validation);
+    if (!pictures_are_fixed(m->recipe) || !take_room(&left, m, &set->train))
+        return MIEN_OK;
+    return frozen_create(&m->frozen, m->model, o->backend, m->options->facts.precision, m->stage->batch,
+                         set->train.total);
 }
 
 static mien_status create_program(member *m)
@@ -109,9 +151,11 @@ static mien_status create_program(member *m)
                                       .weight_decay = m->stage->optimizer.weight_decay};
     const model_graph_options graph_options = {.batch = m->stage->batch,
                                                .activation_type = m->options->facts.precision,
+                                               .part = m->frozen ? MODEL_WITHOUT_IDENTITY : MODEL_WHOLE,
                                                .is_training = true,
                                                .label_smoothing = m->stage->label_smoothing,
                                                .has_class_weights = m->stage->class_weight_count > 0,
+                                               .has_soft_targets = mix_is_on(&m->recipe->mix),
                                                .optimizer = &optimizer};
     graph *g;
     TRY(model_graph(&g, &m->io, m->model, &graph_options));
@@ -127,6 +171,9 @@ static mien_status create_loaders(member *m)
                                      .threads = o->loader_threads,
                                      .is_shuffled = true,
                                      .seed = m->seed,
+                                     .randaugment_of = LOADER_RANDAUGMENT_COPIES,
+                                     .randaugment = m->recipe->randaugment.options,
+                                     .is_resampled = m->recipe->randaugment.resample,
                                      .augment = m->recipe->augment,
                                      .max_bad_share = m->recipe->data.max_bad_share};
     const validator_options validation = {.model = m->model,
@@ -135,7 +182,8 @@ static mien_status create_loaders(member *m)
                                           .precision = m->options->facts.precision,
                                           .batch = m->stage->batch,
                                           .loader_threads = o->loader_threads,
-                                          .max_bad_share = m->recipe->data.max_bad_share};
+                                          .max_bad_share = m->recipe->data.max_bad_share,
+                                          .keeps_features = m->keeps_validation};
     TRY(loader_create(&m->loader, &training));
     m->batches = loader_batches(m->loader);
     m->total_steps = m->batches * m->stage->epochs;
@@ -160,11 +208,13 @@ static double seconds_since(int64_t ns)
 static mien_status log_start(member *m)
 {
     const run_facts *f = &m->options->facts;
-    return run_log_write(m->options->log,
-                         json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:i}", "event", "start", "member", m->name,
-                                   "stage", m->options->stage_name, "arch", model_spec_of(m->model)->arch, "parameters",
-                                   (json_int_t)param_store_parameter_count(m->params), "precision",
-                                   dtype_name(f->precision), "isa", f->isa, "threads", f->threads));
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:i}", "event", "start", "member", m->name, "stage",
+                             m->options->stage_name, "arch", model_spec_of(m->model)->arch, "parameters",
+                             (json_int_t)param_store_parameter_count(m->params), "precision", dtype_name(f->precision),
+                             "isa", f->isa, "threads", f->threads);
+    if (m->is_deviation)
+        json_object_set_new(line, "cached_features", json_boolean(m->frozen != NULL));
+    return run_log_write(m->options->log, line);
 }
 
 /* Where to begin: at the checkpoint, or with nothing. (Weights follow once there is a model.) */
@@ -209,22 +259,37 @@ static mien_status fail_nonfinite(const member *m, const loader_batch *batch, do
     if (batch->count > named)
         TRY_OUT(str_printf(&files, " and %d more", batch->count - named));
     st = mien_fail(MIEN_ERR_FORMAT,
-                   "%s %s: epoch %d, step %" PRId64 ": %s not finite (batch: %s; a lower stage1.lr may help)", m->name,
+                   "%s %s: epoch %d, step %" PRId64 ": %s not finite (batch: %s; a lower %s.lr may help)", m->name,
                    m->options->stage_name, m->state.epoch + 1, m->state.step + 1,
-                   isfinite(loss) ? "a gradient is" : "loss is", files.text);
+                   isfinite(loss) ? "a gradient is" : "loss is", files.text, m->options->stage_name);
 out:
     str_free(&files);
     return st;
 }
 
+/* The batch as it is, or mixed, into the program's inputs. */
+static void fill_inputs(member *m, const loader_batch *batch)
+{
+    const model_spec *spec = model_spec_of(m->model);
+    void *images = program_data(m->program, m->io.images), *labels = program_data(m->program, m->io.labels);
+    if (mix_is_on(&m->recipe->mix)) {
+        mix_plan plan = mix_draw(&m->recipe->mix, spec->image_size, m->seed, (uint32_t)m->state.epoch, m->state.batch);
+        mix_batch(images, labels, &plan, batch, spec->image_size, spec->class_count);
+        return;
+    }
+    memcpy(images, batch->images, m->batch_bytes);
+    memcpy(labels, batch->labels, (size_t)m->stage->batch * sizeof(int32_t));
+}
+
 static mien_status run_step(member *m, const loader_batch *batch)
 {
     step_params *step = program_step(m->program);
-    memcpy(program_data(m->program, m->io.images), batch->images, m->batch_bytes);
-    memcpy(program_data(m->program, m->io.labels), batch->labels, (size_t)m->stage->batch * sizeof(int32_t));
+    fill_inputs(m, batch);
     if (m->stage->class_weight_count > 0)
         memcpy(program_data(m->program, m->io.class_weights), m->stage->class_weights,
                (size_t)m->stage->class_weight_count * sizeof(float));
+    if (m->frozen)
+        TRY(frozen_fill(m->frozen, program_data(m->program, m->io.identity), batch));
     step->lr = schedule_lr(m->stage, m->state.step, m->total_steps);
     step->step = (uint32_t)(m->state.step + 1);
     step->seed = m->seed;
@@ -233,7 +298,8 @@ static mien_status run_step(member *m, const loader_batch *batch)
     double loss = (double)*(const float *)program_data(m->program, m->io.loss);
     if (step->is_nonfinite || !isfinite(loss))
         return fail_nonfinite(m, batch, loss);
-    param_store_count_batch(m->params);
+    if (!m->is_deviation) /* its batch norms count nothing: running statistics stay */
+        param_store_count_batch(m->params);
     m->state.loss_sum += loss;
     m->state.step++;
     m->state.batch++;
@@ -389,10 +455,13 @@ static mien_status run(member *m)
 {
     char folder[RUN_PATH_BYTES];
     TRY(name_paths(m));
+    if (m->is_deviation && m->stage->init == STAGE_INIT_STAGE1)
+        m->init = m->stage1_path;
     TRY(run_path(folder, m->options->options->out, m->name, m->options->stage_name, NULL));
     TRY(file_make_folders(folder));
     TRY(find_state(m));
     TRY(create_model(m));
+    TRY(create_frozen(m));
     TRY(create_loaders(m));
     TRY(begin(m));
     TRY(create_program(m));
@@ -407,11 +476,13 @@ mien_status member_train(const member_options *options)
     m->options = options;
     m->recipe = options->options->recipe;
     m->stage = options->stage;
+    m->is_deviation = options->stage == &m->recipe->stage2;
     m->init = m->recipe->init[options->index];
     m->seed = member_seed(m->recipe->seed, options->index);
     mien_status st = run(m);
     validator_free(m->validator);
     loader_free(m->loader);
+    frozen_free(m->frozen);
     program_free(m->program);
     model_free(m->model);
     mem_free(m);

@@ -26,6 +26,17 @@ typedef struct {
     int document_count;
 } reading;
 
+const char *recipe_stage_name(int stage)
+{
+    static const char *const names[RECIPE_STAGES] = {"stage1", "stage2"};
+    return names[stage];
+}
+
+const recipe_stage *recipe_stage_at(const recipe *r, int stage)
+{
+    return stage == 0 ? &r->stage1 : &r->stage2;
+}
+
 static mien_status assign(reading *in, const recipe_key *key, const recipe_value *v, const char *entry)
 {
     if (in->count == in->capacity) {
@@ -153,24 +164,47 @@ static const recipe_place *place_of(const reading *in, const char *key)
     return NULL;
 }
 
+static mien_status check_weights(const recipe *r, const reading *in, int stage)
+{
+    char key[KEY_BYTES];
+    snprintf(key, sizeof key, "%s.class_weights", recipe_stage_name(stage));
+    const recipe_place *place = place_of(in, key);
+    int weights = recipe_stage_at(r, stage)->class_weight_count;
+    if (place && weights && weights != r->class_count)
+        return recipe_fail(place, MIEN_ERR_FORMAT, "%d weights (wanted %d, one a class)", weights, r->class_count);
+    return MIEN_OK;
+}
+
+/* Whether every enabled stage has something to begin with. */
+static mien_status check_stages(const recipe *r, const reading *in)
+{
+    const recipe_place *first = place_of(in, "stage1.enabled"), *init = place_of(in, "stage2.init");
+    if (first && !r->stage1.enabled && !r->stage2.enabled)
+        return recipe_fail(first, MIEN_ERR_FORMAT, "false (wanted true: stage2 is not enabled either)");
+    if (!r->stage2.enabled)
+        return MIEN_OK;
+    if (first && !r->stage1.enabled && r->stage2.init == STAGE_INIT_STAGE1)
+        return recipe_fail(first, MIEN_ERR_FORMAT, "false (wanted true, or stage2.init: pretrained)");
+    for (int i = 0; init && r->stage2.init == STAGE_INIT_PRETRAINED && i < r->model_count; i++)
+        if (!r->init[i][0])
+            return recipe_fail(init, MIEN_ERR_FORMAT, "pretrained without init.%s (wanted a file to begin with)",
+                               r->models[i]);
+    return MIEN_OK;
+}
+
 /* What no key can see alone. Called with places, since a default cannot be at fault alone. */
 static mien_status check_together(const recipe *r, const reading *in)
 {
-    const recipe_place *place = place_of(in, "stage1.class_weights");
-    int weights = r->stage1.class_weight_count;
-    if (place && weights && weights != r->class_count)
-        return recipe_fail(place, MIEN_ERR_FORMAT, "%d weights (wanted %d, one a class)", weights, r->class_count);
-    place = place_of(in, "image_size");
+    for (int s = 0; s < RECIPE_STAGES; s++)
+        TRY(check_weights(r, in, s));
+    const recipe_place *place = place_of(in, "image_size");
     for (int i = 0; place && i < r->model_count; i++) {
         int smallest = architecture_find(r->models[i])->min_size;
         if (r->image_size && r->image_size < smallest)
             return recipe_fail(place, MIEN_ERR_FORMAT, "%d (wanted 0, or at least %d for %s)", r->image_size, smallest,
                                r->models[i]);
     }
-    place = place_of(in, "stage1.enabled");
-    if (place && !r->stage1.enabled)
-        return recipe_fail(place, MIEN_ERR_FORMAT, "false (wanted true: it is the only stage built yet)");
-    return MIEN_OK;
+    return check_stages(r, in);
 }
 
 static mien_status apply(recipe *r, const reading *in, const char *path)
@@ -325,6 +359,5 @@ mien_status recipe_reference(str *out)
         }
         TRY(reference_row(out, key));
     }
-    return str_append(out, "\nKnown to the design and refused until they are built: `stage2`, `mtl`, "
-                           "`augment.randaugment`, `augment.mixup`, `augment.cutmix`.\n");
+    return str_append(out, "\nKnown to the design and refused until they are built: `mtl`.\n");
 }

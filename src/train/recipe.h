@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "graph/op.h"
 #include "image/image.h"
+#include "image/randaugment.h"
 
 #define RECIPE_MAX_MODELS 16
 #define RECIPE_MAX_CLASSES 64
@@ -15,6 +16,12 @@ typedef enum { SCHEDULE_CONSTANT, SCHEDULE_COSINE } schedule_kind;
 typedef enum { SELECT_LOSS, SELECT_MACRO_F1 } select_kind;
 typedef enum { NORMALISE_DATASET, NORMALISE_INIT, NORMALISE_GIVEN } normalise_kind;
 typedef enum { BALANCE_NONE, BALANCE_RANDAUGMENT } balance_kind;
+typedef enum { STAGE_INIT_STAGE1, STAGE_INIT_PRETRAINED } stage_init;
+
+/* alpha of Beta(alpha, alpha); 0: off */
+typedef struct {
+    float mixup, cutmix;
+} mix_options;
 
 typedef struct {
     bool enabled;
@@ -34,7 +41,8 @@ typedef struct {
     int class_weight_count;
     bool freeze; /* the extractor; only the head trains */
     select_kind select;
-    int patience; /* epochs without a better score before stopping; 0: never */
+    int patience;    /* epochs without a better score before stopping; 0: never */
+    stage_init init; /* stage2: what both copies begin as */
 } recipe_stage;
 
 typedef struct {
@@ -53,8 +61,18 @@ typedef struct {
         float mean[3], std[3];
     } data;
     augment_options augment;
-    recipe_stage stage1;
+    struct {
+        randaugment_options options;
+        bool resample; /* the copies are drawn anew each epoch */
+    } randaugment;     /* of the copies that data.balance makes */
+    mix_options mix;
+    recipe_stage stage1, stage2;
 } recipe;
+
+/* The stages in the order they are trained, of each member: "stage1", "stage2". */
+enum { RECIPE_STAGES = 2 };
+const char *recipe_stage_name(int stage);
+const recipe_stage *recipe_stage_at(const recipe *r, int stage);
 
 /* Reads path (NULL: all defaults, task lsd) and applies settings "key.key=value" in order. Errors name file, line (or
  * "--set key"), key, what was found and what is allowed; unknown keys, keys of parts not built, duplicates, aliases,

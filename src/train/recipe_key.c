@@ -27,11 +27,98 @@
 
 static const char *const task_words[] = {"lsd", NULL};
 static const char *const task_later[] = {"mtl", "identity", NULL};
-static const char *const balance_words[] = {"none", NULL};
-static const char *const balance_later[] = {"randaugment", NULL};
+static const char *const balance_words[] = {"none", "randaugment", NULL};
 static const char *const optimizer_words[] = {"adam", "sgd", "adamw", NULL};
 static const char *const schedule_words[] = {"constant", "cosine", NULL};
 static const char *const select_words[] = {"loss", "macro_f1", NULL};
+
+static const char *const stage_init_words[] = {"stage1", "pretrained", NULL};
+
+/* What every stage takes: a row a key, "stage1.epochs" ... "stage1.patience". */
+#define STAGE_KEYS(stage)                                                                                              \
+    {.name = #stage ".epochs",                                                                                         \
+     .type = &recipe_type_int,                                                                                         \
+     .offset = FIELD(stage.epochs),                                                                                    \
+     .range = FROM_TO(1, 100000),                                                                                      \
+     .fallback = "20",                                                                                                 \
+     .help = "At most so many passes over the training pictures."},                                                    \
+        {.name = #stage ".batch",                                                                                      \
+         .type = &recipe_type_int,                                                                                     \
+         .offset = FIELD(stage.batch),                                                                                 \
+         .range = FROM_TO(1, 65536),                                                                                   \
+         .fallback = "64",                                                                                             \
+         .help = "Pictures a step. A last partial batch is dropped; order changes each epoch, so every picture comes " \
+                 "up."},                                                                                               \
+        {.name = #stage ".optimizer.name",                                                                             \
+         .type = &recipe_type_word,                                                                                    \
+         .offset = FIELD(stage.optimizer.name),                                                                        \
+         .words = optimizer_words,                                                                                     \
+         .fallback = "adam",                                                                                           \
+         .help = "`adam` and `sgd` add weight decay to the gradient, `adamw` to the weights."},                        \
+        {.name = #stage ".optimizer.momentum",                                                                         \
+         .type = &recipe_type_float,                                                                                   \
+         .offset = FIELD(stage.optimizer.momentum),                                                                    \
+         .range = FROM_BELOW(0, 1),                                                                                    \
+         .fallback = "0.9",                                                                                            \
+         .help = "Of `sgd`; the others do not use it."},                                                               \
+        {.name = #stage ".optimizer.weight_decay",                                                                     \
+         .type = &recipe_type_float,                                                                                   \
+         .offset = FIELD(stage.optimizer.weight_decay),                                                                \
+         .range = AT_LEAST(0),                                                                                         \
+         .fallback = "0",                                                                                              \
+         .help = "Pull of every weight towards zero."},                                                                \
+        {.name = #stage ".lr",                                                                                         \
+         .type = &recipe_type_float,                                                                                   \
+         .offset = FIELD(stage.lr),                                                                                    \
+         .range = ABOVE(0),                                                                                            \
+         .fallback = "1e-05",                                                                                          \
+         .help = "Learning rate, the largest of the schedule. 1e-5 is for fine-tuning; from scratch about 1e-3."},     \
+        {.name = #stage ".schedule.name",                                                                              \
+         .type = &recipe_type_word,                                                                                    \
+         .offset = FIELD(stage.schedule.name),                                                                         \
+         .words = schedule_words,                                                                                      \
+         .fallback = "constant",                                                                                       \
+         .help = "`cosine` falls from `lr` to 0 over `t_max` steps (and climbs again where the run is longer)."},      \
+        {.name = #stage ".schedule.t_max",                                                                             \
+         .type = &recipe_type_int64,                                                                                   \
+         .offset = FIELD(stage.schedule.t_max),                                                                        \
+         .range = AT_LEAST(0),                                                                                         \
+         .fallback = "0",                                                                                              \
+         .help = "Steps of the cosine, warm-up not counted; 0 is the whole run."},                                     \
+        {.name = #stage ".schedule.warmup",                                                                            \
+         .type = &recipe_type_int64,                                                                                   \
+         .offset = FIELD(stage.schedule.warmup),                                                                       \
+         .range = AT_LEAST(0),                                                                                         \
+         .fallback = "0",                                                                                              \
+         .help = "Steps over which the rate first rises linearly to `lr`."},                                           \
+        {.name = #stage ".label_smoothing",                                                                            \
+         .type = &recipe_type_float,                                                                                   \
+         .offset = FIELD(stage.label_smoothing),                                                                       \
+         .range = FROM_BELOW(0, 1),                                                                                    \
+         .fallback = "0.2",                                                                                            \
+         .help = "Share of the target that is spread evenly over all classes."},                                       \
+        {.name = #stage ".class_weights",                                                                              \
+         .type = &recipe_type_weights,                                                                                 \
+         .offset = FIELD(stage),                                                                                       \
+         .fallback = "[]",                                                                                             \
+         .help = "A weight for each class, in their order; empty: all alike."},                                        \
+        {.name = #stage ".freeze",                                                                                     \
+         .type = &recipe_type_bool,                                                                                    \
+         .offset = FIELD(stage.freeze),                                                                                \
+         .fallback = "false",                                                                                          \
+         .help = "Train the head alone."},                                                                             \
+        {.name = #stage ".select",                                                                                     \
+         .type = &recipe_type_word,                                                                                    \
+         .offset = FIELD(stage.select),                                                                                \
+         .words = select_words,                                                                                        \
+         .fallback = "loss",                                                                                           \
+         .help =                                                                                                       \
+             "The best epoch is the one of lowest cross entropy, or of highest macro F1, on the held-out pictures."},  \
+    {                                                                                                                  \
+        .name = #stage ".patience", .type = &recipe_type_int, .offset = FIELD(stage.patience),                         \
+        .range = FROM_TO(0, 100000), .fallback = "0",                                                                  \
+        .help = "Stop after so many epochs without a better one; 0: never."                                            \
+    }
 
 static const recipe_key keys[] = {
     {.name = "task",
@@ -80,9 +167,9 @@ static const recipe_key keys[] = {
      .type = &recipe_type_word,
      .offset = FIELD(data.balance),
      .words = balance_words,
-     .later_words = balance_later,
-     .fallback = "none",
-     .help = "How classes are brought up to the size of the largest."},
+     .fallback = "randaugment",
+     .help = "`randaugment` brings every class up to the size of the largest by copies of its own pictures, changed as "
+             "`augment.randaugment` says; `none` leaves the set as it is."},
     {.name = "data.max_bad_share",
      .type = &recipe_type_double,
      .offset = FIELD(data.max_bad_share),
@@ -96,6 +183,34 @@ static const recipe_key keys[] = {
              "training pictures without the held-out share; `init` takes those in the init file, and where it has "
              "none those that the architecture's published weights expect; or `{mean: [r, g, b], std: [r, g, b]}`."},
 
+    {.name = "augment.randaugment.ops",
+     .type = &recipe_type_int,
+     .offset = FIELD(randaugment.options.ops),
+     .range = FROM_TO(0, RANDAUGMENT_MAX_OPS),
+     .fallback = "2",
+     .help = "RandAugment of the copies that `data.balance` makes, at a picture's own size; originals stay. Operations "
+             "a copy, drawn with replacement."},
+    {.name = "augment.randaugment.magnitude",
+     .type = &recipe_type_int,
+     .offset = FIELD(randaugment.options.magnitude),
+     .range = FROM_TO(0, RANDAUGMENT_BINS - 1),
+     .fallback = "9",
+     .help = "Bin of each operation's range."},
+    {.name = "augment.randaugment.solarize",
+     .type = &recipe_type_bool,
+     .offset = FIELD(randaugment.options.include_solarize),
+     .fallback = "false",
+     .help = "Draw from Solarize too, as the paper's published code does; it distorts skin."},
+    {.name = "augment.randaugment.equalize",
+     .type = &recipe_type_bool,
+     .offset = FIELD(randaugment.options.include_equalize),
+     .fallback = "false",
+     .help = "Draw from Equalize too, likewise."},
+    {.name = "augment.randaugment.resample",
+     .type = &recipe_type_bool,
+     .offset = FIELD(randaugment.resample),
+     .fallback = "false",
+     .help = "Draw the copies anew each epoch; otherwise a copy is one picture throughout the run."},
     {.name = "augment.grey",
      .type = &recipe_type_float,
      .offset = FIELD(augment.grey),
@@ -137,98 +252,47 @@ static const recipe_key keys[] = {
      .range = FROM_TO(0, 128),
      .fallback = "0",
      .help = "Largest standard deviation of added Gaussian noise, in grey levels; each picture draws its own."},
+    {.name = "augment.mixup",
+     .type = &recipe_type_float,
+     .offset = FIELD(mix.mixup),
+     .range = FROM_TO(0, 1000),
+     .fallback = "0",
+     .help = "Mix each picture of a batch, and its target, with its neighbour by a share that each batch draws from "
+             "Beta(alpha, alpha); 0 is off."},
+    {.name = "augment.cutmix",
+     .type = &recipe_type_float,
+     .offset = FIELD(mix.cutmix),
+     .range = FROM_TO(0, 1000),
+     .fallback = "0",
+     .help = "Paste a box of the neighbour instead, its area drawn from Beta(alpha, alpha); 0 is off. With both on, "
+             "each batch draws one of the two."},
 
     {.name = "stage1.enabled",
      .type = &recipe_type_bool,
      .offset = FIELD(stage1.enabled),
      .fallback = "true",
      .help = "Fine-tuning of the whole network."},
-    {.name = "stage1.epochs",
-     .type = &recipe_type_int,
-     .offset = FIELD(stage1.epochs),
-     .range = FROM_TO(1, 100000),
-     .fallback = "20",
-     .help = "At most so many passes over the training pictures."},
-    {.name = "stage1.batch",
-     .type = &recipe_type_int,
-     .offset = FIELD(stage1.batch),
-     .range = FROM_TO(1, 65536),
-     .fallback = "64",
-     .help = "Pictures a step. A last partial batch is dropped; order changes each epoch, so every picture comes up."},
-    {.name = "stage1.optimizer.name",
-     .type = &recipe_type_word,
-     .offset = FIELD(stage1.optimizer.name),
-     .words = optimizer_words,
-     .fallback = "adam",
-     .help = "`adam` and `sgd` add weight decay to the gradient, `adamw` to the weights."},
-    {.name = "stage1.optimizer.momentum",
-     .type = &recipe_type_float,
-     .offset = FIELD(stage1.optimizer.momentum),
-     .range = FROM_BELOW(0, 1),
-     .fallback = "0.9",
-     .help = "Of `sgd`; the others do not use it."},
-    {.name = "stage1.optimizer.weight_decay",
-     .type = &recipe_type_float,
-     .offset = FIELD(stage1.optimizer.weight_decay),
-     .range = AT_LEAST(0),
-     .fallback = "0",
-     .help = "Pull of every weight towards zero."},
-    {.name = "stage1.lr",
-     .type = &recipe_type_float,
-     .offset = FIELD(stage1.lr),
-     .range = ABOVE(0),
-     .fallback = "1e-05",
-     .help = "Learning rate, the largest of the schedule. 1e-5 is for fine-tuning; from scratch about 1e-3."},
-    {.name = "stage1.schedule.name",
-     .type = &recipe_type_word,
-     .offset = FIELD(stage1.schedule.name),
-     .words = schedule_words,
-     .fallback = "constant",
-     .help = "`cosine` falls from `lr` to 0 over `t_max` steps (and climbs again where the run is longer)."},
-    {.name = "stage1.schedule.t_max",
-     .type = &recipe_type_int64,
-     .offset = FIELD(stage1.schedule.t_max),
-     .range = AT_LEAST(0),
-     .fallback = "0",
-     .help = "Steps of the cosine, warm-up not counted; 0 is the whole run."},
-    {.name = "stage1.schedule.warmup",
-     .type = &recipe_type_int64,
-     .offset = FIELD(stage1.schedule.warmup),
-     .range = AT_LEAST(0),
-     .fallback = "0",
-     .help = "Steps over which the rate first rises linearly to `lr`."},
-    {.name = "stage1.label_smoothing",
-     .type = &recipe_type_float,
-     .offset = FIELD(stage1.label_smoothing),
-     .range = FROM_BELOW(0, 1),
-     .fallback = "0.2",
-     .help = "Share of the target that is spread evenly over all classes."},
-    {.name = "stage1.class_weights",
-     .type = &recipe_type_weights,
-     .fallback = "[]",
-     .help = "A weight for each class, in their order; empty: all alike."},
-    {.name = "stage1.freeze",
+    STAGE_KEYS(stage1),
+
+    {.name = "stage2.enabled",
      .type = &recipe_type_bool,
-     .offset = FIELD(stage1.freeze),
-     .fallback = "false",
-     .help = "Train the head alone."},
-    {.name = "stage1.select",
+     .offset = FIELD(stage2.enabled),
+     .fallback = "true",
+     .help = "The deviation module: a frozen and a trained copy of the extractor, and a new head on the difference of "
+             "their features. Both copies run with running statistics and without dropout."},
+    {.name = "stage2.init",
      .type = &recipe_type_word,
-     .offset = FIELD(stage1.select),
-     .words = select_words,
-     .fallback = "loss",
-     .help = "The best epoch is the one of lowest cross entropy, or of highest macro F1, on the held-out pictures."},
-    {.name = "stage1.patience",
-     .type = &recipe_type_int,
-     .offset = FIELD(stage1.patience),
-     .range = FROM_TO(0, 100000),
-     .fallback = "0",
-     .help = "Stop after so many epochs without a better one; 0: never."},
+     .offset = FIELD(stage2.init),
+     .words = stage_init_words,
+     .fallback = "stage1",
+     .help = "What both copies begin as: `stage1`, the best model of that stage; `pretrained`, the architecture's file "
+             "under `init` (the paper's text). `stage1` is the default, since a run without init files has no other."},
+    STAGE_KEYS(stage2),
 };
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
 
 /* Known to the design, refused until they are built. */
-static const char *const later_keys[] = {"stage2", "mtl", "augment.randaugment", "augment.mixup", "augment.cutmix"};
+static const char *const later_keys[] = {"mtl"};
 
 const recipe_key *recipe_key_at(int index)
 {
@@ -243,7 +307,7 @@ const recipe_key *recipe_key_find(const char *name)
     return NULL;
 }
 
-/* "stage1" begins "stage1.lr", and "stage2" itself, but not "stage10". */
+/* "stage1" begins "stage1.lr", and "mtl" itself, but not "stage10". */
 static bool begins(const char *group, const char *name, bool or_equals)
 {
     size_t length = strlen(group);

@@ -294,6 +294,7 @@ const recipe_key_type recipe_type_models = {
 static mien_status weights_read(recipe *r, const recipe_key *key, const recipe_value *v, const char *entry)
 {
     (void)entry;
+    recipe_stage *stage = field_of(r, key);
     int count = recipe_value_count(v);
     if (!recipe_value_is_list(v) || count > RECIPE_MAX_CLASSES)
         return fail_wanted(key, v);
@@ -305,12 +306,12 @@ static mien_status weights_read(recipe *r, const recipe_key *key, const recipe_v
         if (!text_to_float(&x, plain_text(&weight)) || x < 0)
             return recipe_fail(&weight.place, MIEN_ERR_FORMAT, "weight %s (wanted a number of at least 0)",
                                recipe_value_found(found, &weight));
-        r->stage1.class_weights[i] = x;
+        stage->class_weights[i] = x;
         sum += x;
     }
     if (count > 0 && !(sum > 0 && isfinite(sum)))
         return recipe_fail(&v->place, MIEN_ERR_FORMAT, "weights sum to %g (wanted a finite sum above 0)", (double)sum);
-    r->stage1.class_weight_count = count;
+    stage->class_weight_count = count;
     return MIEN_OK;
 }
 
@@ -325,8 +326,8 @@ static mien_status print_floats(str *out, const float *x, int count)
 }
 static mien_status weights_print(const recipe *r, const recipe_key *key, str *out)
 {
-    (void)key;
-    return print_floats(out, r->stage1.class_weights, r->stage1.class_weight_count);
+    const recipe_stage *stage = const_field_of(r, key);
+    return print_floats(out, stage->class_weights, stage->class_weight_count);
 }
 const recipe_key_type recipe_type_weights = {.name = "list of numbers", .read = weights_read, .print = weights_print};
 

@@ -6,9 +6,6 @@
 
 #include <stdio.h>
 
-static const char *const stages[] = {"stage1"}; /* in the order they are trained */
-enum { STAGE_COUNT = sizeof stages / sizeof stages[0] };
-
 bool run_is_folder(const char *path)
 {
     char recipe_path[RUN_PATH_BYTES];
@@ -21,15 +18,15 @@ static mien_status add_member(run_model *models, int *count, const char *path, c
     char name[RUN_NAME_BYTES], done[RUN_PATH_BYTES], best[RUN_PATH_BYTES];
     int last = -1;
     run_member_name(name, r, member);
-    for (int s = 0; s < STAGE_COUNT; s++) {
-        TRY(run_path(done, path, name, stages[s], "done"));
-        TRY(run_path(best, path, name, stages[s], "best.safetensors"));
+    for (int s = 0; s < RECIPE_STAGES; s++) {
+        TRY(run_path(done, path, name, recipe_stage_name(s), "done"));
+        TRY(run_path(best, path, name, recipe_stage_name(s), "best.safetensors"));
         if (!file_exists(done))
             continue;
         last = (*count)++;
         run_model *m = &models[last];
         snprintf(m->name, sizeof m->name, "%s", name);
-        snprintf(m->stage, sizeof m->stage, "%s", stages[s]);
+        snprintf(m->stage, sizeof m->stage, "%s", recipe_stage_name(s));
         if ((size_t)snprintf(m->path, sizeof m->path, "%s", best) >= sizeof m->path)
             return mien_fail(MIEN_ERR_ARG, "%.100s...: path too long", best);
     }
@@ -48,7 +45,7 @@ mien_status run_models(run_model **out, int *out_count, const char *path)
     TRY(run_file(recipe_path, path, "recipe.yaml"));
     TRY_OUT(mem_alloc(&r, 1));
     TRY_OUT(recipe_load(r, recipe_path, NULL, 0));
-    TRY_OUT(mem_zalloc(&models, (size_t)r->model_count * STAGE_COUNT));
+    TRY_OUT(mem_zalloc(&models, (size_t)r->model_count * RECIPE_STAGES));
     for (int i = 0; i < r->model_count; i++)
         TRY_OUT(add_member(models, &count, path, r, i));
     if (count == 0) {

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "train/run_events.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@ struct run_log {
     char *path;
     int fd;
     bool is_empty;
+    run_events *events;
 };
 
 /* --- what a resumed run keeps ------------------------------------------------------------------------------------- */
@@ -66,20 +68,47 @@ static size_t covered_length(const char *text, size_t length, const run_log_mark
     return at;
 }
 
+/* The events of whole lines. */
+static mien_status repeat_events(run_log *log, const char *text, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        const char *end = memchr(text + at, '\n', length - at);
+        size_t line_length = (size_t)(end - (text + at));
+        TRY(run_events_add(log->events, text + at, line_length));
+        at += line_length + 1;
+    }
+    return run_events_cut(log->events);
+}
+
 static mien_status cut(run_log *log, const run_log_mark *marks, int mark_count)
 {
     char *text = NULL;
     size_t length;
+    mien_status st;
     TRY(file_read(&text, &length, log->path, 0));
     size_t covered = covered_length(text, length, marks, mark_count);
-    mem_free(text);
     log->is_empty = covered == 0;
     if (covered < length && ftruncate(log->fd, (off_t)covered) != 0)
-        return file_fail(log->path, "cannot cut", errno);
-    return MIEN_OK;
+        st = file_fail(log->path, "cannot cut", errno);
+    else
+        st = repeat_events(log, text, covered);
+    mem_free(text);
+    return st;
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
+
+/* The events stand beside the log. */
+static mien_status open_events(run_log *log)
+{
+    char *path;
+    TRY(mem_alloc(&path, strlen(log->path) + sizeof RUN_EVENTS_NAME));
+    strcpy(path, log->path);
+    strcpy((char *)file_base_name(path), RUN_EVENTS_NAME);
+    mien_status st = run_events_open(&log->events, path);
+    mem_free(path);
+    return st;
+}
 
 mien_status run_log_open(run_log **out, const char *path, const run_log_mark *marks, int mark_count)
 {
@@ -93,6 +122,7 @@ mien_status run_log_open(run_log **out, const char *path, const run_log_mark *ma
         st = file_fail(path, "cannot write", errno);
         goto out;
     }
+    TRY_OUT(open_events(log));
     TRY_OUT(cut(log, marks, mark_count));
     *out = log;
     log = NULL;
@@ -107,6 +137,7 @@ void run_log_close(run_log *log)
         return;
     if (log->fd >= 0)
         close(log->fd);
+    run_events_close(log->events);
     mem_free(log->path);
     mem_free(log);
 }
@@ -114,20 +145,6 @@ void run_log_close(run_log *log)
 bool run_log_is_empty(const run_log *log)
 {
     return log->is_empty;
-}
-
-static mien_status write_all(run_log *log, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t written = write(log->fd, text, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return file_fail(log->path, "cannot write", written < 0 ? errno : ENOSPC);
-        text += written;
-        length -= (size_t)written;
-    }
-    return MIEN_OK;
 }
 
 mien_status run_log_write(run_log *log, json_t *object)
@@ -141,7 +158,8 @@ mien_status run_log_write(run_log *log, json_t *object)
                          LINE_BYTES - 1);
     line[length] = '\n';
     log->is_empty = false;
-    return write_all(log, line, length + 1);
+    TRY(file_write_fd(log->fd, log->path, line, length + 1));
+    return run_events_add(log->events, line, length);
 }
 
 mien_status run_log_sync(run_log *log)

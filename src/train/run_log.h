@@ -1,12 +1,14 @@
 /* log.jsonl: one JSON object a line, each with "event"; those about a member name it and its stage.
  *
  *   data   train, validation (pictures), classes {name: pictures}, mean, std
- *   start  member, stage, arch, parameters, precision, isa, threads
+ *   start  member, stage, arch, parameters, precision, isa, threads; stage2: cached_features (of the frozen copy, in
+ *          training)
  *   step   member, stage, epoch, step, loss, lr
  *   epoch  member, stage, epoch, step, train_loss, val_loss, val_macro_f1, val_accuracy, lr, images_per_s, seconds
  *   done   member, stage, epochs, best_epoch, val_loss, val_macro_f1, val_accuracy
  *
- * After a resume it reads as if nothing had happened, durations apart: lines beyond the checkpoint are cut off first.
+ * Beside it TensorBoard's events say the same (run_events.h). After a resume both read as if nothing had happened,
+ * durations apart: lines beyond the checkpoint are cut off first.
  */
 #ifndef TRAIN_RUN_LOG_H
 #define TRAIN_RUN_LOG_H

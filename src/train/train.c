@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char stage_name[] = "stage1";
-
 typedef struct {
     const train_options *options;
     const recipe *recipe;
@@ -41,11 +39,11 @@ static mien_status hash_recipe(uint64_t *out, const recipe *r)
 /* Any member's checkpoint says what the run was begun with. */
 static mien_status find_earlier(run_state *run)
 {
-    for (int i = 0; i < run->recipe->model_count && !run->has_earlier; i++) {
+    for (int i = 0; i < run->recipe->model_count * RECIPE_STAGES && !run->has_earlier; i++) {
         char name[RUN_NAME_BYTES], path[RUN_PATH_BYTES];
         train_state state;
-        run_member_name(name, run->recipe, i);
-        TRY(run_path(path, run->options->out, name, stage_name, "last.ckpt"));
+        run_member_name(name, run->recipe, i / RECIPE_STAGES);
+        TRY(run_path(path, run->options->out, name, recipe_stage_name(i % RECIPE_STAGES), "last.ckpt"));
         if (!file_exists(path))
             continue;
         TRY(checkpoint_load(path, &state, NULL, false));
@@ -121,25 +119,34 @@ static mien_status check_init(const recipe *r)
 
 /* --- log ---------------------------------------------------------------------------------------------------------- */
 
+static mien_status mark_stage(run_log_mark *out, const char *run, const char *member, const char *stage)
+{
+    char path[RUN_PATH_BYTES];
+    train_state state = {0};
+    *out = (run_log_mark){.member = member, .stage = stage};
+    TRY(run_path(path, run, member, stage, "done"));
+    out->is_finished = file_exists(path);
+    TRY(run_path(path, run, member, stage, "last.ckpt"));
+    out->has_checkpoint = file_exists(path);
+    if (!out->is_finished && out->has_checkpoint)
+        TRY(checkpoint_load(path, &state, NULL, false));
+    out->step = state.step;
+    out->epochs = state.epoch;
+    return MIEN_OK;
+}
+
 static mien_status open_log(run_state *run)
 {
     char path[RUN_PATH_BYTES], names[RECIPE_MAX_MODELS][RUN_NAME_BYTES];
-    run_log_mark marks[RECIPE_MAX_MODELS];
-    for (int i = 0; i < run->recipe->model_count; i++) {
-        train_state state = {0};
-        run_member_name(names[i], run->recipe, i);
-        marks[i] = (run_log_mark){.member = names[i], .stage = stage_name};
-        TRY(run_path(path, run->options->out, names[i], stage_name, "done"));
-        marks[i].is_finished = file_exists(path);
-        TRY(run_path(path, run->options->out, names[i], stage_name, "last.ckpt"));
-        marks[i].has_checkpoint = file_exists(path);
-        if (!marks[i].is_finished && marks[i].has_checkpoint)
-            TRY(checkpoint_load(path, &state, NULL, false));
-        marks[i].step = state.step;
-        marks[i].epochs = state.epoch;
+    run_log_mark marks[RECIPE_MAX_MODELS * RECIPE_STAGES];
+    int count = run->recipe->model_count * RECIPE_STAGES;
+    for (int i = 0; i < count; i++) {
+        char *name = names[i / RECIPE_STAGES];
+        run_member_name(name, run->recipe, i / RECIPE_STAGES);
+        TRY(mark_stage(&marks[i], run->options->out, name, recipe_stage_name(i % RECIPE_STAGES)));
     }
     TRY(run_file(path, run->options->out, "log.jsonl"));
-    return run_log_open(&run->log, path, marks, run->recipe->model_count);
+    return run_log_open(&run->log, path, marks, count);
 }
 
 static json_t *triple(const float x[3])
@@ -163,16 +170,16 @@ static mien_status log_data(run_state *run)
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
 
-static mien_status train_member(run_state *run, int index)
+static mien_status train_stage(run_state *run, int index, int stage)
 {
     char name[RUN_NAME_BYTES], done[RUN_PATH_BYTES];
     run_member_name(name, run->recipe, index);
-    TRY(run_path(done, run->options->out, name, stage_name, "done"));
-    if (file_exists(done))
+    TRY(run_path(done, run->options->out, name, recipe_stage_name(stage), "done"));
+    if (file_exists(done) || !recipe_stage_at(run->recipe, stage)->enabled)
         return MIEN_OK;
     member_options options = {.options = run->options,
-                              .stage = &run->recipe->stage1,
-                              .stage_name = stage_name,
+                              .stage = recipe_stage_at(run->recipe, stage),
+                              .stage_name = recipe_stage_name(stage),
                               .material = &run->material,
                               .log = run->log,
                               .progress = run->progress,
@@ -200,7 +207,8 @@ static mien_status train(run_state *run)
     if (run_log_is_empty(run->log))
         TRY(log_data(run));
     for (int i = 0; i < run->recipe->model_count; i++)
-        TRY(train_member(run, i));
+        for (int stage = 0; stage < RECIPE_STAGES; stage++)
+            TRY(train_stage(run, i, stage));
     return MIEN_OK;
 }
 

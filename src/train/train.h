@@ -8,6 +8,8 @@
 #include "graph/precision.h"
 #include "train/recipe.h"
 
+#define TRAIN_FEATURE_LIMIT ((size_t)2 << 30)
+
 typedef struct {
     const recipe *recipe;
     const char *data;       /* folder or CSV */
@@ -15,9 +17,10 @@ typedef struct {
     const char *out;        /* run folder */
     bool is_resumed;        /* --resume */
     precision_kind precision;
-    backend *backend;   /* borrowed */
-    int loader_threads; /* 0: automatic */
-    progress *progress; /* may be NULL */
+    backend *backend;     /* borrowed */
+    int loader_threads;   /* 0: automatic */
+    progress *progress;   /* may be NULL */
+    size_t feature_limit; /* bytes that features of a frozen copy may take (stage 2); 0: TRAIN_FEATURE_LIMIT */
 } train_options;
 
 /* Errors as design.md says: a used folder without --resume, another recipe (the first differing key is named), a locked

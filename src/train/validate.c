@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "format/csv.h"
+#include "train/frozen.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -18,6 +19,7 @@ struct validator {
     program *program;
     model_io io;
     loader *loader;
+    frozen *frozen;               /* NULL: the program computes the frozen copy's features itself, or has none */
     int32_t *truth;               /* [plan total], -1 = unreadable */
     float *probabilities;         /* [plan total, classes] */
     int64_t bad_count;            /* of this pass */
@@ -40,7 +42,12 @@ static void note_bad(void *payload, int64_t item, const char *why)
 static mien_status create_program(validator *v)
 {
     graph *g;
-    model_graph_options graph_options = {.batch = v->options.batch, .activation_type = v->options.precision};
+    const validator_options *o = &v->options;
+    model_graph_options graph_options = {.batch = o->batch,
+                                         .activation_type = o->precision,
+                                         .part = o->keeps_features ? MODEL_WITHOUT_IDENTITY : MODEL_WHOLE};
+    if (o->keeps_features)
+        TRY(frozen_create(&v->frozen, o->model, o->backend, o->precision, o->batch, o->plan->total));
     TRY(model_graph(&g, &v->io, v->options.model, &graph_options));
     return program_create(&v->program, g, v->options.backend, param_store_memory(model_params(v->options.model)));
 }
@@ -79,6 +86,7 @@ void validator_free(validator *v)
     if (!v)
         return;
     loader_free(v->loader);
+    frozen_free(v->frozen);
     program_free(v->program);
     metric_report_free(&v->report);
     mem_free(v->truth);
@@ -146,6 +154,8 @@ mien_status validator_run(validator *v, validation_score *out, progress *p, cons
         if (batch.count == 0)
             break;
         memcpy(program_data(v->program, v->io.images), batch.images, picture_bytes * (size_t)v->options.batch);
+        if (v->frozen)
+            TRY(frozen_fill(v->frozen, program_data(v->program, v->io.identity), &batch));
         TRY(program_run(v->program));
         TRY(take_rows(v, &loss, &batch, done));
         done += batch.count;

@@ -17,6 +17,7 @@ typedef struct {
     int batch;
     int loader_threads;
     double max_bad_share;
+    bool keeps_features; /* deviation: what the frozen copy says is computed in the first pass alone */
 } validator_options;
 
 typedef struct {

@@ -19,6 +19,15 @@ static void arguments__null__are_refused_by_name(void **state)
     assert_failure(mien_model_open(&model, paths, 0, NULL), MIEN_ERR_ARG, "count: 0");
     assert_failure(mien_classify_file(NULL, 0, NULL, NULL), MIEN_ERR_ARG, "missing");
     assert_failure(mien_evaluate(&e, paths, 1, NULL, NULL), MIEN_ERR_ARG, "data: missing");
+    mien_submit_options submit = MIEN_SUBMIT_OPTIONS_INIT;
+    assert_failure(mien_submit(NULL, paths, 1, NULL), MIEN_ERR_ARG, "options: missing");
+    assert_failure(mien_submit(NULL, paths, 1, &submit), MIEN_ERR_ARG, "list: missing");
+    submit.list = submit.out = "nowhere.txt";
+    submit.images = "/";
+    assert_failure(mien_submit(NULL, NULL, 1, &submit), MIEN_ERR_ARG, "paths: missing");
+    assert_failure(mien_submit(NULL, paths, 0, &submit), MIEN_ERR_ARG, "count: 0");
+    submit.task = "chess";
+    assert_failure(mien_submit(NULL, paths, 1, &submit), MIEN_ERR_UNSUPPORTED, "chess");
     assert_failure(mien_score(&e, "chess", "t", "p"), MIEN_ERR_UNSUPPORTED, "chess");
     assert_failure(mien_info(&text, NULL), MIEN_ERR_ARG, "path: missing");
     assert_failure(mien_graph_text(&text, NULL, NULL), MIEN_ERR_ARG, "arch: missing");

@@ -22,9 +22,10 @@ task: lsd
 seed: 7
 image_size: 32
 models: [efficientnet_b0]
-data: {val_share: 0.25}
+data: {val_share: 0.25, balance: none}
 augment: {flip: true, crop: 2}
 stage1: {epochs: 8, batch: 8, lr: 0.002, label_smoothing: 0.1, select: macro_f1}
+stage2: {enabled: false}
 """
 
 

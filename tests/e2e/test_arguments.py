@@ -4,14 +4,18 @@ import subprocess
 
 from support import MIEN, ROOT, Case, main, mien
 
-COMMANDS = ["train", "eval", "predict", "score", "info", "bench", "face", "synth"]
+COMMANDS = ["train", "eval", "predict", "submit", "score", "info", "bench", "face", "synth"]
 WRONG = [
     ["nosuch"], ["help", "nosuch"], ["train"], ["train", "a.yaml"], ["train", "a.yaml", "--data", "d"], ["train", "--nosuch"],
-    ["train", "a.yaml", "b.yaml", "--data", "d", "--out", "o"], ["eval"], ["eval", "m"], ["eval", "--data"], ["predict"],
+    ["train", "a.yaml", "b.yaml", "--data", "d", "--out", "o"], ["eval"], ["eval", "m"], ["eval", "--data"],
+    ["eval", "m", "--data", "d", "--scores", "kept.txt"], ["predict"],
     ["predict", "m.safetensors"], ["score"], ["score", "--task", "chess"], ["score", "--task", "lsd", "--truth", "t"], ["info"],
     ["info", "a", "b"], ["info", "a", "--graph", "resnet50"], ["bench"], ["bench", "sleep"], ["bench", "train", "infer"],
     ["bench", "train", "--arch", "lenet"], ["bench", "train", "--batch", "0"], ["bench", "train", "--batch", "many"],
     ["bench", "train", "--threads", "-1"], ["bench", "train", "--precision", "f16"], ["bench", "train", "--device", "abacus"],
+    ["submit"], ["submit", "m"], ["submit", "m", "--list", "l", "--out", "o"],
+    ["submit", "--list", "l", "--images", "d", "--out", "o"],
+    ["submit", "m", "--task", "chess", "--list", "l", "--images", "d", "--out", "o"],
     ["face"], ["face", "wheel"], ["synth"], ["synth", "--out", "d"], ["synth", "--count", "3"],
     ["synth", "--out", "d", "--count", "3", "--resume", "--force"], ["synth", "--out", "d", "--count", "3", "--size", "1e9"],
 ]
@@ -42,7 +46,7 @@ class Arguments(Case):
                 self.assertEqual(answer.err, "")
 
     def test_what_computes_takes_device_precision_and_threads(self):
-        for command in ("train", "eval", "predict", "bench", "synth"):
+        for command in ("train", "eval", "predict", "submit", "bench", "synth"):
             text = mien(command, "--help").out
             for option in ("--device", "--precision", "--threads"):
                 self.assertIn(option, text, command)

@@ -26,11 +26,13 @@ class Bench(Case):
 
     def test_data(self):
         class_set(self.folder / "set", 6)
-        answer = mien("bench", "data", "--data", self.folder / "set", "--batch", 4, "--size", 32, "--json")
-        self.assert_done(answer)
-        document = answer.json()
-        self.assertEqual(list(document), KEYS)
-        self.assertGreater(document["img_per_s"], 0)
+        for more in ([], ["--randaugment", "--normalise"]):
+            answer = mien("bench", "data", "--data", self.folder / "set", "--batch", 4, "--size", 32, "--json", *more)
+            self.assert_done(answer)
+            document = answer.json()
+            self.assertEqual(list(document), [*KEYS, "img_per_cpu_s"])
+            self.assertGreater(document["img_per_s"], 0)
+            self.assertGreater(document["img_per_cpu_s"], 0)
 
     def test_bf16_where_there_is_none(self):
         answer = mien("bench", "infer", "--arch", "efficientnet_b0", "--batch", 1, "--size", 32, "--precision", "bf16",

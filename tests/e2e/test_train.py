@@ -4,11 +4,69 @@ import re
 import resource
 import signal
 import shutil
+import struct
 import subprocess
 import time
-from support import BASE, MIEN, ROOT, Case, bad_pictures, class_set, main, mien, start
+from support import BASE, CLASSES, MIEN, ROOT, Case, bad_pictures, class_set, main, mien, start
 
 STAGE = "efficientnet_b0-stage1"
+EVENTS = "events.out.tfevents.mien"
+
+
+def masked_crc(data):
+    """CRC-32C by its definition, as TFRecord masks it."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def records(data):
+    """The records of a TFRecord file; every checksum must be right."""
+    while data:
+        length, length_crc = struct.unpack_from("<QI", data)
+        assert length_crc == masked_crc(data[:8]), "the length's checksum"
+        record, (crc,) = data[12:12 + length], struct.unpack_from("<I", data, 12 + length)
+        assert len(record) == length and crc == masked_crc(record), "the record's checksum"
+        yield record
+        data = data[16 + length:]
+
+
+def fields(message):
+    """(number, value) of a protocol buffer's fields: whole numbers, bytes, and the bits of fixed ones."""
+    def varint(at):
+        value = shift = 0
+        while True:
+            byte = message[at]
+            value, shift, at = value | (byte & 0x7F) << shift, shift + 7, at + 1
+            if byte < 0x80:
+                return value, at
+
+    at = 0
+    while at < len(message):
+        key, at = varint(at)
+        if key & 7 == 0:
+            value, at = varint(at)
+        else:
+            length, at = varint(at) if key & 7 == 2 else ({1: 8, 5: 4}[key & 7], at)
+            value, at = message[at:at + length], at + length
+        yield key >> 3, value
+
+
+def scalars(path):
+    """What TensorBoard would draw: {tag: [(step, value)]}."""
+    events, curves = [dict(fields(record)) for record in records(path.read_bytes())], {}
+    assert events[0] == {3: b"brain.Event:2"}, events[0]
+    for event in events[1:]:
+        assert set(event) == {2, 5}, event
+        for number, value in fields(event[5]):
+            assert number == 1
+            value = dict(fields(value))
+            curves.setdefault(value[1].decode(), []).append((event[2], struct.unpack("<f", value[2])[0]))
+    return curves
 
 
 class Training(Case):
@@ -28,15 +86,28 @@ class Training(Case):
         for name in ("best.safetensors", "validation.csv"):
             ours, theirs = (folder / STAGE / name for folder in (run, BASE / "run"))
             self.assertEqual(ours.read_bytes(), theirs.read_bytes(), name)
+        self.assertEqual((run / EVENTS).read_bytes(), (BASE / "run" / EVENTS).read_bytes())
 
     def test_a_finished_run_holds_what_was_promised(self):
         run = BASE / "run"
-        for name in ("recipe.yaml", "log.jsonl", f"{STAGE}/last.ckpt", f"{STAGE}/best.safetensors",
+        for name in ("recipe.yaml", "log.jsonl", EVENTS, f"{STAGE}/last.ckpt", f"{STAGE}/best.safetensors",
                      f"{STAGE}/validation.csv", f"{STAGE}/done"):
             self.assertTrue((run / name).exists(), name)
         self.assertEqual(list(run.rglob("*.part")), [])
         for line in (run / "log.jsonl").read_text().splitlines():
             json.loads(line)
+
+    def test_tensorboard_events_say_what_the_log_says(self):
+        wanted = {}
+        keys = {"step": {"loss": "step_loss", "lr": "lr"},
+                "epoch": {key: key for key in ("train_loss", "val_loss", "val_macro_f1", "val_accuracy")}}
+        for line in map(json.loads, (BASE / "run" / "log.jsonl").read_text().splitlines()):
+            for key, curve in keys.get(line["event"], {}).items():
+                value = struct.unpack("<f", struct.pack("<f", line[key]))[0]
+                wanted.setdefault(f"{curve}/{STAGE}", []).append((line["step"], value))
+        self.assertEqual(scalars(BASE / "run" / EVENTS), wanted)
+        self.assertEqual(len(wanted), 6)
+        self.assertEqual(len(wanted[f"val_loss/{STAGE}"]), 8)
 
     def test_finished_models_hold_no_paths_or_dates(self):
         data = (BASE / "run" / STAGE / "best.safetensors").read_bytes()
@@ -164,6 +235,36 @@ class Sets(Case):
         (data / "FEAR" / "2.png").unlink()
         self.assert_fails_alone(self.train(data), "FEAR")
 
+    def test_a_class_without_folder_or_row(self):
+        data = class_set(self.folder / "data", 2, classes=[c for c in CLASSES if c != "fear"])
+        self.assert_fails_alone(self.train(data), data, "fear")
+        rows = [f"data/{name.upper()}/{i}.png,{name}" for name in CLASSES if name != "fear" for i in (1, 2)]
+        (self.folder / "set.csv").write_text("\n".join(rows) + "\n")
+        self.assert_fails_alone(self.train(self.folder / "set.csv"), "set.csv", "fear")
+
+    def test_a_class_whose_every_picture_is_broken(self):
+        data = class_set(self.folder / "data", 4)
+        for i in range(1, 5):
+            (data / "FEAR" / f"{i}.png").write_text("no picture")
+        for balance in ("none", "randaugment"):
+            answer = self.train(data, "--set", "data.max_bad_share=1", "--set", f"data.balance={balance}")
+            self.assert_fails(answer, data, "class fear has no readable picture")
+            shutil.rmtree(self.folder / "run")
+        self.assert_fails(self.train(data), data, "too many unreadable pictures", "max_bad_share")
+
+    def test_a_batch_larger_than_the_set(self):
+        data = class_set(self.folder / "data", 2)
+        for more in ([], ["--set", "data.balance=randaugment"]):
+            answer = self.train(data, "--set", "stage1.batch=7", *more)
+            self.assert_fails_alone(answer, data, "6 pictures to train on", "stage1.batch, 7")
+
+    def test_impossible_augmentation(self):
+        data = class_set(self.folder / "data", 2)
+        for setting, word in [("randaugment.ops=-1", "0 to 16"), ("randaugment.magnitude=31", "0 to 30"), ("mixup=-1", "0 to 1000"),
+                              ("cutmix=-0.1", "0 to 1000"), ("randaugment.equalize=2", "true or false")]:
+            with self.subTest(setting):
+                self.assert_fails_alone(self.train(data, "--set", "augment." + setting), "augment." + setting.split("=")[0], word)
+
     def test_no_class_folder_at_all(self):
         data = class_set(self.folder / "data", 1, classes=["cats", "dogs"])
         self.assert_fails(self.train(data), data)
@@ -221,7 +322,10 @@ class Recipes(Case):
         self.refuse("task: lsd\nlearning_rate: 1\n", "line 2", "learning_rate")
         self.refuse("task: lsd\nstage1: {lr: .nan}\n", "line 2", "lr")
         self.refuse("task: lsd\nstage1: {epochs: many}\n", "line 2", "epochs")
-        self.refuse("task: lsd\nstage2: {enabled: true}\n", "line 2", "stage2")
+        self.refuse("task: lsd\nmtl: {enabled: true}\n", "line 2", "mtl")
+        self.refuse("task: lsd\nstage1: {enabled: false}\nstage2: {enabled: false}\n", "line 2", "stage1.enabled")
+        self.refuse("task: lsd\nstage1: {enabled: false}\n", "line 2", "stage2.init: pretrained")
+        self.refuse("task: lsd\nmodels: [resnet50]\nstage2: {init: pretrained}\n", "line 3", "init.resnet50")
         self.refuse("task: chess\n", "line 1", "chess")
 
     def test_alias_bomb(self):

@@ -55,7 +55,7 @@ static mien_status add_linear(case_graph *c, value_id *y, const char *name, valu
 typedef struct {
     int64_t classes;
     float smoothing;
-    bool has_weights, has_absent_rows, is_all_absent;
+    bool has_weights, has_absent_rows, is_all_absent, is_soft;
 } loss_spec;
 
 static const loss_spec *loss_of(const op_case *oc)
@@ -80,7 +80,9 @@ static mien_status add_loss(case_graph *c, const op_case *oc)
     }
     TRY(add_linear(c, &v, "head", v, spec->classes, true, true));
     c->label_count = shape_at(c, v)->dim[0];
-    TRY(graph_input(c->g, &c->labels, "labels", DTYPE_I32, shape_of(1, c->label_count)));
+    const bool is_soft = spec->is_soft;
+    TRY(graph_input(c->g, &c->labels, "labels", is_soft ? DTYPE_F32 : DTYPE_I32,
+                    is_soft ? *shape_at(c, v) : shape_of(1, c->label_count)));
     if (spec->has_weights)
         TRY(graph_input(c->g, &c->class_weights, "class_weights", DTYPE_F32, shape_of(1, spec->classes)));
     TRY(op_cross_entropy(c->g, &c->loss, &probabilities, "loss", v, c->labels, c->class_weights, spec->smoothing));
@@ -194,11 +196,25 @@ static void fill_labels(const case_graph *c, int32_t *labels)
     }
 }
 
+/* Two classes a row, or one where they meet, by shares that a float holds exactly. */
+static void fill_targets(const case_graph *c, float *targets)
+{
+    const int64_t classes = loss_of(c->spec)->classes;
+    memset(targets, 0, (size_t)(c->label_count * classes) * sizeof *targets);
+    for (int64_t i = 0; i < c->label_count; i++) {
+        const float share = 0.25f * (float)(1 + i % 3);
+        targets[i * classes + (i * 3 + 1) % classes] += share;
+        targets[i * classes + (i * 5 + 2) % classes] += 1 - share;
+    }
+}
+
 void case_graph_fill(case_graph *c, program *p, uint64_t seed)
 {
     fill_params(c, seed);
     fill_x(c, program_data(p, c->x), seed);
-    if (c->labels != NO_VALUE)
+    if (c->labels != NO_VALUE && loss_of(c->spec)->is_soft)
+        fill_targets(c, program_data(p, c->labels));
+    else if (c->labels != NO_VALUE)
         fill_labels(c, program_data(p, c->labels));
     if (c->class_weights != NO_VALUE)
         for (int64_t k = 0; k < loss_of(c->spec)->classes; k++)
@@ -332,6 +348,15 @@ static mien_status add_self_case(case_graph *c, const op_case *self, value_id *y
 {
     (void)self;
     return op_add(c->g, y, "y", x, x);
+}
+
+/* silu(x) - x + 0.25: both sides of it depend on x */
+static mien_status sub_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    value_id a = NO_VALUE;
+    TRY(op_activation(c->g, &a, "a", x, ACT_SILU));
+    return op_sub(c->g, y, "y", a, x, 0.25f);
 }
 
 /* x sigmoid(mean x), as squeeze-excite */
@@ -579,6 +604,11 @@ static const op_case cases[] = {
     ROW("add", "medium", add_case, SHAPE4(3, 31, 29, 7), .is_medium = true),
     ROW("add", "resnet_56", add_case, SHAPE4(16, 56, 56, 256), .is_large = true),
 
+    ROW("sub", "two", sub_case, SHAPE4(2, 3, 5, 7), .spec = NULL),
+    ROW("sub", "features", sub_case, SHAPE2(3, 33), .spec = NULL),
+    ROW("sub", "medium", sub_case, SHAPE4(3, 31, 29, 7), .is_medium = true),
+    ROW("sub", "resnet_features", sub_case, SHAPE2(64, 2048), .is_large = true),
+
     ROW("scale", "excite", scale_case, SHAPE4(2, 3, 4, 5), .spec = NULL),
     ROW("scale", "one_pixel", scale_case, SHAPE4(3, 1, 1, 16), .spec = NULL),
     ROW("scale", "medium", scale_case, SHAPE4(3, 31, 29, 24), .is_medium = true),
@@ -615,6 +645,15 @@ static const op_case cases[] = {
         POOL(.window = {3, 3}, .stride = {2, 2}, .pad = {1, 1}, .is_max = true), .is_medium = true),
     ROW("pool", "mean_medium", pool_case, SHAPE4(2, 33, 35, 20),
         POOL(.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}), .is_medium = true),
+    ROW("pool", "max_stride3_skips", pool_case, SHAPE4(2, 7, 8, 18),
+        POOL(.window = {2, 2}, .stride = {3, 3}, .is_max = true)),
+    ROW("pool", "mean_stride3_skips", pool_case, SHAPE4(2, 8, 7, 18), POOL(.window = {2, 2}, .stride = {3, 3})),
+    ROW("pool", "max_4x5", pool_case, SHAPE4(1, 9, 8, 16),
+        POOL(.window = {4, 5}, .stride = {1, 1}, .pad = {1, 2}, .is_max = true)),
+    ROW("pool", "max_stride1_medium", pool_case, SHAPE4(3, 19, 17, 72),
+        POOL(.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}, .is_ceil = true, .is_max = true), .is_medium = true),
+    ROW("pool", "mean_counted_medium", pool_case, SHAPE4(3, 18, 21, 52),
+        POOL(.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}, .count_pad = true), .is_medium = true),
     ROW("pool", "max_resnet_112", pool_case, SHAPE4(16, 112, 112, 64),
         POOL(.window = {3, 3}, .stride = {2, 2}, .pad = {1, 1}, .is_max = true), .is_large = true),
     ROW("pool", "max_googlenet_28", pool_case, SHAPE4(16, 28, 28, 256),
@@ -666,6 +705,11 @@ static const op_case cases[] = {
         LOSS(.classes = 6, .smoothing = 0.1f, .has_weights = true, .has_absent_rows = true)),
     ROW("cross_entropy", "one_row_one_class", cross_entropy_case, SHAPE2(1, 3), LOSS(.classes = 1)),
     ROW("cross_entropy", "all_absent", cross_entropy_case, SHAPE2(3, 4), LOSS(.classes = 4, .is_all_absent = true)),
+    ROW("cross_entropy", "soft", cross_entropy_case, SHAPE2(5, 9), LOSS(.classes = 6, .is_soft = true)),
+    ROW("cross_entropy", "soft_weights_smoothing", cross_entropy_case, SHAPE2(7, 5),
+        LOSS(.classes = 6, .smoothing = 0.2f, .has_weights = true, .is_soft = true)),
+    ROW("cross_entropy", "soft_one_row_one_class", cross_entropy_case, SHAPE2(1, 3),
+        LOSS(.classes = 1, .is_soft = true)),
 };
 
 int op_case_count(void)

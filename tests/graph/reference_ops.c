@@ -120,6 +120,15 @@ static void add(const reference_call *c)
         operand_set(&c->out[0], i, operand_get(&c->in[0], i) + operand_get(&c->in[1], i));
 }
 
+static void sub(const reference_call *c)
+{
+    const sub_attr *a = c->attr;
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i,
+                    (c->in[SUB_A].data ? operand_get(&c->in[SUB_A], i) : 0) - operand_get(&c->in[SUB_B], i) +
+                        (double)a->shift);
+}
+
 /* Index into s [n, c] of element i of x [n, h, w, c]. */
 static int64_t scale_of(const shape *x, int64_t i)
 {
@@ -759,9 +768,50 @@ static double present_weight(const operand *labels, const operand *w, int64_t cl
     return sum;
 }
 
+/* What the term of class k in row r is multiplied with, where probabilities stand in place of labels. */
+static double soft_share(const operand *q, const operand *w, double e, int64_t r, int64_t k)
+{
+    const int64_t classes = q->shape.dim[1];
+    return class_weight(w, k) * ((1 - e) * operand_get(q, r * classes + k) + e / (double)classes);
+}
+
+/* logits, probabilities of the classes, class_weights -> loss, probabilities */
+static void soft_cross_entropy(const reference_call *c)
+{
+    const double e = (double)((const cross_entropy_attr *)c->attr)->smoothing;
+    const operand *x = &c->in[0];
+    const int64_t rows = x->shape.dim[0], classes = x->shape.dim[1];
+    double loss = 0;
+    for (int64_t r = 0; r < rows; r++) {
+        const double log_sum = softmax_row(&c->out[1], x, r, classes);
+        for (int64_t k = 0; k < classes; k++)
+            loss += soft_share(&c->in[1], &c->in[2], e, r, k) * (log_sum - operand_get(x, r * classes + k));
+    }
+    operand_set(&c->out[0], 0, loss / (double)rows);
+}
+
+static void soft_cross_entropy_dx(const reference_call *c)
+{
+    const double e = (double)((const cross_entropy_attr *)c->attr)->smoothing;
+    const operand *p = &c->in[0];
+    const int64_t rows = p->shape.dim[0], classes = p->shape.dim[1];
+    for (int64_t i = 0; i < p->count; i++) {
+        const int64_t r = i / classes;
+        double all = 0;
+        for (int64_t k = 0; k < classes; k++)
+            all += soft_share(&c->in[1], &c->in[2], e, r, k);
+        const double own = soft_share(&c->in[1], &c->in[2], e, r, i % classes);
+        operand_set(&c->out[0], i, (operand_get(p, i) * all - own) / (double)rows);
+    }
+}
+
 /* logits, labels, class_weights -> loss, probabilities */
 static void cross_entropy(const reference_call *c)
 {
+    if (c->in[1].type == DTYPE_F32) {
+        soft_cross_entropy(c);
+        return;
+    }
     const double e = (double)((const cross_entropy_attr *)c->attr)->smoothing;
     const operand *x = &c->in[0], *labels = &c->in[1], *w = &c->in[2];
     const int64_t classes = x->shape.dim[1];
@@ -781,6 +831,10 @@ static void cross_entropy(const reference_call *c)
 /* probabilities, labels, class_weights -> dlogits */
 static void cross_entropy_dx(const reference_call *c)
 {
+    if (c->in[1].type == DTYPE_F32) {
+        soft_cross_entropy_dx(c);
+        return;
+    }
     const double e = (double)((const cross_entropy_attr *)c->attr)->smoothing;
     const operand *p = &c->in[0], *labels = &c->in[1], *w = &c->in[2];
     const int64_t classes = p->shape.dim[1];
@@ -864,6 +918,7 @@ reference_fn reference_find(const op_def *op)
         {&op_activation_def, activation},
         {&op_activation_dx_def, activation_dx},
         {&op_add_def, add},
+        {&op_sub_def, sub},
         {&op_scale_def, scale},
         {&op_scale_dx_def, scale},
         {&op_scale_ds_def, scale_ds},

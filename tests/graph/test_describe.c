@@ -296,7 +296,11 @@ static void ends__what_does_not_fit__is_refused(void **state)
     assert_failure(op_cross_entropy(g, &loss, &p, "l", logits, few, NO_VALUE, 0), MIEN_ERR_SHAPE,
                    "l: labels is [3] (wanted [4])");
     assert_failure(op_cross_entropy(g, &loss, &p, "l", logits, weights, NO_VALUE, 0), MIEN_ERR_SHAPE,
-                   "l: labels is f32 (wanted i32)");
+                   "l: target probabilities is [5] (wanted [4, 6])");
+    value_id bytes = NO_VALUE;
+    assert_ok(graph_input(g, &bytes, "bytes", DTYPE_U8, shape_of(1, 4L)));
+    assert_failure(op_cross_entropy(g, &loss, &p, "l", logits, bytes, NO_VALUE, 0), MIEN_ERR_SHAPE,
+                   "l: labels is u8 (wanted i32)");
     assert_failure(op_cross_entropy(g, &loss, &p, "l", logits, labels, weights, 0), MIEN_ERR_SHAPE,
                    "l: class weights is [5] (wanted [6])");
     assert_failure(op_cross_entropy(g, &loss, &p, "l", logits, labels, NO_VALUE, 1.5f), MIEN_ERR_ARG,

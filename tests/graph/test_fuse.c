@@ -99,6 +99,36 @@ static void fuse__in_inference__conv2d_takes_all(void **state)
     graph_free(g);
 }
 
+/* In a training graph: what is frozen folds, what trains does not, and neither does a residual that trains. */
+static void fuse__frozen_part_of_training__folds(void **state)
+{
+    (void)state;
+    graph *g = new_graph(true);
+    const value_id x = new_input(g, "x", NHWC(2, 4, 4, 8));
+    value_id frozen = new_batch_norm(g, "bn1", new_conv(g, "conv1", x, 8, 3, false), false, false);
+    frozen = new_activation(g, "silu", frozen, ACT_SILU);
+    const value_id batch = new_batch_norm(g, "bn2", new_conv(g, "conv2", x, 8, 3, false), true, false);
+    const value_id trained = new_batch_norm(g, "bn3", new_conv(g, "conv3", x, 8, 3, true), false, true);
+    const value_id gamma = new_batch_norm(g, "bn4", new_conv(g, "conv4", x, 8, 3, false), false, true);
+    value_id y = new_batch_norm(g, "bn5", new_conv(g, "conv5", x, 8, 3, false), false, false);
+    y = new_activation(g, "relu", new_add(g, "mixed", y, trained), ACT_RELU);
+    new_add(g, "all", new_add(g, "some", frozen, batch), new_add(g, "others", y, gamma));
+    assert_ok(graph_fuse(g));
+    static const bool is_folded[] = {true, false, false, false, true};
+    for (int i = 0; i < 5; i++) {
+        char name[8] = {'c', 'o', 'n', 'v', (char)('1' + i)};
+        assert_int_equal(((const conv2d_attr *)graph_node_at(g, find_node(g, name))->attr)->is_folded, is_folded[i]);
+    }
+    const graph_node *conv1 = graph_node_at(g, find_node(g, "conv1")), *conv5 = graph_node_at(g, find_node(g, "conv5"));
+    assert_int_equal(conv1->outputs[0], frozen);
+    assert_int_equal(conv5->inputs[CONV_RESIDUAL], NO_VALUE);
+    assert_int_equal(count_nodes(g, &op_add_def), 1); /* the others are batch norms' residuals */
+    const graph_node *bn3 = graph_node_at(g, find_node(g, "bn3"));
+    assert_int_equal(((const batch_norm_attr *)bn3->attr)->act, ACT_RELU);
+    assert_int_equal(bn3->inputs[BN_RESIDUAL], conv5->outputs[0]);
+    graph_free(g);
+}
+
 static void fuse__convolution_read_twice__leaves_batch_norm_its_own_chain(void **state)
 {
     (void)state;
@@ -188,6 +218,7 @@ int main(void)
         cmocka_unit_test(fuse__inner_value_read_twice_or_wanted__stays),
         cmocka_unit_test(fuse__add_to_itself_and_other_activations__stay),
         cmocka_unit_test(fuse__in_inference__conv2d_takes_all),
+        cmocka_unit_test(fuse__frozen_part_of_training__folds),
         cmocka_unit_test(fuse__convolution_read_twice__leaves_batch_norm_its_own_chain),
         cmocka_unit_test(fuse__of_a_block__changes_no_number),
     };

@@ -598,6 +598,22 @@ static void randaugment__second_round__allocates_nothing(void **state)
     image_free(&im);
 }
 
+/* The picture that an operation left behind goes where it is large, and only there. */
+static void scratch__trimmed__keeps_what_is_small(void **state)
+{
+    (void)state;
+    image im = picture_hashed(100, 50);
+    assert_ok(randaugment_apply(&im, RANDAUGMENT_ROTATE, 9, scratch));
+    size_t kept = scratch->spare.capacity;
+    assert_true(kept >= image_bytes(&im));
+    image_scratch_trim(scratch, kept);
+    assert_int_equal(scratch->spare.capacity, kept);
+    image_scratch_trim(scratch, kept - 1);
+    assert_int_equal(scratch->spare.capacity, 0);
+    assert_ok(randaugment_apply(&im, RANDAUGMENT_ROTATE, 9, scratch));
+    image_free(&im);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -621,6 +637,7 @@ int main(void)
         TEST(apply__no_memory__fails_cleanly),
         TEST(randaugment__no_memory__fails_cleanly),
         TEST(randaugment__second_round__allocates_nothing),
+        TEST(scratch__trimmed__keeps_what_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "infer/infer.h"
 
 #include "image/image.h"
+#include "infer/scores.h"
 #include "nn/model.h"
 #include "train/run_kit.h"
 
@@ -26,21 +27,27 @@ static void widen(param_store *params, const char *head)
     }
 }
 
-static void save_model(const char *path, const char *arch, int size, const char *const *classes, uint64_t seed)
+static void save_model_of(const char *path, const char *task, const char *arch, int size, const char *const *classes,
+                          float mean, uint64_t seed)
 {
     model *m;
-    const model_spec spec = {.task = "lsd",
+    const model_spec spec = {.task = task,
                              .arch = arch,
                              .classes = classes,
                              .class_count = 3,
                              .image_size = size,
-                             .mean = {0.5f, 0.4f, 0.3f},
-                             .std = {0.2f, 0.2f, 0.2f}};
+                             .mean = {mean, mean - 0.1f, mean - 0.2f},
+                             .std = {0.4f * mean, 0.2f, 0.2f}};
     assert_ok(model_create(&m, &spec));
     assert_ok(model_init(m, seed, false));
     widen(model_params(m), model_architecture(m)->head_prefix);
     assert_ok(model_save(m, path, NULL));
     model_free(m);
+}
+
+static void save_model(const char *path, const char *arch, int size, const char *const *classes, uint64_t seed)
+{
+    save_model_of(path, "lsd", arch, size, classes, 0.5f, seed);
 }
 
 static int enter(void **state)
@@ -73,7 +80,7 @@ static ensemble *open_models(const char *const *paths, int count, int batch)
 
 typedef struct {
     int count, members;
-    float mean[PICTURES][3], each[PICTURES][2][3];
+    float mean[PICTURES][3], each[PICTURES][4][3];
     bool has_failed[PICTURES];
     char failure[PICTURES][256], name[PICTURES][64];
 } answers;
@@ -90,6 +97,7 @@ static mien_status keep(void *payload, const prediction *p)
         return MIEN_OK;
     }
     memcpy(all->mean[i], p->mean, sizeof all->mean[i]);
+    assert_true(all->members <= 4);
     memcpy(all->each[i], p->members, (size_t)all->members * sizeof all->each[i][0]);
     return MIEN_OK;
 }
@@ -103,7 +111,7 @@ static void predict_faces(answers *out, const char *const *models, int count, in
         paths[i] = names[i];
     }
     ensemble *e = open_models(models, count, batch);
-    *out = (answers){.members = count};
+    *out = (answers){.members = ensemble_member_count(e)};
     assert_ok(ensemble_predict(e, paths, paths, pictures, keep, out, NULL));
     assert_int_equal(out->count, pictures);
     ensemble_free(e);
@@ -136,6 +144,105 @@ static void ensemble__mean__is_that_of_its_members(void **state)
     }
     assert_true(memcmp(a.mean[0], a.mean[1], sizeof a.mean[0]) != 0); /* the pictures do matter */
     assert_true(memcmp(a.mean[0], b.mean[0], sizeof a.mean[0]) != 0); /* and the models */
+}
+
+/* Other architectures, sizes and normalisations: each member answers as it does alone, whatever stands beside it. */
+static void ensemble__members_of_every_kind__answer_as_alone(void **state)
+{
+    (void)state;
+    const char *const paths[] = {"a.safetensors", "resnet.safetensors", "bright.safetensors", "b.safetensors"};
+    save_model_of("resnet.safetensors", "lsd", "resnet50", 48, lsd, 0.3f, 7);
+    save_model_of("bright.safetensors", "lsd", "efficientnet_b0", 32, lsd, 0.6f, 1); /* a, but for its normalisation */
+    answers all, alone[4];
+    predict_faces(&all, paths, 4, 4, PICTURES);
+    for (int m = 0; m < 4; m++)
+        predict_faces(&alone[m], paths + m, 1, 4, PICTURES);
+    for (int i = 0; i < PICTURES; i++)
+        for (int c = 0; c < 3; c++) {
+            double sum = 0;
+            for (int m = 0; m < 4; m++) {
+                assert_true(all.each[i][m][c] == alone[m].mean[i][c]);
+                sum += (double)alone[m].mean[i][c];
+            }
+            assert_true(all.mean[i][c] == (float)(sum / 4));
+        }
+    assert_true(memcmp(alone[0].mean, alone[2].mean, sizeof alone[0].mean) != 0); /* normalisation matters */
+}
+
+/* What a model says of the faces, kept. The rows `first`, `second` are NaN. */
+static void keep_scores(const char *path, const answers *of, int first, int second)
+{
+    float rows[2][PICTURES][3];
+    const float *const members[] = {rows[0][0], rows[1][0]};
+    file_writer *w;
+    for (int i = 0; i < PICTURES; i++)
+        for (int c = 0; c < 3; c++) {
+            rows[0][i][c] = i == first ? NAN : of->mean[i][c];
+            rows[1][i][c] = i == second ? NAN : of->mean[i][(c + 1) % 3];
+        }
+    assert_ok(file_write_open(&w, path));
+    assert_ok(scores_write(w, members, second < 0 ? 1 : 2, PICTURES, 3));
+    assert_ok(file_write_commit(w));
+}
+
+static void ensemble__kept_scores__are_members(void **state)
+{
+    (void)state;
+    const char *const b[] = {"b.safetensors"}, *const mixed[] = {"kept.npy", "a.safetensors"};
+    const char *const both[] = {"a.safetensors", "b.safetensors"}, *const two[] = {"two.npy", "a.safetensors"};
+    answers kept, wanted, got;
+    predict_faces(&kept, b, 1, 4, PICTURES);
+    predict_faces(&wanted, both, 2, 4, PICTURES);
+    keep_scores("kept.npy", &kept, -1, -1);
+    predict_faces(&got, mixed, 2, 4, PICTURES);
+    assert_memory_equal(got.mean, wanted.mean, sizeof got.mean);
+    assert_memory_equal(got.each[3][0], kept.mean[3], sizeof kept.mean[3]);
+
+    keep_scores("two.npy", &kept, 3, 5);
+    ensemble *e = open_models(two, 2, 4);
+    assert_int_equal(ensemble_member_count(e), 3);
+    assert_string_equal(ensemble_member_name(e, 0), "two.npy#1");
+    assert_string_equal(ensemble_member_name(e, 1), "two.npy#2");
+    assert_string_equal(ensemble_class(e, 2), "sadness"); /* the model's */
+    assert_ok(ensemble_check_pictures(e, PICTURES, "faces"));
+    assert_failure(ensemble_check_pictures(e, PICTURES + 1, "faces"), MIEN_ERR_FORMAT,
+                   "two.npy: 11 rows (wanted 12, the pictures of faces)");
+    ensemble_free(e);
+    predict_faces(&got, two, 2, 4, PICTURES);
+    for (int i = 0; i < PICTURES; i++) {
+        assert_true(got.has_failed[i] == (i == 3 || i == 5));
+        for (int c = 0; c < 3 && !got.has_failed[i]; c++) {
+            double sum = (double)kept.mean[i][c] + (double)kept.mean[i][(c + 1) % 3] + (double)got.each[i][2][c];
+            assert_true(got.mean[i][c] == (float)(sum / 3));
+        }
+    }
+    assert_string_equal(got.failure[5], "two.npy: no scores of this picture (row 5 is NaN)");
+}
+
+static void ensemble__scores_of_other_classes__are_told(void **state)
+{
+    (void)state;
+    ensemble *e;
+    answers kept;
+    const char *const a[] = {"a.safetensors"};
+    const ensemble_options options = {.precision = PRECISION_F32};
+    const ensemble_source alone[] = {{"three.npy", NULL, true}}, six[] = {{"six.npy", NULL, true}},
+                          mixed[] = {{"six.npy", NULL, true}, {"a.safetensors", NULL, true}};
+    predict_faces(&kept, a, 1, 4, PICTURES);
+    keep_scores("three.npy", &kept, -1, -1);
+    assert_failure(ensemble_open(&e, alone, 1, cpu, &options), MIEN_ERR_FORMAT,
+                   "three.npy: 3 classes (wanted the 6 of LSD, or a model beside it that names others)");
+    static const float rows[12] = {1, 0, 0, 0, 0, 0, 0, 0.5f, 0, 0, 0, 0.5f};
+    const float *const members[] = {rows};
+    file_writer *w;
+    assert_ok(file_write_open(&w, "six.npy"));
+    assert_ok(scores_write(w, members, 1, 2, 6));
+    assert_ok(file_write_commit(w));
+    assert_failure(ensemble_open(&e, mixed, 2, cpu, &options), MIEN_ERR_FORMAT,
+                   "six.npy: 6 classes (wanted 3, as of a.safetensors)");
+    assert_ok(ensemble_open(&e, six, 1, cpu, &options));
+    assert_string_equal(ensemble_class(e, 3), "happiness");
+    ensemble_free(e);
 }
 
 static void ensemble__batch_size__changes_nothing(void **state)
@@ -243,6 +350,15 @@ static void ensemble__wrong_models__are_told(void **state)
     assert_failure(ensemble_open(&e, mixed, 2, cpu, &options), MIEN_ERR_FORMAT,
                    "c.safetensors: classes differ from those of a.safetensors (anger fear joy, wanted anger fear "
                    "sadness)");
+    static const char *const turned[] = {"fear", "anger", "sadness"};
+    save_model("c.safetensors", "efficientnet_b0", 32, turned, 3);
+    assert_failure(ensemble_open(&e, mixed, 2, cpu, &options), MIEN_ERR_FORMAT,
+                   "c.safetensors: classes differ from those of a.safetensors (fear anger sadness, wanted anger fear");
+    save_model_of("c.safetensors", "mtl", "efficientnet_b0", 32, lsd, 0.5f, 3);
+    assert_failure(ensemble_open(&e, mixed, 2, cpu, &options), MIEN_ERR_FORMAT,
+                   "c.safetensors: task mtl (wanted lsd, as of a.safetensors)");
+    unlink("c.safetensors");
+    assert_failure(ensemble_open(&e, mixed, 2, cpu, &options), MIEN_ERR_IO, "c.safetensors: cannot open: No such file");
     assert_failure(ensemble_open(&e, mixed, 0, cpu, &options), MIEN_ERR_ARG, "no model");
     assert_ok(file_write_all("text.safetensors", "no model at all", 15));
     assert_failure(ensemble_open(&e, text, 1, cpu, &options), MIEN_ERR_FORMAT, "text.safetensors");
@@ -268,6 +384,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ensemble__mean__is_that_of_its_members),
+        cmocka_unit_test(ensemble__members_of_every_kind__answer_as_alone),
+        cmocka_unit_test(ensemble__kept_scores__are_members),
+        cmocka_unit_test(ensemble__scores_of_other_classes__are_told),
         cmocka_unit_test(ensemble__batch_size__changes_nothing),
         cmocka_unit_test(ensemble__one_decoded_picture__is_the_same),
         cmocka_unit_test(ensemble__bad_pictures__are_told_and_the_others_answered),

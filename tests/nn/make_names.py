@@ -7,7 +7,8 @@ import torchvision
 
 WITHOUT_HEADS = {"aux_logits": False, "init_weights": False}  # mien builds no auxiliary heads
 
-for arch, options in {"resnet50": {}, "efficientnet_b0": {}, "vit_b_16": {}, "googlenet": WITHOUT_HEADS, "inception_v3": WITHOUT_HEADS}.items():
+for arch, options in {"resnet50": {}, "efficientnet_b0": {}, "googlenet": WITHOUT_HEADS, "inception_v3": WITHOUT_HEADS,
+                      "vit_b_16": {}}.items():
     state = getattr(torchvision.models, arch)(num_classes=1000, **options).state_dict()
     lines = [" ".join([name, *map(str, tensor.shape)]) for name, tensor in state.items()]
     out = pathlib.Path(__file__).parent / "fixtures" / f"{arch}.txt"

@@ -84,14 +84,15 @@ static void positions__file_of_another_size__is_resampled_where_it_begins_a_mode
     assert_ok(st_open(&f, path));
     param_store *s = make_store();
     assert_failure(param_store_load(s, f, path, NULL), MIEN_ERR_FORMAT, "(0 missing, 1 wrong, 0 extra)");
-    assert_ok(param_store_load(s, f, path, "head."));
+    assert_ok(param_store_load(s, f, path, (const char *const[]){"head.", NULL}));
     assert_same("14-4", param_store_memory(s)->values, st_find(fixture, "14-4"));
     st_close(f);
     t.dims[1] = 196; /* no square behind a class token */
     t.bytes -= 3 * sizeof(float);
     assert_ok(st_write(path, &t, 1, NULL, 0));
     assert_ok(st_open(&f, path));
-    assert_failure(param_store_load(s, f, path, "head."), MIEN_ERR_FORMAT, "(0 missing, 1 wrong, 0 extra)");
+    assert_failure(param_store_load(s, f, path, (const char *const[]){"head.", NULL}), MIEN_ERR_FORMAT,
+                   "(0 missing, 1 wrong, 0 extra)");
     st_close(f);
     st_close(fixture);
     param_store_free(s);

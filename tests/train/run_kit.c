@@ -10,8 +10,9 @@ static const char *const tiny[] = {"models=[efficientnet_b0]",
                                    "image_size=32",
                                    "augment.flip=true",
                                    "augment.crop=2",
-                                   "data.val_share=0.25",
-                                   "stage1={batch: 4, epochs: 2, lr: 0.001}"};
+                                   "data={val_share: 0.25, balance: none}",
+                                   "stage1={batch: 4, epochs: 2, lr: 0.001}",
+                                   "stage2={enabled: false, batch: 4, epochs: 2, lr: 0.001}"};
 enum { TINY_COUNT = sizeof tiny / sizeof tiny[0], SIDE = 32 };
 
 void kit_make_set(const char *set, int count, uint64_t seed)
@@ -44,7 +45,7 @@ static int cancel_when_due(void *payload, const char *what, int64_t done, int64_
     (void)done, (void)total, (void)note;
     cancel_plan *plan = payload;
     plan->told->last_ns = 0;                            /* the next word comes through, however soon */
-    return strstr(what, "stage1") && --plan->left == 0; /* not while the pictures are measured */
+    return strstr(what, " stage") && --plan->left == 0; /* not while the pictures are measured */
 }
 
 mien_status kit_train(const kit_run *run)
@@ -73,7 +74,8 @@ mien_status kit_train(const kit_run *run)
                                         .precision = run->precision,
                                         .backend = b,
                                         .loader_threads = run->loader_threads ? run->loader_threads : 1,
-                                        .progress = &told});
+                                        .progress = &told,
+                                        .feature_limit = run->feature_limit});
         b->free(b);
     }
     mem_free(r);

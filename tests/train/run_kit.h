@@ -41,6 +41,7 @@ typedef struct {
     int threads;        /* 0: 2 */
     int loader_threads; /* 0: 1 */
     int cancel_after;   /* words of progress about a member; 0: never */
+    size_t feature_limit;
 } kit_run;
 /* Reads the recipe and trains; the backend lives as long as the call. */
 mien_status kit_train(const kit_run *run);

@@ -27,9 +27,19 @@ static void recipe__no_file__is_the_paper(void **state)
     assert_int_equal(r.stage1.batch, 64);
     assert_int_equal(r.stage1.epochs, 20);
     assert_int_equal(r.stage1.optimizer.name, OPTIMIZER_ADAM);
-    assert_true(r.stage1.lr == 1e-5f);
-    assert_true(r.stage1.label_smoothing == 0.2f);
-    assert_int_equal(r.data.balance, BALANCE_NONE);
+    for (int s = 0; s < RECIPE_STAGES; s++) {
+        const recipe_stage *stage = recipe_stage_at(&r, s);
+        assert_true(stage->enabled && stage->lr == 1e-5f && stage->label_smoothing == 0.2f && !stage->freeze);
+        assert_int_equal(stage->epochs, 20);
+        assert_int_equal(stage->batch, 64);
+        assert_int_equal(stage->class_weight_count, 0);
+    }
+    assert_int_equal(r.stage2.init, STAGE_INIT_STAGE1);
+    assert_int_equal(r.data.balance, BALANCE_RANDAUGMENT);
+    assert_int_equal(r.randaugment.options.ops, 2);
+    assert_int_equal(r.randaugment.options.magnitude, 9);
+    assert_false(r.randaugment.options.include_solarize || r.randaugment.options.include_equalize);
+    assert_false(r.randaugment.resample);
     assert_int_equal(r.data.normalise, NORMALISE_DATASET);
     assert_true(r.data.max_bad_share == 0.01);
 }
@@ -50,7 +60,9 @@ static void recipe__every_key__is_read(void **state)
                    "  balance: none\n"
                    "  max_bad_share: 1\n"
                    "  normalise: {std: [0.1, 0.2, 0.3], mean: [0.4, 0.5, 0.6]}\n"
-                   "augment: {flip: true, crop: 4, jitter: 0.4, grey: 0.5, low_resolution: 1, blur: 0.25, noise: 8}\n"
+                   "augment: {flip: true, crop: 4, jitter: 0.4, grey: 0.5, low_resolution: 1, blur: 0.25, noise: 8,\n"
+                   "  randaugment: {ops: 3, magnitude: 30, solarize: true, equalize: true, resample: true},\n"
+                   "  mixup: 0.2, cutmix: 1}\n"
                    "stage1:\n"
                    "  enabled: true\n"
                    "  epochs: 3\n"
@@ -62,7 +74,9 @@ static void recipe__every_key__is_read(void **state)
                    "  class_weights: [1, 2.5]\n"
                    "  freeze: true\n"
                    "  select: macro_f1\n"
-                   "  patience: 3\n"));
+                   "  patience: 3\n"
+                   "stage2: {enabled: false, init: pretrained, epochs: 5, lr: 1e-6, class_weights: [3, 1],\n"
+                   "         optimizer: {name: adamw}, schedule: {name: cosine}, select: macro_f1, batch: 8}\n"));
     assert_true(r.seed == INT64_MAX);
     assert_int_equal(r.class_count, 2);
     assert_string_equal(r.classes[1], "not-sad");
@@ -74,6 +88,11 @@ static void recipe__every_key__is_read(void **state)
     assert_int_equal(r.data.normalise, NORMALISE_GIVEN);
     assert_true(r.data.mean[2] == 0.6f && r.data.std[0] == 0.1f);
     assert_true(r.augment.flip && r.augment.crop == 4 && r.augment.noise == 8.0f && r.augment.blur == 0.25f);
+    assert_int_equal(r.randaugment.options.ops, 3);
+    assert_int_equal(r.randaugment.options.magnitude, 30);
+    assert_true(r.randaugment.options.include_solarize && r.randaugment.options.include_equalize);
+    assert_true(r.randaugment.resample && r.mix.mixup == 0.2f && r.mix.cutmix == 1.0f);
+    assert_int_equal(r.data.balance, BALANCE_NONE);
     assert_int_equal(r.stage1.optimizer.name, OPTIMIZER_SGD);
     assert_int_equal(r.stage1.schedule.name, SCHEDULE_COSINE);
     assert_int_equal(r.stage1.schedule.t_max, 100);
@@ -82,6 +101,10 @@ static void recipe__every_key__is_read(void **state)
     assert_true(r.stage1.class_weights[1] == 2.5f);
     assert_true(r.stage1.freeze);
     assert_int_equal(r.stage1.select, SELECT_MACRO_F1);
+    assert_true(r.stage1.enabled && !r.stage2.enabled && r.stage2.init == STAGE_INIT_PRETRAINED);
+    assert_true(r.stage2.epochs == 5 && r.stage2.batch == 8 && r.stage2.lr == 1e-6f && r.stage2.patience == 0);
+    assert_true(r.stage2.class_weight_count == 2 && r.stage2.class_weights[0] == 3);
+    assert_true(r.stage2.optimizer.name == OPTIMIZER_ADAMW && r.stage2.schedule.name == SCHEDULE_COSINE);
 
     /* printed and read again it is the same, and prints the same */
     str once = {0}, twice = {0};
@@ -161,12 +184,31 @@ static const struct {
      "recipe.yaml: line 2: key 'stage1.lr' has a dot (wanted nested keys; dots are for --set alone)"},
     {"task: lsd\nstage1:\n  lr: 1\n  batch: 2\n  lr: 2\n",
      "recipe.yaml: line 5: stage1.lr: given twice (first in line 3)"},
-    {"task: lsd\nstage2:\n  lr: 1\n", "recipe.yaml: line 2: stage2: not built yet"},
+    {"task: lsd\nstage2:\n  lr: 0\n", "recipe.yaml: line 3: stage2.lr: 0 (wanted a number above 0)"},
+    {"task: lsd\nstage2:\n  init: imagenet\n",
+     "recipe.yaml: line 3: stage2.init: imagenet (wanted stage1 or pretrained)"},
+    {"task: lsd\nstage1:\n  init: pretrained\n", "recipe.yaml: line 3: stage1.init: unknown key (wanted "},
     {"task: lsd\nmtl: {}\n", "recipe.yaml: line 2: mtl: not built yet"},
-    {"task: lsd\naugment:\n  mixup: 0.2\n", "recipe.yaml: line 3: augment.mixup: not built yet"},
-    {"task: lsd\naugment: {randaugment: {ops: 2}}\n", "recipe.yaml: line 2: augment.randaugment: not built yet"},
-    {"task: lsd\ndata: {balance: randaugment}\n",
-     "recipe.yaml: line 2: data.balance: randaugment is not built yet (wanted none)"},
+    {"task: lsd\naugment:\n  mixup: -0.2\n",
+     "recipe.yaml: line 3: augment.mixup: -0.2 (wanted a number from 0 to 1000)"},
+    {"task: lsd\naugment: {cutmix: -1}\n", "recipe.yaml: line 2: augment.cutmix: -1 (wanted a number from 0 to 1000)"},
+    {"task: lsd\naugment: {cutmix: .nan}\n",
+     "recipe.yaml: line 2: augment.cutmix: .nan (wanted a number from 0 to 1000)"},
+    {"task: lsd\naugment: {randaugment: {ops: -1}}\n",
+     "recipe.yaml: line 2: augment.randaugment.ops: -1 (wanted an integer from 0 to 16)"},
+    {"task: lsd\naugment:\n  randaugment:\n    ops: 17\n",
+     "recipe.yaml: line 4: augment.randaugment.ops: 17 (wanted an integer from 0 to 16)"},
+    {"task: lsd\naugment: {randaugment: {magnitude: 31}}\n",
+     "recipe.yaml: line 2: augment.randaugment.magnitude: 31 (wanted an integer from 0 to 30)"},
+    {"task: lsd\naugment: {randaugment: {magnitude: 9.5}}\n",
+     "recipe.yaml: line 2: augment.randaugment.magnitude: 9.5 (wanted an integer from 0 to 30)"},
+    {"task: lsd\naugment: {randaugment: {solarize: 1}}\n",
+     "recipe.yaml: line 2: augment.randaugment.solarize: 1 (wanted true or false)"},
+    {"task: lsd\naugment: {randaugment: true}\n",
+     "recipe.yaml: line 2: augment.randaugment: true (wanted a mapping with any of "},
+    {"task: lsd\naugment: {randaugment: {magnitud: 9}}\n",
+     "recipe.yaml: line 2: augment.randaugment.magnitud: unknown key (wanted magnitude, "},
+    {"task: lsd\ndata: {balance: copies}\n", "recipe.yaml: line 2: data.balance: copies (wanted none or randaugment)"},
     {"task: lsd\ndata: {val_share: 1}\n", "recipe.yaml: line 2: data.val_share: 1 (wanted a number from 0 to below 1)"},
     {"task: lsd\ndata: {normalise: {mean: [1, 2], std: [1, 1, 1]}}\n",
      "recipe.yaml: line 2: data.normalise.mean: a list (wanted [r, g, b])"},
@@ -194,7 +236,14 @@ static const struct {
     {"task: lsd\naugment: {flip: yes}\n", "recipe.yaml: line 2: augment.flip: yes (wanted true or false)"},
     {"task: lsd\naugment: {flip: 1}\n", "recipe.yaml: line 2: augment.flip: 1 (wanted true or false)"},
     {"task: lsd\nimage_size: 8\n", "recipe.yaml: line 2: image_size: 8 (wanted 0, or at least "},
-    {"task: lsd\nstage1: {enabled: false}\n", "recipe.yaml: line 2: stage1.enabled: false (wanted true: "},
+    {"task: lsd\nstage1: {enabled: false}\n",
+     "recipe.yaml: line 2: stage1.enabled: false (wanted true, or stage2.init: pretrained)"},
+    {"task: lsd\nstage2: {enabled: false}\nstage1: {enabled: false}\n",
+     "recipe.yaml: line 3: stage1.enabled: false (wanted true: stage2 is not enabled either)"},
+    {"task: lsd\nmodels: [resnet50, efficientnet_b0]\ninit: {efficientnet_b0: a}\nstage2:\n  init: pretrained\n",
+     "recipe.yaml: line 5: stage2.init: pretrained without init.resnet50 (wanted a file to begin with)"},
+    {"task: lsd\nclasses: [a, b]\nstage2: {class_weights: [1, 2, 3]}\n",
+     "recipe.yaml: line 3: stage2.class_weights: 3 weights (wanted 2, one a class)"},
     {"task: lsd\nseed: &a 1\n", "recipe.yaml: line 2: anchor or alias 'a' (wanted plain values)"},
     {"task: lsd\nseed: *a\n", "recipe.yaml: line 2: anchor or alias 'a' (wanted plain values)"},
     {"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: &d [*c, *c]\n",
@@ -234,7 +283,8 @@ static const struct {
     {"=1", "--set =1: not a setting (wanted KEY.KEY=VALUE)"},
     {"lr=1", "--set lr: unknown key (wanted "},
     {"stage1.lr.x=1", "--set stage1.lr.x: unknown key (wanted "},
-    {"stage2.lr=1", "--set stage2.lr: not built yet"},
+    {"stage2.init=pretrained", "--set stage2.init: pretrained without init.resnet50 (wanted a file to begin with)"},
+    {"mtl.lr=1", "--set mtl.lr: not built yet"},
     {"models=[resnet50", "--set models: not YAML: "},
     {"stage1=5", "--set stage1: 5 (wanted a mapping with any of "},
     {"seed=*a", "--set seed: anchor or alias 'a' (wanted plain values)"},

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "testing.h"
+#include "train/run_events.h"
 
 #include <limits.h>
 
@@ -102,12 +103,66 @@ static void run_log__write__appends_lines(void **state)
     assert_failure(run_log_open(&log, "no/log.jsonl", NULL, 0), MIEN_ERR_IO, "no/log.jsonl");
 }
 
+static void assert_same_events(const char *other)
+{
+    char *left, *right;
+    size_t left_length, right_length;
+    assert_ok(file_read(&left, &left_length, RUN_EVENTS_NAME, 0));
+    assert_ok(file_read(&right, &right_length, other, 0));
+    assert_int_equal(left_length, right_length);
+    assert_memory_equal(left, right, left_length);
+    mem_free(left);
+    mem_free(right);
+}
+
+/* Numbers that nine digits do not hold: written at once or read back from the log, the events must be the same. */
+static void write_steps(run_log *log, int first, int last)
+{
+    for (int i = first; i <= last; i++)
+        assert_ok(run_log_write(log, json_pack("{s:s, s:s, s:s, s:i, s:f, s:f}", "event", "step", "member", "a",
+                                               "stage", "stage1", "step", i, "loss", 1.0 / i, "lr", 0.1 / i)));
+}
+
+static void run_log__events__are_those_of_the_lines(void **state)
+{
+    (void)state;
+    run_log *log;
+    run_log_mark mark = {.member = "a", .stage = "stage1", .has_checkpoint = true, .step = 100};
+    unlink("log.jsonl");
+    unlink(RUN_EVENTS_NAME);
+    assert_ok(run_log_open(&log, "log.jsonl", NULL, 0));
+    write_steps(log, 1, 100);
+    run_log_close(log);
+
+    assert_int_equal(rename(RUN_EVENTS_NAME, "whole"), 0);
+    assert_ok(run_log_open(&log, "log.jsonl", &mark, 1)); /* a run of before there were events */
+    run_log_close(log);
+    assert_same_events("whole");
+
+    mark.step = 37;
+    assert_ok(run_log_open(&log, "log.jsonl", &mark, 1)); /* killed, resumed further back */
+    write_steps(log, 38, 100);
+    run_log_close(log);
+    assert_same_events("whole");
+
+    char *bytes;
+    size_t length;
+    assert_ok(file_read(&bytes, &length, "whole", 0));
+    assert_ok(file_write_all(RUN_EVENTS_NAME, bytes, length - 5)); /* torn */
+    mark.step = 100;
+    assert_ok(run_log_open(&log, "log.jsonl", &mark, 1));
+    run_log_close(log);
+    assert_same_events("whole");
+    mem_free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_log__resume__cuts_what_the_checkpoint_does_not_cover),
         cmocka_unit_test(run_log__torn_line__goes),
         cmocka_unit_test(run_log__write__appends_lines),
+        cmocka_unit_test(run_log__events__are_those_of_the_lines),
     };
     return cmocka_run_group_tests_name("run_log", tests, enter, leave);
 }

@@ -95,7 +95,8 @@ static void train__run__leaves_what_is_promised(void **state)
 
 static void assert_same_as_whole(const char *run)
 {
-    static const char *const files[] = {"recipe.yaml", "efficientnet_b0-stage1/best.safetensors",
+    static const char *const files[] = {"recipe.yaml", "events.out.tfevents.mien",
+                                        "efficientnet_b0-stage1/best.safetensors",
                                         "efficientnet_b0-stage1/validation.csv", "efficientnet_b0-stage1/done"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char a[PATH_MAX], b[PATH_MAX];
@@ -178,7 +179,8 @@ static void train__stopped_at_once__starts_again(void **state)
     recipe r;
     backend *b;
     progress told = {.callback = stop};
-    assert_ok(recipe_load(&r, NULL, (const char *const[]){"classes=[anger, fear]", "stage1.batch=4"}, 2));
+    assert_ok(recipe_load(&r, NULL,
+                          (const char *const[]){"classes=[anger, fear]", "stage1.batch=4", "stage2.enabled=false"}, 3));
     assert_ok(backend_cpu_create(&b, NULL));
     assert_failure(
         train_run(&(train_options){.recipe = &r, .data = "faces", .out = "early", .backend = b, .progress = &told}),
@@ -331,9 +333,13 @@ static void train__steps__allocate_nothing(void **state)
     progress told;
     step_count count = {&told, -1, -2};
     told = (progress){.callback = count_allocations, .payload = &count};
-    const char *const settings[] = {"models=[efficientnet_b0]", "classes=[anger, fear]", "image_size=32",
-                                    "augment={flip: true, crop: 2}", "stage1={batch: 2, epochs: 2, lr: 0.001}"};
-    assert_ok(recipe_load(&r, NULL, settings, 5));
+    const char *const settings[] = {"models=[efficientnet_b0]",
+                                    "classes=[anger, fear]",
+                                    "image_size=32",
+                                    "augment={flip: true, crop: 2}",
+                                    "stage1={batch: 2, epochs: 2, lr: 0.001}",
+                                    "stage2.enabled=false"};
+    assert_ok(recipe_load(&r, NULL, settings, 6));
     assert_ok(backend_cpu_create(&b, NULL));
     assert_ok(train_run(&(train_options){
         .recipe = &r, .data = "faces", .out = "thrifty", .backend = b, .loader_threads = 2, .progress = &told}));
@@ -443,6 +449,54 @@ static void train__options__reach_the_end(void **state)
     model_free(frozen);
 }
 
+/* Two anger in three: copies of anger, RandAugmented, and batches mixed both ways; stopped within an epoch and resumed,
+ * by other loader threads, it is the same run. Each of the three options changes what is trained. */
+static void train__balanced_and_mixed__goes_on_to_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const balanced = "data={val_share: 0.25, balance: randaugment}";
+    kit_make_set("lopsided", 12, 5);
+    for (int i = 9; i <= 12; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "lopsided/anger/%d.png", i);
+        assert_int_equal(unlink(path), 0);
+    }
+    kit_run run = {.data = "lopsided",
+                   .out = "mixed",
+                   .settings = {balanced, "augment={mixup: 0.2, cutmix: 1, randaugment: {resample: true}}",
+                                "stage1.class_weights=[1, 2]"}};
+    assert_ok(kit_train(&run));
+    train_state at;
+    assert_ok(checkpoint_load("mixed" MEMBER "last.ckpt", &at, NULL, true));
+    assert_int_equal(at.step, 2 * 4); /* 6 and 9 pictures are kept, and 3 copies: 18, batches of 4 */
+
+    run.out = "mixed2";
+    run.loader_threads = 3;
+    run.cancel_after = 3;
+    assert_failure(kit_train(&run), MIEN_ERR_CANCELLED, "--resume");
+    run.is_resumed = true;
+    run.cancel_after = 0;
+    assert_ok(kit_train(&run));
+    kit_assert_same_file("mixed" MEMBER "best.safetensors", "mixed2" MEMBER "best.safetensors");
+
+    static const char *const others[] = {
+        "augment={mixup: 0.2, cutmix: 1}",
+        "augment={mixup: 0.2, randaugment: {resample: true}}",
+        "augment={cutmix: 1, randaugment: {resample: true}}",
+    };
+    char *mixed = kit_log("mixed");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char out[32];
+        snprintf(out, sizeof out, "unmixed%zu", i);
+        assert_ok(kit_train(&(kit_run){
+            .data = "lopsided", .out = out, .settings = {balanced, others[i], "stage1.class_weights=[1, 2]"}}));
+        char *other = kit_log(out);
+        assert_string_not_equal(mixed, other); /* the losses of its steps */
+        mem_free(other);
+    }
+    mem_free(mixed);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4)
@@ -464,6 +518,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(train__damaged_checkpoint__is_told),
         cmocka_unit_test(train__too_little__is_told),
         cmocka_unit_test(train__options__reach_the_end),
+        cmocka_unit_test(train__balanced_and_mixed__goes_on_to_the_same_bits),
     };
     return cmocka_run_group_tests_name("train", tests, enter, kit_leave);
 }

@@ -98,17 +98,22 @@ out:
     return st;
 }
 
-static mien_status forward_desc(dnnl_primitive_desc_t *out, cpu_prepare *p, const conv_desc *d, bool has_bias,
-                                activation_kind act, bool has_residual)
+/* A folded convolution has no gradient, so it is the same primitive in a training graph as where nothing trains. */
+static dnnl_prop_kind_t forward_kind(cpu_prepare *p, node_id n)
+{
+    const conv2d_attr *attr = graph_node_at(p->g, n)->attr;
+    return graph_is_training(p->g) && !attr->is_folded ? dnnl_forward_training : dnnl_forward_inference;
+}
+
+static mien_status forward_desc(dnnl_primitive_desc_t *out, cpu_prepare *p, const conv_desc *d, dnnl_prop_kind_t kind,
+                                bool has_bias, activation_kind act, bool has_residual)
 {
     mien_status st = MIEN_OK;
     dnnl_primitive_attr_t attr = NULL;
     TRY_OUT(attr_make(&attr, act, has_residual ? d->y : NULL));
-    TRY_DNNL("convolution",
-             dnnl_convolution_forward_primitive_desc_create(
-                 out, p->b->engine, graph_is_training(p->g) ? dnnl_forward_training : dnnl_forward_inference,
-                 dnnl_convolution_direct, d->x, d->w, has_bias ? d->b : NULL, d->y, d->stride, d->dilation,
-                 d->pad_begin, d->pad_end, attr));
+    TRY_DNNL("convolution", dnnl_convolution_forward_primitive_desc_create(
+                                out, p->b->engine, kind, dnnl_convolution_direct, d->x, d->w, has_bias ? d->b : NULL,
+                                d->y, d->stride, d->dilation, d->pad_begin, d->pad_end, attr));
 out:
     if (attr)
         dnnl_primitive_attr_destroy(attr);
@@ -139,7 +144,7 @@ mien_status conv2d_prepare(cpu_prepare *p, node_id n)
     cpu_kernel *k = NULL;
     bool has_bias = attr->is_folded || node_input(p, n, CONV_B), has_residual = node_input(p, n, CONV_RESIDUAL);
     TRY_OUT(desc_make(&d, attr, &x->shape, &w->shape, &y->shape, x));
-    TRY_OUT(forward_desc(&pd, p, &d, has_bias, attr->act, has_residual));
+    TRY_OUT(forward_desc(&pd, p, &d, forward_kind(p, n), has_bias, attr->act, has_residual));
     const_dnnl_memory_desc_t packed = dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
     if (attr->is_folded)
         TRY_OUT(pack_insert_folded(p, n, d.w_plain, packed));
@@ -175,7 +180,7 @@ static mien_status backward_make(conv_desc *d, dnnl_primitive_desc_t *hint, dnnl
                                  const conv2d_grad_attr *grad, const graph_value *w, const graph_value *dy)
 {
     TRY(desc_make(d, &grad->conv, &grad->x, &w->shape, &dy->shape, dy));
-    TRY(forward_desc(hint, p, d, false, ACT_NONE, false));
+    TRY(forward_desc(hint, p, d, dnnl_forward_training, false, ACT_NONE, false));
     return attr_make(attr, ACT_NONE, NULL);
 }
 

@@ -1,5 +1,5 @@
 /* Weights in the layout and type that a primitive wants. A pack node depends on parameters alone: where nothing changes
- * them (inference) it runs once, not every time. In inference graphs it also folds batch_norm's statistics in:
+ * them (inference, a frozen part) it runs once, not every time. There it also folds batch_norm's statistics in:
  *
  *   w' = w gamma / sqrt(var + eps)      b' = beta + (b - mean) gamma / sqrt(var + eps) */
 #include "backend/cpu/cpu_int.h"

@@ -9,7 +9,8 @@
 typedef struct {
     const float *x, *class_weights;
     const int32_t *labels;
-    float *y, *loss; /* y [n, c]: probabilities, or dlogits */
+    const float *targets; /* [n, c]: probabilities in place of labels */
+    float *y, *loss;      /* y [n, c]: probabilities, or dlogits */
     int64_t n, c;
     float smoothing;
 } classes_args;
@@ -90,6 +91,40 @@ static void cross_entropy_dx(const void *args)
     }
 }
 
+/* The same against probabilities: what a class's term of row `r` is multiplied with. */
+static double target_share(const classes_args *a, int64_t r, int64_t class)
+{
+    double smoothing = (double)a->smoothing, target = (double)a->targets[r * a->c + class];
+    return weight_of(a, class) * ((1 - smoothing) * target + smoothing / (double)a->c);
+}
+
+static void soft_cross_entropy(const void *args)
+{
+    const classes_args *a = args;
+    double loss = 0;
+    for (int64_t r = 0; r < a->n; r++) {
+        const float *x = a->x + r * a->c;
+        double log_sum = softmax_row(a->y + r * a->c, x, a->c);
+        for (int64_t i = 0; i < a->c; i++)
+            loss += target_share(a, r, i) * (log_sum - (double)x[i]);
+    }
+    *a->loss = (float)(loss / (double)a->n);
+}
+
+static void soft_cross_entropy_dx(const void *args)
+{
+    const classes_args *a = args;
+    for (int64_t r = 0; r < a->n; r++) {
+        double all = 0;
+        for (int64_t i = 0; i < a->c; i++)
+            all += target_share(a, r, i);
+        for (int64_t i = 0; i < a->c; i++) {
+            double d = (double)a->x[r * a->c + i] * all - target_share(a, r, i);
+            a->y[r * a->c + i] = (float)(d / (double)a->n);
+        }
+    }
+}
+
 static classes_args classes_of(const graph_value *x)
 {
     return (classes_args){.n = shape_count(&x->shape) / x->shape.dim[x->shape.rank - 1],
@@ -104,27 +139,35 @@ mien_status softmax_prepare(cpu_prepare *p, node_id n)
     return prepare_own(p, n, softmax, &args, sizeof args, bindings, 2, 0);
 }
 
+/* Where labels or probabilities go. */
+static size_t target_place(bool is_soft)
+{
+    return is_soft ? offsetof(classes_args, targets) : offsetof(classes_args, labels);
+}
+
 mien_status cross_entropy_prepare(cpu_prepare *p, node_id n)
 {
-    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
-                                       {FROM_INPUT, 1, offsetof(classes_args, labels)},
-                                       {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
-                                       {FROM_OUTPUT, 0, offsetof(classes_args, loss)},
-                                       {FROM_OUTPUT, 1, offsetof(classes_args, y)}};
+    bool is_soft = node_input(p, n, 1)->type == DTYPE_F32;
+    const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
+                                {FROM_INPUT, 1, target_place(is_soft)},
+                                {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
+                                {FROM_OUTPUT, 0, offsetof(classes_args, loss)},
+                                {FROM_OUTPUT, 1, offsetof(classes_args, y)}};
     classes_args args = classes_of(node_input(p, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
-    return prepare_own(p, n, cross_entropy, &args, sizeof args, bindings, 5, 0);
+    return prepare_own(p, n, is_soft ? soft_cross_entropy : cross_entropy, &args, sizeof args, bindings, 5, 0);
 }
 
 mien_status cross_entropy_dx_prepare(cpu_prepare *p, node_id n)
 {
-    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
-                                       {FROM_INPUT, 1, offsetof(classes_args, labels)},
-                                       {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
-                                       {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
+    bool is_soft = node_input(p, n, 1)->type == DTYPE_F32;
+    const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
+                                {FROM_INPUT, 1, target_place(is_soft)},
+                                {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
+                                {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
     classes_args args = classes_of(node_input(p, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
-    return prepare_own(p, n, cross_entropy_dx, &args, sizeof args, bindings, 4, 0);
+    return prepare_own(p, n, is_soft ? soft_cross_entropy_dx : cross_entropy_dx, &args, sizeof args, bindings, 4, 0);
 }
 
 /* --- concat and slice --------------------------------------------------------------------------------------------- */

@@ -18,32 +18,38 @@ mien_status normalise_prepare(cpu_prepare *p, node_id n)
 }
 
 /* a and b are inputs 0 and 1, y output 0 */
-static mien_status pointwise(cpu_prepare *p, node_id n, kernel_fn *fn, int inputs, activation_kind kind)
+static mien_status pointwise(cpu_prepare *p, node_id n, kernel_fn *fn, int inputs, activation_kind kind, float shift)
 {
     static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(pointwise_args, y)},
                                        {FROM_INPUT, 0, offsetof(pointwise_args, a)},
                                        {FROM_INPUT, 1, offsetof(pointwise_args, b)}};
     const graph_value *y = node_output(p, n, 0);
     pointwise_args args = {
-        .count = shape_count(&y->shape), .kind = kind, .threads = p->b->threads, .is_bf16 = is_bf16(y)};
+        .count = shape_count(&y->shape), .kind = kind, .shift = shift, .threads = p->b->threads, .is_bf16 = is_bf16(y)};
     return prepare_own(p, n, fn, &args, sizeof args, bindings, 1 + inputs, 0);
 }
 
 mien_status activation_prepare(cpu_prepare *p, node_id n)
 {
     const activation_attr *attr = graph_node_at(p->g, n)->attr;
-    return pointwise(p, n, p->b->own->activation, 1, attr->kind);
+    return pointwise(p, n, p->b->own->activation, 1, attr->kind, 0);
 }
 
 mien_status activation_dx_prepare(cpu_prepare *p, node_id n)
 {
     const activation_attr *attr = graph_node_at(p->g, n)->attr;
-    return pointwise(p, n, p->b->own->activation_dx, 2, attr->kind);
+    return pointwise(p, n, p->b->own->activation_dx, 2, attr->kind, 0);
 }
 
 mien_status add_prepare(cpu_prepare *p, node_id n)
 {
-    return pointwise(p, n, p->b->own->add, 2, ACT_NONE);
+    return pointwise(p, n, p->b->own->add, 2, ACT_NONE, 0);
+}
+
+mien_status sub_prepare(cpu_prepare *p, node_id n)
+{
+    const sub_attr *attr = graph_node_at(p->g, n)->attr;
+    return pointwise(p, n, p->b->own->sub, 2, ACT_NONE, attr->shift);
 }
 
 static scale_args scale_of(cpu_prepare *p, const graph_value *x)
@@ -136,12 +142,10 @@ mien_status pool_dx_prepare(cpu_prepare *p, node_id n)
 {
     static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(pool_args, x)},
                                        {FROM_INPUT, 0, offsetof(pool_args, y)},
-                                       {FROM_SCRATCH, 0, offsetof(pool_args, scratch)},
                                        {FROM_INPUT, 1, offsetof(pool_args, index)}};
     const pool_grad_attr *attr = graph_node_at(p->g, n)->attr;
     pool_args args = pool_of(p, node_output(p, n, 0), node_input(p, n, 0), &attr->pool);
-    return prepare_own(p, n, p->b->own->pool_dx, &args, sizeof args, bindings, attr->pool.is_max ? 4 : 3,
-                       pool_dx_scratch_bytes(args.w, args.c, args.threads));
+    return prepare_own(p, n, p->b->own->pool_dx, &args, sizeof args, bindings, attr->pool.is_max ? 3 : 2, 0);
 }
 
 /* --- update ------------------------------------------------------------------------------------------------------- */

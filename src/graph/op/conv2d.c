@@ -6,8 +6,8 @@
  * db[o]           = sum over n, p, q of dy[n, p, q, o]                                      conv2d_dw
  * PyTorch: torch.nn.functional.conv2d(x, w, b, stride, padding, dilation, groups); padding may differ at begin and end.
  *
- * Folded (is_folded, by fuse, in inference graphs) the node goes on: y = act(gamma (y - mean) / sqrt(var + eps) + beta
- * + residual), and has no gradient. */
+ * Folded (is_folded, by fuse, where no gradient passes) the node goes on and has no gradient:
+ * y = act(gamma (y - mean) / sqrt(var + eps) + beta + residual). */
 #include "graph/op/rule.h"
 
 #include <inttypes.h>

@@ -4,11 +4,24 @@
  *
  * dlogits[r, c] = [ p_rc ((1 - e) w_t + e/C sum of w) - (1 - e) w_t [c = t] - e/C w_c ] / W, 0 in absent rows
  *                                                                                                    cross_entropy_dx
- * PyTorch: torch.nn.functional.cross_entropy(logits, labels, weight=w, ignore_index=-1, label_smoothing=e). */
+ * With probabilities q [n, c] in place of labels, s_rc = (1 - e) q_rc + e/C: every row counts, whatever q sums to, and
+ * loss = sum over r, c of w_c s_rc (-log p_rc) / n,  dlogits[r, c] = [ p_rc (sum over k of w_k s_rk) - w_c s_rc ] / n.
+ *
+ * PyTorch: torch.nn.functional.cross_entropy(logits, labels or q, weight=w, ignore_index=-1, label_smoothing=e). */
 #include "graph/op/rule.h"
 
 enum { CE_LOGITS, CE_LABELS, CE_WEIGHTS, CE_INPUTS };
 enum { CE_LOSS, CE_PROBABILITIES };
+
+/* What the logits are held against: classes, or probabilities of each. */
+static mien_status want_target(graph *g, node_id n, const shape *logits)
+{
+    const graph_value *target = input_of(g, n, CE_LABELS);
+    if (target && target->type == DTYPE_F32)
+        return want_shape(g, n, CE_LABELS, "target probabilities", *logits);
+    TRY(want_type(g, n, CE_LABELS, "labels", DTYPE_I32));
+    return want_shape(g, n, CE_LABELS, "labels", shape_of(1, logits->dim[0]));
+}
 
 static mien_status cross_entropy_infer(graph *g, node_id n)
 {
@@ -18,8 +31,7 @@ static mien_status cross_entropy_infer(graph *g, node_id n)
     TRY(want_type(g, n, CE_LOGITS, "logits", DTYPE_F32));
     TRY(want_rank(g, n, CE_LOGITS, "logits", 2));
     shape s = input_of(g, n, CE_LOGITS)->shape;
-    TRY(want_type(g, n, CE_LABELS, "labels", DTYPE_I32));
-    TRY(want_shape(g, n, CE_LABELS, "labels", shape_of(1, s.dim[0])));
+    TRY(want_target(g, n, &s));
     if (input_of(g, n, CE_WEIGHTS)) {
         TRY(want_type(g, n, CE_WEIGHTS, "class weights", DTYPE_F32));
         TRY(want_shape(g, n, CE_WEIGHTS, "class weights", shape_of(1, s.dim[1])));

@@ -132,26 +132,74 @@ INLINE uint32_t row_word(const head_view *m, int64_t row, int64_t w, bool is_pai
     return half[0] | (2 * w + 1 < m->columns ? (uint32_t)half[1] << 16 : 0);
 }
 
+/* VEC_LANES words of a row from word w on, all of them inside it */
+INLINE vu row_words(const head_view *m, int64_t row, int64_t w, bool is_pair, bool is_bf16)
+{
+    vu words;
+    if (!is_pair)
+        return vec_bits(vec_load(m->data, m->at + row * m->pitch + w, is_bf16));
+    memcpy(&words, (const uint16_t *)m->data + m->at + row * m->pitch + 2 * w, sizeof words);
+    return words;
+}
+
 /* dst [rows padded][words]: words along the columns, rows past the end 0 */
 INLINE void pack_rows(uint32_t *dst, int64_t pitch, const head_view *m, int64_t padded, bool is_pair, bool is_bf16)
 {
-    int64_t words = is_pair ? (m->columns + 1) / 2 : m->columns;
-    for (int64_t r = 0; r < m->rows; r++)
-        for (int64_t w = 0; w < words; w++)
+    int64_t words = is_pair ? (m->columns + 1) / 2 : m->columns, whole = is_pair ? m->columns / 2 : m->columns;
+    for (int64_t r = 0; r < m->rows; r++) {
+        int64_t w = 0;
+        for (; w + VEC_LANES <= whole; w += VEC_LANES) {
+            vu v = row_words(m, r, w, is_pair, is_bf16);
+            memcpy(dst + r * pitch + w, &v, sizeof v);
+        }
+        for (; w < words; w++)
             dst[r * pitch + w] = row_word(m, r, w, is_pair, is_bf16);
+    }
     for (int64_t r = m->rows; r < padded; r++)
         memset(dst + r * pitch, 0, (size_t)words * sizeof *dst);
+}
+
+/* Row r, lane l <-> row l, lane r: a bit of the two indices at a time. */
+INLINE void turn(vu m[VEC_LANES])
+{
+    vu lane;
+    for (int l = 0; l < VEC_LANES; l++)
+        lane[l] = (uint32_t)l;
+#pragma GCC unroll 4
+    for (int half = 1; half < VEC_LANES; half *= 2) {
+        vu is_high = (vu)((lane & half) != 0);
+        vu low = (~is_high & lane) | (is_high & ((lane ^ half) + VEC_LANES));
+        vu high = (~is_high & (lane | half)) | (is_high & (lane + VEC_LANES));
+#pragma GCC unroll 16
+        for (int r = 0; r < VEC_LANES; r++)
+            if (!(r & half)) {
+                vu a = m[r], b = m[r | half];
+                m[r] = __builtin_shuffle(a, b, low);
+                m[r | half] = __builtin_shuffle(a, b, high);
+            }
+    }
 }
 
 /* dst [words][rows padded]: the same, transposed */
 INLINE void pack_transposed(uint32_t *dst, int64_t pitch, const head_view *m, bool is_pair, bool is_bf16)
 {
-    int64_t words = is_pair ? (m->columns + 1) / 2 : m->columns;
+    int64_t words = is_pair ? (m->columns + 1) / 2 : m->columns, whole = is_pair ? m->columns / 2 : m->columns;
+    int64_t turned_rows = m->rows / VEC_LANES * VEC_LANES, turned_words = whole / VEC_LANES * VEC_LANES;
     for (int64_t w = 0; w < words; w++)
-        for (int64_t r = m->rows; r < pitch; r++)
-            dst[w * pitch + r] = 0;
+        memset(dst + w * pitch + m->rows, 0, (size_t)(pitch - m->rows) * sizeof *dst);
+    for (int64_t r = 0; r < turned_rows; r += VEC_LANES)
+        for (int64_t w = 0; w < turned_words; w += VEC_LANES) {
+            vu block[VEC_LANES];
+#pragma GCC unroll 16
+            for (int l = 0; l < VEC_LANES; l++)
+                block[l] = row_words(m, r + l, w, is_pair, is_bf16);
+            turn(block);
+#pragma GCC unroll 16
+            for (int l = 0; l < VEC_LANES; l++)
+                memcpy(dst + (w + l) * pitch + r, &block[l], sizeof block[l]);
+        }
     for (int64_t r = 0; r < m->rows; r++)
-        for (int64_t w = 0; w < words; w++)
+        for (int64_t w = r < turned_rows ? turned_words : 0; w < words; w++)
             dst[w * pitch + r] = row_word(m, r, w, is_pair, is_bf16);
 }
 
@@ -189,24 +237,6 @@ INLINE void store_rows(void *data, int64_t at, int64_t pitch, const float *src, 
         }
 }
 
-/* Two rows of f32 as words of pairs, `odd` NULL: zeros. */
-INLINE void interleave(uint32_t *dst, const float *even, const float *odd, int64_t count)
-{
-    for (int64_t j = 0; j < count; j += VEC_LANES) {
-        vu low = __builtin_convertvector(vec_narrow(vec_load_f32(even + j)), vu);
-        vu high = odd ? __builtin_convertvector(vec_narrow(vec_load_f32(odd + j)), vu) << 16 : (vu){0};
-        vu words = low | high;
-        memcpy(dst + j, &words, sizeof words);
-    }
-}
-
-/* A row of f32 as bf16, so that neighbours are pairs. */
-INLINE void narrow_row(uint32_t *dst, const float *src, int64_t count)
-{
-    for (int64_t j = 0; j < count; j += VEC_LANES)
-        vec_store(dst, j, vec_load_f32(src + j), true);
-}
-
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 /* What one part works in; sizes in words, see attention_scratch_bytes. */
 typedef struct {
@@ -219,12 +249,13 @@ INLINE head_view qkv_view(const attention_args *a, int64_t sample, int64_t head,
     return (head_view){a->qkv, sample * a->t * 3 * a->d + which * a->d + head * a->c, 3 * a->d, a->t, a->c};
 }
 
-/* scores -> exp(scale (score - the row's maximum)), 0 past the last token; gives their sum and, for backward, log_sum.
- */
-INLINE float softmax_row(float *s, int64_t t, int64_t padded, float scale, float *log_sum)
+/* p = exp(scale (score - the row's maximum)), over the scores or, as pairs, into `pairs`; 0 past the last token. Gives
+ * their sum and, for backward, log_sum. */
+INLINE float softmax_row(float *s, uint32_t *pairs, int64_t t, int64_t padded, float scale, float *log_sum,
+                         const bool is_pair)
 {
     for (int64_t j = t; j < padded; j++)
-        s[j] = -INFINITY;
+        s[j] = -INFINITY; /* p is next to 0 there, and the panel 0 */
     vf most = vec_load_f32(s), sum = {0};
     for (int64_t j = VEC_LANES; j < padded; j += VEC_LANES) {
         vf v = vec_load_f32(s + j);
@@ -233,15 +264,18 @@ INLINE float softmax_row(float *s, int64_t t, int64_t padded, float scale, float
     float max = most[0];
     for (int l = 1; l < VEC_LANES; l++)
         max = most[l] > max ? most[l] : max;
-    for (int64_t j = 0; j < padded; j += VEC_LANES)
-        vec_store_f32(s + j, vec_exp((vec_load_f32(s + j) - max) * scale));
-    for (int64_t j = t; j < padded; j++)
-        s[j] = 0;
-    for (int64_t j = 0; j < padded; j += VEC_LANES)
-        sum += vec_load_f32(s + j);
+    const float shift = max * scale;
+    for (int64_t j = 0; j < padded; j += VEC_LANES) {
+        vf x = vec_load_f32(s + j) * scale - shift, p = is_pair ? vec_exp_bf16(x) : vec_exp(x);
+        sum += p;
+        if (is_pair)
+            vec_store(pairs, j, p, true);
+        else
+            vec_store_f32(s + j, p);
+    }
     float total = vec_sum(sum);
     if (log_sum)
-        *log_sum = max * scale + logf(total);
+        *log_sum = shift + logf(total);
     return total;
 }
 
@@ -265,9 +299,7 @@ INLINE void attend(const attention_args *a, const forward_room *m, int64_t sampl
         for (int64_t r = 0; r < padded; r++) {
             float *log_sum =
                 a->log_sum && r < rows ? a->log_sum + (sample * a->heads + head) * a->queries + begin + r : NULL;
-            sums[r] = softmax_row(m->scores + r * tp, a->t, tp, a->scale, log_sum);
-            if (is_pair)
-                narrow_row(m->p + r * tp, m->scores + r * tp, tp);
+            sums[r] = softmax_row(m->scores + r * tp, m->p + r * tp, a->t, tp, a->scale, log_sum, is_pair);
         }
         const uint32_t *p = is_pair ? m->p : (const uint32_t *)(const void *)m->scores;
         product(m->out, cp, (words_view){p, tp, 1}, m->v, cp, padded, cp, t_words, false, is_pair);
@@ -330,23 +362,62 @@ INLINE void row_deltas(float *delta, const head_view *dy, const head_view *y, bo
     }
 }
 
-/* scores -> p, dp -> ds; rows and tokens past the end 0 */
-INLINE void softmax_dx_rows(const attention_args *a, const backward_room *m, const float *log_sum, int64_t rows,
-                            int64_t padded)
+/* p and ds of VEC_LANES tokens from score and dp */
+typedef struct {
+    vf p, ds;
+} softmax_slope;
+
+INLINE softmax_slope slope_at(const attention_args *a, const backward_room *m, const float *log_sum, int64_t r,
+                              int64_t j, bool is_pair)
+{
+    int64_t at = r * attention_pad(a->t) + j;
+    vf x = vec_load_f32(m->scores + at) * a->scale - log_sum[r], p = is_pair ? vec_exp_bf16(x) : vec_exp(x);
+    return (softmax_slope){p, p * (vec_load_f32(m->dp + at) - m->delta[r]) * a->scale};
+}
+
+/* scores -> p, dp -> ds; rows past the end 0. What stands past the last token is not read. */
+INLINE void slope_rows(const attention_args *a, const backward_room *m, const float *log_sum, int64_t rows,
+                       int64_t padded)
 {
     const int64_t tp = attention_pad(a->t);
-    for (int64_t r = 0; r < rows; r++) {
-        float *s = m->scores + r * tp, *d = m->dp + r * tp;
+    for (int64_t r = 0; r < rows; r++)
         for (int64_t j = 0; j < tp; j += VEC_LANES) {
-            vf p = vec_exp(vec_load_f32(s + j) * a->scale - log_sum[r]);
-            vec_store_f32(s + j, p);
-            vec_store_f32(d + j, p * (vec_load_f32(d + j) - m->delta[r]) * a->scale);
+            softmax_slope slope = slope_at(a, m, log_sum, r, j, false);
+            vec_store_f32(m->scores + r * tp + j, slope.p);
+            vec_store_f32(m->dp + r * tp + j, slope.ds);
         }
-        for (int64_t j = a->t; j < tp; j++)
-            s[j] = d[j] = 0;
-    }
-    memset(m->scores + rows * tp, 0, (size_t)((padded - rows) * tp) * sizeof(float));
     memset(m->dp + rows * tp, 0, (size_t)((padded - rows) * tp) * sizeof(float));
+}
+
+/* Two vectors as words of pairs */
+INLINE void store_pairs(uint32_t *dst, vf even, vf odd)
+{
+    vu words = __builtin_convertvector(vec_narrow(even), vu) | (__builtin_convertvector(vec_narrow(odd), vu) << 16);
+    memcpy(dst, &words, sizeof words);
+}
+
+/* The same in pairs: p_turned and ds_turned of two rows a word, ds of two tokens a word. */
+INLINE void slope_pairs(const attention_args *a, const backward_room *m, const float *log_sum, int64_t rows,
+                        int64_t padded)
+{
+    const int64_t tp = attention_pad(a->t);
+    for (int64_t r = 0; r < rows; r += 2)
+        for (int64_t j = 0; j < tp; j += VEC_LANES) {
+            softmax_slope even = slope_at(a, m, log_sum, r, j, true), odd = {{0}, {0}};
+            if (r + 1 < rows)
+                odd = slope_at(a, m, log_sum, r + 1, j, true);
+            if (j + VEC_LANES > a->t) { /* an odd last token is paired with one past it */
+                uint32_t inside = j < a->t ? (1u << (a->t - j)) - 1 : 0;
+                even.ds = vec_keep_bits(even.ds, inside);
+                odd.ds = vec_keep_bits(odd.ds, inside);
+            }
+            store_pairs(m->p_turned + r / 2 * tp + j, even.p, odd.p);
+            store_pairs(m->ds_turned + r / 2 * tp + j, even.ds, odd.ds);
+            vec_store(m->ds + r * tp, j, even.ds, true);
+            vec_store(m->ds + (r + 1) * tp, j, odd.ds, true);
+        }
+    for (int64_t r = rows; r < padded; r++)
+        memset(m->ds + r * tp, 0, (size_t)tp * sizeof *m->ds);
 }
 
 /* A block of queries: its dq, and what it adds to dk and dv. */
@@ -370,21 +441,14 @@ INLINE void attend_dx_block(const attention_args *a, const backward_room *m, int
     row_deltas(m->delta, &dy, &y, is_bf16);
     product(m->scores, tp, (words_view){m->q, cp, 1}, m->k_turned, tp, padded, tp, c_words, false, is_pair);
     product(m->dp, tp, (words_view){m->dy, cp, 1}, m->v_turned, tp, padded, tp, c_words, false, is_pair);
-    softmax_dx_rows(a, m, a->log_sum + (sample * a->heads + head) * a->queries + begin, rows, padded);
-    const uint32_t *ds = (const uint32_t *)(const void *)m->dp, *ds_turned = ds,
-                   *p_turned = (const uint32_t *)(const void *)m->scores;
+    const float *log_sum = a->log_sum + (sample * a->heads + head) * a->queries + begin;
+    const uint32_t *ds = m->ds, *ds_turned = m->ds_turned, *p_turned = m->p_turned;
     if (is_pair) {
-        for (int64_t r = 0; r < padded; r++)
-            narrow_row(m->ds + r * tp, m->dp + r * tp, tp);
-        for (int64_t w = 0; w < row_words; w++) {
-            bool is_whole = 2 * w + 1 < rows;
-            interleave(m->p_turned + w * tp, m->scores + 2 * w * tp, is_whole ? m->scores + (2 * w + 1) * tp : NULL,
-                       tp);
-            interleave(m->ds_turned + w * tp, m->dp + 2 * w * tp, is_whole ? m->dp + (2 * w + 1) * tp : NULL, tp);
-        }
-        ds = m->ds;
-        ds_turned = m->ds_turned;
-        p_turned = m->p_turned;
+        slope_pairs(a, m, log_sum, rows, padded);
+    } else {
+        slope_rows(a, m, log_sum, rows, padded);
+        ds = ds_turned = (const uint32_t *)(const void *)m->dp;
+        p_turned = (const uint32_t *)(const void *)m->scores;
     }
     product(m->dq, cp, (words_view){ds, tp, 1}, m->k, cp, padded, cp, t_words, false, is_pair);
     product(m->dv, cp, (words_view){p_turned, 1, tp}, m->dy_panel, cp, turned_rows, cp, row_words, true, is_pair);

@@ -17,7 +17,7 @@ typedef void kernel_fn(const void *args);
 
 typedef struct {
     const char *name; /* "mien:avx2" */
-    kernel_fn *normalise, *activation, *activation_dx, *add, *scale, *scale_ds;
+    kernel_fn *normalise, *activation, *activation_dx, *add, *sub, *scale, *scale_ds;
     kernel_fn *batch_norm, *batch_norm_dx;
     kernel_fn *pool, *pool_dx, *global_mean, *global_mean_dx;
     kernel_fn *depthwise, *depthwise_dx, *depthwise_dw;
@@ -78,12 +78,14 @@ typedef struct {
     bool is_bf16;
 } normalise_args;
 
-/* activation: y = f(a). activation_dx: y = a f'(b), b the input (ReLU: output) of the forward pass. add: y = a + b. */
+/* activation: y = f(a). activation_dx: y = a f'(b), b the input (ReLU: output) of the forward pass. add: y = a + b.
+ * sub: y = a - b + shift, a NULL: y = shift - b. */
 typedef struct {
     const void *a, *b;
     void *y;
     int64_t count;
     activation_kind kind;
+    float shift;
     int threads;
     bool is_bf16;
 } pointwise_args;
@@ -145,16 +147,11 @@ static inline size_t batch_norm_scratch_bytes(int64_t c, int threads)
 typedef struct {
     void *x, *y;
     uint8_t *index;
-    float *scratch; /* dx: [threads][w c] sums of one image row */
     int64_t n, h, w, c, oh, ow;
     pool_attr pool;
     int threads;
     bool is_bf16;
 } pool_args;
-static inline size_t pool_dx_scratch_bytes(int64_t w, int64_t c, int threads)
-{
-    return (size_t)(w * c * threads) * sizeof(float);
-}
 
 /* x [n, hw, c], y [n, c]; backward: y is dy, x is dx. scratch: scale_scratch_bytes */
 typedef struct {

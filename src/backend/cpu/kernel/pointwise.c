@@ -131,6 +131,27 @@ void KERNEL(add)(const void *args)
     run(args, FORM_ADD);
 }
 
+INLINE void sub_span(const pointwise_args *a, part mine, bool is_bf16)
+{
+    for (int64_t i = mine.begin; i < mine.end; i += VEC_LANES) {
+        int n = mine.end - i < VEC_LANES ? (int)(mine.end - i) : VEC_LANES;
+        vf v = a->a ? vec_load_upto(a->a, i, n, is_bf16) : vec_set(0);
+        v = v - vec_load_upto(a->b, i, n, is_bf16) + a->shift;
+        vec_store_upto(a->y, i, n, v, is_bf16);
+    }
+}
+
+void KERNEL(sub)(const void *args)
+{
+    const pointwise_args *a = args;
+    int parts = parts_for(a->count, a->threads);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int index = 0; index < parts; index++) {
+        part mine = part_of(a->count, VEC_LANES, parts, index);
+        a->is_bf16 ? sub_span(a, mine, true) : sub_span(a, mine, false);
+    }
+}
+
 /* Three channels: 16 pixels are 48 numbers, three or six vectors with the same factors each time. */
 enum { PIXELS = 16, NUMBERS = 3 * PIXELS };
 

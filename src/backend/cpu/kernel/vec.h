@@ -204,6 +204,46 @@ INLINE vf vec_select_greater(vf x, vf y, vf a, vf b)
 #endif
 }
 
+/* The same choice between whole numbers. */
+INLINE vi vec_select_greater_int(vf x, vf y, vi a, vi b)
+{
+#if defined(__AVX512F__)
+    return (vi)_mm512_mask_blend_epi32(_mm512_cmp_ps_mask((__m512)x, (__m512)y, _CMP_GT_OQ), (__m512i)b, (__m512i)a);
+#else
+    return (vi)vec_bits(vec_select_greater(x, y, vec_of_bits((vu)a), vec_of_bits((vu)b)));
+#endif
+}
+
+/* x where bytes[l] is `value`, else 0; reads VEC_LANES bytes. */
+INLINE vf vec_where_byte(vf x, const uint8_t *bytes, int value)
+{
+#if defined(__AVX512F__)
+    __m128i b = _mm_loadu_si128((const __m128i *)bytes);
+    return (vf)_mm512_maskz_mov_ps(_mm_cmpeq_epi8_mask(b, _mm_set1_epi8((char)value)), (__m512)x);
+#elif defined(__AVX2__)
+    __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)bytes));
+    return (vf)_mm256_and_ps((__m256)x, (__m256)_mm256_cmpeq_epi32(wide, _mm256_set1_epi32(value)));
+#else
+    vb b;
+    memcpy(&b, bytes, sizeof b);
+    return vec_of_bits(vec_bits(x) & (vu)(__builtin_convertvector(b, vi) == value));
+#endif
+}
+
+/* Whole numbers 0..255 as VEC_LANES bytes. */
+INLINE void vec_store_bytes(uint8_t *bytes, vi x)
+{
+#if defined(__AVX512F__)
+    _mm_storeu_si128((__m128i *)bytes, _mm512_cvtepi32_epi8((__m512i)x));
+#elif defined(__AVX2__)
+    __m128i words = _mm_packs_epi32(_mm256_castsi256_si128((__m256i)x), _mm256_extracti128_si256((__m256i)x, 1));
+    _mm_storel_epi64((__m128i *)bytes, _mm_packus_epi16(words, words));
+#else
+    vb b = __builtin_convertvector(x, vb);
+    memcpy(bytes, &b, sizeof b);
+#endif
+}
+
 INLINE vf vec_sqrt(vf x)
 {
 #if defined(__AVX512F__)
@@ -271,20 +311,29 @@ INLINE vf vec_exp(vf x)
     return vec_of_bits(vec_bits(p) + (n << 23)); /* times 2^n: p is about 1, its exponent has room */
 }
 
+/* e^x for what becomes bf16, within 2^-13.5 of itself where there are instructions for it: with t = x / ln 2,
+ * 2^floor(t) by scalef, 2^(t - floor(t)) by a cubic (minimax on [0, 1], 2^-13.7). Else vec_exp. NaN stays NaN. */
+INLINE vf vec_exp_bf16(vf x)
+{
+#if defined(__AVX512F__)
+    __m512 t = (__m512)(x * 1.44269504f);
+    vf r = (vf)_mm512_reduce_ps(t, 0x09);
+    vf p = r * 7.802452266e-2f + 2.260671554e-1f;
+    p = p * r + 6.958335405e-1f;
+    p = p * r + 9.999252186e-1f;
+    return (vf)_mm512_scalef_ps((__m512)p, t);
+#else
+    return vec_exp(x);
+#endif
+}
+
 /* 1 / (1 + e^-x). for_bf16: within 2^-12.8 of itself, a sixteenth of bf16's rounding, in a third of the time where
- * there are instructions for it: with t = -x / ln 2, 2^floor(t) by scalef, 2^(t - floor(t)) by a cubic (minimax on [0,
- * 1], 2^-13.7), the reciprocal by its estimate (2^-14). */
+ * there are instructions for it: vec_exp_bf16, and the reciprocal by its estimate (2^-14). */
 INLINE vf vec_sigmoid(vf x, bool for_bf16)
 {
 #if defined(__AVX512F__)
-    if (for_bf16) {
-        __m512 t = (__m512)(x * -1.44269504f);
-        vf r = (vf)_mm512_reduce_ps(t, 0x09);
-        vf p = r * 7.802452266e-2f + 2.260671554e-1f;
-        p = p * r + 6.958335405e-1f;
-        p = p * r + 9.999252186e-1f;
-        return (vf)_mm512_rcp14_ps((__m512)(1.0f + (vf)_mm512_scalef_ps((__m512)p, t)));
-    }
+    if (for_bf16)
+        return (vf)_mm512_rcp14_ps((__m512)(1.0f + vec_exp_bf16(-x)));
 #endif
     (void)for_bf16;
     return 1.0f / (1.0f + vec_exp(-x));

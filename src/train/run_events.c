@@ -1,0 +1,104 @@
+#include "train/run_events.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "format/tensorboard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+    const char *event, *key, *curve;
+} curves[] = {
+    {"step", "loss", "step_loss"},
+    {"step", "lr", "lr"},
+    {"epoch", "train_loss", "train_loss"},
+    {"epoch", "val_loss", "val_loss"},
+    {"epoch", "val_macro_f1", "val_macro_f1"},
+    {"epoch", "val_accuracy", "val_accuracy"},
+};
+enum { CURVE_COUNT = sizeof curves / sizeof curves[0], TAG_BYTES = 160, RECORD_BYTES = 2048 };
+
+struct run_events {
+    char *path;
+    int fd;
+};
+
+mien_status run_events_open(run_events **out, const char *path)
+{
+    mien_status st;
+    run_events *e = NULL;
+    uint8_t record[RECORD_BYTES];
+    size_t length;
+    TRY(mem_zalloc(&e, 1));
+    e->fd = -1;
+    TRY_OUT(mem_strdup(&e->path, path));
+    e->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (e->fd < 0) {
+        st = file_fail(path, "cannot write", errno);
+        goto out;
+    }
+    TRY_OUT(tb_version_record(record, sizeof record, &length));
+    TRY_OUT(file_write_fd(e->fd, e->path, record, length));
+    *out = e;
+    e = NULL;
+out:
+    run_events_close(e);
+    return st;
+}
+
+void run_events_close(run_events *e)
+{
+    if (!e)
+        return;
+    if (e->fd >= 0)
+        close(e->fd);
+    mem_free(e->path);
+    mem_free(e);
+}
+
+static mien_status add_object(run_events *e, const json_t *line)
+{
+    const char *event = json_string_value(json_object_get(line, "event"));
+    const char *member = json_string_value(json_object_get(line, "member"));
+    const char *stage = json_string_value(json_object_get(line, "stage"));
+    char tags[CURVE_COUNT][TAG_BYTES];
+    tb_scalar scalars[CURVE_COUNT];
+    int count = 0;
+    for (int i = 0; event && member && stage && i < CURVE_COUNT; i++) {
+        const json_t *value = json_object_get(line, curves[i].key);
+        if (strcmp(event, curves[i].event) != 0 || !json_is_number(value))
+            continue;
+        snprintf(tags[count], TAG_BYTES, "%s/%s-%s", curves[i].curve, member, stage);
+        scalars[count] = (tb_scalar){tags[count], (float)json_number_value(value)};
+        count++;
+    }
+    if (count == 0)
+        return MIEN_OK;
+    uint8_t record[RECORD_BYTES];
+    size_t length;
+    TRY(tb_scalar_record(record, sizeof record, &length, json_integer_value(json_object_get(line, "step")), scalars,
+                         count));
+    return file_write_fd(e->fd, e->path, record, length);
+}
+
+mien_status run_events_add(run_events *e, const char *line, size_t length)
+{
+    json_t *object;
+    TRY(json_parse(&object, line, length, e->path));
+    mien_status st = add_object(e, object);
+    json_decref(object);
+    return st;
+}
+
+mien_status run_events_cut(run_events *e)
+{
+    off_t end = lseek(e->fd, 0, SEEK_CUR);
+    if (end < 0 || ftruncate(e->fd, end) != 0)
+        return file_fail(e->path, "cannot cut", errno);
+    return MIEN_OK;
+}
