@@ -116,19 +116,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
+/* The help's text, which ends with the names that --arch takes. */
+static void write_doc(char *dst, size_t bytes)
+{
+    int at = snprintf(dst, bytes,
+                      "Makes a model of weights under torchvision's or timm's names: safetensors, or what torch.save "
+                      "wrote of a state dict (.pth, .pt). Nothing in the file is executed. NAME is one of");
+    for (int i = 0; mien_import_name(i) && at > 0 && (size_t)at < bytes; i++)
+        at += snprintf(dst + at, bytes - (size_t)at, "%s %s", i ? "," : "", mien_import_name(i));
+}
+
 int cmd_import(console *c, int argc, char **argv)
 {
-    static const struct argp argp = {
-        options,
-        parse,
-        "WEIGHTS",
-        "Makes a model of weights under torchvision's or timm's names: safetensors, or what torch.save wrote of a "
-        "state "
-        "dict (.pth, .pt). Nothing in the file is executed. NAME is resnet50, efficientnet_b0, tf_efficientnet_b0, "
-        "vit_b_16, vit_base_patch16_224, googlenet or inception_v3.",
-        NULL,
-        NULL,
-        NULL};
+    char doc[1024];
+    write_doc(doc, sizeof doc);
+    const struct argp argp = {options, parse, "WEIGHTS", doc, NULL, NULL, NULL};
     arguments a = {.import = MIEN_IMPORT_OPTIONS_INIT};
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)

@@ -19,6 +19,8 @@ const import_name *import_name_at(int index);          /* NULL past the end */
 /* "resnet50, vit_base_patch16_224 or ...", for messages */
 void import_names(char *dst, size_t bytes);
 
+/* dst [bytes] = what `arch` calls a tensor that somebody calls `name`. */
+void import_translate(char *dst, size_t bytes, const architecture *arch, const char *name);
 /* Calls the file's tensors as `arch` calls its own: prefixes go, timm's names are translated. */
 MIEN_MUST_USE mien_status import_rename(tensor_file *f, const architecture *arch);
 

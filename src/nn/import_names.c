@@ -146,9 +146,8 @@ static void write_name(char *dst, size_t bytes, const char *pattern, const int n
     snprintf(dst + at, bytes - at, "%s", rest);
 }
 
-static bool rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
+void import_translate(char *dst, size_t bytes, const architecture *arch, const char *name)
 {
-    const architecture *arch = payload;
     for (int i = 0; i < WRAPPERS; i++)
         if (str_starts(name, wrappers[i])) {
             name += strlen(wrappers[i]);
@@ -161,9 +160,14 @@ static bool rename_tensor(void *payload, char *dst, size_t bytes, const char *na
             const char *rest;
             if (fits(r->from, name, numbers, &rest)) {
                 write_name(dst, bytes, r->to, numbers, rest);
-                return true;
+                return;
             }
         }
+}
+
+static bool rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
+{
+    import_translate(dst, bytes, payload, name);
     return true;
 }
 

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Random weights of torchvision (and, where it is installed, timm), saved by torch.save, imported, and asked: check_import.py [NAME...]
+
+Logits, up to the constant that softmax drops, must equal PyTorch's to 1e-4 of their norm; the model file's tensors must load into
+torchvision's network with strict=True; and one weight moved by a hundredth must be noticed. Environment: MIEN the command,
+MIEN_LIBRARY the shared library. Exit code 77 where no python3 has torch and torchvision.
+"""
+import ctypes
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+try:
+    import torch
+    import torchvision
+except ImportError:
+    other = "/usr/bin/python3"
+    if os.path.realpath(sys.executable) != os.path.realpath(other) and os.path.exists(other):
+        os.execv(other, [other, *sys.argv])
+    print("skipped: no python3 here has torch and torchvision (Debian: python3-torch, python3-torchvision)")
+    sys.exit(77)
+try:
+    import timm
+except ImportError:
+    timm = None
+
+CLASSES, TOLERANCE = 6, 1e-4
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+
+
+class Compute(ctypes.Structure):
+    _fields_ = [("device", ctypes.c_char_p), ("precision", ctypes.c_int), ("threads", ctypes.c_int), ("progress", ctypes.c_void_p),
+                ("payload", ctypes.c_void_p)]
+
+
+def torchvision_model(name, size):
+    options = {"image_size": size} if name == "vit_b_16" else {}
+    if name in ("googlenet", "inception_v3"):  # as the published weights are used: with auxiliary heads and transform_input
+        options = {"transform_input": True, "aux_logits": True, "init_weights": False}
+    return getattr(torchvision.models, name)(num_classes=CLASSES, **options)
+
+
+# NAME: (how it is made, what --arch is, side, the normalisation its input has had)
+CASES = {
+    "resnet50": (torchvision_model, "resnet50", 64, IMAGENET),
+    "efficientnet_b0": (torchvision_model, "efficientnet_b0", 64, IMAGENET),
+    "googlenet": (torchvision_model, "googlenet", 64, IMAGENET),
+    "inception_v3": (torchvision_model, "inception_v3", 75, IMAGENET),
+    "vit_b_16": (torchvision_model, "vit_b_16", 32, IMAGENET),
+}
+if timm:
+    def timm_model(name, size):
+        options = {"img_size": size} if name.startswith("vit") else {}
+        return timm.create_model(name[5:], num_classes=CLASSES, **options)
+
+    CASES.update({
+        "timm_resnet50": (timm_model, "resnet50", 64, IMAGENET),
+        "timm_efficientnet_b0": (timm_model, "efficientnet_b0", 64, IMAGENET),
+        "timm_tf_efficientnet_b0": (timm_model, "tf_efficientnet_b0", 64, IMAGENET),
+        "timm_inception_v3": (timm_model, "inception_v3", 75, HALF),
+        "timm_vit_base_patch16_224": (timm_model, "vit_base_patch16_224", 32, HALF),
+    })
+
+
+def settle(model, size):
+    """Batch norm's statistics become those of some batch, so that signals neither grow nor vanish."""
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = 1.0
+    if norms:
+        model.train()
+        with torch.no_grad():
+            model(torch.randn(4, 3, max(size, 75) if "Aux" in repr(type(model)) else size, size))
+    return model.eval()
+
+
+def centred(logits):
+    return logits.double() - logits.double().mean()
+
+
+def answer_of_mien(library, path, picture):
+    """log probabilities [CLASSES] for one picture [size, size, 3] uint8"""
+    model, probabilities = ctypes.c_void_p(), (ctypes.c_float * CLASSES)()
+    compute = Compute(b"cpu", 1, 0, None, None)  # f32
+    paths = (ctypes.c_char_p * 1)(str(path).encode())
+    size = picture.shape[0]
+    if library.mien_model_open(ctypes.byref(model), paths, 1, ctypes.byref(compute)):
+        raise RuntimeError(library.mien_error().decode())
+    failed = library.mien_classify_rgb(probabilities, CLASSES, model, picture.numpy().tobytes(), size, size)
+    library.mien_model_free(model)
+    if failed:
+        raise RuntimeError(library.mien_error().decode())
+    return torch.tensor(list(probabilities), dtype=torch.float64).log()
+
+
+def read_safetensors(path):
+    raw = path.read_bytes()
+    begin = 8 + struct.unpack("<Q", raw[:8])[0]
+    types = {"F32": torch.float32, "I64": torch.int64}
+    head = json.loads(raw[8:begin])
+    head.pop("__metadata__")
+    return {name: torch.frombuffer(bytearray(raw[begin + e["data_offsets"][0]:begin + e["data_offsets"][1]]), dtype=types[e["dtype"]])
+            .reshape(e["shape"]) for name, e in head.items()}
+
+
+def run_import(weights, arch, size, out):
+    done = subprocess.run([os.environ["MIEN"], "import", weights, "--arch", arch, "--size", str(size), "--out", out], capture_output=True,
+                          text=True)
+    assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
+
+
+def check(name, library, folder):
+    make, arch, size, (mean, std) = CASES[name]
+    torch.manual_seed(11)
+    model = settle(make(name, size), size)
+    picture = torch.randint(0, 256, (size, size, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        x = (picture.double() / 255 - torch.tensor(mean)) / torch.tensor(std)
+        wanted = centred(model(x.permute(2, 0, 1)[None].float())[0])
+    weights, out = folder / "weights.pth", folder / "model.safetensors"
+    error = {}
+    for form in ("zip", "legacy", "moved"):
+        state = model.state_dict()
+        if form == "moved":
+            moved = next(n for n, t in state.items() if t.dim() == 4)
+            state[moved] = state[moved] * 1.01
+        torch.save({"state_dict": state}, weights, _use_new_zipfile_serialization=form != "legacy")
+        run_import(weights, arch, size, out)
+        error[form] = ((centred(answer_of_mien(library, out, picture)) - wanted).norm() / wanted.norm()).item()
+        if form == "zip" and make is torchvision_model:
+            options = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
+            options.update({"image_size": size} if name == "vit_b_16" else {})
+            getattr(torchvision.models, name)(num_classes=CLASSES, **options).load_state_dict(read_safetensors(out), strict=True)
+    is_good = max(error["zip"], error["legacy"]) <= TOLERANCE < error["moved"]
+    print(f"{name:28} zip {error['zip']:.1e}  legacy {error['legacy']:.1e}  one weight moved {error['moved']:.1e}  "
+          f"{'ok' if is_good else 'FAILED'}", flush=True)
+    return is_good
+
+
+def main():
+    library = ctypes.CDLL(os.environ["MIEN_LIBRARY"])
+    library.mien_error.restype = ctypes.c_char_p
+    library.mien_model_free.argtypes = [ctypes.c_void_p]
+    library.mien_classify_rgb.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
+    print(f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}, timm {timm.__version__ if timm else 'not installed'}")
+    with tempfile.TemporaryDirectory() as folder:
+        results = [check(name, library, pathlib.Path(folder)) for name in sys.argv[1:] or CASES]
+    sys.exit(not all(results))
+
+
+main()
