@@ -308,9 +308,8 @@ mien_status model_metadata(const model *m, char **out, const char *metrics_json)
         json_array_append_new(classes, json_string(spec->classes[c]));
     root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:{}, s:o, s:i, s:o, s:o, s:n, s:o?}", "version", MODEL_FORMAT_VERSION,
                      "task", spec->task, "arch", spec->arch, "variant", variant_names[spec->variant], "kind",
-                     kind_names[spec->kind],
-                     "options", "classes", classes, "image_size", spec->image_size, "mean", float_array(spec->mean, 3),
-                     "std", float_array(spec->std, 3), "licence", "metrics", metrics);
+                     kind_names[spec->kind], "options", "classes", classes, "image_size", spec->image_size, "mean",
+                     float_array(spec->mean, 3), "std", float_array(spec->std, 3), "licence", "metrics", metrics);
     metrics = NULL; /* root's now */
     TRY_OUT(json_check(root));
     TRY_OUT(json_print(out, root));
