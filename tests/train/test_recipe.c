@@ -241,7 +241,7 @@ static const struct {
     {"task: lsd\nstage2: {enabled: false}\nstage1: {enabled: false}\n",
      "recipe.yaml: line 3: stage1.enabled: false (wanted true: stage2 is not enabled either)"},
     {"task: lsd\nmodels: [resnet50, efficientnet_b0]\ninit: {efficientnet_b0: a}\nstage2:\n  init: pretrained\n",
-     "recipe.yaml: line 5: stage2.init: pretrained without init.vit_b_16 (wanted a file to begin with)"},
+     "recipe.yaml: line 5: stage2.init: pretrained without init.resnet50 (wanted a file to begin with)"},
     {"task: lsd\nclasses: [a, b]\nstage2: {class_weights: [1, 2, 3]}\n",
      "recipe.yaml: line 3: stage2.class_weights: 3 weights (wanted 2, one a class)"},
     {"task: lsd\nseed: &a 1\n", "recipe.yaml: line 2: anchor or alias 'a' (wanted plain values)"},
