@@ -33,6 +33,11 @@ class Stages(Case):
         last = mien("eval", whole / STAGES[1] / "best.safetensors", "--data", BASE / "test", "--json").json()
         self.assertEqual(document["ensemble"]["confusion"], last["ensemble"]["confusion"])  # the last stage alone counts
         self.assert_done(mien("predict", whole, PICTURES / "rgb420.jpg"))
+        kept = self.folder / "kept.npy"
+        self.assert_done(mien("eval", whole, "--data", BASE / "test", "--scores", kept))
+        again = mien("eval", kept, "--data", BASE / "test", "--json").json()
+        self.assertEqual([m["model"] for m in again["members"]], ["kept.npy"])  # what the ensemble was made of
+        self.assertEqual(again["ensemble"], document["ensemble"])
 
         for stage in STAGES:  # killed soon after each stage has begun
             process = start("train", self.recipe(TWO), "--data", BASE / "train", "--out", killed, "--threads", 1, "--resume")

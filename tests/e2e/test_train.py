@@ -342,8 +342,12 @@ class Recipes(Case):
 
     def test_committed_recipes_are_read(self):
         for path in sorted((ROOT / "recipes").glob("*.yaml")):
-            answer = mien("train", path, "--data", self.folder / "nowhere", "--out", self.folder / "run")
+            answer = mien("train", path, "--set", "stage2.init=stage1", "--data", self.folder / "nowhere", "--out", self.folder / "run")
             self.assert_fails_alone(answer, "nowhere")
+
+    def test_the_papers_recipe_wants_pretrained_weights(self):
+        answer = mien("train", ROOT / "recipes" / "lsd.yaml", "--data", BASE / "train", "--out", self.folder / "run")
+        self.assert_fails_alone(answer, "lsd.yaml: line", "stage2.init", "init.vit_b_16")
 
 
 main()

@@ -77,23 +77,24 @@ static void positions__file_of_another_size__is_resampled_where_it_begins_a_mode
     char folder[64], path[128];
     temp_folder_make(folder, sizeof folder);
     snprintf(path, sizeof path, "%s/other.safetensors", folder);
-    st_file *fixture = open_fixture(), *f = NULL;
+    st_file *fixture = open_fixture();
+    tensor_file *f = NULL;
     st_tensor t = *st_find(fixture, "14");
     t.name = "positions";
     assert_ok(st_write(path, &t, 1, NULL, 0));
-    assert_ok(st_open(&f, path));
+    assert_ok(tensor_file_open(&f, path));
     param_store *s = make_store();
     assert_failure(param_store_load(s, f, path, NULL), MIEN_ERR_FORMAT, "(0 missing, 1 wrong, 0 extra)");
     assert_ok(param_store_load(s, f, path, (const char *const[]){"head.", NULL}));
     assert_same("14-4", param_store_memory(s)->values, st_find(fixture, "14-4"));
-    st_close(f);
+    tensor_file_close(f);
     t.dims[1] = 196; /* no square behind a class token */
     t.bytes -= 3 * sizeof(float);
     assert_ok(st_write(path, &t, 1, NULL, 0));
-    assert_ok(st_open(&f, path));
+    assert_ok(tensor_file_open(&f, path));
     assert_failure(param_store_load(s, f, path, (const char *const[]){"head.", NULL}), MIEN_ERR_FORMAT,
                    "(0 missing, 1 wrong, 0 extra)");
-    st_close(f);
+    tensor_file_close(f);
     st_close(fixture);
     param_store_free(s);
     temp_folder_remove(folder);

@@ -13,7 +13,7 @@
 #include "graph/program.h"
 #include "nn/model.h"
 
-enum { CLASSES = 6, BATCH = 4, SIZE = 64, EXIT_SKIPPED = 77 };
+enum { CLASSES = 6, BATCH = 8, SIZE = 64, EXIT_SKIPPED = 77 };
 
 static const char *python; /* found in main */
 
@@ -212,7 +212,7 @@ int main(int argc, char **argv)
         char *name = (char *)architecture_at(i)->name;
         tests[count++] = (struct CMUnitTest){name, model__training_pass__is_torchvisions, NULL, NULL, name};
     }
-    char *spoiled = argc > 1 ? argv[1] : "efficientnet_b0";
+    char spoiled[] = "efficientnet_b0"; /* its own error is small enough for a thousandth to stand out */
     tests[count++] = (struct CMUnitTest){"model__spoiled_gradient__is_refused", model__spoiled_gradient__is_refused,
                                          NULL, NULL, spoiled};
     return _cmocka_run_group_tests("parity", tests, (size_t)count, NULL, NULL);
