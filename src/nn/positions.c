@@ -5,7 +5,7 @@
 
 int64_t positions_side(int64_t tokens)
 {
-    int64_t side = (int64_t)sqrt((double)(tokens - 1));
+    int64_t side = tokens > 1 ? (int64_t)sqrt((double)(tokens - 1)) : 0; /* a file may say anything */
     return side > 0 && side * side == tokens - 1 ? side : 0;
 }
 
