@@ -4,12 +4,12 @@
 #include "base/mem.h"
 #include "graph/program.h"
 #include "nn/model.h"
+#include "task/score.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#define BENCH_CLASSES 6
 #define BENCH_UNTIMED 2
 
 /* A program at work: what a step fills in, and what it runs. */
@@ -22,13 +22,12 @@ typedef struct {
 
 static mien_status create_subject(bench_subject *s, const mien_bench_options *o, backend *b)
 {
-    static const char *const classes[BENCH_CLASSES] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
     bool is_training = o->what == MIEN_BENCH_TRAIN;
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     model_spec spec = {.task = "lsd",
                        .arch = o->arch,
-                       .classes = classes,
-                       .class_count = BENCH_CLASSES,
+                       .classes = lsd_classes,
+                       .class_count = LSD_CLASSES,
                        .image_size = o->size,
                        .mean = {0.5f, 0.5f, 0.5f},
                        .std = {0.25f, 0.25f, 0.25f},
@@ -47,8 +46,8 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
     int64_t size = model_spec_of(s->model)->image_size;
     s->image_bytes = (size_t)o->batch * (size_t)(size * size * 3);
     if (is_training && o->is_deviation)
-        memcpy(program_data(s->program, s->io.class_weights), (const float[BENCH_CLASSES]){1, 3, 5, 1, 1, 1},
-               BENCH_CLASSES * sizeof(float));
+        memcpy(program_data(s->program, s->io.class_weights), (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1},
+               LSD_CLASSES * sizeof(float));
     return MIEN_OK;
 }
 
@@ -64,7 +63,7 @@ static mien_status run_step(bench_subject *s, const mien_bench_options *o, uint3
     if (o->what == MIEN_BENCH_TRAIN) {
         int32_t *labels = program_data(s->program, s->io.labels);
         for (int i = 0; i < o->batch; i++)
-            labels[i] = (int32_t)rng_below(&r, BENCH_CLASSES);
+            labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
         step_params *params = program_step(s->program);
         params->lr = 1e-5f;
         params->step = step + 1;

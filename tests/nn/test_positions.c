@@ -55,6 +55,7 @@ static void positions__side__is_of_a_square(void **state)
     assert_int_equal(positions_side(197), 14);
     assert_int_equal(positions_side(2), 1);
     assert_int_equal(positions_side(1), 0);
+    assert_int_equal(positions_side(0), 0);
     assert_int_equal(positions_side(196), 0);
 }
 
