@@ -7,22 +7,6 @@
 #include <limits.h>
 #include <math.h>
 
-static char folder[PATH_MAX];
-
-static int enter(void **state)
-{
-    (void)state;
-    temp_folder_make(folder, sizeof folder);
-    return chdir(folder);
-}
-static int leave(void **state)
-{
-    (void)state;
-    int rc = chdir("/");
-    temp_folder_remove(folder);
-    return rc;
-}
-
 /* A store of a weight, a running mean and a counter. */
 static param_store *make_store(void)
 {
@@ -184,5 +168,5 @@ int main(void)
         cmocka_unit_test(checkpoint__damage__is_told),
         cmocka_unit_test(checkpoint__wrong_files__are_told),
     };
-    return cmocka_run_group_tests_name("checkpoint", tests, enter, leave);
+    return cmocka_run_group_tests_name("checkpoint", tests, temp_folder_enter, temp_folder_leave);
 }
