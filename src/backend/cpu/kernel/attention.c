@@ -174,8 +174,8 @@ INLINE void turn(vu m[VEC_LANES])
         for (int r = 0; r < VEC_LANES; r++)
             if (!(r & half)) {
                 vu a = m[r], b = m[r | half];
-                m[r] = __builtin_shuffle(a, b, low);
-                m[r | half] = __builtin_shuffle(a, b, high);
+                m[r] = vec_pick(a, b, low);
+                m[r | half] = vec_pick(a, b, high);
             }
     }
 }
