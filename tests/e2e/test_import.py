@@ -3,8 +3,10 @@ import collections
 import json
 import os
 import re
+import signal
 import struct
-from support import BASE, CLASSES, ROOT, Case, main, mien
+import time
+from support import BASE, CLASSES, ROOT, Case, main, mien, start
 from torchlike import Tensor, dump, read_safetensors, save_legacy, save_zip
 
 MODEL = BASE / "run" / "efficientnet_b0-stage1" / "best.safetensors"
@@ -164,6 +166,31 @@ class Import(Case):
         for got, wanted in zip(struct.unpack("<8f", trained[name].raw[:32]), began):
             self.assertAlmostEqual(got, wanted, places=4)
         self.assertIn("macro_f1", scores)
+
+    def test_a_resumed_run_needs_the_file_it_began_from_no_more(self):
+        path, init, run = self.folder / "w.pth", self.folder / "model.safetensors", self.folder / "run"
+        save_zip(path, self.tensors)
+        options = self.options()
+        options[1] = "tf_efficientnet_b0"  # a variant, which no recipe names
+        self.assert_done(mien("import", path, *options))
+        recipe = self.recipe(f"task: lsd\nimage_size: 32\nmodels: [efficientnet_b0]\ninit: {{efficientnet_b0: {init}}}\n"
+                             "data: {val_share: 0.25}\nstage1: {epochs: 1, batch: 2, lr: 0.000001}\nstage2: {enabled: false}\n")
+        command = ("train", recipe, "--data", BASE / "train", "--out", run, "--threads", 1)
+        process = start(*command)
+        while not (run / "log.jsonl").exists():
+            self.assertIsNone(process.poll(), "the run ended before it was to be stopped")
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        stage = run / "efficientnet_b0-stage1"
+        self.assertTrue((stage / "last.ckpt").exists())
+        self.assertFalse((stage / "best.safetensors").exists(), "too late: an epoch was over")
+        init.unlink()
+        self.assert_done(mien(*command, "--resume"))
+        self.assertEqual(mien("info", stage / "best.safetensors", "--json").json()["model"]["variant"], "tensorflow")
+        lost = self.folder / "lost"  # nothing of it has begun: there the file is needed, and one line says so
+        self.assert_fails_alone(mien(*command[:5], lost), init, "cannot open")
 
 
 class Info(Case):

@@ -54,19 +54,6 @@ INLINE vf vec_of_bits(vu x)
     return b.f;
 }
 
-/* Lane l of the result is lane index[l] of a and b, one after the other: each index below 2 VEC_LANES. */
-INLINE vu vec_pick(vu a, vu b, vu index)
-{
-#if defined(__clang__) /* has no such shuffle; it builds fuzz targets alone */
-    vu picked;
-    for (int l = 0; l < VEC_LANES; l++)
-        picked[l] = index[l] < VEC_LANES ? a[index[l]] : b[index[l] - VEC_LANES];
-    return picked;
-#else
-    return __builtin_shuffle(a, b, index);
-#endif
-}
-
 INLINE vf vec_load_f32(const float *p)
 {
     vf v;
