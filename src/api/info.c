@@ -41,13 +41,12 @@ static json_t *metadata_object(const tensor_file *f)
 }
 
 /* What architecture the tensors are of, and what `mien import --arch` may call it; null where it is none of ours. */
-static mien_status describe_guess(json_t **out, const char *path)
+static mien_status describe_guess(json_t **out, tensor_file *f)
 {
     import_guess guess;
-    bool is_known;
     const import_name *name;
-    TRY(import_recognise(&guess, &is_known, path));
-    if (!is_known) {
+    TRY(import_recognise(&guess, f));
+    if (!guess.arch) {
         *out = json_null();
         return MIEN_OK;
     }
@@ -60,12 +59,15 @@ static mien_status describe_guess(json_t **out, const char *path)
 }
 
 /* Any well-formed file: its metadata and tensors. */
-static mien_status describe_tensors(json_t **out, const tensor_file *f, const char *path)
+static mien_status describe_tensors(json_t **out, tensor_file *f, const char *path)
 {
     int64_t elements = 0;
-    json_t *guess;
-    TRY(describe_guess(&guess, path));
-    json_t *tensors = tensor_list(f, &elements);
+    json_t *guess = NULL, *tensors = tensor_list(f, &elements); /* under the names that the file has */
+    mien_status st = describe_guess(&guess, f);
+    if (st != MIEN_OK) {
+        json_decref(tensors);
+        return st;
+    }
     *out = json_pack("{s:s, s:s, s:o, s:I, s:o, s:o}", "kind", tensor_file_format(f), "path", path, "architecture",
                      guess, "elements", (json_int_t)elements, "metadata", metadata_object(f), "tensors", tensors);
     return json_check(*out);

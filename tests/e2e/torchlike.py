@@ -33,17 +33,17 @@ class Storage:
 
 
 class Tensor:
-    """A contiguous tensor of raw little-endian bytes."""
+    """A contiguous tensor of raw little-endian bytes; or a view of any strides."""
 
-    def __init__(self, dtype, shape, raw):
-        self.dtype, self.shape, self.raw = dtype, tuple(shape), raw
+    def __init__(self, dtype, shape, raw, strides=None):
+        self.dtype, self.shape, self.raw, self.strides = dtype, tuple(shape), raw, strides
 
     def __reduce__(self):
         strides, step = [], 1
         for size in reversed(self.shape):
             strides.insert(0, step)
             step *= size
-        return REBUILD, (Storage(self.dtype, self.raw), 0, self.shape, tuple(strides), False, collections.OrderedDict())
+        return REBUILD, (Storage(self.dtype, self.raw), 0, self.shape, tuple(self.strides or strides), False, collections.OrderedDict())
 
 
 class Pickler(pickle.Pickler):
@@ -67,21 +67,28 @@ def dump(value, is_legacy=False):
     return stream.getvalue(), pickler.storages
 
 
-def save_zip(path, value, pickled=None):
-    """pickled: the bytes of data.pkl, where they are not to be those of value."""
+def repeated(dtype, shape):
+    """A tensor of any shape that shows one zero everywhere, and takes no room."""
+    return Tensor(dtype, shape, bytes(BYTES[dtype]), [0 for _ in shape])
+
+
+def save_zip(path, value, pickled=None, change=None):
+    """pickled: the bytes of data.pkl, where they are not to be those of value; change: called with the archive at its end."""
     data, storages = dump(value)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", data if pickled is None else pickled)
         for i, storage in enumerate(storages):
             archive.writestr(f"archive/data/{i}", storage.raw)
         archive.writestr("archive/version", "3\n")
+        if change:
+            change(archive)
 
 
-def save_legacy(path, value):
+def save_legacy(path, value, pickled=None):
     data, storages = dump(value, True)
     parts = [pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2),
-             pickle.dumps({"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2), data,
-             pickle.dumps([str(i) for i in range(len(storages))], 2)]
+             pickle.dumps({"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2),
+             data if pickled is None else pickled, pickle.dumps([str(i) for i in range(len(storages))], 2)]
     parts += [struct.pack("<q", len(s.raw) // BYTES[s.dtype]) + s.raw for s in storages]
     path.write_bytes(b"".join(parts))
 
