@@ -11,7 +11,7 @@ import subprocess
 import time
 import zipfile
 from support import BASE, CLASSES, MIEN, PICTURES, ROOT, Answer, Case, main, mien, start
-from torchlike import Tensor, dump, read_safetensors, repeated, save_legacy, save_zip
+from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_legacy, save_zip
 
 MODEL = BASE / "run" / "efficientnet_b0-stage1" / "best.safetensors"
 TEST = BASE / "test"
@@ -66,6 +66,8 @@ class Import(Case):
             "nested": lambda: save_legacy(path, {"model": {"module.backbone." + n: t for n, t in plain.items()}, "best": 0.5}),
             "without counters": lambda: save_zip(path, {n: t for n, t in plain.items() if "num_batches" not in n}),
             "f64": lambda: save_zip(path, {n: self.as_double(t) for n, t in plain.items()}),
+            "views of one storage": lambda: save_zip(path, as_views(plain)),
+            "views of one storage, legacy": lambda: save_legacy(path, as_views(plain)),
             "timm": lambda: save_zip(path, {timm_name(n): t for n, t in plain.items()}),
         }
         for name, write in forms.items():
@@ -81,6 +83,28 @@ class Import(Case):
             return t
         count = len(t.raw) // 4
         return Tensor("F64", t.shape, struct.pack(f"<{count}d", *struct.unpack(f"<{count}f", t.raw)))
+
+    def test_halves_are_the_numbers_that_they_stand_for(self):
+        path = self.folder / "w.pth"
+
+        def as_half(t, dtype):
+            count = len(t.raw) // 4
+            if dtype == "F16":
+                raw = struct.pack(f"<{count}e", *struct.unpack(f"<{count}f", t.raw))
+                return Tensor(dtype, t.shape, raw), struct.pack(f"<{count}f", *struct.unpack(f"<{count}e", raw))
+            words = memoryview(t.raw).cast("H")[1::2].tolist()  # the upper half of each float, which is a bf16
+            return Tensor(dtype, t.shape, struct.pack(f"<{count}H", *words)), b"".join(struct.pack("<HH", 0, w) for w in words)
+
+        for dtype in ("F16", "BF16"):
+            halves, wanted = dict(self.tensors), {}
+            for name, t in self.tensors.items():
+                if t.dtype == "F32":
+                    halves[name], wanted[name] = as_half(t, dtype)
+            save_zip(path, halves)
+            self.assertEqual(self.imported(path).err, "")
+            got, _ = read_safetensors(self.folder / "model.safetensors")
+            for name, raw in wanted.items():
+                self.assertEqual(got[name].raw, raw, f"{dtype} {name}")
 
     def test_a_model_of_ours_keeps_what_it_says_of_itself(self):
         answer = mien("import", MODEL, "--arch", "efficientnet_b0", "--out", self.folder / "model.safetensors", "--json")

@@ -33,17 +33,18 @@ class Storage:
 
 
 class Tensor:
-    """A contiguous tensor of raw little-endian bytes; or a view of any strides."""
+    """A contiguous tensor of raw little-endian bytes; or a view of any strides, which may be of a storage that others show too."""
 
-    def __init__(self, dtype, shape, raw, strides=None):
-        self.dtype, self.shape, self.raw, self.strides = dtype, tuple(shape), raw, strides
+    def __init__(self, dtype, shape, raw, strides=None, storage=None, offset=0):
+        self.dtype, self.shape, self.raw, self.strides, self.storage, self.offset = dtype, tuple(shape), raw, strides, storage, offset
 
     def __reduce__(self):
         strides, step = [], 1
         for size in reversed(self.shape):
             strides.insert(0, step)
             step *= size
-        return REBUILD, (Storage(self.dtype, self.raw), 0, self.shape, tuple(self.strides or strides), False, collections.OrderedDict())
+        storage = self.storage or Storage(self.dtype, self.raw)
+        return REBUILD, (storage, self.offset, self.shape, tuple(self.strides or strides), False, collections.OrderedDict())
 
 
 class Pickler(pickle.Pickler):
@@ -54,9 +55,10 @@ class Pickler(pickle.Pickler):
     def persistent_id(self, value):
         if not isinstance(value, Storage):
             return None
-        self.storages.append(value)
+        if value not in self.storages:
+            self.storages.append(value)
         count = len(value.raw) // BYTES[value.dtype]
-        found = ("storage", STORAGES[value.dtype], str(len(self.storages) - 1), "cpu", count)
+        found = ("storage", STORAGES[value.dtype], str(self.storages.index(value)), "cpu", count)
         return found + (None,) if self.is_legacy else found
 
 
@@ -70,6 +72,32 @@ def dump(value, is_legacy=False):
 def repeated(dtype, shape):
     """A tensor of any shape that shows one zero everywhere, and takes no room."""
     return Tensor(dtype, shape, bytes(BYTES[dtype]), [0 for _ in shape])
+
+
+def as_views(tensors):
+    """The same numbers, but all float tensors lie in one storage, and those of more than one dimension transposed."""
+    whole, views = Storage("F32", b""), {}
+    parts, at = [], 0
+    for name, t in tensors.items():
+        if t.dtype != "F32":
+            views[name] = t
+            continue
+        raw, strides = t.raw, None
+        if len(t.shape) > 1:
+            rows = t.shape[0]
+            columns = len(raw) // 4 // rows
+            values = memoryview(raw).cast("f")
+            raw = b"".join(values[c::columns].tobytes() for c in range(columns))  # [columns, rows]
+            strides, step = [], rows
+            for size in reversed(t.shape[1:]):
+                strides.insert(0, step)
+                step *= size
+            strides.insert(0, 1)
+        views[name] = Tensor("F32", t.shape, raw, strides, whole, at)
+        parts.append(raw)
+        at += len(raw) // 4
+    whole.raw = b"".join(parts)
+    return views
 
 
 def save_zip(path, value, pickled=None, change=None):
