@@ -28,13 +28,15 @@ static json_t *tensor_list(const tensor_file *f, int64_t *out_elements)
     return list;
 }
 
-/* A metadata value that is JSON itself is shown as such. */
+/* A metadata value that is JSON itself is shown as such, and of one that is beyond all measure its length. */
 static json_t *metadata_object(const tensor_file *f)
 {
     json_t *object = json_object();
     for (size_t i = 0; i < tensor_file_meta_count(f); i++) {
         st_metadata m = tensor_file_meta_at(f, i);
-        json_t *value = json_loads(m.value, JSON_REJECT_DUPLICATES, NULL);
+        size_t length = strlen(m.value);
+        bool is_long = length > JSON_MAX_BYTES;
+        json_t *value = is_long ? json_sprintf("%zu bytes", length) : json_loads(m.value, JSON_REJECT_DUPLICATES, NULL);
         json_object_set_new(object, m.key, value ? value : json_string(m.value));
     }
     return object;

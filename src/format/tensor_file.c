@@ -26,19 +26,31 @@ static size_t count_tensors(const pickle *p, pickle_value dict)
     return count;
 }
 
-/* The dict of tensors: what was saved, or what lies in it under one of the usual names, some levels down. */
-static mien_status find_state(const tensor_file *f, pickle_value *out)
+/* A dict that lies in another under one of the usual names; false where there is none. */
+static bool find_inner(const pickle *p, pickle_value dict, pickle_value *out)
 {
     static const char *const keys[] = {"state_dict", "model_state_dict", "model", "net", "network", "weights"};
-    enum { KEYS = sizeof keys / sizeof keys[0], LEVELS = 4 };
-    *out = pickle_root(f->objects);
-    for (int level = 0; level < LEVELS && out->kind == PICKLE_DICT; level++) {
-        if (count_tensors(f->objects, *out) > 0)
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+        if (pickle_get(p, dict, keys[k], out) && out->kind == PICKLE_DICT)
+            return true;
+    return false;
+}
+
+/* The dict of tensors: what was saved, or what lies in it some levels down (where other tensors may lie beside it). */
+static mien_status find_state(const tensor_file *f, pickle_value *out)
+{
+    enum { LEVELS = 4 };
+    const pickle *p = f->objects;
+    pickle_value dict = pickle_root(p), inner;
+    for (int level = 0; level < LEVELS && dict.kind == PICKLE_DICT; level++) {
+        bool has_inner = find_inner(p, dict, &inner), has_tensors = count_tensors(p, dict) > 0;
+        if (has_tensors && !(has_inner && count_tensors(p, inner) > 0)) {
+            *out = dict;
             return MIEN_OK;
-        pickle_value inner = *out;
-        for (int k = 0; k < KEYS && !(pickle_get(f->objects, *out, keys[k], &inner) && inner.kind == PICKLE_DICT); k++)
-            inner.kind = PICKLE_NOTHING;
-        *out = inner;
+        }
+        if (!has_inner)
+            break;
+        dict = inner;
     }
     return mien_fail(MIEN_ERR_FORMAT, "%s: no state dict (wanted a dict of tensors, or one under state_dict or model)",
                      f->where.text);

@@ -63,6 +63,7 @@ class Import(Case):
             "zip": lambda: save_zip(path, collections.OrderedDict(plain)),
             "legacy": lambda: save_legacy(path, plain),
             "wrapped": lambda: save_zip(path, {"epoch": 3, "state_dict": {"module." + n: t for n, t in plain.items()}}),
+            "beside other tensors": lambda: save_zip(path, {"epoch": plain["features.0.1.num_batches_tracked"], "state_dict": plain}),
             "nested": lambda: save_legacy(path, {"model": {"module.backbone." + n: t for n, t in plain.items()}, "best": 0.5}),
             "without counters": lambda: save_zip(path, {n: t for n, t in plain.items() if "num_batches" not in n}),
             "f64": lambda: save_zip(path, {n: self.as_double(t) for n, t in plain.items()}),
