@@ -46,6 +46,7 @@ static train_state make_state(void)
                                    .threads = 2,
                                    .mean = {0.1f, 0.2f, 0.3f},
                                    .std = {0.4f, 0.5f, 0.6f}},
+                         .variant = VARIANT_TENSORFLOW,
                          .step = 12345678901,
                          .epoch = 3,
                          .batch = 17,
@@ -72,6 +73,7 @@ static void checkpoint__round_trip__is_exact(void **state)
     assert_int_equal(after.facts.precision, DTYPE_BF16);
     assert_string_equal(after.facts.isa, "avx2");
     assert_int_equal(after.facts.threads, 2);
+    assert_int_equal(after.variant, VARIANT_TENSORFLOW);
     assert_memory_equal(after.facts.mean, before.facts.mean, sizeof after.facts.mean);
     assert_memory_equal(after.facts.std, before.facts.std, sizeof after.facts.std);
     assert_true(after.step == before.step && after.epoch == 3 && after.batch == 17);
