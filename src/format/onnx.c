@@ -11,18 +11,20 @@ enum { IR_VERSION = 8 };
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
 
-static void add_input_once(onnx_build *b, const char *name, int64_t size)
+/* images [n, h, w, 3] */
+static void add_input_once(onnx_build *b, const char *name, const shape *images)
 {
+    const int64_t h = images->dim[1], w = images->dim[2];
     for (size_t i = 0; i < b->graph->n_input; i++)
         if (!strcmp(b->graph->input[i]->name, name))
             return;
     if (b->form == ONNX_RAW)
-        onnx_add_input(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 3, (int64_t[]){3, size, size});
+        onnx_add_input(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 3, (int64_t[]){3, h, w});
     else
         onnx_add_input(b, name,
                        b->form == ONNX_UINT8 ? ONNX__TENSOR_PROTO__DATA_TYPE__UINT8
                                              : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
-                       3, (int64_t[]){size, size, 3});
+                       3, (int64_t[]){h, w, 3});
 }
 
 /* Translates a member; *out: what its output is called, which is `alone` where there is no other. */
@@ -37,7 +39,7 @@ static void add_member(onnx_build *b, const char **out, const onnx_member *m, co
         return;
     b->names[m->images] = m->input;
     b->names[m->output] = alone;
-    add_input_once(b, m->input, graph_value_at(g, m->images)->shape.dim[1]);
+    add_input_once(b, m->input, &graph_value_at(g, m->images)->shape);
     for (int i = 0; i < graph_order_count(g) && b->status == MIEN_OK; i++) {
         b->node = graph_node_at(g, graph_order_at(g, i));
         onnx_translate(b);

@@ -4,6 +4,7 @@
 #include "format/tensor_file.h"
 #include "nn/model.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { MEMBER_NAME_BYTES = 64, INPUT_NAME_BYTES = 48 };
@@ -195,6 +196,7 @@ static mien_status prepare(export_work *w, const ensemble *e)
     for (int i = 0; i < w->count; i++) {
         export_member *m = &w->members[i];
         m->model = ensemble_model(e, i);
+        assert(m->model);
         TRY(read_about(&m->about, ensemble_member_path(e, i)));
         TRY(model_describe(&m->graph, &m->io, m->model,
                            &(model_graph_options){.batch = 1, .activation_type = DTYPE_F32}));
