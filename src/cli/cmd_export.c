@@ -117,7 +117,7 @@ int cmd_export(console *c, int argc, char **argv)
         options,
         parse,
         "MODEL|RUN...",
-        "Writes models as one ONNX file, which ONNX Runtime, OpenVINO, TensorRT and others run: a model, or several as "
+        "Writes models as one ONNX file, which ONNX Runtime, OpenVINO and others run: a model, or several as "
         "an ensemble, whose output is the mean of their probabilities; a run stands for its last finished models. As "
         ".safetensors, one model leaves under torchvision's names.",
         NULL,
