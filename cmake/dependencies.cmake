@@ -8,6 +8,8 @@ pkg_check_modules(spng REQUIRED IMPORTED_TARGET spng)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(protobuf_c REQUIRED IMPORTED_TARGET libprotobuf-c)
+find_program(protoc_c NAMES protoc-c REQUIRED)
 
 # oneDNN 3.1 or newer from the system, else the wheels that tools/setup unpacked into build/deps/onednn.
 find_package(dnnl 3.1 QUIET CONFIG)
@@ -29,4 +31,4 @@ endif()
 
 add_library(mien_deps INTERFACE)
 target_link_libraries(mien_deps INTERFACE DNNL::dnnl PkgConfig::jansson PkgConfig::yaml PkgConfig::jpeg PkgConfig::spng
-                      PkgConfig::webp PkgConfig::zlib PkgConfig::libzip ${openmp} Threads::Threads m)
+                      PkgConfig::webp PkgConfig::zlib PkgConfig::libzip PkgConfig::protobuf_c ${openmp} Threads::Threads m)

@@ -232,6 +232,30 @@ MIEN_API MIEN_MUST_USE mien_status mien_import(const mien_import_options *option
 /* What mien_import takes as `arch`, by index; NULL past the end. */
 MIEN_API const char *mien_import_name(int index);
 
+/* --- models for elsewhere ----------------------------------------------------------------------------------------- */
+/* What an ONNX file takes. Pictures are RGB, resized to the model's size; of the first two the normalisation is inside.
+ */
+typedef enum mien_export_input {
+    MIEN_EXPORT_UINT8 = 0, /* uint8 [batch, size, size, 3] */
+    MIEN_EXPORT_FLOAT = 1, /* float32 [batch, size, size, 3], 0 to 255 */
+    MIEN_EXPORT_RAW = 2    /* float32 [batch, 3, size, size], (value / 255 - mean) / std */
+} mien_export_input;
+
+typedef struct mien_export_options {
+    const char *out;         /* file to write: .onnx; or .safetensors, of one model, as PyTorch reads it */
+    mien_export_input input; /* of an ONNX file */
+} mien_export_options;
+#define MIEN_EXPORT_OPTIONS_INIT                                                                                       \
+    {                                                                                                                  \
+        NULL, MIEN_EXPORT_UINT8                                                                                        \
+    }
+/* Writes models, paths as mien_model_open, for other programs to run: as ONNX, whose output `probabilities`, float32
+ * [batch, class_count], is that of mien_predict in f32, the mean over several models; or, of one model, as tensors that
+ * torchvision's load_state_dict takes. The same models give the same bytes; an older file is replaced whole. *out,
+ * which may be NULL, tells what was written as one JSON object; free with mien_text_free. */
+MIEN_API MIEN_MUST_USE mien_status mien_export(char **out, const char *const *paths, int count,
+                                               const mien_export_options *options);
+
 /* --- looking inside ----------------------------------------------------------------------------------------------- */
 /* What a model file, a run folder or any file of tensors holds, as one JSON object whose "kind" is "model", "run",
  * "safetensors", "pytorch zip" or "pytorch legacy". Free with mien_text_free. */

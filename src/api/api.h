@@ -21,7 +21,7 @@ progress api_progress(const mien_compute *compute);
 
 /* Opens what users name as models: model files, and run folders, which stand for the last finished stage of each
  * member, or with all_stages for every finished one, of which only the last counts in the mean; with all_stages, which
- * is for a labelled set, also score files. */
+ * is for a labelled set, also score files. b NULL: only to look at the models. */
 MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
                                             backend *b, const mien_compute *compute);
 

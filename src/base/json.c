@@ -15,19 +15,29 @@ mien_status json_parse(json_t **out, const char *text, size_t length, const char
     return MIEN_OK;
 }
 
-static int append(const char *bytes, size_t count, void *text)
+/* What is printed. Jansson 2.14 does not look at what becomes of a key, so a failure is remembered here. */
+typedef struct {
+    str text;
+    mien_status status;
+} printed;
+
+static int append(const char *bytes, size_t count, void *payload)
 {
-    return str_append_bytes(text, bytes, count) == MIEN_OK ? 0 : -1;
+    printed *p = payload;
+    if (p->status == MIEN_OK)
+        p->status = str_append_bytes(&p->text, bytes, count);
+    return p->status == MIEN_OK ? 0 : -1;
 }
 
 mien_status json_print(char **out, const json_t *value)
 {
-    str text = {0};
-    if (json_dump_callback(value, append, &text, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) != 0) {
-        str_free(&text);
+    printed p = {0};
+    if (json_dump_callback(value, append, &p, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) != 0 ||
+        p.status != MIEN_OK) {
+        str_free(&p.text);
         return mien_fail(MIEN_ERR_NOMEM, "out of memory (printing JSON)");
     }
-    *out = text.text;
+    *out = p.text.text;
     return MIEN_OK;
 }
 

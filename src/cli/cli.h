@@ -27,6 +27,7 @@ int cmd_predict(console *c, int argc, char **argv);
 int cmd_submit(console *c, int argc, char **argv);
 int cmd_score(console *c, int argc, char **argv);
 int cmd_import(console *c, int argc, char **argv);
+int cmd_export(console *c, int argc, char **argv);
 int cmd_info(console *c, int argc, char **argv);
 int cmd_bench(console *c, int argc, char **argv);
 int cmd_face(console *c, int argc, char **argv);

@@ -12,6 +12,7 @@ static const command commands[] = {
     {"submit", cmd_submit, "write a challenge's prediction file"},
     {"score", cmd_score, "compare a prediction file with the truth"},
     {"import", cmd_import, "make a model of torchvision's, timm's or other PyTorch weights"},
+    {"export", cmd_export, "write models as ONNX, or for PyTorch"},
     {"info", cmd_info, "show what a model, a run or a file of tensors holds"},
     {"bench", cmd_bench, "measure training, inference or data loading"},
     {"face", cmd_face, "pack a 3D face model for synth"},

@@ -184,7 +184,8 @@ mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int co
     e->backend = b;
     e->batch = options->batch ? options->batch : DEFAULT_BATCH;
     e->loader_threads = options->loader_threads;
-    TRY_OUT(precision_resolve(&e->precision, options->precision, b));
+    if (b)
+        TRY_OUT(precision_resolve(&e->precision, options->precision, b));
     TRY_OUT(image_scratch_create(&e->scratch));
     TRY_OUT(mem_zalloc(&e->tables, count));
     for (int i = 0; i < count; i++)
@@ -228,6 +229,14 @@ const char *ensemble_member_name(const ensemble *e, int member_index)
 bool ensemble_member_counts(const ensemble *e, int member_index)
 {
     return e->members[member_index].counts;
+}
+const char *ensemble_member_path(const ensemble *e, int member_index)
+{
+    return e->members[member_index].path;
+}
+model *ensemble_model(const ensemble *e, int member_index)
+{
+    return e->members[member_index].model;
 }
 int ensemble_class_count(const ensemble *e)
 {

@@ -25,7 +25,7 @@ typedef struct {
         *name; /* what its row is called; NULL: the file's base name, or its folder's where that is best.safetensors */
     bool counts; /* part of the mean */
 } ensemble_source;
-/* Sources and their texts are borrowed for the call. */
+/* Sources and their texts are borrowed for the call. b NULL: only to look at the models; nothing may run. */
 MIEN_MUST_USE mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int count, backend *b,
                                         const ensemble_options *options);
 void ensemble_free(ensemble *e); /* NULL is a no-op */
@@ -34,6 +34,8 @@ MIEN_MUST_USE mien_status ensemble_check_pictures(const ensemble *e, int64_t cou
 int ensemble_member_count(const ensemble *e);
 const char *ensemble_member_name(const ensemble *e, int member); /* "resnet50-stage1" or the file's base name; unique */
 bool ensemble_member_counts(const ensemble *e, int member);      /* part of the mean */
+const char *ensemble_member_path(const ensemble *e, int member);
+struct model *ensemble_model(const ensemble *e, int member); /* the ensemble's; NULL: its answers are kept */
 int ensemble_class_count(const ensemble *e);
 const char *ensemble_class(const ensemble *e, int c);
 

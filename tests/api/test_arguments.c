@@ -29,6 +29,15 @@ static void arguments__null__are_refused_by_name(void **state)
     submit.task = "chess";
     assert_failure(mien_submit(NULL, paths, 1, &submit), MIEN_ERR_UNSUPPORTED, "chess");
     assert_failure(mien_score(&e, "chess", "t", "p"), MIEN_ERR_UNSUPPORTED, "chess");
+    mien_export_options export = MIEN_EXPORT_OPTIONS_INIT;
+    assert_failure(mien_export(&text, paths, 1, NULL), MIEN_ERR_ARG, "options: missing");
+    assert_failure(mien_export(&text, paths, 1, &export), MIEN_ERR_ARG, "out: missing");
+    export.out = "nowhere.pt";
+    assert_failure(mien_export(&text, NULL, 1, &export), MIEN_ERR_ARG, "paths: missing");
+    assert_failure(mien_export(&text, paths, 0, &export), MIEN_ERR_ARG, "count: 0");
+    assert_failure(mien_export(&text, paths, 1, &export), MIEN_ERR_ARG, "nowhere.pt: cannot tell the format");
+    export.input = (mien_export_input)3;
+    assert_failure(mien_export(&text, paths, 1, &export), MIEN_ERR_ARG, "input: 3");
     assert_failure(mien_info(&text, NULL), MIEN_ERR_ARG, "path: missing");
     assert_failure(mien_graph_text(&text, NULL, NULL), MIEN_ERR_ARG, "arch: missing");
     assert_failure(mien_bench_run(&bench, NULL), MIEN_ERR_ARG, "options: missing");

@@ -101,6 +101,14 @@ static void json_print__no_memory__is_told(void **state)
         json_array_append_new(value, json_real(i + 0.5));
     fail_each_allocation(print_it, value);
     json_decref(value);
+    value = json_object(); /* nearly all keys: jansson itself does not look whether one was printed */
+    for (int i = 0; i < 30; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "%060d", i);
+        json_object_set_new(value, key, json_integer(1));
+    }
+    fail_each_allocation(print_it, value);
+    json_decref(value);
 }
 
 int main(void)

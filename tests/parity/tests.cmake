@@ -4,3 +4,7 @@ set_tests_properties(parity_test_model PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 7
 add_test(NAME parity_import COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/parity/check_import.py)
 set_tests_properties(parity_import PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 LABELS parity
                      ENVIRONMENT "MIEN=$<TARGET_FILE:mien>;MIEN_LIBRARY=$<TARGET_FILE:mien_shared>")
+# Models that leave, run by ONNX Runtime and read by PyTorch.
+add_test(NAME parity_export COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/parity/check_export.py)
+set_tests_properties(parity_export PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 LABELS parity
+                     ENVIRONMENT "MIEN=$<TARGET_FILE:mien>;PYTHONPATH=${CMAKE_SOURCE_DIR}/build/deps/python;PYTHONDONTWRITEBYTECODE=1")

@@ -1,0 +1,294 @@
+/* Our operators in ONNX's: a row each, a few nodes each, of operator set 17 (github.com/onnx/onnx, docs/Operators.md).
+ *
+ * A map [n, h, w, c] of ours is [n, c, h, w] here, so that Conv and its like take it as it is; rows [n, c] and tokens
+ * [n, t, d] stay. Sizes but the batch are known, and dimension 0 of a Reshape keeps the batch, whatever it is. Where
+ * runtimes have been known to differ (a last window that hangs over the edge) the file says it in a way that leaves no
+ * choice. */
+#include "format/onnx_int.h"
+
+#include "graph/op.h"
+
+#include <math.h>
+
+static void refuse(onnx_build *b, const char *what)
+{
+    if (b->status == MIEN_OK)
+        b->status =
+            mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %s%s has no form in ONNX", b->node->name, b->node->op->name, what);
+}
+
+/* x [n, s, s, 3] of bytes: (x - 255 mean) / (255 std), then NCHW. Raw input has all that behind it. */
+static void normalise(onnx_build *b)
+{
+    const normalise_attr *a = b->node->attr;
+    float mean[3], std[3];
+    for (int c = 0; c < 3; c++) {
+        mean[c] = 255 * a->mean[c];
+        std[c] = 255 * a->std[c];
+    }
+    const char *x = onnx_in(b, 0);
+    if (b->form == ONNX_RAW) {
+        b->names[b->node->outputs[0]] = x;
+        return;
+    }
+    if (b->form == ONNX_UINT8) {
+        x = onnx_emit(b, "Cast", "float", ONNX_INPUTS(x));
+        onnx_set_int(b, "to", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
+    }
+    x = onnx_emit(b, "Sub", "centred", ONNX_INPUTS(x, onnx_floats(b, "mean", 3, mean)));
+    x = onnx_emit(b, "Div", "scaled", ONNX_INPUTS(x, onnx_floats(b, "std", 3, std)));
+    onnx_emit(b, "Transpose", NULL, ONNX_INPUTS(x));
+    ONNX_SET_INTS(b, "perm", 0, 3, 1, 2);
+}
+
+static void conv2d(onnx_build *b)
+{
+    const conv2d_attr *a = b->node->attr;
+    const shape *w = onnx_in_shape(b, CONV_W);
+    if (a->is_folded || a->act != ACT_NONE)
+        refuse(b, ", fused,");
+    onnx_emit(b, "Conv", NULL, ONNX_INPUTS(onnx_in(b, CONV_X), onnx_in(b, CONV_W), onnx_in(b, CONV_B)));
+    ONNX_SET_INTS(b, "kernel_shape", w->dim[2], w->dim[3]);
+    ONNX_SET_INTS(b, "strides", a->stride[0], a->stride[1]);
+    ONNX_SET_INTS(b, "pads", a->pad_begin[0], a->pad_begin[1], a->pad_end[0], a->pad_end[1]);
+    ONNX_SET_INTS(b, "dilations", a->dilation[0], a->dilation[1]);
+    onnx_set_int(b, "group", a->groups);
+}
+
+static void batch_norm(onnx_build *b)
+{
+    const batch_norm_attr *a = b->node->attr;
+    if (a->is_batch || a->act != ACT_NONE)
+        refuse(b, a->is_batch ? " of a batch" : ", fused,");
+    onnx_emit(b, "BatchNormalization", NULL,
+              ONNX_INPUTS(onnx_in(b, BN_X), onnx_in(b, BN_GAMMA), onnx_in(b, BN_BETA), onnx_in(b, BN_RUNNING_MEAN),
+                          onnx_in(b, BN_RUNNING_VAR)));
+    onnx_set_float(b, "epsilon", a->eps);
+}
+
+static void layer_norm(onnx_build *b)
+{
+    const layer_norm_attr *a = b->node->attr;
+    onnx_emit(b, "LayerNormalization", NULL, ONNX_INPUTS(onnx_in(b, LN_X), onnx_in(b, LN_GAMMA), onnx_in(b, LN_BETA)));
+    onnx_set_int(b, "axis", -1);
+    onnx_set_float(b, "epsilon", a->eps);
+}
+
+/* Gemm takes rows, so tokens become rows and rows tokens again. */
+static void linear(onnx_build *b)
+{
+    const shape *x = onnx_in_shape(b, 0), *w = onnx_in_shape(b, 1);
+    const char *rows = onnx_in(b, 0);
+    const bool has_tokens = x->rank == 3;
+    if (has_tokens)
+        rows = onnx_emit(b, "Reshape", "rows", ONNX_INPUTS(rows, ONNX_INTS(b, "row_shape", -1, w->dim[1])));
+    const char *y =
+        onnx_emit(b, "Gemm", has_tokens ? "product" : NULL, ONNX_INPUTS(rows, onnx_in(b, 1), onnx_in(b, 2)));
+    onnx_set_int(b, "transB", 1);
+    if (has_tokens)
+        onnx_emit(b, "Reshape", NULL, ONNX_INPUTS(y, ONNX_INTS(b, "token_shape", -1, x->dim[1], w->dim[0])));
+}
+
+/* --- activations -------------------------------------------------------------------------------------------------- */
+
+static void relu(onnx_build *b)
+{
+    onnx_emit(b, "Relu", NULL, ONNX_INPUTS(onnx_in(b, 0)));
+}
+
+static void sigmoid(onnx_build *b)
+{
+    onnx_emit(b, "Sigmoid", NULL, ONNX_INPUTS(onnx_in(b, 0)));
+}
+
+static void silu(onnx_build *b)
+{
+    const char *x = onnx_in(b, 0), *s = onnx_emit(b, "Sigmoid", "sigmoid", ONNX_INPUTS(x));
+    onnx_emit(b, "Mul", NULL, ONNX_INPUTS(x, s));
+}
+
+/* x (1 + erf(x / sqrt 2)) / 2, in the order that runtimes know as GELU; an operator of its own it is from set 20 on */
+static void gelu(onnx_build *b)
+{
+    const float root = sqrtf(2), one = 1, half = 0.5f;
+    const char *x = onnx_in(b, 0);
+    const char *y = onnx_emit(b, "Div", "scaled", ONNX_INPUTS(x, onnx_floats(b, "root", 0, &root)));
+    y = onnx_emit(b, "Erf", "erf", ONNX_INPUTS(y));
+    y = onnx_emit(b, "Add", "shifted", ONNX_INPUTS(y, onnx_floats(b, "one", 0, &one)));
+    y = onnx_emit(b, "Mul", "product", ONNX_INPUTS(x, y));
+    onnx_emit(b, "Mul", NULL, ONNX_INPUTS(y, onnx_floats(b, "half", 0, &half)));
+}
+
+static void activation(onnx_build *b)
+{
+    static void (*const kinds[ACT_COUNT])(onnx_build *) = {
+        [ACT_RELU] = relu, [ACT_SILU] = silu, [ACT_SIGMOID] = sigmoid, [ACT_GELU] = gelu};
+    kinds[((const activation_attr *)b->node->attr)->kind](b); /* the shape rule knows none but these */
+}
+
+/* --- maps --------------------------------------------------------------------------------------------------------- */
+
+/* Ceil mode as padding at the end: as much as the last window hangs over. ONNX's own ceil_mode has meant different
+ * numbers of windows in different runtimes. */
+static void pool(onnx_build *b)
+{
+    const pool_attr *a = b->node->attr;
+    const shape *x = onnx_in_shape(b, 0), *y = onnx_out_shape(b);
+    int64_t end[2];
+    bool hangs_over = false;
+    for (int i = 0; i < 2; i++) {
+        int64_t reached = (y->dim[1 + i] - 1) * a->stride[i] + a->window[i] - a->pad[i] - x->dim[1 + i];
+        end[i] = !a->is_ceil ? a->pad[i] : reached > 0 ? reached : 0;
+        hangs_over |= end[i] > a->pad[i];
+    }
+    if (a->count_pad && hangs_over)
+        refuse(b, ", counting its padding, with a window that hangs over the edge,");
+    onnx_emit(b, a->is_max ? "MaxPool" : "AveragePool", NULL, ONNX_INPUTS(onnx_in(b, 0)));
+    ONNX_SET_INTS(b, "kernel_shape", a->window[0], a->window[1]);
+    ONNX_SET_INTS(b, "strides", a->stride[0], a->stride[1]);
+    ONNX_SET_INTS(b, "pads", a->pad[0], a->pad[1], end[0], end[1]);
+    if (!a->is_max)
+        onnx_set_int(b, "count_include_pad", a->count_pad);
+}
+
+static void global_mean(onnx_build *b)
+{
+    const char *mean = onnx_emit(b, "GlobalAveragePool", "map", ONNX_INPUTS(onnx_in(b, 0)));
+    onnx_emit(b, "Flatten", NULL, ONNX_INPUTS(mean));
+}
+
+/* s [n, c] as [n, c, 1, 1] times x */
+static void scale(onnx_build *b)
+{
+    const char *s = onnx_emit(b, "Unsqueeze", "map", ONNX_INPUTS(onnx_in(b, 1), ONNX_INTS(b, "axes", 2, 3)));
+    onnx_emit(b, "Mul", NULL, ONNX_INPUTS(onnx_in(b, 0), s));
+}
+
+/* Our last dimension is channels: of maps the second one here. */
+static void concat(onnx_build *b)
+{
+    enum { MOST = 16 };
+    const char *parts[MOST + 1] = {NULL};
+    const int count = b->node->input_count, rank = onnx_out_shape(b)->rank;
+    if (count > MOST)
+        refuse(b, " of so many parts");
+    for (int i = 0; i < count && i < MOST; i++)
+        parts[i] = onnx_in(b, i);
+    onnx_emit(b, "Concat", NULL, parts);
+    onnx_set_int(b, "axis", rank == 4 ? 1 : rank - 1);
+}
+
+static void add(onnx_build *b)
+{
+    onnx_emit(b, "Add", NULL, ONNX_INPUTS(onnx_in(b, 0), onnx_in(b, 1)));
+}
+
+static void sub(onnx_build *b)
+{
+    const sub_attr *a = b->node->attr;
+    if (b->node->inputs[SUB_A] == NO_VALUE || a->shift != 0)
+        refuse(b, ", as training has it,");
+    onnx_emit(b, "Sub", NULL, ONNX_INPUTS(onnx_in(b, SUB_A), onnx_in(b, SUB_B)));
+}
+
+/* --- tokens ------------------------------------------------------------------------------------------------------- */
+
+/* The map's pixels behind a row of zeros, plus what stands where: the positions, and in row 0 the class token. No batch
+ * need be known, and of the second sum, which is of constants, a runtime makes one. */
+static void tokens(onnx_build *b)
+{
+    const shape *x = onnx_in_shape(b, TOKENS_X);
+    const int64_t pixels = x->dim[1] * x->dim[2], d = x->dim[3];
+    const char *rows =
+        onnx_emit(b, "Reshape", "flat", ONNX_INPUTS(onnx_in(b, TOKENS_X), ONNX_INTS(b, "flat_shape", 0, d, pixels)));
+    rows = onnx_emit(b, "Transpose", "pixels", ONNX_INPUTS(rows));
+    ONNX_SET_INTS(b, "perm", 0, 2, 1);
+    rows = onnx_emit(b, "Pad", "behind", ONNX_INPUTS(rows, ONNX_INTS(b, "one_before", 0, 1, 0, 0, 0, 0)));
+    const char *first = onnx_emit(
+        b, "Pad", "first", ONNX_INPUTS(onnx_in(b, TOKENS_FIRST), ONNX_INTS(b, "rest_after", 0, 0, 0, 0, pixels, 0)));
+    const char *where = onnx_emit(b, "Add", "where", ONNX_INPUTS(first, onnx_in(b, TOKENS_POSITION)));
+    onnx_emit(b, "Add", NULL, ONNX_INPUTS(rows, where));
+}
+
+static void first_token(onnx_build *b)
+{
+    const int64_t zero = 0;
+    onnx_emit(b, "Gather", NULL, ONNX_INPUTS(onnx_in(b, 0), onnx_ints(b, "zero", 0, &zero)));
+    onnx_set_int(b, "axis", 1);
+}
+
+/* qkv [n, t, 3 d] as [3, n, heads, t, c], of which q, k and v are the three. */
+static void attention(onnx_build *b)
+{
+    static const char *const names[3] = {"q", "k", "v"}, *const indices[3] = {"0", "1", "2"};
+    const attention_attr *a = b->node->attr;
+    const shape *x = onnx_in_shape(b, 0);
+    const int64_t t = x->dim[1], d = x->dim[2] / 3, c = d / a->heads;
+    const float factor = 1 / sqrtf((float)c);
+    const char *part[3];
+    const char *all =
+        onnx_emit(b, "Reshape", "split", ONNX_INPUTS(onnx_in(b, 0), ONNX_INTS(b, "split_shape", 0, t, 3, a->heads, c)));
+    all = onnx_emit(b, "Transpose", "qkv", ONNX_INPUTS(all));
+    ONNX_SET_INTS(b, "perm", 2, 0, 3, 1, 4);
+    for (int64_t i = 0; i < 3; i++) {
+        part[i] = onnx_emit(b, "Gather", names[i], ONNX_INPUTS(all, onnx_ints(b, indices[i], 0, &i)));
+        onnx_set_int(b, "axis", 0);
+    }
+    if (a->is_first_alone)
+        part[0] =
+            onnx_emit(b, "Slice", "q_first",
+                      ONNX_INPUTS(part[0], ONNX_INTS(b, "begin", 0), ONNX_INTS(b, "end", 1), ONNX_INTS(b, "axes", 2)));
+    const char *q = onnx_emit(b, "Mul", "q_scaled", ONNX_INPUTS(part[0], onnx_floats(b, "factor", 0, &factor)));
+    const char *k = onnx_emit(b, "Transpose", "k_turned", ONNX_INPUTS(part[1]));
+    ONNX_SET_INTS(b, "perm", 0, 1, 3, 2);
+    const char *p =
+        onnx_emit(b, "Softmax", "weights", ONNX_INPUTS(onnx_emit(b, "MatMul", "scores", ONNX_INPUTS(q, k))));
+    onnx_set_int(b, "axis", -1);
+    const char *y =
+        onnx_emit(b, "Transpose", "rows", ONNX_INPUTS(onnx_emit(b, "MatMul", "heads", ONNX_INPUTS(p, part[2]))));
+    ONNX_SET_INTS(b, "perm", 0, 2, 1, 3);
+    const char *form = a->is_first_alone ? ONNX_INTS(b, "shape", 0, d) : ONNX_INTS(b, "shape", 0, t, d);
+    onnx_emit(b, "Reshape", NULL, ONNX_INPUTS(y, form));
+}
+
+static void softmax(onnx_build *b)
+{
+    onnx_emit(b, "Softmax", NULL, ONNX_INPUTS(onnx_in(b, 0)));
+    onnx_set_int(b, "axis", -1);
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const op_def *op;
+    void (*translate)(onnx_build *b);
+} rows[] = {
+    {&op_normalise_def, normalise},
+    {&op_conv2d_def, conv2d},
+    {&op_linear_def, linear},
+    {&op_batch_norm_def, batch_norm},
+    {&op_layer_norm_def, layer_norm},
+    {&op_activation_def, activation},
+    {&op_add_def, add},
+    {&op_sub_def, sub},
+    {&op_scale_def, scale},
+    {&op_concat_def, concat},
+    {&op_pool_def, pool},
+    {&op_global_mean_def, global_mean},
+    {&op_tokens_def, tokens},
+    {&op_first_token_def, first_token},
+    {&op_attention_def, attention},
+    {&op_softmax_def, softmax},
+};
+
+void onnx_translate(onnx_build *b)
+{
+    for (int i = 0; i < b->node->input_count; i++)
+        (void)onnx_name(b, b->node->inputs[i]); /* parameters in this order, whatever order a translation asks in */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].op == b->node->op) {
+            rows[i].translate(b);
+            return;
+        }
+    refuse(b, "");
+}
