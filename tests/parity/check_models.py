@@ -30,21 +30,14 @@ import subprocess
 import sys
 import tempfile
 
-try:
-    import torch
-    import torchvision  # noqa: F401
-except ImportError:
-    left = [p for p in os.environ.get("PARITY_PYTHONS", f"{os.environ.get('MIEN_PYTHON', '')}:/usr/bin/python3").split(":") if p]
-    if left:
-        os.execve(left[0], [left[0], *sys.argv], {**os.environ, "PARITY_PYTHONS": ":".join(left[1:])})
-    print("skipped: no python3 here has torch and torchvision (Debian: python3-torch, python3-torchvision; or MIEN_PYTHON names one)")
-    sys.exit(77)
+from needs import torch
 from reference import VERSIONS, Training, read, take_apart
 
 SKIPPED = 77
+ISAS = ("plain", "avx2", "avx512", "avx512_bf16", "amx")
 # size, pictures a batch, batches in f32, in bf16
 PASSES = {"small": (64, 8, 1, 4), "full": (0, 2, 1, 4)}
-STEP_SIZE, STEP_BATCH, STEPS = {"vit_b_16": 32, "inception_v3": 128}, 8, 10
+STEP_SIZE, STEP_BATCH, STEPS = {"vit_b_16": 32, "inception_v3": 107}, 8, 10
 FACTOR, LEAST, ZERO = {"bf16": 1.5}, {"bf16": 0.0}, 1e-6  # of others 2 and 1e-4
 WAYS = {
     "f32": [{}, {"layout": "channels_last"}, {"with_onednn": False}, *({"seed": seed} for seed in range(6))],
@@ -75,6 +68,18 @@ def subject(*arguments, isa=None):
     if done.returncode not in (0, SKIPPED):
         raise RuntimeError(done.stderr.strip())
     return done.returncode, done.stdout.strip()
+
+
+def machine_isas():
+    """Those that this machine has, from the least on."""
+    found = []
+    for isa in ISAS:
+        try:
+            subject("isa", isa=isa)
+            found.append(isa)
+        except RuntimeError:
+            pass
+    return found
 
 
 class Errors:
@@ -217,17 +222,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="passes at a small size, and optimizer steps (the default)")
     parser.add_argument("--full", action="store_true", help="passes at the architecture's own size")
-    parser.add_argument("--isa", default="", help="instruction sets, NAME,NAME; default: MIEN_ISA's, else the machine's")
+    parser.add_argument("--isa", default="", help="instruction sets, NAME,NAME, or all; default: MIEN_ISA's, else the machine's best")
     parser.add_argument("--json", help="a line for each quantity is appended to this file")
     parser.add_argument("architectures", nargs="*")
     options = parser.parse_args()
     torch.set_num_threads(2)
+    isas = machine_isas() if options.isa == "all" else options.isa.split(",") if options.isa else [None]
     json_file = open(options.json, "a") if options.json else None
     failed = 0
     for arch in options.architectures or subject("list")[1].split():
         for size_name in ["small"] * (options.small or not options.full) + ["full"] * options.full:
             with tempfile.TemporaryDirectory() as folder:
-                check = Check(arch, size_name, options.isa.split(",") if options.isa else [None], json_file, pathlib.Path(folder))
+                check = Check(arch, size_name, isas, json_file, pathlib.Path(folder))
                 check.passes()
                 if size_name == "small":
                     check.steps()

@@ -2,23 +2,28 @@
  * check_models.py beside it drives it, computes the same with PyTorch and knows the tolerances.
  *
  *   parity_subject list              the zoo, a name a line
- *   parity_subject isa               the instruction set that it computes with
+ *   parity_subject isa               the instruction set it computes with, and oneDNN's version
  *   parity_subject draw ARCH SIZE BATCH COUNT START                      parameters, and COUNT batches of pictures
  *   parity_subject pass ARCH START END MOVED f32|bf16 K                  a training pass over batch K
  *   parity_subject steps ARCH START END MOVED adam|sgd LR MOMENTUM DECAY an optimizer step for each batch, in f32
+ *   parity_subject picture FILE SIZE END                                 a picture as a network sees it, f32
  *
- * SIZE is raised to what ARCH takes; 0 is its own. START holds parameters, buffers, "images" and "labels"; END of a pass
- * gradients, moved buffers, "logits", "loss" and "input.grad", of steps parameters and buffers after them and "loss" of
- * each.
+ * SIZE is raised to what ARCH takes; 0 is its own. START holds parameters, buffers, "images" and "labels"; END of a
+ * pass gradients, moved buffers, "logits", "loss" and "input.grad", of steps parameters and buffers after them and
+ * "loss" of each, of a picture "picture".
+ *
  * MOVED is added to one weight first: a fault that must be seen.
+ *
  * Exit code 77: this machine, or what MIEN_ISA leaves of it, does not compute in bf16. */
 #include "backend/cpu/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "graph/precision.h"
 #include "graph/program.h"
+#include "image/image.h"
 #include "nn/model.h"
 
+#include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +57,8 @@ static size_t image_bytes(const subject *s)
 }
 
 /* A model with memory for its gradients, and room for pictures and labels. */
+static const float mean[3] = {0.5f, 0.4f, 0.3f}, deviation[3] = {0.25f, 0.2f, 0.3f};
+
 static mien_status subject_create(subject *s, const char *arch)
 {
     static const char *const classes[CLASSES] = {"a", "b", "c", "d", "e", "f"};
@@ -60,8 +67,8 @@ static mien_status subject_create(subject *s, const char *arch)
                              .classes = classes,
                              .class_count = CLASSES,
                              .image_size = (int)s->size,
-                             .mean = {0.5f, 0.4f, 0.3f},
-                             .std = {0.25f, 0.2f, 0.3f}};
+                             .mean = {mean[0], mean[1], mean[2]},
+                             .std = {deviation[0], deviation[1], deviation[2]}};
     TRY(model_create(&s->m, &spec));
     s->size = model_spec_of(s->m)->image_size;
     TRY(model_init(s->m, 1, true));
@@ -318,6 +325,58 @@ out:
     return st;
 }
 
+/* --- picture ------------------------------------------------------------------------------------------------------ */
+
+/* p: normalises one picture [size, size, 3], from `images` to `y`. */
+static mien_status build_normalise(program **out, value_id *images, value_id *y, int64_t size, backend *b)
+{
+    static const param_memory none = {0};
+    mien_status st = MIEN_OK;
+    graph *g = NULL;
+    TRY(graph_create(&g, DTYPE_F32, false));
+    TRY_OUT(graph_input(g, images, "images", DTYPE_U8, shape_of(4, (int64_t)1, size, size, (int64_t)3)));
+    TRY_OUT(op_normalise(g, y, "normalise", *images, mean, deviation));
+    graph_mark_output(g, *y);
+    st = program_create(out, g, b, &none);
+    g = NULL;
+out:
+    graph_free(g);
+    return st;
+}
+
+static mien_status see_picture(const char *path, int size, const char *end_path)
+{
+    mien_status st = MIEN_OK;
+    image decoded = {0}, sized = {0};
+    image_scratch *scratch = NULL;
+    backend *b = NULL;
+    program *p = NULL;
+    value_id images, y;
+    TRY_OUT(image_scratch_create(&scratch));
+    TRY_OUT(image_read(&decoded, path));
+    TRY_OUT(image_resize(&sized, &decoded, size, size, scratch));
+    TRY_OUT(backend_cpu_create(&b, NULL));
+    TRY_OUT(build_normalise(&p, &images, &y, size, b));
+    const size_t count = (size_t)size * (size_t)size * 3;
+    memcpy(program_data(p, images), sized.pixels, count);
+    TRY_OUT(program_run(p));
+    const st_tensor picture = {.name = "picture",
+                               .dtype = ST_F32,
+                               .rank = 3,
+                               .dims = {size, size, 3},
+                               .data = program_data(p, y),
+                               .bytes = count * sizeof(float)};
+    TRY_OUT(st_write(end_path, &picture, 1, NULL, 0));
+out:
+    program_free(p);
+    if (b)
+        b->free(b);
+    image_scratch_free(scratch);
+    image_free(&sized);
+    image_free(&decoded);
+    return st;
+}
+
 /* --- command ------------------------------------------------------------------------------------------------------ */
 
 static int end(mien_status st)
@@ -349,10 +408,16 @@ int main(int argc, char **argv)
             puts(architecture_at(i)->name);
         return 0;
     }
-    if (argc == 2 && strcmp(verb, "isa") == 0)
-        return compute(NULL);
+    if (argc == 2 && strcmp(verb, "isa") == 0) {
+        const int code = compute(NULL);
+        const dnnl_version_t *v = dnnl_version();
+        printf("%d.%d.%d\n", v->major, v->minor, v->patch);
+        return code;
+    }
     if (argc == 7 && strcmp(verb, "draw") == 0)
         return end(draw(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), argv[6]));
+    if (argc == 5 && strcmp(verb, "picture") == 0)
+        return end(see_picture(argv[2], atoi(argv[3]), argv[4]));
     if (argc == 8 && strcmp(verb, "pass") == 0)
         return compute(&(run_options){.arch = argv[2],
                                       .start = argv[3],
