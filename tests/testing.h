@@ -4,6 +4,7 @@
 
 #include "mien.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,6 +46,42 @@ static inline void temp_folder_remove(const char *path)
     assert_non_null(strstr(path, "/mien-test-"));
     snprintf(command, sizeof command, "rm -rf '%s'", path);
     assert_int_equal(system(command), 0);
+}
+
+/* A group's setup and teardown: the program works in a fresh folder, which is gone afterwards. */
+static inline int temp_folder_enter(void **state)
+{
+    char folder[PATH_MAX];
+    (void)state;
+    temp_folder_make(folder, sizeof folder);
+    return chdir(folder);
+}
+
+static inline int temp_folder_leave(void **state)
+{
+    char folder[PATH_MAX];
+    (void)state;
+    assert_non_null(getcwd(folder, sizeof folder));
+    int rc = chdir("/");
+    temp_folder_remove(folder);
+    return rc;
+}
+
+/* A test's setup and teardown: *state is the path of a fresh folder, which is gone afterwards. */
+static inline int temp_folder_setup(void **state)
+{
+    char *folder = malloc(PATH_MAX);
+    assert_non_null(folder);
+    temp_folder_make(folder, PATH_MAX);
+    *state = folder;
+    return 0;
+}
+
+static inline int temp_folder_teardown(void **state)
+{
+    temp_folder_remove(*state);
+    free(*state);
+    return 0;
 }
 
 #endif

@@ -28,26 +28,27 @@ static json_t *tensor_list(const tensor_file *f, int64_t *out_elements)
     return list;
 }
 
-/* A metadata value that is JSON itself is shown as such. */
+/* A metadata value that is JSON itself is shown as such, and of one that is beyond all measure its length. */
 static json_t *metadata_object(const tensor_file *f)
 {
     json_t *object = json_object();
     for (size_t i = 0; i < tensor_file_meta_count(f); i++) {
         st_metadata m = tensor_file_meta_at(f, i);
-        json_t *value = json_loads(m.value, JSON_REJECT_DUPLICATES, NULL);
+        size_t length = strlen(m.value);
+        bool is_long = length > JSON_MAX_BYTES;
+        json_t *value = is_long ? json_sprintf("%zu bytes", length) : json_loads(m.value, JSON_REJECT_DUPLICATES, NULL);
         json_object_set_new(object, m.key, value ? value : json_string(m.value));
     }
     return object;
 }
 
 /* What architecture the tensors are of, and what `mien import --arch` may call it; null where it is none of ours. */
-static mien_status describe_guess(json_t **out, const char *path)
+static mien_status describe_guess(json_t **out, tensor_file *f)
 {
     import_guess guess;
-    bool is_known;
     const import_name *name;
-    TRY(import_recognise(&guess, &is_known, path));
-    if (!is_known) {
+    TRY(import_recognise(&guess, f));
+    if (!guess.arch) {
         *out = json_null();
         return MIEN_OK;
     }
@@ -60,12 +61,15 @@ static mien_status describe_guess(json_t **out, const char *path)
 }
 
 /* Any well-formed file: its metadata and tensors. */
-static mien_status describe_tensors(json_t **out, const tensor_file *f, const char *path)
+static mien_status describe_tensors(json_t **out, tensor_file *f, const char *path)
 {
     int64_t elements = 0;
-    json_t *guess;
-    TRY(describe_guess(&guess, path));
-    json_t *tensors = tensor_list(f, &elements);
+    json_t *guess = NULL, *tensors = tensor_list(f, &elements); /* under the names that the file has */
+    mien_status st = describe_guess(&guess, f);
+    if (st != MIEN_OK) {
+        json_decref(tensors);
+        return st;
+    }
     *out = json_pack("{s:s, s:s, s:o, s:I, s:o, s:o}", "kind", tensor_file_format(f), "path", path, "architecture",
                      guess, "elements", (json_int_t)elements, "metadata", metadata_object(f), "tensors", tensors);
     return json_check(*out);

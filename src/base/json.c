@@ -5,6 +5,8 @@
 mien_status json_parse(json_t **out, const char *text, size_t length, const char *where)
 {
     json_error_t error;
+    if (length > JSON_MAX_BYTES)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: JSON of %zu bytes (wanted at most %zu)", where, length, JSON_MAX_BYTES);
     json_t *value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
     if (!value)
         return mien_fail(json_error_code(&error) == json_error_out_of_memory ? MIEN_ERR_NOMEM : MIEN_ERR_FORMAT,

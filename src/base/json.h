@@ -7,8 +7,11 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* Parses `length` bytes; duplicate keys are refused. `where` starts the message ("model.safetensors: metadata").
- * Caller: json_decref. */
+/* No document that is parsed has more: a tree takes up to fifty bytes for each ("[],[],..."). */
+#define JSON_MAX_BYTES ((size_t)4 << 20)
+
+/* Parses `length` bytes, JSON_MAX_BYTES at most; duplicate keys are refused. `where` starts the message
+ * ("model.safetensors: metadata"). Caller: json_decref. */
 MIEN_MUST_USE mien_status json_parse(json_t **out, const char *text, size_t length, const char *where);
 /* Compact text with keys in insertion order and reals with 9 significant digits (equal on every machine). Caller:
  * mem_free. */

@@ -35,12 +35,12 @@ static error_t read_triple(struct argp_state *state, const char *option, const c
     const char *at = text;
     for (int i = 0; i < 3; i++) {
         char *end;
-        double value = strtod(at, &end);
+        float value = strtof(at, &end);
         if (end == at || !isfinite(value) || *end != (i < 2 ? ',' : '\0')) {
             argp_error(state, "--%s: '%s' (wanted three numbers, as 0.5,0.5,0.5)", option, text);
             return EINVAL;
         }
-        out[i] = (float)value;
+        out[i] = value;
         at = end + 1;
     }
     return 0;

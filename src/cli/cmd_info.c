@@ -115,6 +115,8 @@ static void print_object(FILE *to, const json_t *object, int indent)
     json_t *value;
     json_object_foreach((json_t *)object, key, value)
     {
+        if (!strcmp(key, "architecture") && json_is_null(value))
+            fprintf(to, "%-22s none that is known\n", key);
         if (!strcmp(key, "tensors") || !strcmp(key, "members") || json_is_null(value))
             continue;
         bool is_deep = json_is_array(value) && json_is_array(json_array_get(value, 0));

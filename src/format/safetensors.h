@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #define SAFETENSORS_MAX_RANK 8
+/* Tensors of a file that is read, and keys of its metadata: the largest networks have some ten thousand. */
+#define SAFETENSORS_MAX_ENTRIES (1 << 17)
 
 typedef enum {
     ST_BOOL,

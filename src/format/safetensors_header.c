@@ -273,8 +273,16 @@ static mien_status read_tensor(scanner *s, st_tensor *t)
     return MIEN_OK;
 }
 
+static mien_status fail_many(const scanner *s, const char *what)
+{
+    return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: too many %s (wanted at most %d)", s->file, HEADER_STARTS + s->at,
+                     what, SAFETENSORS_MAX_ENTRIES);
+}
+
 static mien_status add_tensor(st_header *h, scanner *s)
 {
+    if (h->count == SAFETENSORS_MAX_ENTRIES)
+        return fail_many(s, "tensors");
     if (h->count == h->capacity) {
         size_t capacity = h->capacity ? h->capacity * 2 : 64;
         TRY(mem_resize_bytes((void **)&h->tensors, h->count * sizeof(st_tensor), capacity * sizeof(st_tensor)));
@@ -291,6 +299,8 @@ static mien_status add_tensor(st_header *h, scanner *s)
 
 static mien_status add_metadata(st_header *h, scanner *s)
 {
+    if (h->metadata_count == SAFETENSORS_MAX_ENTRIES)
+        return fail_many(s, "keys of __metadata__");
     if (h->metadata_count == h->metadata_capacity) {
         size_t capacity = h->metadata_capacity ? h->metadata_capacity * 2 : 16;
         TRY(mem_resize_bytes((void **)&h->metadata, h->metadata_count * sizeof(st_metadata),

@@ -8,28 +8,49 @@
 
 /* --- the tensors of a pickle -------------------------------------------------------------------------------------- */
 
-static bool holds_tensors(const pickle *p, pickle_value dict)
+/* The next tensor of a dict and its name; all else is left out. False past the last. */
+static bool next_tensor(pickle_cursor *c, pickle_value *out_name, pickle_value *out)
 {
-    pickle_value key, value;
-    for (pickle_cursor c = pickle_items(p, dict); pickle_next(&c, &key) && pickle_next(&c, &value);)
-        if (key.kind == PICKLE_TEXT && value.kind == PICKLE_TENSOR)
+    while (pickle_next(c, out_name) && pickle_next(c, out))
+        if (out_name->kind == PICKLE_TEXT && out->kind == PICKLE_TENSOR)
             return true;
     return false;
 }
 
-/* The dict of tensors: what was saved, or what lies in it under one of the usual names, some levels down. */
-static mien_status find_state(const tensor_file *f, pickle_value *out)
+static size_t count_tensors(const pickle *p, pickle_value dict)
+{
+    size_t count = 0;
+    pickle_value name, tensor;
+    for (pickle_cursor c = pickle_items(p, dict); next_tensor(&c, &name, &tensor);)
+        count++;
+    return count;
+}
+
+/* A dict that lies in another under one of the usual names; false where there is none. */
+static bool find_inner(const pickle *p, pickle_value dict, pickle_value *out)
 {
     static const char *const keys[] = {"state_dict", "model_state_dict", "model", "net", "network", "weights"};
-    enum { KEYS = sizeof keys / sizeof keys[0], LEVELS = 4 };
-    *out = pickle_root(f->objects);
-    for (int level = 0; level < LEVELS && out->kind == PICKLE_DICT; level++) {
-        if (holds_tensors(f->objects, *out))
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+        if (pickle_get(p, dict, keys[k], out) && out->kind == PICKLE_DICT)
+            return true;
+    return false;
+}
+
+/* The dict of tensors: what was saved, or what lies in it some levels down (where other tensors may lie beside it). */
+static mien_status find_state(const tensor_file *f, pickle_value *out)
+{
+    enum { LEVELS = 4 };
+    const pickle *p = f->objects;
+    pickle_value dict = pickle_root(p), inner;
+    for (int level = 0; level < LEVELS && dict.kind == PICKLE_DICT; level++) {
+        bool has_inner = find_inner(p, dict, &inner), has_tensors = count_tensors(p, dict) > 0;
+        if (has_tensors && !(has_inner && count_tensors(p, inner) > 0)) {
+            *out = dict;
             return MIEN_OK;
-        pickle_value inner = *out;
-        for (int k = 0; k < KEYS && !(pickle_get(f->objects, *out, keys[k], &inner) && inner.kind == PICKLE_DICT); k++)
-            inner.kind = PICKLE_NOTHING;
-        *out = inner;
+        }
+        if (!has_inner)
+            break;
+        dict = inner;
     }
     return mien_fail(MIEN_ERR_FORMAT, "%s: no state dict (wanted a dict of tensors, or one under state_dict or model)",
                      f->where.text);
@@ -48,6 +69,7 @@ static mien_status read_entry(tensor_entry *e, tensor_file *f, pickle_value key,
     if (stored / st_dtype_bytes(t.dtype) < (size_t)t.storage_count)
         return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: its storage has %zu bytes (wanted %lld elements of %s)",
                          f->path, name, stored, (long long)t.storage_count, st_dtype_name(t.dtype));
+    e->own_name = name;
     e->t = (st_tensor){.name = name, .dtype = t.dtype, .rank = t.rank, .bytes = t.bytes};
     memcpy(e->t.dims, t.dims, sizeof t.dims);
     memcpy(e->strides, t.strides, sizeof t.strides);
@@ -57,12 +79,15 @@ static mien_status read_entry(tensor_entry *e, tensor_file *f, pickle_value key,
 
 static mien_status read_state(tensor_file *f)
 {
-    pickle_value state, key, value;
+    pickle_value state, name, tensor;
     TRY(find_state(f, &state));
-    TRY(mem_zalloc(&f->entries, pickle_count(f->objects, state) / 2));
-    for (pickle_cursor c = pickle_items(f->objects, state); pickle_next(&c, &key) && pickle_next(&c, &value);)
-        if (key.kind == PICKLE_TEXT && value.kind == PICKLE_TENSOR)
-            TRY(read_entry(&f->entries[f->count++], f, key, value));
+    size_t count = count_tensors(f->objects, state);
+    if (count > SAFETENSORS_MAX_ENTRIES)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: %zu tensors (wanted at most %d)", f->where.text, count,
+                         SAFETENSORS_MAX_ENTRIES);
+    TRY(mem_zalloc(&f->entries, count));
+    for (pickle_cursor c = pickle_items(f->objects, state); next_tensor(&c, &name, &tensor);)
+        TRY(read_entry(&f->entries[f->count++], f, name, tensor));
     return MIEN_OK;
 }
 
@@ -73,16 +98,24 @@ static bool starts_with(const uint8_t *bytes, size_t length, const char *head, s
     return length >= head_length && memcmp(bytes, head, head_length) == 0;
 }
 
-/* NULL: safetensors, whose ninth byte is its header's brace (and whose length before it could look like anything). */
-static const torch_container *container_of(const uint8_t *bytes, size_t length)
+/* *out = NULL: safetensors, whose ninth byte is its header's brace (and whose length before it could look like
+ * anything). */
+static mien_status find_container(const torch_container **out, const uint8_t *bytes, size_t length, const char *path)
 {
     static const char magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"; /* PROTO n stands before it */
+    bool is_pickle = length > 2 && bytes[0] == 0x80;
     if (length > 8 && bytes[8] == '{')
-        return NULL;
-    if (starts_with(bytes, length, "PK\3\4", 4))
-        return &torch_zip;
-    return length > 2 && bytes[0] == 0x80 && starts_with(bytes + 2, length - 2, magic, sizeof magic - 1) ? &torch_legacy
-                                                                                                         : NULL;
+        *out = NULL;
+    else if (starts_with(bytes, length, "PK\3\4", 4))
+        *out = &torch_zip;
+    else if (is_pickle && starts_with(bytes + 2, length - 2, magic, sizeof magic - 1))
+        *out = &torch_legacy;
+    else
+        return mien_fail(MIEN_ERR_FORMAT, "%s: %s (wanted safetensors, or what torch.save wrote)", path,
+                         length == 0 ? "empty"
+                         : is_pickle ? "a pickle, but not of torch.save"
+                                     : "no file of tensors");
+    return MIEN_OK;
 }
 
 static int by_name(const void *a, const void *b)
@@ -109,13 +142,14 @@ static mien_status open_safetensors(tensor_file *f, const uint8_t *bytes, size_t
     TRY(st_open_bytes(&f->safetensors, bytes, length, f->path));
     TRY(mem_zalloc(&f->entries, st_count(f->safetensors)));
     for (f->count = 0; f->count < st_count(f->safetensors); f->count++)
-        f->entries[f->count].t = *st_at(f->safetensors, f->count);
+        f->entries[f->count] =
+            (tensor_entry){.t = *st_at(f->safetensors, f->count), .own_name = st_at(f->safetensors, f->count)->name};
     return MIEN_OK;
 }
 
 static mien_status open_content(tensor_file *f, const uint8_t *bytes, size_t length)
 {
-    f->container = container_of(bytes, length);
+    TRY(find_container(&f->container, bytes, length, f->path));
     TRY(arena_create(&f->names, 0));
     if (f->container) {
         TRY(f->container->open(f, bytes, length));
@@ -268,16 +302,11 @@ mien_status tensor_file_read(void *dst, tensor_file *f, const st_tensor *t)
 
 mien_status tensor_file_rename(tensor_file *f, tensor_rename_fn fn, void *payload)
 {
-    char name[512];
-    size_t kept = 0;
+    char name[512], *copy;
     for (size_t i = 0; i < f->count; i++) {
-        char *copy;
-        if (!fn(payload, name, sizeof name, f->entries[i].t.name))
-            continue;
+        fn(payload, name, sizeof name, f->entries[i].own_name);
         TRY(arena_strdup(f->names, &copy, name));
-        f->entries[kept] = f->entries[i];
-        f->entries[kept++].t.name = copy;
+        f->entries[i].t.name = copy;
     }
-    f->count = kept;
     return index_names(f);
 }

@@ -11,7 +11,8 @@
 typedef struct tensor_file tensor_file;
 
 /* By content, not by name. A PyTorch file's tensors are those of its state dict: the dict itself, or one that lies
- * under "state_dict", "model" or the like. Errors: MIEN_ERR_IO; MIEN_ERR_FORMAT "path: ..." */
+ * under "state_dict", "model" or the like; SAFETENSORS_MAX_ENTRIES at most. Errors: MIEN_ERR_IO; MIEN_ERR_FORMAT
+ * "path: ..." */
 MIEN_MUST_USE mien_status tensor_file_open(tensor_file **out, const char *path);
 /* The same over bytes in memory (fuzzing); `name` stands for the path in messages; bytes must outlive the file. */
 MIEN_MUST_USE mien_status tensor_file_open_bytes(tensor_file **out, const void *bytes, size_t length, const char *name);
@@ -31,9 +32,10 @@ st_metadata tensor_file_meta_at(const tensor_file *f, size_t index);
  */
 MIEN_MUST_USE mien_status tensor_file_read(void *dst, tensor_file *f, const st_tensor *t);
 
-/* Calls every tensor by another name: fn writes it to dst [bytes], or answers false, and the tensor is left out.
- * Pointers to tensors are void afterwards. Errors: two of one name. */
-typedef bool (*tensor_rename_fn)(void *payload, char *dst, size_t bytes, const char *name);
+/* Calls every tensor by another name: fn writes to dst [bytes] what is to stand for `name`, the one in the file,
+ * whatever the tensor is called now. Errors: MIEN_ERR_FORMAT where two get one name; the file may be renamed again
+ * then. */
+typedef void (*tensor_rename_fn)(void *payload, char *dst, size_t bytes, const char *name);
 MIEN_MUST_USE mien_status tensor_file_rename(tensor_file *f, tensor_rename_fn fn, void *payload);
 
 #endif

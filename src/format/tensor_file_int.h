@@ -10,8 +10,9 @@
 #include "format/zip.h"
 
 typedef struct {
-    st_tensor t;    /* first: tensor_file_at hands it out */
-    size_t storage; /* torch: by the container's numbers */
+    st_tensor t;          /* first: tensor_file_at hands it out */
+    const char *own_name; /* in the file */
+    size_t storage;       /* torch: by the container's numbers */
     int64_t offset, strides[SAFETENSORS_MAX_RANK];
 } tensor_entry;
 

@@ -1,7 +1,7 @@
 /* The stack machine. Each opcode is a row of the table at the end; one that is not there is refused.
  *
- * Memory is bounded through one number: whatever is kept (a place on the stack, a cell of a container, an object) began
- * as a push, and pushes are counted. */
+ * Memory is bounded through two numbers: whatever is kept (a place on the stack, an object) began as a push, and pushes
+ * are counted; so are cells of containers, which a call may make many of at once. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "format/unpickle_int.h"
@@ -43,6 +43,12 @@ static mien_status make_room(void **array, uint32_t *room, uint32_t count, size_
     return MIEN_OK;
 }
 
+static mien_status fail_many(const pickle *p)
+{
+    return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: too many values (wanted at most %d)", p->where, p->opcode_at,
+                     MAX_VALUES);
+}
+
 static mien_status push(pickle *p, pickle_value v)
 {
     if (p->height == MAX_HEIGHT)
@@ -50,8 +56,7 @@ static mien_status push(pickle *p, pickle_value v)
                          "%s: byte %zu: nested too deep, or too long a tuple (wanted at most %d values open)", p->where,
                          p->opcode_at, MAX_HEIGHT);
     if (p->made == MAX_VALUES)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: too many values (wanted at most %d)", p->where, p->opcode_at,
-                         MAX_VALUES);
+        return fail_many(p);
     TRY(make_room((void **)&p->stack, &p->stack_room, p->height, sizeof *p->stack));
     p->stack[p->height++] = v;
     p->made++;
@@ -85,6 +90,8 @@ mien_status pickle_object_new(pickle *p, pickle_kind kind, pickle_value *out)
 
 mien_status pickle_append(pickle *p, uint32_t object, pickle_value item)
 {
+    if (p->cell_count == MAX_VALUES)
+        return fail_many(p);
     TRY(make_room((void **)&p->cells, &p->cell_room, p->cell_count, sizeof *p->cells));
     uint32_t cell = p->cell_count++;
     pickle_object *o = &p->objects[object];
@@ -330,9 +337,10 @@ static mien_status push_global(pickle *p, const char *module, size_t module_leng
     char full[160];
     snprintf(full, sizeof full, "%.*s.%.*s", module_length < 80 ? (int)module_length : 80, module,
              name_length < 60 ? (int)name_length : 60, name);
-    str_make_line(full);
-    return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: %s: not allowed in a checkpoint (wanted a state dict of tensors)",
-                     p->where, p->opcode_at, full);
+    bool is_type = pickle_is_word("torch", module, module_length); /* torch.QInt8Storage, torch.complex128 */
+    return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: %s: %s", p->where, p->opcode_at, full,
+                     is_type ? "unknown dtype, or not allowed in a checkpoint"
+                             : "not allowed in a checkpoint (wanted a state dict: save model.state_dict())");
 }
 
 /* Module and name as two lines. */
@@ -557,7 +565,7 @@ bool pickle_next(pickle_cursor *c, pickle_value *out)
 
 bool pickle_is_text(pickle_value v, const char *text)
 {
-    return v.kind == PICKLE_TEXT && v.length == strlen(text) && memcmp(v.text, text, v.length) == 0;
+    return v.kind == PICKLE_TEXT && pickle_is_word(text, v.text, v.length);
 }
 
 bool pickle_get(const pickle *p, pickle_value dict, const char *key, pickle_value *out)

@@ -26,7 +26,7 @@ struct pickle {
     pickle_object *objects;
     pickle_cell *cells;
     uint32_t height, stack_room, memo_room, memo_used, object_count, object_room, cell_count, cell_room;
-    uint32_t made;  /* values ever pushed: the bound on everything */
+    uint32_t made;  /* values ever pushed: the bound on all but cells, which have the same */
     uint32_t marks; /* open now */
     bool is_stopped;
     pickle_value root;
@@ -40,6 +40,7 @@ struct pickle_global {
     bool is_storage, is_untyped, is_dtype;
     st_dtype dtype; /* of a storage class, or of a dtype */
 };
+bool pickle_is_word(const char *word, const char *text, size_t length);
 /* -1 where it is none of those. */
 int pickle_global_find(const char *module, size_t module_length, const char *name, size_t name_length);
 const pickle_global *pickle_global_at(uint32_t index);

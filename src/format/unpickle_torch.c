@@ -129,7 +129,7 @@ const pickle_global *pickle_global_at(uint32_t index)
     return &globals[index];
 }
 
-static bool is_word(const char *word, const char *text, size_t length)
+bool pickle_is_word(const char *word, const char *text, size_t length)
 {
     return strlen(word) == length && memcmp(word, text, length) == 0;
 }
@@ -137,7 +137,8 @@ static bool is_word(const char *word, const char *text, size_t length)
 int pickle_global_find(const char *module, size_t module_length, const char *name, size_t name_length)
 {
     for (int i = 0; i < GLOBALS; i++)
-        if (is_word(globals[i].module, module, module_length) && is_word(globals[i].name, name, name_length))
+        if (pickle_is_word(globals[i].module, module, module_length) &&
+            pickle_is_word(globals[i].name, name, name_length))
             return i;
     return -1;
 }

@@ -116,47 +116,31 @@ out:
     return st;
 }
 
-/* Whether every parameter but the head's is in the file with its shape. */
-static bool has_all(const tensor_file *f, const model *m)
-{
-    const param_store *params = model_params((model *)m);
-    for (int i = 0; i < param_store_count(params); i++) {
-        const param_slice *s = param_store_at(params, i);
-        if (s->kind == SLICE_COUNTER || str_starts(s->name, model_architecture(m)->head_prefix))
-            continue;
-        const st_tensor *t = tensor_file_find(f, s->name);
-        if (!t || t->rank != s->shape.rank)
-            return false;
-        for (int d = 0; d < t->rank; d++)
-            if (t->dims[d] != s->shape.dim[d])
-                return false;
-    }
-    return true;
-}
-
-static mien_status try_architecture(import_guess *out, bool *out_fits, const architecture *arch, const char *path)
+/* Whether the file's tensors, the head aside, are those of arch. */
+static mien_status fits(bool *out, int *out_classes, tensor_file *f, const architecture *arch)
 {
     static const char *const one_class[] = {"any"};
-    mien_status st;
-    tensor_file *f = NULL;
+    const char *const skipped[] = {arch->head_prefix, NULL};
     model *m = NULL;
     model_spec spec = {.task = "lsd", .arch = arch->name, .classes = one_class, .class_count = 1, .std = {1, 1, 1}};
-    TRY(tensor_file_open(&f, path));
-    TRY_OUT(import_rename(f, arch));
-    TRY_OUT(model_create(&m, &spec));
-    *out_fits = has_all(f, m);
-    *out = (import_guess){arch, head_classes(f, m)};
-out:
+    TRY(model_create(&m, &spec));
+    mien_status st = import_rename(f, arch);
+    *out = st == MIEN_OK && param_store_is_in(model_params(m), f, skipped);
+    *out_classes = *out ? head_classes(f, m) : 0;
     model_free(m);
-    tensor_file_close(f);
-    return st;
+    return st == MIEN_ERR_FORMAT ? MIEN_OK : st; /* two tensors that arch would call the same are not its */
 }
 
-mien_status import_recognise(import_guess *out, bool *out_is_known, const char *path)
+mien_status import_recognise(import_guess *out, tensor_file *f)
 {
     const architecture *arch;
-    *out_is_known = false;
-    for (int i = 0; (arch = architecture_at(i)) && !*out_is_known; i++)
-        TRY(try_architecture(out, out_is_known, arch, path));
+    bool is_known = false;
+    int classes = 0;
+    for (int i = 0; (arch = architecture_at(i)); i++) {
+        TRY(fits(&is_known, &classes, f, arch));
+        if (is_known)
+            break;
+    }
+    *out = (import_guess){arch, classes};
     return MIEN_OK;
 }

@@ -37,12 +37,12 @@ typedef struct {
  * Missing, extra and wrong tensors: as param_store_load tells them. */
 MIEN_MUST_USE mien_status import_model(model **out, const char *path, const import_options *options);
 
-/* What architecture a file's names and shapes are of; the number of its outputs, 0 where it has no head. False where it
- * is none that is known. Renames the file's tensors. */
+/* What architecture a file's names and shapes are of (a ViT's at any size). */
 typedef struct {
-    const architecture *arch;
-    int classes;
+    const architecture *arch; /* NULL: none that is known */
+    int classes;              /* outputs of its head, 0 where it has none */
 } import_guess;
-MIEN_MUST_USE mien_status import_recognise(import_guess *out, bool *out_is_known, const char *path);
+/* Leaves the file's tensors renamed. */
+MIEN_MUST_USE mien_status import_recognise(import_guess *out, tensor_file *f);
 
 #endif

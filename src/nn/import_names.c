@@ -165,10 +165,9 @@ void import_translate(char *dst, size_t bytes, const architecture *arch, const c
         }
 }
 
-static bool rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
+static void rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
 {
     import_translate(dst, bytes, payload, name);
-    return true;
 }
 
 mien_status import_rename(tensor_file *f, const architecture *arch)

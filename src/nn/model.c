@@ -251,7 +251,12 @@ mien_status model_load_backbone(model *m, const char *path)
     return MIEN_OK;
 }
 
-static mien_status read_variant(model_variant *out, const json_t *root, const char *where)
+const char *model_variant_name(model_variant variant)
+{
+    return variant_names[variant];
+}
+
+mien_status model_variant_read(model_variant *out, const json_t *root, const char *where)
 {
     const char *name;
     char known[64];
@@ -277,7 +282,7 @@ mien_status model_adopt_variant(model *m, const char *path)
     const char *text = tensor_file_meta(f, "mien");
     if (text) {
         TRY_OUT(json_parse(&root, text, strlen(text), path));
-        TRY_OUT(read_variant(&m->spec.variant, root, path));
+        TRY_OUT(model_variant_read(&m->spec.variant, root, path));
         st = check_spec(&m->spec, m->arch);
     }
 out:
@@ -307,7 +312,7 @@ mien_status model_metadata(const model *m, char **out, const char *metrics_json)
     for (int c = 0; c < spec->class_count; c++)
         json_array_append_new(classes, json_string(spec->classes[c]));
     root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:{}, s:o, s:i, s:o, s:o, s:n, s:o?}", "version", MODEL_FORMAT_VERSION,
-                     "task", spec->task, "arch", spec->arch, "variant", variant_names[spec->variant], "kind",
+                     "task", spec->task, "arch", spec->arch, "variant", model_variant_name(spec->variant), "kind",
                      kind_names[spec->kind], "options", "classes", classes, "image_size", spec->image_size, "mean",
                      float_array(spec->mean, 3), "std", float_array(spec->std, 3), "licence", "metrics", metrics);
     metrics = NULL; /* root's now */
@@ -390,7 +395,7 @@ static mien_status read_spec(model_spec *spec, const char **classes, const json_
     TRY(read_kind(&spec->kind, kind, where));
     TRY(json_get_string(&spec->task, root, "task", where));
     TRY(json_get_string(&spec->arch, root, "arch", where));
-    TRY(read_variant(&spec->variant, root, where));
+    TRY(model_variant_read(&spec->variant, root, where));
     TRY(json_get_int(&size, root, "image_size", where));
     if (size < 1 || size > MODEL_MAX_SIZE)
         return mien_fail(MIEN_ERR_FORMAT, "%s: image_size: %lld (wanted at most %d)", where, (long long)size,

@@ -2,6 +2,7 @@
 #ifndef NN_MODEL_H
 #define NN_MODEL_H
 
+#include "base/json.h"
 #include "graph/graph.h"
 #include "nn/layer.h"
 #include "nn/param_store.h"
@@ -57,9 +58,11 @@ MIEN_MUST_USE mien_status model_init(model *m, uint64_t seed, bool with_gradient
 /* Reads all but the head from a file of weights (recipe key `init`, or stage 1's best): a model of ours, or whatever
  * import reads (nn/import.h). A deviation model reads it into both copies. */
 MIEN_MUST_USE mien_status model_load_backbone(model *m, const char *path);
-/* Makes m the variant that the file's own metadata names, where it has any. Before the model is described: a resumed
- * run asks the file that it began from, since checkpoints hold numbers alone. */
+/* Makes m the variant that the file's own metadata names, where it has any. Before the model is described. */
 MIEN_MUST_USE mien_status model_adopt_variant(model *m, const char *path);
+/* "torchvision", "tensorflow"; and what a JSON object has under "variant", torchvision where it has nothing. */
+const char *model_variant_name(model_variant variant);
+MIEN_MUST_USE mien_status model_variant_read(model_variant *out, const json_t *root, const char *where);
 void model_set_normalisation(model *m, const float mean[3], const float std[3]);
 
 /* Files: *out is ready to run. metrics: a JSON object text to store, or NULL. licence likewise. */

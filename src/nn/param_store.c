@@ -426,6 +426,18 @@ mien_status param_store_load_under(param_store *s, const char *root, tensor_file
     return MIEN_OK;
 }
 
+bool param_store_is_in(const param_store *s, const tensor_file *f, const char *const *skip_prefixes)
+{
+    for (int i = 0; i < s->count; i++) {
+        const param_slice *slice = &s->slices[i];
+        const char *name = name_in_file(slice, "", skip_prefixes);
+        const st_tensor *t = name ? tensor_file_find(f, name) : NULL;
+        if (name && (t ? mismatch(slice, t, skip_prefixes != NULL) != NULL : slice->kind != SLICE_COUNTER))
+            return false;
+    }
+    return true;
+}
+
 void param_store_copy(param_store *s, const char *to_root, const char *from_root)
 {
     for (int i = 0; i < s->count; i++) {

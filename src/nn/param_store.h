@@ -71,6 +71,8 @@ MIEN_MUST_USE mien_status param_store_load(param_store *s, tensor_file *f, const
  * "conv1.weight"); all others keep their values. skip_prefixes are of f's names. */
 MIEN_MUST_USE mien_status param_store_load_under(param_store *s, const char *root, tensor_file *f, const char *path,
                                                  const char *const *skip_prefixes);
+/* Whether param_store_load with these skip_prefixes would find all it wants (and whatever else). */
+bool param_store_is_in(const param_store *s, const tensor_file *f, const char *const *skip_prefixes);
 /* Every slice to_root + NAME takes the value of from_root + NAME, which exists and has its shape. */
 void param_store_copy(param_store *s, const char *to_root, const char *from_root);
 /* Tensors for st_write, borrowed from the store: values (and counters). Caller frees the array with mem_free. */

@@ -35,11 +35,11 @@ static mien_status metadata_text(char **out, const train_state *s)
     char recipe_hash[20], data_hash[20];
     snprintf(recipe_hash, sizeof recipe_hash, "%016" PRIx64, s->facts.recipe_hash);
     snprintf(data_hash, sizeof data_hash, "%016" PRIx64, s->facts.data_hash);
-    json_t *root =
-        json_pack("{s:i, s:I, s:i, s:I, s:i, s:i, s:s, s:s, s:i, s:s, s:s}", "version", VERSION, "step",
-                  (json_int_t)s->step, "epoch", s->epoch, "batch", (json_int_t)s->batch, "best_epoch", s->best_epoch,
-                  "bad_epochs", s->bad_epochs, "precision", dtype_name(s->facts.precision), "isa", s->facts.isa,
-                  "threads", s->facts.threads, "recipe", recipe_hash, "data", data_hash);
+    json_t *root = json_pack("{s:i, s:s, s:I, s:i, s:I, s:i, s:i, s:s, s:s, s:i, s:s, s:s}", "version", VERSION,
+                             "variant", model_variant_name(s->variant), "step", (json_int_t)s->step, "epoch", s->epoch,
+                             "batch", (json_int_t)s->batch, "best_epoch", s->best_epoch, "bad_epochs", s->bad_epochs,
+                             "precision", dtype_name(s->facts.precision), "isa", s->facts.isa, "threads",
+                             s->facts.threads, "recipe", recipe_hash, "data", data_hash);
     TRY(json_check(root));
     mien_status st = json_print(out, root);
     json_decref(root);
@@ -119,6 +119,7 @@ static mien_status read_metadata(train_state *s, const json_t *root, const char 
     TRY(read_int(&version, root, "version", INT_MAX, where));
     if (version != VERSION)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: version %" PRId64 " (wanted %d)", where, version, VERSION);
+    TRY(model_variant_read(&s->variant, root, where));
     TRY(read_int(&s->step, root, "step", INT64_MAX, where));
     TRY(read_int(&epoch, root, "epoch", INT_MAX, where));
     TRY(read_int(&s->batch, root, "batch", INT64_MAX, where));

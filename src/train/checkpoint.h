@@ -4,7 +4,7 @@
 #ifndef TRAIN_CHECKPOINT_H
 #define TRAIN_CHECKPOINT_H
 
-#include "nn/param_store.h"
+#include "nn/model.h"
 
 /* What a run computes with and on: the same for all its members, and held against those who resume it. */
 typedef struct {
@@ -18,13 +18,14 @@ typedef struct {
 
 typedef struct {
     run_facts facts;
-    int64_t step;         /* steps done */
-    int epoch;            /* the one under way, 0-based; = epochs completed, validation included */
-    int64_t batch;        /* of that epoch: the next one to train on */
-    double loss_sum;      /* over the epoch's steps so far */
-    double epoch_seconds; /* spent on it so far */
-    double best_score;    /* larger is better; -INFINITY before the first validation */
-    int best_epoch;       /* 1-based; 0 before */
+    model_variant variant; /* of the network: what a run began from need not be there when it goes on */
+    int64_t step;          /* steps done */
+    int epoch;             /* the one under way, 0-based; = epochs completed, validation included */
+    int64_t batch;         /* of that epoch: the next one to train on */
+    double loss_sum;       /* over the epoch's steps so far */
+    double epoch_seconds;  /* spent on it so far */
+    double best_score;     /* larger is better; -INFINITY before the first validation */
+    int best_epoch;        /* 1-based; 0 before */
     double best_val_loss, best_macro_f1, best_accuracy;
     int bad_epochs; /* since the best one */
 } train_state;

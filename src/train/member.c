@@ -86,13 +86,14 @@ static mien_status create_model(member *m)
                        .classes = classes,
                        .class_count = m->recipe->class_count,
                        .image_size = m->recipe->image_size,
+                       .variant = m->state.variant,
                        .kind = m->is_deviation ? MODEL_DEVIATION : MODEL_PLAIN};
     memcpy(spec.mean, m->state.facts.mean, sizeof spec.mean);
     memcpy(spec.std, m->state.facts.std, sizeof spec.std);
     TRY(model_create(&m->model, &spec));
-    if (m->init[0]) /* which a run that goes on may have lost; its own best model says the same */
-        TRY(model_adopt_variant(
-            m->model, m->is_resumed && !file_exists(m->init) && file_exists(m->best_path) ? m->best_path : m->init));
+    if (!m->is_resumed && m->init[0])
+        TRY(model_adopt_variant(m->model, m->init));
+    m->state.variant = model_spec_of(m->model)->variant;
     m->params = model_params(m->model);
     TRY(model_init(m->model, m->seed, true));
     if (m->is_resumed)

@@ -8,7 +8,7 @@ static backend *cpu;
 
 static int enter(void **state)
 {
-    if (kit_enter(state) != 0)
+    if (temp_folder_enter(state) != 0)
         return 1;
     assert_ok(api_backend(&cpu, NULL));
     kit_make_set("faces", 6, 5);
@@ -18,7 +18,7 @@ static int enter(void **state)
 static int leave(void **state)
 {
     api_backend_free(cpu);
-    return kit_leave(state);
+    return temp_folder_leave(state);
 }
 
 /* A run folder stands for its finished members; they mix with model files. */

@@ -38,6 +38,12 @@ static void json_parse__bad_text__names_the_place(void **state)
         assert_failure(json_parse(&value, bad[i], strlen(bad[i]), "a.json: metadata"), MIEN_ERR_FORMAT,
                        "a.json: metadata: line 1, column ");
     assert_failure(json_parse(&value, "{\n\n  oops", 9, "a.json"), MIEN_ERR_FORMAT, "a.json: line 3, column ");
+    char *long_text = malloc(JSON_MAX_BYTES + 1);
+    assert_non_null(long_text);
+    memset(long_text, '[', JSON_MAX_BYTES + 1);
+    assert_failure(json_parse(&value, long_text, JSON_MAX_BYTES + 1, "a.json"), MIEN_ERR_FORMAT,
+                   "a.json: JSON of 4194305 bytes (wanted at most 4194304)");
+    free(long_text);
     assert_null(value);
     static char deep[100000];
     memset(deep, '[', sizeof(deep));

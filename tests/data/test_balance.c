@@ -15,22 +15,6 @@ static dataset *list_of(const char *folder, const int *order, int count)
     return set_open(path, DATASET_EVALUATE);
 }
 
-static int make(void **state)
-{
-    char *folder = malloc(PATH_MAX);
-    assert_non_null(folder);
-    temp_folder_make(folder, PATH_MAX);
-    *state = folder;
-    return 0;
-}
-
-static int unmake(void **state)
-{
-    temp_folder_remove(*state);
-    free(*state);
-    return 0;
-}
-
 static void assert_indices(const subset *s, const int *wanted, int count)
 {
     assert_int_equal(s->count, count);
@@ -148,7 +132,7 @@ static void balance_plan__memory_runs_out__fails_and_leaks_nothing(void **state)
     dataset_free(d);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temp_folder_setup, temp_folder_teardown)
 
 int main(void)
 {

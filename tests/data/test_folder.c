@@ -2,21 +2,10 @@
 
 #include <sys/stat.h>
 
-static int make(void **state)
-{
-    char *folder = malloc(PATH_MAX);
-    assert_non_null(folder);
-    temp_folder_make(folder, PATH_MAX);
-    *state = folder;
-    return 0;
-}
-
 static int unmake(void **state)
 {
     mien_set_log(NULL, NULL);
-    temp_folder_remove(*state);
-    free(*state);
-    return 0;
+    return temp_folder_teardown(state);
 }
 
 /* One empty file per class, so that a set opens; opening looks at no content. */
@@ -274,7 +263,7 @@ static void dataset_of_paths__any_paths__kept_in_order(void **state)
     dataset_free(d);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temp_folder_setup, unmake)
 
 int main(void)
 {

@@ -5,22 +5,6 @@
 
 #include <sys/resource.h>
 
-static int make(void **state)
-{
-    char *folder = malloc(PATH_MAX);
-    assert_non_null(folder);
-    temp_folder_make(folder, PATH_MAX);
-    *state = folder;
-    return 0;
-}
-
-static int unmake(void **state)
-{
-    temp_folder_remove(*state);
-    free(*state);
-    return 0;
-}
-
 /* Writes text as set.csv; its path stays in `path` [PATH_MAX]. */
 static void write_list(char *path, const char *folder, const char *text)
 {
@@ -209,7 +193,7 @@ static void dataset_open__challenge_list__is_fast_and_small(void **state)
     dataset_free(d);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temp_folder_setup, temp_folder_teardown)
 
 int main(void)
 {

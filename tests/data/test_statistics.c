@@ -1,45 +1,8 @@
-#include "data/sets.h"
-
-#include "data/loader.h"
+#include "data/loader_kit.h"
 
 #include <math.h>
 
-typedef struct {
-    char folder[PATH_MAX];
-    dataset *data;
-    subset all;
-    balance_plan plan;
-    set_log log;
-} fixture;
-
-static int make(void **state)
-{
-    fixture *f = calloc(1, sizeof(*f));
-    assert_non_null(f);
-    temp_folder_make(f->folder, sizeof(f->folder));
-    mien_set_log(set_log_line, &f->log);
-    *state = f;
-    return 0;
-}
-
-static int unmake(void **state)
-{
-    fixture *f = *state;
-    mien_set_log(NULL, NULL);
-    balance_plan_free(&f->plan);
-    subset_free(&f->all);
-    dataset_free(f->data);
-    temp_folder_remove(f->folder);
-    free(f);
-    return 0;
-}
-
-static void plan_all(fixture *f, const char *path)
-{
-    f->data = set_open(path, DATASET_EVALUATE);
-    assert_ok(subset_all(&f->all, f->data));
-    assert_ok(balance_plan_create(&f->plan, f->data, &f->all, true)); /* copies must not count */
-}
+enum { BALANCED = true }; /* copies must not count */
 
 /* The definition: all pixels of all pictures, one after another. */
 static void measure_plainly(double mean[3], double std[3], const fixture *f)
@@ -83,7 +46,7 @@ static void dataset_statistics__any_threads__equal_the_definition(void **state)
         snprintf(name, sizeof(name), "%s/%d.png", i % 3 ? "fear" : "anger", i);
         set_picture(f->folder, name, 5 + i % 7, 9 + i % 4, (uint32_t)i);
     }
-    plan_all(f, f->folder);
+    plan_all(f, f->folder, BALANCED);
     double mean[3], std[3];
     measure_plainly(mean, std, f);
     float first[6];
@@ -104,7 +67,7 @@ static void dataset_statistics__unreadable__left_out_logged_once_and_limited(voi
     fixture *f = *state;
     set_six(f->folder, (const int[]){3, 3, 3, 1, 0, 0});
     set_text(f->folder, "FEAR/2.png", "no picture");
-    plan_all(f, f->folder);
+    plan_all(f, f->folder, BALANCED);
     double mean[3], std[3];
     measure_plainly(mean, std, f);
     float m[3], s[3];
@@ -128,7 +91,7 @@ static void dataset_statistics__one_colour__deviation_one(void **state)
     set_path(path, f->folder, "anger/1.png");
     assert_ok(image_write_png(path, &im));
     image_free(&im);
-    plan_all(f, f->folder);
+    plan_all(f, f->folder, BALANCED);
     float m[3], s[3];
     assert_ok(dataset_statistics(m, s, &f->plan, 1, 0, NULL));
     assert_true(m[0] == 0.2f && m[1] == 0.0f);
@@ -139,7 +102,7 @@ static void dataset_statistics__nothing_readable__fails(void **state)
 {
     fixture *f = *state;
     set_text(f->folder, "anger/1.png", "");
-    plan_all(f, f->folder);
+    plan_all(f, f->folder, BALANCED);
     float m[3], s[3];
     assert_failure(dataset_statistics(m, s, &f->plan, 1, 1, NULL), MIEN_ERR_FORMAT, "no readable picture");
 }
@@ -151,7 +114,7 @@ static void dataset_statistics__missing_file_of_a_list__fails_by_line(void **sta
     set_picture(f->folder, "a.png", 8, 8, 1);
     set_text(f->folder, "set.csv", "a.png,0\ngone.png,1\n");
     set_path(path, f->folder, "set.csv");
-    plan_all(f, path);
+    plan_all(f, path, BALANCED);
     float m[3], s[3];
     assert_failure(dataset_statistics(m, s, &f->plan, 2, 1, NULL), MIEN_ERR_IO, "set.csv: line 2: ");
 }
@@ -168,7 +131,7 @@ static void dataset_statistics__told_to_stop__is_cancelled(void **state)
 {
     fixture *f = *state;
     set_six(f->folder, (const int[]){20, 20, 0, 0, 0, 0});
-    plan_all(f, f->folder);
+    plan_all(f, f->folder, BALANCED);
     int calls = 0;
     progress p = {.callback = stop, .payload = &calls};
     float m[3], s[3];
@@ -186,7 +149,7 @@ static void dataset_statistics__memory_runs_out__fails_and_leaks_nothing(void **
 {
     fixture *f = *state;
     set_six(f->folder, (const int[]){1, 1, 0, 0, 0, 0});
-    plan_all(f, f->folder);
+    plan_all(f, f->folder, BALANCED);
     fail_each_allocation(measure, &f->plan);
 }
 

@@ -1,11 +1,17 @@
 """mien import and what mien info says of other people's files."""
 import collections
+import copy
 import json
 import os
+import pickle
 import re
+import signal
 import struct
-from support import BASE, CLASSES, ROOT, Case, main, mien
-from torchlike import Tensor, dump, read_safetensors, save_legacy, save_zip
+import subprocess
+import time
+import zipfile
+from support import BASE, CLASSES, MIEN, PICTURES, ROOT, Answer, Case, main, mien, start
+from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_legacy, save_zip
 
 MODEL = BASE / "run" / "efficientnet_b0-stage1" / "best.safetensors"
 TEST = BASE / "test"
@@ -57,9 +63,12 @@ class Import(Case):
             "zip": lambda: save_zip(path, collections.OrderedDict(plain)),
             "legacy": lambda: save_legacy(path, plain),
             "wrapped": lambda: save_zip(path, {"epoch": 3, "state_dict": {"module." + n: t for n, t in plain.items()}}),
+            "beside other tensors": lambda: save_zip(path, {"epoch": plain["features.0.1.num_batches_tracked"], "state_dict": plain}),
             "nested": lambda: save_legacy(path, {"model": {"module.backbone." + n: t for n, t in plain.items()}, "best": 0.5}),
             "without counters": lambda: save_zip(path, {n: t for n, t in plain.items() if "num_batches" not in n}),
             "f64": lambda: save_zip(path, {n: self.as_double(t) for n, t in plain.items()}),
+            "views of one storage": lambda: save_zip(path, as_views(plain)),
+            "views of one storage, legacy": lambda: save_legacy(path, as_views(plain)),
             "timm": lambda: save_zip(path, {timm_name(n): t for n, t in plain.items()}),
         }
         for name, write in forms.items():
@@ -75,6 +84,28 @@ class Import(Case):
             return t
         count = len(t.raw) // 4
         return Tensor("F64", t.shape, struct.pack(f"<{count}d", *struct.unpack(f"<{count}f", t.raw)))
+
+    def test_halves_are_the_numbers_that_they_stand_for(self):
+        path = self.folder / "w.pth"
+
+        def as_half(t, dtype):
+            count = len(t.raw) // 4
+            if dtype == "F16":
+                raw = struct.pack(f"<{count}e", *struct.unpack(f"<{count}f", t.raw))
+                return Tensor(dtype, t.shape, raw), struct.pack(f"<{count}f", *struct.unpack(f"<{count}e", raw))
+            words = memoryview(t.raw).cast("H")[1::2].tolist()  # the upper half of each float, which is a bf16
+            return Tensor(dtype, t.shape, struct.pack(f"<{count}H", *words)), b"".join(struct.pack("<HH", 0, w) for w in words)
+
+        for dtype in ("F16", "BF16"):
+            halves, wanted = dict(self.tensors), {}
+            for name, t in self.tensors.items():
+                if t.dtype == "F32":
+                    halves[name], wanted[name] = as_half(t, dtype)
+            save_zip(path, halves)
+            self.assertEqual(self.imported(path).err, "")
+            got, _ = read_safetensors(self.folder / "model.safetensors")
+            for name, raw in wanted.items():
+                self.assertEqual(got[name].raw, raw, f"{dtype} {name}")
 
     def test_a_model_of_ours_keeps_what_it_says_of_itself(self):
         answer = mien("import", MODEL, "--arch", "efficientnet_b0", "--out", self.folder / "model.safetensors", "--json")
@@ -165,6 +196,31 @@ class Import(Case):
             self.assertAlmostEqual(got, wanted, places=4)
         self.assertIn("macro_f1", scores)
 
+    def test_a_resumed_run_needs_the_file_it_began_from_no_more(self):
+        path, init, run = self.folder / "w.pth", self.folder / "model.safetensors", self.folder / "run"
+        save_zip(path, self.tensors)
+        options = self.options()
+        options[1] = "tf_efficientnet_b0"  # a variant, which no recipe names
+        self.assert_done(mien("import", path, *options))
+        recipe = self.recipe(f"task: lsd\nimage_size: 32\nmodels: [efficientnet_b0]\ninit: {{efficientnet_b0: {init}}}\n"
+                             "data: {val_share: 0.25}\nstage1: {epochs: 1, batch: 2, lr: 0.000001}\nstage2: {enabled: false}\n")
+        command = ("train", recipe, "--data", BASE / "train", "--out", run, "--threads", 1)
+        process = start(*command)
+        while not (run / "log.jsonl").exists():
+            self.assertIsNone(process.poll(), "the run ended before it was to be stopped")
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        stage = run / "efficientnet_b0-stage1"
+        self.assertTrue((stage / "last.ckpt").exists())
+        self.assertFalse((stage / "best.safetensors").exists(), "too late: an epoch was over")
+        init.unlink()
+        self.assert_done(mien(*command, "--resume"))
+        self.assertEqual(mien("info", stage / "best.safetensors", "--json").json()["model"]["variant"], "tensorflow")
+        lost = self.folder / "lost"  # nothing of it has begun: there the file is needed, and one line says so
+        self.assert_fails_alone(mien(*command[:5], lost), init, "cannot open")
+
 
 class Info(Case):
     def test_a_state_dict_is_listed_and_recognised(self):
@@ -193,71 +249,203 @@ class Info(Case):
             self.assertEqual(shapes["scalar"], ("I64", []))
 
 
+    def named(self, name, change=lambda state: state):
+        """What `mien info` says of a file of the tensors that tests/nn/fixtures/NAME.txt lists: (document, text)."""
+        lines = [line.split() for line in (ROOT / "tests" / "nn" / "fixtures" / f"{name}.txt").read_text().splitlines()]
+        state = {n: repeated("I64" if n.endswith("num_batches_tracked") else "F32", [int(d) for d in dims]) for n, *dims in lines}
+        path = self.folder / f"{name}.pth"
+        save_zip(path, change(state))
+        text = mien("info", path)
+        self.assert_done(text)
+        return mien("info", path, "--json").json(), text.out
+
+    def test_every_architecture_is_recognised(self):
+        for name, arch in (("resnet50", "resnet50"), ("efficientnet_b0", "efficientnet_b0"), ("vit_b_16", "vit_b_16"),
+                           ("googlenet", "googlenet"), ("inception_v3", "inception_v3"), ("timm_resnet50", "resnet50"),
+                           ("timm_efficientnet_b0", "efficientnet_b0"), ("timm_vit_base_patch16_224", "vit_b_16"),
+                           ("timm_inception_v3", "inception_v3")):
+            with self.subTest(name):
+                document, text = self.named(name)
+                self.assertEqual((document["architecture"]["arch"], document["architecture"]["classes"]), (arch, 1000))
+                self.assertIn(name.removeprefix("timm_"), document["architecture"]["import_as"])
+                self.assertRegex(text, rf"arch +{arch}\n")
+                document, _ = self.named(name, lambda state: {n: t for n, t in state.items() if not n.endswith("num_batches_tracked")})
+                self.assertEqual(document["architecture"]["arch"], arch)
+
+    def test_a_transformer_is_recognised_at_any_size(self):
+        for name, tensor in (("vit_b_16", "encoder.pos_embedding"), ("timm_vit_base_patch16_224", "pos_embed")):
+            for tokens, arch in ((1 + 24 * 24, "vit_b_16"), (1 + 2 * 2, "vit_b_16"), (1 + 24 * 24 - 1, None)):
+                document, text = self.named(name, lambda state: {**state, tensor: repeated("F32", (1, tokens, 768))})
+                self.assertEqual((document["architecture"] or {}).get("arch"), arch)
+        self.assertRegex(text, r"architecture +none that is known\n")
+
+    def test_names_of_the_older_transformer_are_recognised(self):
+        old = {"mlp.0.": "mlp.linear_1.", "mlp.3.": "mlp.linear_2."}
+        document, _ = self.named("vit_b_16", lambda state: {re.sub(r"mlp\.[03]\.", lambda m: old[m[0]], n): t for n, t in state.items()})
+        self.assertEqual(document["architecture"]["arch"], "vit_b_16")
+        self.assertIn("encoder.layers.encoder_layer_0.mlp.linear_1.weight", [t["name"] for t in document["tensors"]])
+
+    def test_what_two_tensors_would_both_be_is_no_architecture(self):
+        document, _ = self.named("resnet50", lambda state: {**state, "module.conv1.weight": repeated("F32", (64, 3, 7, 7))})
+        self.assertIsNone(document["architecture"])
+        self.assertIn("module.conv1.weight", [t["name"] for t in document["tensors"]])
+
+
 class BadFiles(Case):
     """Each is refused on one line, whatever it wanted to do, and costs little."""
 
+    def measured(self, *arguments):
+        """What the command answered, and the bytes that it held at most."""
+        out, err = self.folder / "out.txt", self.folder / "err.txt"
+        with open(out, "wb") as to, open(err, "wb") as to_err:
+            process = subprocess.Popen([MIEN, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=to, stderr=to_err)
+            _, status, use = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return Answer(process.returncode, out.read_text(errors="replace"), err.read_text(errors="replace")), use.ru_maxrss * 1024
 
     def assert_refused(self, path, *words):
-        for command in (("info", path), ("import", path, "--arch", "resnet50", "--out", self.folder / "m.safetensors")):
-            self.assert_fails_alone(mien(*command), path, *words)
-        self.assertLess(self.peak(path), MEMORY)
+        model = self.folder / "m.safetensors"
+        for command in (("info", path), ("info", path, "--json"), ("import", path, "--arch", "resnet50", "--out", model)):
+            answer, peak = self.measured(*command)
+            self.assert_fails_alone(answer, path, *words)
+            self.assertEqual(answer.out, "")
+            self.assertLess(peak, MEMORY)
+        self.assertFalse(model.exists())
 
-    def peak(self, path):
-        """Bytes that `mien info` held at most."""
-        pid = os.posix_spawn(os.environ["MIEN"], ["mien", "info", str(path)], os.environ,
-                             file_actions=[(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)])
-        return os.wait4(pid, 0)[2].ru_maxrss * 1024
+    # --- pickles
 
     def test_a_pickle_that_acts(self):
         path, marker = self.folder / "w.pth", self.folder / "was_here"
         command = f"touch {marker}".encode()
-        save_zip(path, {}, b"\x80\x02cos\nsystem\nX" + struct.pack("<I", len(command)) + command + b"\x85R.")
+        program = b"\x80\x02cos\nsystem\nX" + struct.pack("<I", len(command)) + command + b"\x85R."
+        save_zip(path, {}, program)
+        self.assert_refused(path, "archive/data.pkl: byte 2: os.system: not allowed in a checkpoint")
+        save_legacy(path, {}, program)
         self.assert_refused(path, "os.system: not allowed in a checkpoint")
         self.assertFalse(marker.exists())
 
     def test_a_whole_module_says_what_is_wanted(self):
         path = self.folder / "w.pth"
         save_zip(path, {}, b"\x80\x02ctorchvision.models.resnet\nResNet\n)\x81.")
-        self.assert_refused(path, "torchvision.models.resnet.ResNet: not allowed in a checkpoint (wanted a state dict of tensors)")
+        self.assert_refused(path, "torchvision.models.resnet.ResNet: not allowed in a checkpoint (wanted a state dict: save model.state_dict())")
 
-    def test_greed(self):
+    def test_a_tuple_of_ten_gigabytes(self):
         path = self.folder / "w.pth"
         save_zip(path, {}, b"(" + b"N" * (15 << 20) + b"t.")
         self.assert_refused(path, "too long a tuple")
         save_zip(path, {}, b"(" + b"N" * (64 << 20) + b"t.")
         self.assert_refused(path, "archive/data.pkl: too large (wanted at most 16777216 bytes)")
-        save_zip(path, {}, b"(" * 100000 + b".")
-        self.assert_refused(path, "nested too deep")
         save_zip(path, {}, b"]" + b"]a" * (7 << 20) + b".")
         self.assert_refused(path, "too many values")
-        save_zip(path, {}, b"\x80\x02h\x07.")
-        self.assert_refused(path, "memo 7 was never stored")
+        save_zip(path, {}, b"N" + b"2\x86" * 34 + b".")  # each tuple holds the last one twice: of 2^34 places, 34 are kept
+        self.assert_refused(path, "no state dict")
 
-    def test_strides_and_sizes(self):
+    def test_a_hundred_thousand_levels(self):
+        path = self.folder / "w.pth"
+        for program in (b"(" * 100000 + b".", b"]" * 100000 + b"a" * 99999 + b".", b"}K\0" * 100000 + b"."):
+            save_zip(path, {}, program)
+            self.assert_refused(path, "nested too deep")
+
+    def test_a_memo_that_was_never_stored(self):
+        path = self.folder / "w.pth"
+        for program, number in ((b"\x80\x02h\x07.", 7), (b"\x80\x02j\xff\xff\xff\xff.", (1 << 32) - 1)):
+            save_zip(path, {}, program)
+            self.assert_refused(path, f"memo {number} was never stored")
+
+    # --- archives
+
+    def test_zip_bombs(self):
+        path = self.folder / "w.pth"
+        data, _ = dump({"w": Tensor("F32", [2, 3], bytes(24))})
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("archive/data.pkl", "w") as entry:
+            for _ in range(256):
+                entry.write(bytes(1 << 20))
+        self.assertLess(path.stat().st_size, 1 << 20)
+        self.assert_refused(path, "archive/data.pkl: too large (wanted at most 16777216 bytes)")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", data)
+            archive.writestr("archive/data/0", bytes(1 << 24), zipfile.ZIP_DEFLATED)
+        self.assert_refused(path, "archive/data/0: compressed (wanted stored, as PyTorch writes it)")
+
+    def test_zip64_lies(self):
+        path = self.folder / "w.pth"
+        state = {"w": Tensor("F32", [2, 3], bytes(24))}
+        for field in ("file_size", "compress_size", "header_offset"):
+            save_zip(path, state, change=lambda archive: setattr(archive.filelist[1], field, 1 << 60))
+            self.assert_refused(path)
+        save_zip(path, state)
+        whole = path.read_bytes()
+        count, size, at = struct.unpack("<HII", whole[-12:-2])
+        end = b"PK\5\6" + bytes(4) + b"\xff" * 12 + bytes(2)
+        for lie in ((1 << 60, size, at, 0), (count, 1 << 60, at, 0), (count, size, 1 << 60, 0), (count, size, at, 1 << 60)):
+            record = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, lie[0], lie[0], lie[1], lie[2])
+            locator = b"PK\6\7" + struct.pack("<IQI", 0, lie[3] or len(whole) - 22, 1)
+            path.write_bytes(whole[:-22] + record + locator + end)
+            self.assert_refused(path, "not a readable zip archive")
+
+    def test_overlapping_entries(self):
+        path = self.folder / "w.pth"
+
+        def add(archive):
+            twin = copy.copy(archive.filelist[1])
+            twin.filename = "archive/data/1"
+            archive.filelist.append(twin)
+
+        save_zip(path, {"w": Tensor("F32", [2, 3], bytes(24))}, change=add)
+        self.assert_refused(path, "not a readable zip archive")
+
+        def stretch(archive):  # its content goes on over the entry that follows
+            first = archive.filelist[1]
+            first.file_size = first.compress_size = archive.filelist[2].header_offset + 40 - first.header_offset
+
+        save_zip(path, {"w": Tensor("F32", [2, 3], bytes(24))}, change=stretch)
+        self.assert_refused(path, "not a readable zip archive")
+
+    def test_a_path_that_leaves(self):
+        path = self.folder / "w.pth"
+        for name in ("../../escaped", "archive/../../escaped", "/tmp/escaped", "archive\\..\\escaped"):
+            save_zip(path, {"w": Tensor("F32", [2, 3], bytes(24))}, change=lambda archive: archive.writestr(name, "x"))
+            self.assert_refused(path, f"entry {name}: a path that leaves its folder")
+        self.assertFalse((self.folder.parent.parent / "escaped").exists())
+
+    # --- tensors
+
+    def test_strides_sizes_and_types(self):
         path = self.folder / "w.pth"
         data, _ = dump({"w": Tensor("F32", [2, 3], bytes(24))})
         good = b"K\x02K\x03\x86q"
         self.assertEqual(data.count(good), 1)
-        for bad, word in ((b"K\x02K\x04\x86q", "strides leave its storage"),
-                          (b"J\0\0\0\x7f\x8a\x08" + b"\xff" * 7 + b"\x7f\x86q", "size overflows")):
-            save_zip(path, {"w": Tensor("F32", [2, 3], bytes(24))}, data.replace(good, bad))
-            self.assert_refused(path, "tensor w", word)
-        save_zip(path, {"w": Tensor("F32", [2, 3], bytes(24))}, data.replace(b"FloatStorage", b"QInt3Storage"))
-        self.assert_refused(path, "torch.QInt3Storage: not allowed")
+        for bad, word in ((b"K\x02K\x04\x86q", "tensor w: strides leave its storage (of 6 elements)"),
+                          (b"J\0\0\0\x7f\x8a\x08" + b"\xff" * 7 + b"\x7f\x86q", "tensor w: size overflows"),
+                          (b"J\0\0\0\x7fK\x03\x86q", "tensor w: ")):
+            for save in (save_zip, save_legacy):
+                save(path, {"w": Tensor("F32", [2, 3], bytes(24))}, data.replace(good, bad))
+                self.assert_refused(path, word)
+        for unknown in (b"QInt8Storage", b"ComplexDoubleStorage"):
+            save_zip(path, {"w": Tensor("F32", [2, 3], bytes(24))}, data.replace(b"FloatStorage", unknown))
+            self.assert_refused(path, f"torch.{unknown.decode()}: unknown dtype")
 
     def test_safetensors_headers(self):
         path = self.folder / "w.safetensors"
         path.write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
-        self.assert_refused(path, "header length 1152921504606846976 exceeds file")
+        self.assert_refused(path, "byte 0: header length 1152921504606846976 exceeds file")
 
-        def write(text):
-            path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(8))
+        def tensor(begin, end, shape="[1]", dtype="F32"):
+            return f'{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{begin},{end}]}}'
 
-        entry = b'{"dtype":"F32","shape":[1],"data_offsets":[%d,%d]}'
-        write(b'{"a":' + entry % (0, 4) + b',"b":' + entry % (2, 6) + b"}")
-        self.assert_refused(path, "overlaps")
-        write(b'{"a":' + entry % (0, 4) + b',"a":' + entry % (4, 8) + b"}")
-        self.assert_refused(path, "tensor a: name repeated")
+        for text, fault in ((f'{{"a":{tensor(0, 4)},"b":{tensor(2, 6)}}}', "tensor b: data overlaps that of a"),
+                            (f'{{"a":{tensor(0, 4)},"a":{tensor(4, 8)}}}', "tensor a: name repeated"),
+                            (f'{{"a":{tensor(0, 8, dtype="F33")}}}', "tensor a: unknown dtype F33"),
+                            (f'{{"a":{tensor(0, 8, shape=[1 << 40, 1 << 40])}}}', "tensor a: shape exceeds file"),
+                            (f'{{"a":{tensor(0, 1 << 60)}}}', "tensor a: data end 1152921504606846976 exceeds file")):
+            path.write_bytes(struct.pack("<Q", len(text)) + text.encode() + bytes(8))
+            self.assert_refused(path, fault)
+
+    def test_other_files(self):
+        path = self.folder / "w.pth"
+        for content in (b"", b"x", b"a text, no weights\n" * 10, pickle.dumps({"w": [1.0, 2.0]}), (PICTURES / "rgb420.jpg").read_bytes()):
+            path.write_bytes(content)
+            self.assert_refused(path, "(wanted safetensors, or what torch.save wrote)")
 
 
 main()

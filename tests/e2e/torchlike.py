@@ -33,17 +33,18 @@ class Storage:
 
 
 class Tensor:
-    """A contiguous tensor of raw little-endian bytes."""
+    """A contiguous tensor of raw little-endian bytes; or a view of any strides, which may be of a storage that others show too."""
 
-    def __init__(self, dtype, shape, raw):
-        self.dtype, self.shape, self.raw = dtype, tuple(shape), raw
+    def __init__(self, dtype, shape, raw, strides=None, storage=None, offset=0):
+        self.dtype, self.shape, self.raw, self.strides, self.storage, self.offset = dtype, tuple(shape), raw, strides, storage, offset
 
     def __reduce__(self):
         strides, step = [], 1
         for size in reversed(self.shape):
             strides.insert(0, step)
             step *= size
-        return REBUILD, (Storage(self.dtype, self.raw), 0, self.shape, tuple(strides), False, collections.OrderedDict())
+        storage = self.storage or Storage(self.dtype, self.raw)
+        return REBUILD, (storage, self.offset, self.shape, tuple(self.strides or strides), False, collections.OrderedDict())
 
 
 class Pickler(pickle.Pickler):
@@ -54,9 +55,10 @@ class Pickler(pickle.Pickler):
     def persistent_id(self, value):
         if not isinstance(value, Storage):
             return None
-        self.storages.append(value)
+        if value not in self.storages:
+            self.storages.append(value)
         count = len(value.raw) // BYTES[value.dtype]
-        found = ("storage", STORAGES[value.dtype], str(len(self.storages) - 1), "cpu", count)
+        found = ("storage", STORAGES[value.dtype], str(self.storages.index(value)), "cpu", count)
         return found + (None,) if self.is_legacy else found
 
 
@@ -67,21 +69,54 @@ def dump(value, is_legacy=False):
     return stream.getvalue(), pickler.storages
 
 
-def save_zip(path, value, pickled=None):
-    """pickled: the bytes of data.pkl, where they are not to be those of value."""
+def repeated(dtype, shape):
+    """A tensor of any shape that shows one zero everywhere, and takes no room."""
+    return Tensor(dtype, shape, bytes(BYTES[dtype]), [0 for _ in shape])
+
+
+def as_views(tensors):
+    """The same numbers, but all float tensors lie in one storage, and those of more than one dimension transposed."""
+    whole, views = Storage("F32", b""), {}
+    parts, at = [], 0
+    for name, t in tensors.items():
+        if t.dtype != "F32":
+            views[name] = t
+            continue
+        raw, strides = t.raw, None
+        if len(t.shape) > 1:
+            rows = t.shape[0]
+            columns = len(raw) // 4 // rows
+            values = memoryview(raw).cast("f")
+            raw = b"".join(values[c::columns].tobytes() for c in range(columns))  # [columns, rows]
+            strides, step = [], rows
+            for size in reversed(t.shape[1:]):
+                strides.insert(0, step)
+                step *= size
+            strides.insert(0, 1)
+        views[name] = Tensor("F32", t.shape, raw, strides, whole, at)
+        parts.append(raw)
+        at += len(raw) // 4
+    whole.raw = b"".join(parts)
+    return views
+
+
+def save_zip(path, value, pickled=None, change=None):
+    """pickled: the bytes of data.pkl, where they are not to be those of value; change: called with the archive at its end."""
     data, storages = dump(value)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", data if pickled is None else pickled)
         for i, storage in enumerate(storages):
             archive.writestr(f"archive/data/{i}", storage.raw)
         archive.writestr("archive/version", "3\n")
+        if change:
+            change(archive)
 
 
-def save_legacy(path, value):
+def save_legacy(path, value, pickled=None):
     data, storages = dump(value, True)
     parts = [pickle.dumps(0x1950A86A20F9469CFC6C, 2), pickle.dumps(1001, 2),
-             pickle.dumps({"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2), data,
-             pickle.dumps([str(i) for i in range(len(storages))], 2)]
+             pickle.dumps({"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2),
+             data if pickled is None else pickled, pickle.dumps([str(i) for i in range(len(storages))], 2)]
     parts += [struct.pack("<q", len(s.raw) // BYTES[s.dtype]) + s.raw for s in storages]
     path.write_bytes(b"".join(parts))
 

@@ -284,13 +284,14 @@ static void st_open__large_hostile_headers__stay_small(void **state)
     (void)state;
     enum { BYTES = 8 << 20 };
     static const char *const starts[] = {"{\"w\":[[[[",
-                                         "{\"__metadata__\":{\"k\":{\"a\":", "{\"w\":{\"dtype\":\"U8\",\"shape\":[0"};
-    static const char *const repeats[] = {"[", "{\"a\":", ",0"};
+                                         "{\"__metadata__\":{\"k\":{\"a\":", "{\"w\":{\"dtype\":\"U8\",\"shape\":[0",
+                                         "{\"__metadata__\":{\"a\":\"\""};
+    static const char *const repeats[] = {"[", "{\"a\":", ",0", ",\"a\":\"\""};
     uint8_t *bytes;
     assert_ok(mem_alloc(&bytes, 8 + BYTES));
     memset(bytes, ' ', 8 + BYTES);
     long before = peak_kib();
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         size_t unit = strlen(repeats[i]), at = 8 + strlen(starts[i]);
         uint64_t header_bytes = BYTES;
         memcpy(bytes, &header_bytes, 8);

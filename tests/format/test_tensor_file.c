@@ -53,34 +53,58 @@ static void tensor_file__torch_save__holds_the_same_values(void **state)
     assert_holds(FIXTURES "legacy_1.13.pth", "pytorch legacy", 23);
 }
 
-static bool without_types(void *payload, char *dst, size_t bytes, const char *name)
+static void prefixed(void *payload, char *dst, size_t bytes, const char *name)
 {
     snprintf(dst, bytes, "%s%s", (const char *)payload, name);
-    return strncmp(name, "type.", 5) != 0;
 }
 
-static bool all_one(void *payload, char *dst, size_t bytes, const char *name)
+static void all_one(void *payload, char *dst, size_t bytes, const char *name)
 {
     (void)payload;
     (void)name;
     snprintf(dst, bytes, "same");
-    return true;
 }
 
 static void tensor_file__rename__is_found_by_the_new_name(void **state)
 {
     (void)state;
-    tensor_file *f;
-    float values[2];
-    char prefix[] = "module.";
-    assert_ok(tensor_file_open(&f, FIXTURES "zip_1.13.pth"));
-    assert_ok(tensor_file_rename(f, without_types, prefix));
-    assert_int_equal(tensor_file_count(f), 12);
-    assert_null(tensor_file_find(f, "parameter"));
-    assert_ok(tensor_file_read(values, f, tensor_file_find(f, "module.parameter")));
-    assert_true(values[0] == 0.25f && values[1] == -3.0f);
-    assert_failure(tensor_file_rename(f, all_one, NULL), MIEN_ERR_FORMAT, "zip_1.13.pth: tensor same: name repeated");
-    tensor_file_close(f);
+    static const char *const files[] = {FIXTURES "zip_1.13.pth", FIXTURES "wanted.safetensors"};
+    for (int i = 0; i < 2; i++) {
+        tensor_file *f;
+        float got[2];
+        char first[] = "first.", second[] = "second.", none[] = "";
+        assert_ok(tensor_file_open(&f, files[i]));
+        assert_ok(tensor_file_rename(f, prefixed, first));
+        assert_failure(tensor_file_rename(f, all_one, NULL), MIEN_ERR_FORMAT, "tensor same: name repeated");
+        assert_ok(tensor_file_rename(f, prefixed, second)); /* from its own name again */
+        assert_null(tensor_file_find(f, "parameter"));
+        assert_null(tensor_file_find(f, "second.first.parameter"));
+        assert_ok(tensor_file_read(got, f, tensor_file_find(f, "second.parameter")));
+        assert_true(got[0] == 0.25f && got[1] == -3.0f);
+        assert_ok(tensor_file_rename(f, prefixed, none));
+        assert_non_null(tensor_file_find(f, "parameter"));
+        tensor_file_close(f);
+    }
+}
+
+static void tensor_file__other_content__says_what_is_wanted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *fault;
+        size_t length;
+    } cases[] = {
+        {"", "x.pth: empty (wanted safetensors, or what torch.save wrote)", 0},
+        {"some text, no tensors", "x.pth: no file of tensors (wanted safetensors, or what torch.save wrote)", 21},
+        {"\x89HDF\r\n\x1a\n....", "x.pth: no file of tensors (wanted", 12},
+        {"\x80\x04}.", "x.pth: a pickle, but not of torch.save (wanted", 4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        tensor_file *f = NULL;
+        assert_failure(tensor_file_open_bytes(&f, cases[i].bytes, cases[i].length, "x.pth"), MIEN_ERR_FORMAT,
+                       cases[i].fault);
+        assert_null(f);
+    }
 }
 
 /* --- archives made for the purpose -------------------------------------------------------------------------------- */
@@ -416,6 +440,52 @@ static void torch_zip__huge_directory__is_refused(void **state)
     free(bytes);
 }
 
+/* {'a': w, 'b': w, ..} of half a million names for one tensor: each would take 200 bytes here, and more where listed.
+ */
+static void torch_zip__too_many_tensors__are_refused(void **state)
+{
+    (void)state;
+    enum { COUNT = 500000, BATCH = 1000, ITEM_BYTES = 6 + 2 };
+    static const char first[] = "ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
+                                "X\x01\x00\x00\x00"
+                                "0X\x03\x00\x00\x00"
+                                "cpuK\x06tQK\x00K\x02K\x03\x86K\x03K\x01\x86\x89}tRq\0000}";
+    size_t room = sizeof first + (size_t)COUNT * ITEM_BYTES + 2 * COUNT / BATCH + 4096, length = sizeof first - 1;
+    uint8_t *bytes = calloc(1, room);
+    assert_non_null(bytes);
+    memcpy(bytes, "PK\3\4", 4);
+    uint8_t *data = bytes + 30 + strlen("a/data.pkl");
+    memcpy(data, first, length);
+    for (int i = 0; i < COUNT; i++) {
+        if (i % BATCH == 0)
+            data[length++] = '(';
+        memcpy(data + length, "\x8c\x04", 2);
+        for (int d = 0, rest = i; d < 4; d++, rest /= 36)
+            data[length + 2 + (size_t)d] = (uint8_t) "0123456789abcdefghijklmnopqrstuvwxyz"[rest % 36];
+        memcpy(data + length + 6, "h", 2);
+        length += ITEM_BYTES;
+        if (i % BATCH == BATCH - 1)
+            data[length++] = 'u';
+    }
+    data[length++] = '.';
+    begin();
+    zip.entries = 1;
+    zip.entry[0].name = "a/data.pkl";
+    zip.entry[0].at = 0;
+    zip.entry[0].packed = zip.entry[0].stated = length;
+    zip.entry[0].crc = (uint32_t)crc32(0, data, (uInt)length);
+    zip.entry[0].method = 0;
+    put_header(0, false);
+    memcpy(bytes, zip.bytes, zip.length);
+    zip.length = 0;
+    put_header(0, true);
+    put_end(zip.length, (size_t)(data - bytes) + length);
+    memcpy(data + length, zip.bytes, zip.length);
+    assert_failure(read_all(bytes, (size_t)(data - bytes) + length + zip.length), MIEN_ERR_FORMAT,
+                   "x.pth: a/data.pkl: 500000 tensors (wanted at most 131072)");
+    free(bytes);
+}
+
 /* --- the older format --------------------------------------------------------------------------------------------- */
 
 static void torch_legacy__cut_anywhere__is_refused(void **state)
@@ -527,6 +597,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tensor_file__torch_save__holds_the_same_values),
         cmocka_unit_test(tensor_file__rename__is_found_by_the_new_name),
+        cmocka_unit_test(tensor_file__other_content__says_what_is_wanted),
         cmocka_unit_test(torch_zip__good_archive__is_read),
         cmocka_unit_test(torch_zip__what_is_missing__is_named),
         cmocka_unit_test(torch_zip__hostile_names__are_refused),
@@ -534,6 +605,7 @@ int main(void)
         cmocka_unit_test(torch_zip__overlapping_entries__are_refused),
         cmocka_unit_test(torch_zip__zip64_lies__are_seen),
         cmocka_unit_test(torch_zip__huge_directory__is_refused),
+        cmocka_unit_test(torch_zip__too_many_tensors__are_refused),
         cmocka_unit_test(torch_legacy__cut_anywhere__is_refused),
         cmocka_unit_test(torch_legacy__lies__are_seen),
         cmocka_unit_test(tensor_file__all_that_was_bad__took_little_memory),

@@ -1,6 +1,6 @@
 /* Any bytes as a file of tensors, of either of torch.save's formats: opened or refused, and what was opened can be read
- * to its last byte. */
-#include "format/tensor_file.h"
+ * to its last byte, and called as each architecture would call it. */
+#include "nn/import.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +33,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check(strncmp(mien_error(), "input: ", 7) == 0);
         free(exact);
     }
+    for (int i = 0; architecture_at(i); i++)
+        if (import_rename(f, architecture_at(i)) != MIEN_OK)
+            check(strstr(mien_error(), ": name repeated") != NULL);
     tensor_file_close(f);
     return 0;
 }

@@ -52,7 +52,7 @@ static void save_model(const char *path, const char *arch, int size, const char 
 
 static int enter(void **state)
 {
-    if (kit_enter(state) != 0)
+    if (temp_folder_enter(state) != 0)
         return 1;
     assert_ok(backend_cpu_create(&cpu, &(cpu_options){.threads = 2}));
     save_model("a.safetensors", "efficientnet_b0", 32, lsd, 1);
@@ -63,7 +63,7 @@ static int enter(void **state)
 static int leave(void **state)
 {
     cpu->free(cpu);
-    return kit_leave(state);
+    return temp_folder_leave(state);
 }
 
 static ensemble *open_models(const char *const *paths, int count, int batch)

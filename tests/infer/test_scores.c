@@ -80,5 +80,5 @@ int main(void)
         cmocka_unit_test(scores__written__are_read_back),
         cmocka_unit_test(scores__no_probabilities__are_refused_with_their_row),
     };
-    return cmocka_run_group_tests_name("scores", tests, kit_enter, kit_leave);
+    return cmocka_run_group_tests_name("scores", tests, temp_folder_enter, temp_folder_leave);
 }

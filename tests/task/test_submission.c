@@ -9,22 +9,6 @@
 #include <limits.h>
 #include <unistd.h>
 
-static char folder[PATH_MAX];
-
-static int enter(void **state)
-{
-    (void)state;
-    temp_folder_make(folder, sizeof folder);
-    return chdir(folder);
-}
-static int leave(void **state)
-{
-    (void)state;
-    int rc = chdir("/");
-    temp_folder_remove(folder);
-    return rc;
-}
-
 /* "name@line " for each row of a list that holds `text`. */
 static void assert_names(const char *text, const char *wanted)
 {
@@ -153,5 +137,5 @@ int main(void)
         cmocka_unit_test(submission__106120_pictures__are_written_and_scored),
         cmocka_unit_test(submission__memory_may_fail__anywhere),
     };
-    return cmocka_run_group_tests_name("submission", tests, enter, leave);
+    return cmocka_run_group_tests_name("submission", tests, temp_folder_enter, temp_folder_leave);
 }

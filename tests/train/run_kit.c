@@ -100,6 +100,41 @@ void kit_assert_same_file(const char *a, const char *b)
     mem_free(right);
 }
 
+typedef struct {
+    char what[64]; /* the second epoch of the stage that counts */
+    progress *told;
+    int64_t first, at_first, at_last; /* pictures before the first count; mem_count then, and after the last step */
+} allocation_count;
+
+static int count_allocations(void *payload, const char *what, int64_t done, int64_t total, const char *note)
+{
+    (void)note;
+    allocation_count *count = payload;
+    count->told->last_ns = 0; /* the next word comes through, however soon */
+    if (strstr(what, count->what) && done == count->first)
+        count->at_first = mem_count();
+    if (strstr(what, count->what) && done == total)
+        count->at_last = mem_count();
+    return 0;
+}
+
+void kit_assert_steps_allocate_nothing(const char *const *settings, int setting_count, const char *stage, int64_t first)
+{
+    recipe r;
+    backend *b;
+    progress told;
+    allocation_count count = {.told = &told, .first = first, .at_first = -1, .at_last = -2};
+    snprintf(count.what, sizeof count.what, "%s epoch 2/2", stage);
+    told = (progress){.callback = count_allocations, .payload = &count};
+    assert_ok(recipe_load(&r, NULL, settings, setting_count));
+    assert_ok(backend_cpu_create(&b, NULL));
+    assert_ok(train_run(&(train_options){
+        .recipe = &r, .data = "faces", .out = "thrifty", .backend = b, .loader_threads = 2, .progress = &told}));
+    b->free(b);
+    assert_true(count.at_first > 0);
+    assert_int_equal(count.at_last, count.at_first);
+}
+
 char *kit_log(const char *run)
 {
     char path[PATH_MAX];

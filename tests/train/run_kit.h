@@ -12,23 +12,6 @@
 
 #include <limits.h>
 
-/* The test program's working folder: entered by its group setup, gone after its teardown. */
-static char kit_folder[PATH_MAX];
-
-static inline int kit_enter(void **state)
-{
-    (void)state;
-    temp_folder_make(kit_folder, sizeof kit_folder);
-    return chdir(kit_folder);
-}
-static inline int kit_leave(void **state)
-{
-    (void)state;
-    int rc = chdir("/");
-    temp_folder_remove(kit_folder);
-    return rc;
-}
-
 /* SET/anger, SET/fear, each of `count` 32x32 pictures: noise, redder for one and bluer for the other. */
 void kit_make_set(const char *set, int count, uint64_t seed);
 
@@ -50,6 +33,10 @@ mien_status kit_train(const kit_run *run);
 char *kit_read(const char *path, size_t *length);
 /* Are the files the same bytes? */
 void kit_assert_same_file(const char *a, const char *b);
+/* Trains `settings` for two epochs with two loader threads; in the second epoch of `stage`, between `first` pictures
+ * and its end, steps must not allocate. */
+void kit_assert_steps_allocate_nothing(const char *const *settings, int setting_count, const char *stage,
+                                       int64_t first);
 /* log.jsonl without what a clock put there; mem_free. */
 char *kit_log(const char *run);
 

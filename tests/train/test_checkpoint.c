@@ -7,22 +7,6 @@
 #include <limits.h>
 #include <math.h>
 
-static char folder[PATH_MAX];
-
-static int enter(void **state)
-{
-    (void)state;
-    temp_folder_make(folder, sizeof folder);
-    return chdir(folder);
-}
-static int leave(void **state)
-{
-    (void)state;
-    int rc = chdir("/");
-    temp_folder_remove(folder);
-    return rc;
-}
-
 /* A store of a weight, a running mean and a counter. */
 static param_store *make_store(void)
 {
@@ -62,6 +46,7 @@ static train_state make_state(void)
                                    .threads = 2,
                                    .mean = {0.1f, 0.2f, 0.3f},
                                    .std = {0.4f, 0.5f, 0.6f}},
+                         .variant = VARIANT_TENSORFLOW,
                          .step = 12345678901,
                          .epoch = 3,
                          .batch = 17,
@@ -88,6 +73,7 @@ static void checkpoint__round_trip__is_exact(void **state)
     assert_int_equal(after.facts.precision, DTYPE_BF16);
     assert_string_equal(after.facts.isa, "avx2");
     assert_int_equal(after.facts.threads, 2);
+    assert_int_equal(after.variant, VARIANT_TENSORFLOW);
     assert_memory_equal(after.facts.mean, before.facts.mean, sizeof after.facts.mean);
     assert_memory_equal(after.facts.std, before.facts.std, sizeof after.facts.std);
     assert_true(after.step == before.step && after.epoch == 3 && after.batch == 17);
@@ -184,5 +170,5 @@ int main(void)
         cmocka_unit_test(checkpoint__damage__is_told),
         cmocka_unit_test(checkpoint__wrong_files__are_told),
     };
-    return cmocka_run_group_tests_name("checkpoint", tests, enter, leave);
+    return cmocka_run_group_tests_name("checkpoint", tests, temp_folder_enter, temp_folder_leave);
 }

@@ -9,22 +9,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-static char folder[PATH_MAX];
-
-static int enter(void **state)
-{
-    (void)state;
-    temp_folder_make(folder, sizeof folder);
-    return chdir(folder);
-}
-static int leave(void **state)
-{
-    (void)state;
-    int rc = chdir("/");
-    temp_folder_remove(folder);
-    return rc;
-}
-
 static recipe make_recipe(const char *setting)
 {
     recipe r;
@@ -161,5 +145,5 @@ int main(void)
         cmocka_unit_test(run_folder__other_folders__are_left_alone),
         cmocka_unit_test(run_models__finished_ones__are_listed),
     };
-    return cmocka_run_group_tests_name("run_folder", tests, enter, leave);
+    return cmocka_run_group_tests_name("run_folder", tests, temp_folder_enter, temp_folder_leave);
 }

@@ -7,22 +7,6 @@
 
 #include <limits.h>
 
-static char folder[PATH_MAX];
-
-static int enter(void **state)
-{
-    (void)state;
-    temp_folder_make(folder, sizeof folder);
-    return chdir(folder);
-}
-static int leave(void **state)
-{
-    (void)state;
-    int rc = chdir("/");
-    temp_folder_remove(folder);
-    return rc;
-}
-
 static const char whole[] = "{\"event\":\"data\",\"train\":8}\n"
                             "{\"event\":\"start\",\"member\":\"a\",\"stage\":\"stage1\"}\n"
                             "{\"event\":\"epoch\",\"member\":\"a\",\"stage\":\"stage1\",\"epoch\":1,\"step\":9}\n"
@@ -164,5 +148,5 @@ int main(void)
         cmocka_unit_test(run_log__write__appends_lines),
         cmocka_unit_test(run_log__events__are_those_of_the_lines),
     };
-    return cmocka_run_group_tests_name("run_log", tests, enter, leave);
+    return cmocka_run_group_tests_name("run_log", tests, temp_folder_enter, temp_folder_leave);
 }

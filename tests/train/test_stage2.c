@@ -10,7 +10,7 @@
 
 static int enter(void **state)
 {
-    int rc = kit_enter(state);
+    int rc = temp_folder_enter(state);
     kit_make_set("faces", 12, 1);
     return rc;
 }
@@ -239,40 +239,12 @@ static void stage2__too_little__is_told(void **state)
                    "--set stage2.init: pretrained without init.efficientnet_b0 (wanted a file to begin with)");
 }
 
-typedef struct {
-    progress *told;
-    int64_t at_first, at_last; /* mem_count in the second epoch, after its second and its last step */
-} step_count;
-
-static int count_allocations(void *payload, const char *what, int64_t done, int64_t total, const char *note)
-{
-    (void)note;
-    step_count *count = payload;
-    count->told->last_ns = 0; /* the next word comes through, however soon */
-    if (strstr(what, "stage2 epoch 2/2") && done == 8)
-        count->at_first = mem_count();
-    if (strstr(what, "stage2 epoch 2/2") && done == total)
-        count->at_last = mem_count();
-    return 0;
-}
-
 static void stage2__steps__allocate_nothing(void **state)
 {
     (void)state;
-    recipe r;
-    backend *b;
-    progress told;
-    step_count count = {&told, -1, -2};
-    told = (progress){.callback = count_allocations, .payload = &count};
     const char *const settings[] = {"models=[efficientnet_b0]", "classes=[anger, fear]", "image_size=32",
                                     "stage1={batch: 4, epochs: 1}", "stage2={batch: 4, epochs: 2}"};
-    assert_ok(recipe_load(&r, NULL, settings, 5));
-    assert_ok(backend_cpu_create(&b, NULL));
-    assert_ok(train_run(&(train_options){
-        .recipe = &r, .data = "faces", .out = "thrifty", .backend = b, .loader_threads = 2, .progress = &told}));
-    b->free(b);
-    assert_true(count.at_first > 0);
-    assert_int_equal(count.at_last, count.at_first);
+    kit_assert_steps_allocate_nothing(settings, 5, "stage2", 8);
 }
 
 int main(void)
@@ -288,5 +260,5 @@ int main(void)
         cmocka_unit_test(stage2__too_little__is_told),
         cmocka_unit_test(stage2__steps__allocate_nothing),
     };
-    return cmocka_run_group_tests_name("stage2", tests, enter, kit_leave);
+    return cmocka_run_group_tests_name("stage2", tests, enter, temp_folder_leave);
 }

@@ -18,7 +18,7 @@ enum { STEP_BATCH = 2 };
 
 static int enter(void **state)
 {
-    int rc = kit_enter(state);
+    int rc = temp_folder_enter(state);
     kit_make_set("faces", 12, 1);
     return rc;
 }
@@ -308,44 +308,16 @@ static void train__other_machine__is_told(void **state)
     mien_set_log(NULL, NULL);
 }
 
-typedef struct {
-    progress *told;
-    int64_t at_first, at_last; /* mem_count after the third step, and after the last one */
-} step_count;
-
-static int count_allocations(void *payload, const char *what, int64_t done, int64_t total, const char *note)
-{
-    (void)note;
-    step_count *count = payload;
-    count->told->last_ns = 0; /* the next word comes through, however soon */
-    if (strstr(what, "stage1 epoch 2/2") && done == 3 * STEP_BATCH)
-        count->at_first = mem_count();
-    if (strstr(what, "stage1 epoch 2/2") && done == total)
-        count->at_last = mem_count();
-    return 0;
-}
-
 static void train__steps__allocate_nothing(void **state)
 {
     (void)state;
-    recipe r;
-    backend *b;
-    progress told;
-    step_count count = {&told, -1, -2};
-    told = (progress){.callback = count_allocations, .payload = &count};
     const char *const settings[] = {"models=[efficientnet_b0]",
                                     "classes=[anger, fear]",
                                     "image_size=32",
                                     "augment={flip: true, crop: 2}",
                                     "stage1={batch: 2, epochs: 2, lr: 0.001}",
                                     "stage2.enabled=false"};
-    assert_ok(recipe_load(&r, NULL, settings, 6));
-    assert_ok(backend_cpu_create(&b, NULL));
-    assert_ok(train_run(&(train_options){
-        .recipe = &r, .data = "faces", .out = "thrifty", .backend = b, .loader_threads = 2, .progress = &told}));
-    b->free(b);
-    assert_true(count.at_first > 0);
-    assert_int_equal(count.at_last, count.at_first);
+    kit_assert_steps_allocate_nothing(settings, 6, "stage1", 3 * STEP_BATCH);
 }
 
 static void train__not_a_number__names_step_and_files(void **state)
@@ -520,5 +492,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(train__options__reach_the_end),
         cmocka_unit_test(train__balanced_and_mixed__goes_on_to_the_same_bits),
     };
-    return cmocka_run_group_tests_name("train", tests, enter, kit_leave);
+    return cmocka_run_group_tests_name("train", tests, enter, temp_folder_leave);
 }

@@ -159,6 +159,19 @@ INLINE void pack_rows(uint32_t *dst, int64_t pitch, const head_view *m, int64_t 
         memset(dst + r * pitch, 0, (size_t)words * sizeof *dst);
 }
 
+/* Lane l of the result is lane index[l] of a and b, one after the other: each index below 2 VEC_LANES. */
+INLINE vu pick(vu a, vu b, vu index)
+{
+#if defined(__clang__) /* has no such shuffle; it builds fuzz targets alone */
+    vu picked;
+    for (int l = 0; l < VEC_LANES; l++)
+        picked[l] = index[l] < VEC_LANES ? a[index[l]] : b[index[l] - VEC_LANES];
+    return picked;
+#else
+    return __builtin_shuffle(a, b, index);
+#endif
+}
+
 /* Row r, lane l <-> row l, lane r: a bit of the two indices at a time. */
 INLINE void turn(vu m[VEC_LANES])
 {
@@ -174,8 +187,8 @@ INLINE void turn(vu m[VEC_LANES])
         for (int r = 0; r < VEC_LANES; r++)
             if (!(r & half)) {
                 vu a = m[r], b = m[r | half];
-                m[r] = __builtin_shuffle(a, b, low);
-                m[r | half] = __builtin_shuffle(a, b, high);
+                m[r] = pick(a, b, low);
+                m[r | half] = pick(a, b, high);
             }
     }
 }
