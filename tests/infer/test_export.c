@@ -31,7 +31,7 @@ static void save(const char *path, int size, float mean, model_kind kind)
 
 static int enter(void **state)
 {
-    if (kit_enter(state) != 0)
+    if (temp_folder_enter(state) != 0)
         return 1;
     save("a.safetensors", 32, 0.5f, MODEL_PLAIN);
     save("b.safetensors", 32, 0.25f, MODEL_DEVIATION);
@@ -303,5 +303,5 @@ int main(void)
         cmocka_unit_test(export__every_architecture__has_a_form),
         cmocka_unit_test(export__no_memory__is_told),
     };
-    return cmocka_run_group_tests_name("infer/export", tests, enter, kit_leave);
+    return cmocka_run_group_tests_name("infer/export", tests, enter, temp_folder_leave);
 }
