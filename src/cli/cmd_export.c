@@ -95,12 +95,12 @@ static void print_tensor(const char *what, const json_t *tensor)
     puts("]");
 }
 
-static void print_report(const json_t *report)
+static void print_report(const char *out, const json_t *report)
 {
     size_t i;
     json_t *item;
     const json_t *metadata = json_object_get(report, "metadata");
-    printf("%-12s %s\n", "out", json_string_value(json_object_get(report, "out")));
+    printf("%-12s %s\n", "out", out);
     json_array_foreach(json_object_get(report, "inputs"), i, item) print_tensor("input", item);
     if (json_object_get(report, "output"))
         print_tensor("output", json_object_get(report, "output"));
@@ -136,9 +136,10 @@ int cmd_export(console *c, int argc, char **argv)
     json_t *report = json_loads(text, 0, NULL);
     mien_text_free(text);
     if (report && !a.is_json) {
-        print_report(report);
+        print_report(a.options.out, report);
         json_decref(report);
         return EXIT_DONE;
     }
+    json_object_set_new(report, "out", json_text(a.options.out));
     return print_json(c, stdout, report);
 }

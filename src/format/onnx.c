@@ -3,7 +3,6 @@
 #include "format/onnx_int.h"
 
 #include "base/file.h"
-#include "graph/op.h"
 
 #include <string.h>
 
@@ -51,8 +50,7 @@ static void describe(onnx_build *b, const onnx_file *file)
 {
     const bool is_alone = file->member_count == 1;
     const char **outputs = NULL;
-    if (b->status == MIEN_OK)
-        b->status = arena_alloc(b->arena, &outputs, file->member_count + 1); /* ends with NULL */
+    b->status = arena_alloc(b->arena, &outputs, file->member_count + 1); /* ends with NULL */
     for (int i = 0; i < file->member_count; i++)
         add_member(b, &outputs[i], &file->members[i], is_alone ? ONNX_OUTPUT : NULL);
     if (b->status != MIEN_OK)

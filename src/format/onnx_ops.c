@@ -234,10 +234,10 @@ static void attention(onnx_build *b)
         part[i] = onnx_emit(b, "Gather", names[i], ONNX_INPUTS(all, onnx_ints(b, indices[i], 0, &i)));
         onnx_set_int(b, "axis", 0);
     }
-    if (a->is_first_alone)
-        part[0] =
-            onnx_emit(b, "Slice", "q_first",
-                      ONNX_INPUTS(part[0], ONNX_INTS(b, "begin", 0), ONNX_INTS(b, "end", 1), ONNX_INTS(b, "axes", 2)));
+    if (a->is_first_alone) { /* constants one by one: C leaves the order in a list open, and so would the file's be */
+        const char *from = ONNX_INTS(b, "begin", 0), *to = ONNX_INTS(b, "end", 1), *axes = ONNX_INTS(b, "axes", 2);
+        part[0] = onnx_emit(b, "Slice", "q_first", ONNX_INPUTS(part[0], from, to, axes));
+    }
     const char *q = onnx_emit(b, "Mul", "q_scaled", ONNX_INPUTS(part[0], onnx_floats(b, "factor", 0, &factor)));
     const char *k = onnx_emit(b, "Transpose", "k_turned", ONNX_INPUTS(part[1]));
     ONNX_SET_INTS(b, "perm", 0, 1, 3, 2);

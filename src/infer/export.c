@@ -159,7 +159,7 @@ static json_t *describe_value(const char *name, const char *type, json_t *dims)
     return json_pack("{s:s, s:s, s:o}", "name", name, "type", type, "shape", dims);
 }
 
-static mien_status describe_file(json_t **out, const export_work *w, const char *path, json_t *metadata)
+static mien_status describe_file(json_t **out, const export_work *w, json_t *metadata)
 {
     json_t *inputs = json_array();
     for (int i = 0; i < w->input_count; i++) {
@@ -170,9 +170,9 @@ static mien_status describe_file(json_t **out, const export_work *w, const char 
                               describe_value(w->inputs[i].name, w->form == ONNX_UINT8 ? "uint8" : "float32", dims));
     }
     int classes = model_spec_of(w->members[0].model)->class_count;
-    *out = json_pack("{s:s, s:s, s:i, s:o, s:o, s:O}", "out", path, "format", "onnx", "opset", ONNX_OPSET, "inputs",
-                     inputs, "output", describe_value(ONNX_OUTPUT, "float32", json_pack("[s, i]", "batch", classes)),
-                     "metadata", metadata);
+    *out =
+        json_pack("{s:s, s:i, s:o, s:o, s:O}", "format", "onnx", "opset", ONNX_OPSET, "inputs", inputs, "output",
+                  describe_value(ONNX_OUTPUT, "float32", json_pack("[s, i]", "batch", classes)), "metadata", metadata);
     return json_check(*out);
 }
 
@@ -264,7 +264,7 @@ mien_status export_onnx(json_t **out, const ensemble *e, const char *path, onnx_
     json_t *metadata = NULL, *report = NULL;
     TRY_OUT(prepare(&w, e));
     TRY_OUT(describe_metadata(&metadata, &w));
-    TRY_OUT(describe_file(&report, &w, path, metadata));
+    TRY_OUT(describe_file(&report, &w, metadata));
     TRY_OUT(write(&w, path, metadata));
     *out = report;
     report = NULL;
@@ -290,8 +290,7 @@ mien_status export_safetensors(json_t **out, const ensemble *e, const char *path
     TRY_OUT(read_about(&about, ensemble_member_path(e, 0)));
     TRY_OUT(json_print(&text, about));
     TRY_OUT(param_store_tensors(model_params(ensemble_model(e, 0)), &tensors, &count));
-    report = json_pack("{s:s, s:s, s:I, s:O}", "out", path, "format", "safetensors", "tensors", (json_int_t)count,
-                       "metadata", about);
+    report = json_pack("{s:s, s:I, s:O}", "format", "safetensors", "tensors", (json_int_t)count, "metadata", about);
     TRY_OUT(json_check(report));
     TRY_OUT(st_write(path, tensors, count, (const st_metadata[]){{"format", "pt"}, {"mien", text}}, 2));
     *out = report;

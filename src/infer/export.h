@@ -8,9 +8,9 @@
 
 /* All members, which are models, as one ONNX file whose output is the mean of their probabilities, as ensemble_predict
  * has it. Members of one input size share an input (raw: of one size and normalisation). *out tells what was written:
- * {"out", "format", "opset", "inputs", "output", "metadata"}; caller: json_decref. */
+ * {"format", "opset", "inputs", "output", "metadata"}; caller: json_decref. */
 MIEN_MUST_USE mien_status export_onnx(json_t **out, const ensemble *e, const char *path, onnx_form form);
-/* The one member's tensors under torchvision's names, with the metadata that its own file has. *out: {"out", "format",
+/* The one member's tensors under torchvision's names, with the metadata that its own file has. *out: {"format",
  * "tensors", "metadata"}. Errors: MIEN_ERR_ARG for more than one member. */
 MIEN_MUST_USE mien_status export_safetensors(json_t **out, const ensemble *e, const char *path);
 

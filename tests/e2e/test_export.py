@@ -33,9 +33,15 @@ class Export(Case):
         self.assertEqual(lines, [["out", str(out)], ["input", "images uint8 [batch, 32, 32, 3]"],
                                  ["output", "probabilities float32 [batch, 6]"], ["classes", " ".join(CLASSES)]])
         document = mien("export", RUN, "--out", out, "--json").json()
-        self.assertEqual(list(document), ["out", "format", "opset", "inputs", "output", "metadata"])
+        self.assertEqual(list(document), ["format", "opset", "inputs", "output", "metadata", "out"])
         self.assertEqual((document["format"], document["opset"], document["metadata"]["classes"]), ("onnx", 17, CLASSES))
         self.assertEqual(document["inputs"], [{"name": "images", "type": "uint8", "shape": ["batch", 32, 32, 3]}])
+
+    def test_a_name_may_be_any_bytes(self):
+        out = self.folder / os.fsdecode(b"m\xff.onnx")
+        self.assert_done(mien("export", RUN, "--out", out))
+        self.assertTrue(mien("export", RUN, "--out", out, "--json").json()["out"].endswith("m\ufffd.onnx"))
+        self.assertTrue(out.exists())
 
     def test_the_same_model_gives_the_same_bytes_and_replaces_what_was_there(self):
         first, second = self.folder / "1.onnx", self.folder / "2.onnx"

@@ -11,22 +11,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static char folder[1024], path[1100];
-
-static int enter(void **state)
-{
-    (void)state;
-    temp_folder_make(folder, sizeof folder);
-    snprintf(path, sizeof path, "%s/m.onnx", folder);
-    return 0;
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    temp_folder_remove(folder);
-    return 0;
-}
+static const char path[] = "m.onnx";
 
 /* --- graphs ------------------------------------------------------------------------------------------------------- */
 
@@ -613,5 +598,5 @@ int main(void)
         cmocka_unit_test(onnx__no_memory__is_told),
         cmocka_unit_test(onnx__what_cannot_be_written__leaves_the_old),
     };
-    return cmocka_run_group_tests_name("format/onnx", tests, enter, leave);
+    return cmocka_run_group_tests_name("format/onnx", tests, temp_folder_enter, temp_folder_leave);
 }
