@@ -117,9 +117,9 @@ MIEN_MUST_USE mien_status op_batch_norm(graph *g, value_id *y, const char *name,
                                         value_id beta, value_id running_mean, value_id running_var,
                                         const batch_norm_attr *attr);
 
-/* y = gamma (x - m)/sqrt(v + eps) + beta, m, v of each row (the last dimension). Outputs y; mean and inverse deviation
- * of each row, f32 [rows], where a gradient is wanted, else NO_VALUE. Backward: inputs LN_D*, outputs LN_OUT_*: dx,
- * gradients of gamma and beta. */
+/* y = gamma (x - m)/sqrt(v + eps) + beta, m, v of each row (the last dimension); x f32 or act, y act. Outputs y; mean
+ * and inverse deviation of each row, f32 [rows], where a gradient is wanted, else NO_VALUE. Backward: inputs LN_D*,
+ * outputs LN_OUT_*: dx, gradients of gamma and beta. */
 typedef struct {
     float eps;
 } layer_norm_attr;
@@ -142,11 +142,14 @@ enum { ATTENTION_Y, ATTENTION_LOG_SUM };
 enum { ATTENTION_DY, ATTENTION_DX_QKV, ATTENTION_DX_Y, ATTENTION_DX_LOG_SUM, ATTENTION_DX_INPUTS };
 MIEN_MUST_USE mien_status op_attention(graph *g, value_id *y, const char *name, value_id qkv, int heads,
                                        bool is_first_alone);
-/* x [n, h, w, d], first [1, 1, d], position [1, 1 + h w, d] -> y [n, 1 + h w, d]: the class token, then the pixels,
- * plus position. Backward: tokens_dx (dy) -> the three gradients, where TOKENS_* says. */
+/* x [n, h, w, d], first [1, 1, d], position [1, 1 + h w, d] -> y [n, 1 + h w, d], act, or f32 where is_f32: the class
+ * token, then the pixels, plus position. Backward: tokens_dx (dy) -> the three gradients, where TOKENS_* says. */
+typedef struct {
+    bool is_f32;
+} tokens_attr;
 enum { TOKENS_X, TOKENS_FIRST, TOKENS_POSITION, TOKENS_INPUTS };
 MIEN_MUST_USE mien_status op_tokens(graph *g, value_id *y, const char *name, value_id x, value_id first,
-                                    value_id position);
+                                    value_id position, bool is_f32);
 /* y [n, d] = x[:, 0] of x [n, t, d]. Backward: first_token_dx (dy) -> dx. */
 MIEN_MUST_USE mien_status op_first_token(graph *g, value_id *y, const char *name, value_id x);
 
@@ -156,7 +159,8 @@ typedef struct {
     activation_kind kind;
 } activation_attr;
 MIEN_MUST_USE mien_status op_activation(graph *g, value_id *y, const char *name, value_id x, activation_kind kind);
-/* y = a + b, same shapes; also how gradients of several consumers are summed. */
+/* y = a + b, same shapes, of a's type; b may be bf16 where a is f32. Also how gradients of several consumers are
+ * summed. Backward: add_db (dy) -> db, where b is narrower; else db is dy. */
 MIEN_MUST_USE mien_status op_add(graph *g, value_id *y, const char *name, value_id a, value_id b);
 /* y = a - b + shift, same shapes; a NO_VALUE: 0 - b + shift. Backward: da is dy, db the same operator without a. */
 typedef struct {
@@ -239,8 +243,8 @@ MIEN_MUST_USE mien_status op_optimizer(graph *g, const char *name, const optimiz
 /* All definitions, forward and backward, as a table for backends and tests. */
 extern const op_def op_normalise_def, op_conv2d_def, op_conv2d_dx_def, op_conv2d_dw_def, op_linear_def,
     op_linear_dx_def, op_linear_dw_def, op_batch_norm_def, op_batch_norm_dx_def, op_activation_def,
-    op_activation_dx_def, op_add_def, op_sub_def, op_scale_def, op_scale_dx_def, op_scale_ds_def, op_concat_def,
-    op_slice_def, op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def,
+    op_activation_dx_def, op_add_def, op_add_db_def, op_sub_def, op_scale_def, op_scale_dx_def, op_scale_ds_def,
+    op_concat_def, op_slice_def, op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def,
     op_softmax_def, op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def, op_layer_norm_def,
     op_layer_norm_dx_def, op_attention_def, op_attention_dx_def, op_tokens_def, op_tokens_dx_def, op_first_token_def,
     op_first_token_dx_def;

@@ -164,7 +164,7 @@ value_id net_tokens(net *n, const char *name, value_id x, const char *first, con
         param_store_mark_positions(n->params, param_store_find(n->params, full_name(full, n, position, "")));
     full_name(full, n, name, "");
     value_id y = NO_VALUE;
-    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_tokens(n->g, &y, full, x, f, p), &y);
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_tokens(n->g, &y, full, x, f, p, true), &y);
 }
 
 /* The operators without parameters: one line each over the same guard. */

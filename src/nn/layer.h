@@ -82,8 +82,8 @@ value_id net_scale(net *n, const char *name, value_id x, value_id s);
 value_id net_layer_norm(net *n, const char *name, value_id x, float eps);
 /* qkv [n, t, 3 d] -> [n, t, d], or the first token's row alone, [n, d] */
 value_id net_attention(net *n, const char *name, value_id qkv, int heads, bool is_first_alone);
-/* x [n, h, w, d] -> [n, 1 + h w, d] with the parameters `first` [1, 1, d], fresh 0, and `position` [1, 1 + h w, d],
- * fresh normal with 0.02 */
+/* x [n, h, w, d] -> [n, 1 + h w, d], f32 whatever the activation type, with the parameters `first` [1, 1, d], fresh 0,
+ * and `position` [1, 1 + h w, d], fresh normal with 0.02 */
 value_id net_tokens(net *n, const char *name, value_id x, const char *first, const char *position);
 value_id net_first_token(net *n, const char *name, value_id x);
 /* Channels of x: its last dimension (0 after a failure). */

@@ -1,6 +1,9 @@
 /* ViT-B/16 as torchvision.models.vit_b_16 (Dosovitskiy et al. 2020): patches of 16 x 16 pixels become tokens of 768,
  * twelve pre-norm blocks of attention and MLP, and the class token's row is the feature.
  *
+ * From block to block the tokens are a sum in f32, to which each block adds what it computed: rounding it to bf16 at
+ * every step would be most of the error of the whole.
+ *
  * Only that row is read in the end, so the last block computes it alone from its attention on, and the final norm sees
  * no other: the numbers are those of the whole. */
 #include "nn/zoo.h"

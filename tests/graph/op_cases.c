@@ -438,7 +438,26 @@ static mien_status tokens_case(case_graph *c, const op_case *self, value_id *y, 
     value_id first = NO_VALUE, position = NO_VALUE;
     TRY(case_param_add(c, &first, "first", shape_of(3, one, one, d), FILL_BIAS, 1, true));
     TRY(case_param_add(c, &position, "position", shape_of(3, one, 1 + s.dim[1] * s.dim[2], d), FILL_BIAS, 1, true));
-    return op_tokens(c->g, y, "y", x, first, position);
+    return op_tokens(c->g, y, "y", x, first, position, false);
+}
+
+/* Tokens as a sum in f32, to which something of the activation type is added, and which is normalised before and after.
+ */
+static mien_status stream_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    const shape s = *shape_at(c, x);
+    const int64_t one = 1, d = s.dim[3];
+    value_id first = NO_VALUE, position = NO_VALUE, stream = NO_VALUE, branch = NO_VALUE, p[4];
+    static const char *const names[4] = {"ln_1.weight", "ln_1.bias", "y.weight", "y.bias"};
+    TRY(case_param_add(c, &first, "first", shape_of(3, one, one, d), FILL_BIAS, 1, true));
+    TRY(case_param_add(c, &position, "position", shape_of(3, one, 1 + s.dim[1] * s.dim[2], d), FILL_BIAS, 1, true));
+    for (int i = 0; i < 4; i++)
+        TRY(case_param_add(c, &p[i], names[i], shape_of(1, d), i % 2 ? FILL_BIAS : FILL_GAMMA, 1, true));
+    TRY(op_tokens(c->g, &stream, "stream", x, first, position, true));
+    TRY(op_layer_norm(c->g, &branch, "ln_1", stream, p[0], p[1], 1e-6f));
+    TRY(op_add(c->g, &stream, "add", stream, branch));
+    return op_layer_norm(c->g, y, "y", stream, p[2], p[3], 1e-6f);
 }
 
 static mien_status first_token_case(case_graph *c, const op_case *self, value_id *y, value_id x)
@@ -695,6 +714,9 @@ static const op_case cases[] = {
     ROW("tokens", "one_pixel", tokens_case, SHAPE4(3, 1, 1, 16), .spec = NULL),
     ROW("tokens", "medium", tokens_case, SHAPE4(3, 7, 6, 200), .is_medium = true),
     ROW("tokens", "vit", tokens_case, SHAPE4(16, 14, 14, 768), .is_large = true),
+
+    ROW("add", "to_f32", stream_case, SHAPE4(2, 2, 3, 5), .spec = NULL),
+    ROW("add", "to_f32_medium", stream_case, SHAPE4(3, 7, 6, 200), .is_medium = true),
 
     ROW("first_token", "row", first_token_case, SHAPE3(2, 4, 7), .spec = NULL),
     ROW("first_token", "one_token", first_token_case, SHAPE3(3, 1, 5), .spec = NULL),

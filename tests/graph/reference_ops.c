@@ -120,6 +120,12 @@ static void add(const reference_call *c)
         operand_set(&c->out[0], i, operand_get(&c->in[0], i) + operand_get(&c->in[1], i));
 }
 
+static void add_db(const reference_call *c)
+{
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], i));
+}
+
 static void sub(const reference_call *c)
 {
     const sub_attr *a = c->attr;
@@ -918,6 +924,7 @@ reference_fn reference_find(const op_def *op)
         {&op_activation_def, activation},
         {&op_activation_dx_def, activation_dx},
         {&op_add_def, add},
+        {&op_add_db_def, add_db},
         {&op_sub_def, sub},
         {&op_scale_def, scale},
         {&op_scale_dx_def, scale},

@@ -25,6 +25,7 @@ static const struct {
     {&op_activation_def, activation_prepare},
     {&op_activation_dx_def, activation_dx_prepare},
     {&op_add_def, add_prepare},
+    {&op_add_db_def, add_db_prepare},
     {&op_sub_def, sub_prepare},
     {&op_scale_def, scale_prepare},
     {&op_scale_dx_def, scale_dx_prepare},

@@ -112,11 +112,11 @@ MIEN_MUST_USE mien_status pack_insert_depthwise(cpu_prepare *p, value_id *out, n
 typedef mien_status prepare_fn(cpu_prepare *p, node_id n);
 prepare_fn normalise_prepare, conv2d_prepare, conv2d_dx_prepare, conv2d_dw_prepare, linear_prepare, linear_dx_prepare,
     linear_dw_prepare, batch_norm_prepare, batch_norm_dx_prepare, activation_prepare, activation_dx_prepare,
-    add_prepare, sub_prepare, scale_prepare, scale_dx_prepare, scale_ds_prepare, concat_prepare, slice_prepare,
-    pool_prepare, pool_dx_prepare, global_mean_prepare, global_mean_dx_prepare, dropout_prepare, softmax_prepare,
-    cross_entropy_prepare, cross_entropy_dx_prepare, optimizer_prepare, layer_norm_prepare, layer_norm_dx_prepare,
-    attention_prepare, attention_dx_prepare, tokens_prepare, tokens_dx_prepare, first_token_prepare,
-    first_token_dx_prepare;
+    add_prepare, add_db_prepare, sub_prepare, scale_prepare, scale_dx_prepare, scale_ds_prepare, concat_prepare,
+    slice_prepare, pool_prepare, pool_dx_prepare, global_mean_prepare, global_mean_dx_prepare, dropout_prepare,
+    softmax_prepare, cross_entropy_prepare, cross_entropy_dx_prepare, optimizer_prepare, layer_norm_prepare,
+    layer_norm_dx_prepare, attention_prepare, attention_dx_prepare, tokens_prepare, tokens_dx_prepare,
+    first_token_prepare, first_token_dx_prepare;
 /* Depthwise convolutions, which conv2d's functions hand on. */
 bool conv2d_is_depthwise(const conv2d_attr *attr, const shape *x, const shape *w);
 prepare_fn depthwise_prepare, depthwise_dx_prepare, depthwise_dw_prepare;

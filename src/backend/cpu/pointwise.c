@@ -43,7 +43,13 @@ mien_status activation_dx_prepare(cpu_prepare *p, node_id n)
 
 mien_status add_prepare(cpu_prepare *p, node_id n)
 {
-    return pointwise(p, n, p->b->own->add, 2, ACT_NONE, 0);
+    const bool is_mixed = node_input(p, n, 0)->type != node_input(p, n, 1)->type;
+    return pointwise(p, n, is_mixed ? p->b->own->add_narrow : p->b->own->add, 2, ACT_NONE, 0);
+}
+
+mien_status add_db_prepare(cpu_prepare *p, node_id n)
+{
+    return pointwise(p, n, p->b->own->narrow, 1, ACT_NONE, 0);
 }
 
 mien_status sub_prepare(cpu_prepare *p, node_id n)

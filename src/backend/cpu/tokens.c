@@ -16,8 +16,12 @@ mien_status layer_norm_prepare(cpu_prepare *p, node_id n)
     const layer_norm_attr *attr = graph_node_at(p->g, n)->attr;
     const graph_value *x = node_input(p, n, LN_X);
     const int64_t c = x->shape.dim[x->shape.rank - 1];
-    layer_norm_args args = {
-        .rows = shape_count(&x->shape) / c, .c = c, .eps = attr->eps, .threads = p->b->threads, .is_bf16 = is_bf16(x)};
+    layer_norm_args args = {.rows = shape_count(&x->shape) / c,
+                            .c = c,
+                            .eps = attr->eps,
+                            .threads = p->b->threads,
+                            .is_x_bf16 = is_bf16(x),
+                            .is_bf16 = is_bf16(node_output(p, n, LN_Y))};
     return prepare_own(p, n, p->b->own->layer_norm, &args, sizeof args, bindings, 6, 0);
 }
 
@@ -34,8 +38,11 @@ mien_status layer_norm_dx_prepare(cpu_prepare *p, node_id n)
                                        {FROM_SCRATCH, 0, offsetof(layer_norm_dx_args, scratch)}};
     const graph_value *x = node_input(p, n, LN_DX_X);
     const int64_t c = x->shape.dim[x->shape.rank - 1];
-    layer_norm_dx_args args = {
-        .rows = shape_count(&x->shape) / c, .c = c, .threads = p->b->threads, .is_bf16 = is_bf16(x)};
+    layer_norm_dx_args args = {.rows = shape_count(&x->shape) / c,
+                               .c = c,
+                               .threads = p->b->threads,
+                               .is_x_bf16 = is_bf16(x),
+                               .is_bf16 = is_bf16(node_input(p, n, LN_DY))};
     return prepare_own(p, n, p->b->own->layer_norm_dx, &args, sizeof args, bindings, 9,
                        layer_norm_dx_scratch_bytes(c, args.threads));
 }
@@ -92,7 +99,8 @@ mien_status tokens_prepare(cpu_prepare *p, node_id n)
                               .t = y->shape.dim[1],
                               .d = y->shape.dim[2],
                               .threads = p->b->threads,
-                              .is_bf16 = is_bf16(y)};
+                              .is_bf16 = is_bf16(node_input(p, n, TOKENS_X)),
+                              .is_y_bf16 = is_bf16(y)};
     return prepare_own(p, n, p->b->own->tokens, &args, sizeof args, bindings, 4, 0);
 }
 
@@ -102,12 +110,13 @@ mien_status tokens_dx_prepare(cpu_prepare *p, node_id n)
                                        {FROM_OUTPUT, TOKENS_X, offsetof(tokens_dx_args, dx)},
                                        {FROM_OUTPUT, TOKENS_FIRST, offsetof(tokens_dx_args, dfirst)},
                                        {FROM_OUTPUT, TOKENS_POSITION, offsetof(tokens_dx_args, dposition)}};
-    const graph_value *dy = node_input(p, n, 0);
+    const graph_value *dy = node_input(p, n, 0), *dx = node_output(p, n, TOKENS_X);
     const tokens_dx_args args = {.n = dy->shape.dim[0],
                                  .t = dy->shape.dim[1],
                                  .d = dy->shape.dim[2],
                                  .threads = p->b->threads,
-                                 .is_bf16 = is_bf16(dy)};
+                                 .is_bf16 = dx && is_bf16(dx),
+                                 .is_dy_bf16 = is_bf16(dy)};
     return prepare_own(p, n, p->b->own->tokens_dx, &args, sizeof args, bindings, 4, 0);
 }
 

@@ -15,7 +15,9 @@ static mien_status layer_norm_infer(graph *g, node_id n)
     const layer_norm_attr *attr = graph_node_at(g, n)->attr;
     if (!(attr->eps > 0) || !isfinite(attr->eps))
         return mien_fail(MIEN_ERR_ARG, "eps %g (wanted above 0)", (double)attr->eps);
-    TRY(want_type(g, n, LN_X, "input", graph_activation_type(g)));
+    TRY(want_float(g, n, LN_X, "input"));
+    if (input_of(g, n, LN_X)->type != DTYPE_F32) /* a sum kept in f32 may be read in any graph */
+        TRY(want_type(g, n, LN_X, "input", graph_activation_type(g)));
     const shape x = input_of(g, n, LN_X)->shape;
     if (x.rank < 1)
         return mien_fail(MIEN_ERR_SHAPE, "input is a scalar (wanted at least 1 dimension)");
@@ -51,7 +53,7 @@ static mien_status layer_norm_dx_infer(graph *g, node_id n)
 {
     const graph_node *forward = graph_node_at(g, graph_node_at(g, n)->forward);
     if (forward_wants_grad(g, n, LN_X))
-        TRY(graph_add_output(g, n, graph_activation_type(g), input_of(g, n, LN_DX_X)->shape));
+        TRY(graph_add_output(g, n, input_of(g, n, LN_DX_X)->type, input_of(g, n, LN_DX_X)->shape));
     else
         graph_skip_output(g, n);
     for (int i = LN_GAMMA; i <= LN_BETA; i++)

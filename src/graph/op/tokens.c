@@ -17,7 +17,8 @@ static mien_status tokens_infer(graph *g, node_id n)
     const int64_t t = 1 + x.dim[1] * x.dim[2], d = x.dim[3];
     TRY(want_param(g, n, TOKENS_FIRST, "class token", shape_of(3, (int64_t)1, (int64_t)1, d)));
     TRY(want_param(g, n, TOKENS_POSITION, "position embedding", shape_of(3, (int64_t)1, t, d)));
-    return graph_add_output(g, n, graph_activation_type(g), shape_of(3, x.dim[0], t, d));
+    const tokens_attr *attr = graph_node_at(g, n)->attr;
+    return graph_add_output(g, n, attr->is_f32 ? DTYPE_F32 : graph_activation_type(g), shape_of(3, x.dim[0], t, d));
 }
 
 static mien_status tokens_grad(graph *g, node_id n, const value_id *out_grads, const bool *needs, value_id *in_grads)
@@ -73,10 +74,12 @@ const op_def op_first_token_def = {
     .name = "first_token", .infer = first_token_infer, .grad = first_token_grad, .inplace_input = -1};
 const op_def op_first_token_dx_def = {.name = "first_token_dx", .infer = first_token_dx_infer, .inplace_input = -1};
 
-mien_status op_tokens(graph *g, value_id *y, const char *name, value_id x, value_id first, value_id position)
+mien_status op_tokens(graph *g, value_id *y, const char *name, value_id x, value_id first, value_id position,
+                      bool is_f32)
 {
+    const tokens_attr attr = {.is_f32 = is_f32};
     const value_id inputs[TOKENS_INPUTS] = {[TOKENS_X] = x, [TOKENS_FIRST] = first, [TOKENS_POSITION] = position};
-    return op_append(g, y, &op_tokens_def, name, inputs, TOKENS_INPUTS, NULL, 0);
+    return op_append(g, y, &op_tokens_def, name, inputs, TOKENS_INPUTS, &attr, sizeof attr);
 }
 
 mien_status op_first_token(graph *g, value_id *y, const char *name, value_id x)

@@ -17,7 +17,7 @@ typedef void kernel_fn(const void *args);
 
 typedef struct {
     const char *name; /* "mien:avx2" */
-    kernel_fn *normalise, *activation, *activation_dx, *add, *sub, *scale, *scale_ds;
+    kernel_fn *normalise, *activation, *activation_dx, *add, *add_narrow, *narrow, *sub, *scale, *scale_ds;
     kernel_fn *batch_norm, *batch_norm_dx;
     kernel_fn *pool, *pool_dx, *global_mean, *global_mean_dx;
     kernel_fn *depthwise, *depthwise_dx, *depthwise_dw;
@@ -79,6 +79,7 @@ typedef struct {
 } normalise_args;
 
 /* activation: y = f(a). activation_dx: y = a f'(b), b the input (ReLU: output) of the forward pass. add: y = a + b.
+ * add_narrow: the same, b bf16, a and y f32. narrow: y = a, y bf16, a f32.
  * sub: y = a - b + shift, a NULL: y = shift - b. */
 typedef struct {
     const void *a, *b;
@@ -233,7 +234,7 @@ typedef struct {
     int64_t rows, c;
     float eps;
     int threads;
-    bool is_bf16;
+    bool is_x_bf16, is_bf16; /* is_bf16: y */
 } layer_norm_args;
 
 /* dx, dgamma, dbeta: NULL where not wanted. scratch: layer_norm_dx_scratch_bytes */
@@ -245,7 +246,7 @@ typedef struct {
     void *scratch;
     int64_t rows, c;
     int threads;
-    bool is_bf16;
+    bool is_x_bf16, is_bf16; /* x and dx; dy */
 } layer_norm_dx_args;
 static inline size_t layer_norm_dx_scratch_bytes(int64_t c, int threads)
 {
@@ -289,7 +290,7 @@ typedef struct {
     void *y;
     int64_t n, t, d;
     int threads;
-    bool is_bf16;
+    bool is_bf16, is_y_bf16;
 } tokens_args;
 
 /* dx, dfirst, dposition: NULL where not wanted */
@@ -299,7 +300,7 @@ typedef struct {
     float *dfirst, *dposition;
     int64_t n, t, d;
     int threads;
-    bool is_bf16;
+    bool is_bf16, is_dy_bf16; /* is_bf16: dx */
 } tokens_dx_args;
 
 /* grads, values and states are arenas; ranges say which elements move. scratch [threads] doubles */

@@ -22,14 +22,14 @@ INLINE float row_sum(const void *x, int64_t at, int64_t c, float mean, bool is_s
     return vec_sum((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
 }
 
-INLINE void normalise_row(const layer_norm_args *a, int64_t row, bool is_bf16)
+INLINE void normalise_row(const layer_norm_args *a, int64_t row, bool is_x_bf16, bool is_bf16)
 {
     int64_t at = row * a->c, i = 0;
-    float count = (float)a->c, mean = row_sum(a->x, at, a->c, 0, false, is_bf16) / count;
-    float inv_std = 1 / sqrtf(row_sum(a->x, at, a->c, mean, true, is_bf16) / count + a->eps);
+    float count = (float)a->c, mean = row_sum(a->x, at, a->c, 0, false, is_x_bf16) / count;
+    float inv_std = 1 / sqrtf(row_sum(a->x, at, a->c, mean, true, is_x_bf16) / count + a->eps);
     for (; i < a->c; i += VEC_LANES) {
         int n = a->c - i < VEC_LANES ? (int)(a->c - i) : VEC_LANES;
-        vf xhat = (vec_load_upto(a->x, at + i, n, is_bf16) - mean) * inv_std;
+        vf xhat = (vec_load_upto(a->x, at + i, n, is_x_bf16) - mean) * inv_std;
         vf y = xhat * vec_load_upto(a->gamma, i, n, false) + vec_load_upto(a->beta, i, n, false);
         vec_store_upto(a->y, at + i, n, y, is_bf16);
     }
@@ -47,17 +47,19 @@ void KERNEL(layer_norm)(const void *args)
     for (int index = 0; index < parts; index++) {
         part mine = part_of(a->rows, 1, parts, index);
         for (int64_t row = mine.begin; row < mine.end; row++)
-            if (a->is_bf16)
-                normalise_row(a, row, true);
+            if (a->is_x_bf16)
+                normalise_row(a, row, true, true);
+            else if (a->is_bf16)
+                normalise_row(a, row, false, true);
             else
-                normalise_row(a, row, false);
+                normalise_row(a, row, false, false);
     }
 }
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */
 /* sums [2][c]: dy xhat and dy of this part's rows so far are added to; `row_dx` wants what it adds to them as well. */
 INLINE void row_sums(const layer_norm_dx_args *a, float *restrict sums, int64_t row, float *of_g, float *of_gx,
-                     bool is_bf16)
+                     bool is_x_bf16, bool is_bf16)
 {
     int64_t at = row * a->c, i = 0;
     float mean = a->mean[row], inv_std = a->inv_std[row];
@@ -65,7 +67,7 @@ INLINE void row_sums(const layer_norm_dx_args *a, float *restrict sums, int64_t 
     for (; i < a->c; i += VEC_LANES) {
         int n = a->c - i < VEC_LANES ? (int)(a->c - i) : VEC_LANES;
         vf dy = vec_load_upto(a->dy, at + i, n, is_bf16);
-        vf xhat = (vec_load_upto(a->x, at + i, n, is_bf16) - mean) * inv_std;
+        vf xhat = (vec_load_upto(a->x, at + i, n, is_x_bf16) - mean) * inv_std;
         vf g = dy * vec_load_upto(a->gamma, i, n, false); /* 0 past the end */
         total_g += g;
         total_gx += g * xhat;
@@ -76,28 +78,28 @@ INLINE void row_sums(const layer_norm_dx_args *a, float *restrict sums, int64_t 
     *of_gx = vec_sum(total_gx) / (float)a->c;
 }
 
-INLINE void row_dx(const layer_norm_dx_args *a, int64_t row, float of_g, float of_gx, bool is_bf16)
+INLINE void row_dx(const layer_norm_dx_args *a, int64_t row, float of_g, float of_gx, bool is_x_bf16, bool is_bf16)
 {
     int64_t at = row * a->c;
     float mean = a->mean[row], inv_std = a->inv_std[row];
     for (int64_t i = 0; i < a->c; i += VEC_LANES) {
         int n = a->c - i < VEC_LANES ? (int)(a->c - i) : VEC_LANES;
-        vf xhat = (vec_load_upto(a->x, at + i, n, is_bf16) - mean) * inv_std;
+        vf xhat = (vec_load_upto(a->x, at + i, n, is_x_bf16) - mean) * inv_std;
         vf g = vec_load_upto(a->dy, at + i, n, is_bf16) * vec_load_upto(a->gamma, i, n, false);
-        vec_store_upto(a->dx, at + i, n, (g - of_g - xhat * of_gx) * inv_std, is_bf16);
+        vec_store_upto(a->dx, at + i, n, (g - of_g - xhat * of_gx) * inv_std, is_x_bf16);
     }
 }
 
-INLINE void rows_dx(const layer_norm_dx_args *a, double *sums, float *chunk, part mine, bool is_bf16)
+INLINE void rows_dx(const layer_norm_dx_args *a, double *sums, float *chunk, part mine, bool is_x_bf16, bool is_bf16)
 {
     int64_t grain = chunk_rows(a->c);
     memset(sums, 0, (size_t)(2 * a->c) * sizeof *sums);
     memset(chunk, 0, (size_t)(2 * a->c) * sizeof *chunk);
     for (int64_t row = mine.begin; row < mine.end; row++) {
         float of_g, of_gx;
-        row_sums(a, chunk, row, &of_g, &of_gx, is_bf16);
+        row_sums(a, chunk, row, &of_g, &of_gx, is_x_bf16, is_bf16);
         if (a->dx)
-            row_dx(a, row, of_g, of_gx, is_bf16);
+            row_dx(a, row, of_g, of_gx, is_x_bf16, is_bf16);
         if ((row - mine.begin) % grain == grain - 1)
             columns_flush(sums, chunk, 2 * a->c);
     }
@@ -113,10 +115,12 @@ void KERNEL(layer_norm_dx)(const void *args)
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int index = 0; index < parts; index++) {
         part mine = part_of(a->rows, 1, parts, index);
-        if (a->is_bf16)
-            rows_dx(a, sums + index * 2 * a->c, chunks + index * 2 * a->c, mine, true);
+        if (a->is_x_bf16)
+            rows_dx(a, sums + index * 2 * a->c, chunks + index * 2 * a->c, mine, true, true);
+        else if (a->is_bf16)
+            rows_dx(a, sums + index * 2 * a->c, chunks + index * 2 * a->c, mine, false, true);
         else
-            rows_dx(a, sums + index * 2 * a->c, chunks + index * 2 * a->c, mine, false);
+            rows_dx(a, sums + index * 2 * a->c, chunks + index * 2 * a->c, mine, false, false);
     }
     for (int64_t ch = 0; ch < a->c; ch++) {
         if (a->dgamma)

@@ -131,6 +131,36 @@ void KERNEL(add)(const void *args)
     run(args, FORM_ADD);
 }
 
+/* is_sum: y = a + b, f32 and bf16; else y = a, rounded to bf16 */
+INLINE void mixed_span(const pointwise_args *a, part mine, bool is_sum)
+{
+    for (int64_t i = mine.begin; i < mine.end; i += VEC_LANES) {
+        int n = mine.end - i < VEC_LANES ? (int)(mine.end - i) : VEC_LANES;
+        vf v = vec_load_upto(a->a, i, n, false);
+        if (is_sum)
+            v += vec_load_upto(a->b, i, n, true);
+        vec_store_upto(a->y, i, n, v, !is_sum);
+    }
+}
+
+INLINE void run_mixed(const pointwise_args *a, bool is_sum)
+{
+    int parts = parts_for(a->count, a->threads);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int index = 0; index < parts; index++)
+        mixed_span(a, part_of(a->count, VEC_LANES, parts, index), is_sum);
+}
+
+void KERNEL(add_narrow)(const void *args)
+{
+    run_mixed(args, true);
+}
+
+void KERNEL(narrow)(const void *args)
+{
+    run_mixed(args, false);
+}
+
 INLINE void sub_span(const pointwise_args *a, part mine, bool is_bf16)
 {
     for (int64_t i = mine.begin; i < mine.end; i += VEC_LANES) {
