@@ -87,17 +87,34 @@ static mien_status check_cover(const st_header *h, const uint8_t *data, size_t d
     return MIEN_OK;
 }
 
+mien_status st_index_sort(const st_tensor **index, size_t count, const char *path)
+{
+    if (count > 0)
+        qsort(index, count, sizeof index[0], by_name);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(index[i - 1]->name, index[i]->name) == 0)
+            return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: name repeated", path, index[i]->name);
+    return MIEN_OK;
+}
+
+static int name_against(const void *name, const void *element)
+{
+    return strcmp(name, (*(const st_tensor *const *)element)->name);
+}
+
+const st_tensor *st_index_find(const st_tensor *const *index, size_t count, const char *name)
+{
+    const st_tensor *const *found = count ? bsearch(name, index, count, sizeof index[0], name_against) : NULL;
+    return found ? *found : NULL;
+}
+
 static mien_status index_names(st_file *f, const char *name)
 {
     const st_header *h = &f->header;
     TRY(mem_alloc(&f->by_name, h->count));
     for (size_t i = 0; i < h->count; i++)
         f->by_name[i] = &h->tensors[i];
-    qsort(f->by_name, h->count, sizeof(f->by_name[0]), by_name);
-    for (size_t i = 1; i < h->count; i++)
-        if (strcmp(f->by_name[i - 1]->name, f->by_name[i]->name) == 0)
-            return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: name repeated", name, f->by_name[i]->name);
-    return MIEN_OK;
+    return st_index_sort(f->by_name, h->count, name);
 }
 
 static int by_key(const void *a, const void *b)
@@ -200,15 +217,9 @@ const st_tensor *st_at(const st_file *f, size_t index)
     return &f->header.tensors[index];
 }
 
-static int name_against(const void *name, const void *element)
-{
-    return strcmp(name, (*(const st_tensor *const *)element)->name);
-}
-
 const st_tensor *st_find(const st_file *f, const char *name)
 {
-    const st_tensor *const *found = bsearch(name, f->by_name, f->header.count, sizeof(f->by_name[0]), name_against);
-    return found ? *found : NULL;
+    return st_index_find(f->by_name, f->header.count, name);
 }
 
 size_t st_meta_count(const st_file *f)

@@ -1,4 +1,5 @@
-/* The header's text, parsed: shared by safetensors_header.c and safetensors.c. */
+/* The header's text, parsed: shared by safetensors_header.c and safetensors.c; and tables of tensors by name, which
+ * tensor_file.c has too. */
 #ifndef FORMAT_SAFETENSORS_INT_H
 #define FORMAT_SAFETENSORS_INT_H
 
@@ -20,6 +21,11 @@ typedef struct {
 MIEN_MUST_USE mien_status st_header_parse(st_header *h, const char *text, size_t length, const uint8_t *data,
                                           size_t data_bytes, const char *name);
 void st_header_free(st_header *h);
+
+/* Sorts a table of tensors by their names. Errors: MIEN_ERR_FORMAT "path: tensor NAME: name repeated". */
+MIEN_MUST_USE mien_status st_index_sort(const st_tensor **index, size_t count, const char *path);
+/* NULL if absent. */
+const st_tensor *st_index_find(const st_tensor *const *index, size_t count, const char *name);
 
 /* dims times element size; false where that does not fit. */
 bool st_tensor_bytes(size_t *out, const st_tensor *t);

@@ -1,9 +1,9 @@
 #include "format/tensor_file.h"
 
 #include "base/mem.h"
+#include "format/safetensors_int.h"
 #include "format/tensor_file_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* --- the tensors of a pickle -------------------------------------------------------------------------------------- */
@@ -118,23 +118,13 @@ static mien_status find_container(const torch_container **out, const uint8_t *by
     return MIEN_OK;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(const tensor_entry *const *)a)->t.name, (*(const tensor_entry *const *)b)->t.name);
-}
-
 static mien_status index_names(tensor_file *f)
 {
     if (!f->by_name)
         TRY(mem_alloc(&f->by_name, f->count));
     for (size_t i = 0; i < f->count; i++)
-        f->by_name[i] = &f->entries[i];
-    if (f->count > 0)
-        qsort(f->by_name, f->count, sizeof f->by_name[0], by_name);
-    for (size_t i = 1; i < f->count; i++)
-        if (strcmp(f->by_name[i - 1]->t.name, f->by_name[i]->t.name) == 0)
-            return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: name repeated", f->path, f->by_name[i]->t.name);
-    return MIEN_OK;
+        f->by_name[i] = &f->entries[i].t;
+    return st_index_sort(f->by_name, f->count, f->path);
 }
 
 static mien_status open_safetensors(tensor_file *f, const uint8_t *bytes, size_t length)
@@ -227,16 +217,9 @@ const st_tensor *tensor_file_at(const tensor_file *f, size_t index)
     return &f->entries[index].t;
 }
 
-static int name_against(const void *name, const void *element)
-{
-    return strcmp(name, (*(const tensor_entry *const *)element)->t.name);
-}
-
 const st_tensor *tensor_file_find(const tensor_file *f, const char *name)
 {
-    const tensor_entry *const *found =
-        f->count ? bsearch(name, f->by_name, f->count, sizeof f->by_name[0], name_against) : NULL;
-    return found ? &(*found)->t : NULL;
+    return st_index_find(f->by_name, f->count, name);
 }
 
 const char *tensor_file_meta(const tensor_file *f, const char *key)

@@ -54,7 +54,7 @@ struct tensor_file {
     arena *names;
     tensor_entry *entries;
     size_t count;
-    const tensor_entry **by_name; /* [count] */
+    const st_tensor **by_name; /* [count] */
 };
 
 #endif

@@ -9,9 +9,9 @@
 enum { HEAD_SEED = 1 }; /* of a fresh head: the same import gives the same bytes */
 
 /* The classifier's weight [classes, feature_dim] among the model's slices. */
-static const param_slice *head_weight(const model *m)
+static const param_slice *head_weight(model *m)
 {
-    const param_store *params = model_params((model *)m);
+    const param_store *params = model_params(m);
     const char *prefix = model_architecture(m)->head_prefix;
     for (int i = 0; i < param_store_count(params); i++) {
         const param_slice *s = param_store_at(params, i);
@@ -22,7 +22,7 @@ static const param_slice *head_weight(const model *m)
 }
 
 /* Outputs of the file's head; 0 where it has none, or one that does not fit the features. */
-static int head_classes(const tensor_file *f, const model *m)
+static int head_classes(const tensor_file *f, model *m)
 {
     const param_slice *weight = head_weight(m);
     const st_tensor *t = weight ? tensor_file_find(f, weight->name) : NULL;
@@ -36,10 +36,6 @@ static mien_status load(model *m, tensor_file *f, const char *path)
     TRY(import_rename(f, arch));
     int wanted = model_spec_of(m)->class_count, found = head_classes(f, m);
     bool is_kept = found == wanted;
-    if (!is_kept && found > 0)
-        log_notice("%s: its head of %d classes is replaced by a fresh one of %d", path, found, wanted);
-    else if (!is_kept)
-        log_notice("%s: has no head %s*; it gets a fresh one of %d classes", path, arch->head_prefix, wanted);
     const char *skipped[4] = {NULL};
     int count = 0;
     if (!is_kept)
@@ -47,7 +43,12 @@ static mien_status load(model *m, tensor_file *f, const char *path)
     for (int i = 0; i < 2; i++)
         if (arch->ignored[i])
             skipped[count++] = arch->ignored[i];
-    return param_store_load(model_params(m), f, path, skipped);
+    TRY(param_store_load(model_params(m), f, path, skipped));
+    if (!is_kept && found > 0)
+        log_notice("%s: its head of %d classes is replaced by a fresh one of %d", path, found, wanted);
+    else if (!is_kept)
+        log_notice("%s: has no head %s*; it gets a fresh one of %d classes", path, arch->head_prefix, wanted);
+    return MIEN_OK;
 }
 
 /* A file of ours says itself what it is: *spec takes what the options leave open. */

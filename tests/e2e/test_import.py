@@ -164,6 +164,8 @@ class Import(Case):
                           "wrong: features.1.0.block.0.1.bias: another shape (wanted [32])",
                           "wrong: features.1.0.block.0.1.weight: not a float tensor (wanted [32])"])
         self.assertFalse((self.folder / "model.safetensors").exists())
+        answer = mien("import", path, *self.options(), "--classes", "a,b")  # nor is there a word of the head
+        self.assert_fails_alone(answer, path, "tensors do not fit (2 missing, 2 wrong, 2 extra)")
 
     def test_wrong_usage_is_one_line(self):
         path = self.folder / "w.pth"

@@ -301,7 +301,11 @@ static void st_open__large_hostile_headers__stay_small(void **state)
         st_file *f = NULL;
         assert_int_equal(st_open_bytes(&f, bytes, 8 + BYTES, "big"), MIEN_ERR_FORMAT);
     }
-    assert_true(peak_kib() - before < 8 * 1024);
+#ifdef __SANITIZE_ADDRESS__ /* which puts bytes of its own around each, and keeps what was freed */
+    assert_in_range(peak_kib() - before, 0, 32 * 1024);
+#else
+    assert_in_range(peak_kib() - before, 0, 8 * 1024);
+#endif
     mem_free(bytes);
 }
 

@@ -1,8 +1,11 @@
-/* Any bytes as a CSV list; each field that is read can be quoted and read back. */
+/* Any bytes as a CSV list; the first fields of each row that is read can be quoted and read back (all of them would be
+ * most of the time). */
 #include "format/csv.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { TRIED_FIELDS = 4, TRIED_BYTES = 1000 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (has_row && csv_next(&r, &has_row) == MIEN_OK && has_row) {
         check(r.line > last_line && r.count >= 1 && r.count <= CSV_MAX_FIELDS);
         last_line = r.line;
-        for (int i = 0; i < r.count; i++)
-            if (r.fields[i].length < 1000)
+        for (int i = 0; i < r.count && i < TRIED_FIELDS; i++)
+            if (r.fields[i].length < TRIED_BYTES)
                 check_round_trip(r.fields[i]);
     }
     csv_close(&r);
