@@ -110,7 +110,7 @@ static subject tokens(void)
     assert_ok(op_conv2d(g, &x, "patch", x, w, NO_VALUE, &attr));
     const value_id first = new_param(g, "first", shape_of(3, (int64_t)1, (int64_t)1, (int64_t)8), true);
     const value_id position = new_param(g, "position", shape_of(3, (int64_t)1, (int64_t)13, (int64_t)8), true);
-    assert_ok(op_tokens(g, &x, "tokens", x, first, position));
+    assert_ok(op_tokens(g, &x, "tokens", x, first, position, true));
     const value_id gamma = new_param(g, "ln.weight", shape_of(1, (int64_t)8), true);
     const value_id beta = new_param(g, "ln.bias", shape_of(1, (int64_t)8), true);
     assert_ok(op_layer_norm(g, &y, "ln", x, gamma, beta, 0.5f));
