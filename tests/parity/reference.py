@@ -4,6 +4,7 @@ Results are {name: float64 tensor}. A tensor of which a part is zero in theory a
 inside in_proj_bias) is taken apart, for whoever compares.
 """
 import json
+import re
 import struct
 
 import numpy
@@ -16,7 +17,7 @@ PLAIN = {"aux_logits": False, "transform_input": False, "init_weights": False}
 OPTIONS = {"googlenet": PLAIN, "inception_v3": PLAIN}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 VERSIONS = {"PyTorch": torch.__version__, "torchvision": torchvision.__version__,
-            "its oneDNN": torch.__config__.show().partition("MKL-DNN v")[2].split()[0]}
+            "its oneDNN": "".join(re.findall(r"DNN v([\d.]+)", torch.__config__.show())[:1]) or "unknown"}
 
 
 def read(path):

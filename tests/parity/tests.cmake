@@ -1,10 +1,11 @@
-# The zoo beside torchvision, where there is a python3 that has it; else skipped with the reason (exit 77). They begin first.
+# The zoo beside torchvision, where there is a python3 that has it; else skipped with the reason (exit 77).
+# They begin first, as the longest; one at a time, for their memory (5 GB).
 add_executable(parity_subject ${CMAKE_SOURCE_DIR}/tests/parity/subject.c)
 set_target_properties(parity_subject PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_link_libraries(parity_subject PRIVATE mien_static DNNL::dnnl)
 foreach(size small full)
   add_test(NAME parity_${size} COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/parity/check_models.py --${size})
-  set_tests_properties(parity_${size} PROPERTIES TIMEOUT 1800 SKIP_RETURN_CODE 77 LABELS parity COST 1000
+  set_tests_properties(parity_${size} PROPERTIES TIMEOUT 1800 SKIP_RETURN_CODE 77 LABELS parity COST 1000 RESOURCE_LOCK pytorch
                        ENVIRONMENT "PARITY_SUBJECT=$<TARGET_FILE:parity_subject>;PYTHONDONTWRITEBYTECODE=1")
 endforeach()
 add_test(NAME parity_pictures COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/parity/check_pictures.py)
