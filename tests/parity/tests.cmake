@@ -5,7 +5,7 @@ set_target_properties(parity_subject PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE
 target_link_libraries(parity_subject PRIVATE mien_static DNNL::dnnl)
 foreach(size small full)
   add_test(NAME parity_${size} COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/parity/check_models.py --${size})
-  set_tests_properties(parity_${size} PROPERTIES TIMEOUT 1800 SKIP_RETURN_CODE 77 LABELS parity COST 1000 RESOURCE_LOCK pytorch
+  set_tests_properties(parity_${size} PROPERTIES TIMEOUT 3600 SKIP_RETURN_CODE 77 LABELS parity COST 1000 RESOURCE_LOCK pytorch
                        ENVIRONMENT "PARITY_SUBJECT=$<TARGET_FILE:parity_subject>;PYTHONDONTWRITEBYTECODE=1")
 endforeach()
 add_test(NAME parity_pictures COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/parity/check_pictures.py)
