@@ -78,6 +78,19 @@ error_t cli_int(struct argp_state *state, const char *option, const char *text, 
     return 0;
 }
 
+error_t cli_one_of(struct argp_state *state, const char *option, const char *text, const char *(*name)(int index))
+{
+    char names[512] = "";
+    for (int i = 0; name(i); i++) {
+        size_t length = strlen(names);
+        if (!strcmp(text, name(i)))
+            return 0;
+        snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "", name(i));
+    }
+    argp_error(state, "--%s: '%s' (wanted one of %s)", option, text, names);
+    return EINVAL;
+}
+
 cli_arguments cli_rest(struct argp_state *state)
 {
     return (cli_arguments){(const char *const *)state->argv + state->next, state->argc - state->next};

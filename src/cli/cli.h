@@ -48,6 +48,9 @@ extern const struct argp cli_compute_argp;
 /* The option's value as a whole number in [lo, hi]; otherwise an error through argp, and EINVAL. */
 error_t cli_int(struct argp_state *state, const char *option, const char *text, int64_t lo, int64_t hi, int64_t *out);
 
+/* Is the option's value one of name(0), name(1) ... NULL? Otherwise an error through argp, and EINVAL. */
+error_t cli_one_of(struct argp_state *state, const char *option, const char *text, const char *(*name)(int index));
+
 /* All positional arguments, in order; borrowed from argv. */
 typedef struct {
     const char *const *at;

@@ -40,14 +40,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static bool is_architecture(const char *name)
-{
-    for (int i = 0; mien_architecture(i); i++)
-        if (!strcmp(name, mien_architecture(i)))
-            return true;
-    return false;
-}
-
 static error_t parse_what(arguments *a, char *arg, struct argp_state *state)
 {
     for (int i = 0; i < 3 && !a->has_what; i++)
@@ -70,16 +62,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &a->bench.compute;
         return 0;
     case KEY_ARCH:
-        if (!is_architecture(arg)) {
-            char names[512] = "";
-            for (int i = 0; mien_architecture(i) && strlen(names) < sizeof names - 64; i++)
-                snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "",
-                         mien_architecture(i));
-            argp_error(state, "--arch: '%s' (wanted one of %s)", arg, names);
-            return EINVAL;
-        }
         a->bench.arch = arg;
-        return 0;
+        return cli_one_of(state, "arch", arg, mien_architecture);
     case KEY_DEVIATION:
         a->bench.is_deviation = 1;
         return 0;

@@ -78,7 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case KEY_ARCH:
         a->import.arch = arg;
-        return 0;
+        return cli_one_of(state, "arch", arg, mien_import_name);
     case KEY_OUT:
         a->import.out = arg;
         return 0;
