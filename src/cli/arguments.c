@@ -136,10 +136,15 @@ static const struct argp_option compute_options[] = {
 };
 const struct argp cli_compute_argp = {compute_options, parse_compute, NULL, NULL, NULL, NULL, NULL};
 
+bool cli_ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), end_length = strlen(end);
+    return length >= end_length && !strcmp(text + length - end_length, end);
+}
+
 bool cli_is_model(const char *path)
 {
-    size_t length = strlen(path);
-    if (length > 12 && !strcmp(path + length - 12, ".safetensors"))
+    if (*path && cli_ends_with(path + 1, ".safetensors")) /* something stands before the dot */
         return true;
     char *recipe = NULL;
     struct stat st;

@@ -59,6 +59,7 @@ typedef struct {
 /* What ARGP_KEY_ARGS hands over. */
 cli_arguments cli_rest(struct argp_state *state);
 
+bool cli_ends_with(const char *text, const char *end);
 /* Is this a model by its looks: a run folder (it holds recipe.yaml), or a name ending in .safetensors? */
 bool cli_is_model(const char *path);
 

@@ -35,7 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->data = arg;
         return 0;
     case KEY_SCORES:
-        if (strlen(arg) < 4 || strcmp(arg + strlen(arg) - 4, ".npy")) {
+        if (!cli_ends_with(arg, ".npy")) {
             argp_error(state, "--scores: '%s' (wanted a name ending in .npy)", arg);
             return EINVAL;
         }

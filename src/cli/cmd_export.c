@@ -23,12 +23,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), end_length = strlen(end);
-    return length >= end_length && !strcmp(text + length - end_length, end);
-}
-
 /* What no single option tells. */
 static error_t check(struct argp_state *state, const arguments *a)
 {
@@ -37,9 +31,9 @@ static error_t check(struct argp_state *state, const arguments *a)
         argp_error(state, "%s is missing", a->models.count ? "--out" : "MODEL");
     else if (a->has_input && a->is_raw)
         argp_error(state, "either --input or --raw");
-    else if (!ends_with(out, ".onnx") && !ends_with(out, ".safetensors"))
+    else if (!cli_ends_with(out, ".onnx") && !cli_ends_with(out, ".safetensors"))
         argp_error(state, "--out: '%s' (wanted a name ending in .onnx or .safetensors)", out);
-    else if ((a->has_input || a->is_raw) && !ends_with(out, ".onnx"))
+    else if ((a->has_input || a->is_raw) && !cli_ends_with(out, ".onnx"))
         argp_error(state, "--%s: '%s' is no ONNX file", a->is_raw ? "raw" : "input", out);
     else
         return 0;

@@ -108,12 +108,11 @@ static json_t *text_or_null(const json_t *value)
 
 static json_t *describe_member(const export_work *w, const export_member *m)
 {
-    const json_t *variant = json_object_get(m->about, "variant");
+    const model_spec *spec = model_spec_of(m->model);
     return json_pack("{s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:o}", "name", m->name, "input",
-                     w->inputs[m->group].name, "arch", model_spec_of(m->model)->arch, "variant",
-                     variant ? json_string_value(variant) : "torchvision", "kind", json_object_get(m->about, "kind"),
-                     "image_size", json_object_get(m->about, "image_size"), "mean", json_object_get(m->about, "mean"),
-                     "std", json_object_get(m->about, "std"), "licence",
+                     w->inputs[m->group].name, "arch", spec->arch, "variant", model_variant_name(spec->variant), "kind",
+                     json_object_get(m->about, "kind"), "image_size", json_object_get(m->about, "image_size"), "mean",
+                     json_object_get(m->about, "mean"), "std", json_object_get(m->about, "std"), "licence",
                      text_or_null(json_object_get(m->about, "licence")));
 }
 

@@ -2,28 +2,19 @@
 """Random weights of torchvision (and, where it is installed, timm), saved by torch.save, imported, and asked: check_import.py [NAME...]
 
 Logits, up to the constant that softmax drops, must equal PyTorch's of float64 to 1e-4 of their norm, or twice what PyTorch's own
-float32 is off; the model file's tensors must load into
-torchvision's network with strict=True; and one weight moved by a hundredth must be noticed. Environment: MIEN the command,
-MIEN_LIBRARY the shared library. Exit code 77 where no python3 has torch and torchvision.
+float32 is off; the model file's tensors must load into torchvision's network with strict=True; and one weight moved by a hundredth
+must be noticed. Environment: MIEN the command, MIEN_LIBRARY the shared library. Exit code 77 where no python3 has torch and torchvision.
 """
 import ctypes
-import json
 import os
 import pathlib
-import struct
 import subprocess
 import sys
 import tempfile
 
-try:
-    import torch
-    import torchvision
-except ImportError:
-    other = "/usr/bin/python3"
-    if os.path.realpath(sys.executable) != os.path.realpath(other) and os.path.exists(other):
-        os.execv(other, [other, *sys.argv])
-    print("skipped: no python3 here has torch and torchvision (Debian: python3-torch, python3-torchvision)")
-    sys.exit(77)
+from needs import torch, torchvision
+from reference import read
+
 try:
     import timm
 except ImportError:
@@ -111,16 +102,6 @@ def answer_of_mien(library, path, picture):
     return torch.tensor(list(probabilities), dtype=torch.float64).log()
 
 
-def read_safetensors(path):
-    raw = path.read_bytes()
-    begin = 8 + struct.unpack("<Q", raw[:8])[0]
-    types = {"F32": torch.float32, "I64": torch.int64}
-    head = json.loads(raw[8:begin])
-    head.pop("__metadata__")
-    return {name: torch.frombuffer(bytearray(raw[begin + e["data_offsets"][0]:begin + e["data_offsets"][1]]), dtype=types[e["dtype"]])
-            .reshape(e["shape"]) for name, e in head.items()}
-
-
 def run_import(weights, arch, size, out):
     done = subprocess.run([os.environ["MIEN"], "import", weights, "--arch", arch, "--size", str(size), "--out", out], capture_output=True,
                           text=True)
@@ -158,7 +139,7 @@ def check(name, library, folder):
         if form == "zip" and make is torchvision_model:
             options = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
             options.update({"image_size": size} if name == "vit_b_16" else {})
-            getattr(torchvision.models, name)(num_classes=CLASSES, **options).load_state_dict(read_safetensors(out), strict=True)
+            getattr(torchvision.models, name)(num_classes=CLASSES, **options).load_state_dict(read(out), strict=True)
     is_good = max(error["zip"], error["legacy"]) <= tolerance < error["moved"]
     print(f"{name:28} zip {error['zip']:.1e}  legacy {error['legacy']:.1e}  one weight moved {error['moved']:.1e}  tolerance {tolerance:.1e}  "
           f"{'ok' if is_good else 'FAILED'}", flush=True)
