@@ -136,8 +136,9 @@ static void pytorch__one_input_moved__is_noticed(void **state)
 
 enum { STEPS = 4, ELEMENTS = 24 };
 
-/* A program whose optimizer moves `w` [ELEMENTS]; its kernel is run alone, on gradients of the fixture. */
-static void replay_optimizer(const st_file *f, const char *name, const optimizer_attr *attr)
+/* Whether a program's optimizer moves `w` [ELEMENTS] as the fixture has it; its kernel is run alone, on gradients of
+ * the fixture. */
+static bool replay_optimizer(const st_file *f, const char *name, const optimizer_attr *attr)
 {
     float values[ELEMENTS], grads[ELEMENTS] = {0}, state1[ELEMENTS] = {0}, state2[ELEMENTS] = {0};
     const param_memory params = {values, grads, state1, state2, ELEMENTS};
@@ -163,15 +164,17 @@ static void replay_optimizer(const st_file *f, const char *name, const optimizer
     const float *wanted = numbers_of(f, name, "out.values", STEPS * ELEMENTS);
     /* values and moments are f32 here and double there: a few 6e-8 of a value each step */
     const tolerance tol = {.relative = 1e-6, .absolute = 1e-7};
+    bool is_same = true;
     for (int step = 0; step < STEPS; step++) {
         memcpy(grads, all_grads + step * ELEMENTS, sizeof grads);
         *program_step(p) = (step_params){.lr = 0.01f, .step = (uint32_t)step + 1};
         assert_ok(p->kernels[n]->run(p->kernels[n]));
         assert_false(program_step(p)->is_nonfinite);
-        assert_true(compare_floats(name, values, wanted + step * ELEMENTS, ELEMENTS, tol));
+        is_same = compare_floats(name, values, wanted + step * ELEMENTS, ELEMENTS, tol) && is_same;
     }
     program_free(p);
     b->free(b);
+    return is_same;
 }
 
 static void pytorch__optimizers__move_the_same_way(void **state)
@@ -183,10 +186,22 @@ static void pytorch__optimizers__move_the_same_way(void **state)
     adamw.kind = OPTIMIZER_ADAMW;
     const optimizer_attr sgd = {.kind = OPTIMIZER_SGD, .momentum = 0.9f, .weight_decay = 0.1f};
     const optimizer_attr plain = {.kind = OPTIMIZER_SGD};
-    replay_optimizer(f, "optimizer/adam", &adam);
-    replay_optimizer(f, "optimizer/adamw", &adamw);
-    replay_optimizer(f, "optimizer/sgd", &sgd);
-    replay_optimizer(f, "optimizer/sgd_plain", &plain);
+    assert_true(replay_optimizer(f, "optimizer/adam", &adam));
+    assert_true(replay_optimizer(f, "optimizer/adamw", &adamw));
+    assert_true(replay_optimizer(f, "optimizer/sgd", &sgd));
+    assert_true(replay_optimizer(f, "optimizer/sgd_plain", &plain));
+    st_close(f);
+}
+
+/* A hundredth less decay must not pass. */
+static void pytorch__optimizer_with_less_decay__is_noticed(void **state)
+{
+    (void)state;
+    st_file *f = open_fixture();
+    const optimizer_attr adam = {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.099f};
+    const optimizer_attr sgd = {.kind = OPTIMIZER_SGD, .momentum = 0.9f, .weight_decay = 0.099f};
+    assert_false(replay_optimizer(f, "optimizer/adam", &adam));
+    assert_false(replay_optimizer(f, "optimizer/sgd", &sgd));
     st_close(f);
 }
 
@@ -196,6 +211,7 @@ int main(void)
         cmocka_unit_test(pytorch__every_case_it_has__is_the_same),
         cmocka_unit_test(pytorch__one_input_moved__is_noticed),
         cmocka_unit_test(pytorch__optimizers__move_the_same_way),
+        cmocka_unit_test(pytorch__optimizer_with_less_decay__is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
