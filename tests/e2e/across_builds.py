@@ -23,8 +23,8 @@ image_size: {size}
 models: [efficientnet_b0]
 data: {{val_share: 0.25, balance: none}}
 augment: {{flip: true, crop: 2}}
-stage1: {{epochs: 3, batch: 8, lr: 0.001}}
-stage2: {{epochs: 3, batch: 8, lr: 0.0005}}
+stage1: {{epochs: 6, batch: 8, lr: 0.001}}
+stage2: {{epochs: 6, batch: 8, lr: 0.0005}}
 """
 STAGES = ["efficientnet_b0-stage1", "efficientnet_b0-stage2"]
 FILES = ["last.ckpt", "best.safetensors", "validation.csv"]
