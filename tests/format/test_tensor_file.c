@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <zlib.h>
 
-#define FIXTURES MIEN_SOURCE_DIR "/tests/format/torch/"
+#define FIXTURES MIEN_SOURCE_DIR "/tests/fixtures/format/"
 
 /* --- what torch.save wrote ---------------------------------------------------------------------------------------- */
 

@@ -310,7 +310,7 @@ static void deviation__memory_plan__frozen_copy_adds_nothing_that_stays(void **s
 /* --- numbers by formula --------------------------------------------------------------------------------------------
  */
 
-/* Element i of what tests/parity/make_deviation.py draws for a name. */
+/* Element i of what tests/fixtures/nn/make_deviation.py draws for a name. */
 static double draw(const char *name, size_t i)
 {
     uint32_t seed = 2166136261u;
@@ -479,7 +479,7 @@ static void deviation__two_steps__are_pytorchs(void **state)
     (void)state;
     static const optimizer_attr sgd = {.kind = OPTIMIZER_SGD, .momentum = 0.9f};
     st_file *f = NULL;
-    assert_ok(st_open(&f, MIEN_SOURCE_DIR "/tests/parity/deviation.safetensors"));
+    assert_ok(st_open(&f, MIEN_SOURCE_DIR "/tests/fixtures/nn/deviation.safetensors"));
     print_message("%s\n", st_meta(f, "made_with"));
     assert_true(replay(f, "sgd", &sgd, 0.1f, 0));
     assert_true(replay(f, "adam", &adam, 1e-4f, 0));

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-#define CASES MIEN_SOURCE_DIR "/tests/data/metric/cases.json"
+#define CASES MIEN_SOURCE_DIR "/tests/fixtures/task/metric.json"
 
 static json_t *get(const json_t *object, const char *key)
 {
