@@ -15,7 +15,7 @@ from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_l
 
 MODEL = BASE / "run" / "efficientnet_b0-stage1" / "best.safetensors"
 TEST = BASE / "test"
-TORCH = ROOT / "tests" / "format" / "torch"
+TORCH = ROOT / "tests" / "fixtures" / "format"
 MEMORY = 500 << 20
 
 
