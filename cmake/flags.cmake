@@ -1,7 +1,7 @@
 # mien_flags: what every file of ours is compiled with.
 add_library(mien_flags INTERFACE)
 target_compile_options(mien_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wvla
-                       -Wno-sign-conversion -fvisibility=hidden -ffp-contract=off)
+                       -Wno-sign-conversion -fno-semantic-interposition -ffp-contract=off)
 if(MIEN_WERROR)
   target_compile_options(mien_flags INTERFACE -Werror)
 endif()

@@ -2,7 +2,7 @@
 # They begin first, as the longest; one at a time, for their memory (5 GB).
 add_executable(parity_subject ${CMAKE_SOURCE_DIR}/tests/parity/subject.c)
 set_target_properties(parity_subject PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-target_link_libraries(parity_subject PRIVATE mien_static DNNL::dnnl)
+target_link_libraries(parity_subject PRIVATE mien_internal DNNL::dnnl)
 # PyTorch allocates anew for every operator; glibc is told to keep what is given back, or the kernel clears it each time.
 foreach(size small full)
   add_test(NAME parity_${size} COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/parity/check_models.py --${size})

@@ -2,6 +2,7 @@
  * gradients come in such a layout and are laid out as torchvision's in the same kernel. Depthwise ones are ours
  * (depthwise.c). */
 #include "backend/cpu/cpu_int.h"
+#include "backend/cpu/kernel/channels.h"
 
 #include <string.h>
 
