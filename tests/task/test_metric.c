@@ -1,3 +1,5 @@
+/* Metrics equal scikit-learn's on cases with missing classes and missing labels, and the bootstrap equals its
+ * definition. */
 #include "testing.h"
 
 #include "no_memory.h"

@@ -1,3 +1,5 @@
+/* The decision is made once, under pthread_once, because oneDNN takes its limit before its first use and never again.
+ * cpuid tells all but AMX, which the operating system grants: there oneDNN is asked. */
 #include "backend/cpu/isa.h"
 
 #include <oneapi/dnnl/dnnl.h>
