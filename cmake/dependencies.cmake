@@ -24,7 +24,7 @@ if(NOT dnnl_FOUND)
   set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${onednn_library}
                         INTERFACE_INCLUDE_DIRECTORIES ${onednn_include})
 endif()
-if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT MIEN_TSAN)
   find_package(OpenMP REQUIRED)
   set(openmp OpenMP::OpenMP_C)
 endif()

@@ -1,3 +1,5 @@
+/* Every getter names file and key in its message, so that no reader of a file writes one. What is printed keeps the
+ * order of its keys, on one line, and nine digits of a number, which tell any two floats apart. */
 #include "base/json.h"
 
 #include "base/str.h"

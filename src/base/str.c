@@ -1,3 +1,5 @@
+/* Text that grows by doubling, and comparisons that ignore the locale: names in files and numbers in recipes mean the
+ * same on every machine. */
 #include "base/str.h"
 
 #include "base/mem.h"

@@ -1,3 +1,5 @@
+/* A group's threads wait behind a gate until all of them exist. Bodies wait for one another, so that a group of which
+ * one thread could not be made must not have begun. */
 #include "base/thread.h"
 
 #include "base/mem.h"

@@ -1,3 +1,5 @@
+/* A class is a number of the order, or a name in any case; one misspelling that a challenge's own folders have is
+ * known. */
 #include "data/label.h"
 
 #include "base/str.h"

@@ -1,3 +1,6 @@
+/* A list is read in one pass into three arrays and one block of names, all sized by the file's length before: a million
+ * rows cost a handful of allocations. Columns are found by their titles where the first row has titles, else by their
+ * place. */
 #include "data/list.h"
 
 #include "base/mem.h"

@@ -1,3 +1,5 @@
+/* Fields are slices of the mapped file; only a quoted field with "" inside is copied, into a scratch of bounded length,
+ * so that a quote which is never closed ends as an error and not as the whole file in memory. */
 #include "format/csv.h"
 
 #include "base/mem.h"

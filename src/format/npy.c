@@ -1,3 +1,5 @@
+/* The header is a Python dict, read by a parser of its three keys and nothing else: no literal of Python's is
+ * evaluated. The shape must then fill the file's rest to the byte. */
 #include "format/npy.h"
 
 #include "base/mem.h"

@@ -1,3 +1,6 @@
+/* Building an ONNX model in an arena: protobuf-c's structs point at one another, and all of them go at once. A first
+ * failure is kept and later calls do nothing, so that the translation of an operator (onnx_ops.c) is an expression
+ * without checks. */
 #include "format/onnx_int.h"
 
 #include "base/mem.h"

@@ -1,3 +1,5 @@
+/* Opening maps the file, parses the header and then holds it against the data: tensors sorted by offset must cover
+ * every byte exactly once. Only then are they sorted by name, for finding. */
 #include "format/safetensors.h"
 
 #include "base/arena.h"

@@ -1,3 +1,5 @@
+/* Writing: the header's text first, padded so that data begin aligned, then the tensors as they come. What our own
+ * reader would refuse is refused here, so that no file is written which cannot be read back. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"

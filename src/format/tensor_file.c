@@ -1,3 +1,5 @@
+/* One interface over three containers, told apart by their first bytes and never by the file's name. Of a pickle's
+ * values only the dict of tensors matters, which training programs save some levels down. */
 #include "format/tensor_file.h"
 
 #include "base/mem.h"

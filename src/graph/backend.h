@@ -17,15 +17,6 @@ typedef struct {
     size_t count;           /* elements of values; the others end with the last slice that trains */
 } param_memory;
 
-/* What changes from step to step: lives in a buffer, never in kernel arguments. */
-typedef struct {
-    float lr;
-    uint32_t step; /* 1 for the first */
-    uint64_t seed;
-    int32_t is_nonfinite; /* set by the optimizer node: loss or gradients not finite, parameters unchanged */
-    float gradient_norm;  /* written by the optimizer node */
-} step_params;
-
 typedef struct {
     void *const *inputs;  /* by the node's inputs; NULL for NO_VALUE */
     void *const *outputs; /* likewise */

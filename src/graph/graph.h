@@ -11,9 +11,9 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "graph/attr.h"
 #include "graph/tensor.h"
 
-typedef int value_id;
 typedef int node_id;
 #define NO_VALUE (-1)
 #define NO_NODE (-1)
@@ -26,7 +26,7 @@ typedef enum {
     VALUE_INPUT,  /* filled by the program's user before a run: images, labels, class weights */
     VALUE_PARAM,  /* a slice of the param store's value arena (weights, biases, running statistics): always f32 */
     VALUE_GRAD,   /* the same slice of its gradient arena: always f32 */
-    VALUE_STEP,   /* the program's step parameters (step_params below) */
+    VALUE_STEP,   /* the program's step parameters (attr.h) */
     VALUE_TENSOR, /* produced by a node; memory planned by lifetime */
 } value_kind;
 

@@ -1,6 +1,6 @@
 /* The operator vocabulary. One file an operator in op/: its shape rule, its gradient rule and, in its first comment,
  * the formula, its gradient and the PyTorch call it equals. Backward operators live in the same file as their forward
- * one.
+ * one. Attributes that a kernel is given whole stand in attr.h.
  *
  * Below, an operator's function appends it to the graph; every failure names the node: "layer1.0.conv1: ...".
  * Shapes: x [n, h, w, c] unless stated. "act" = the graph's activation type; f32 where said. */
@@ -41,7 +41,6 @@ MIEN_MUST_USE mien_status graph_grad_of(graph *g, value_id *out, value_id param)
  * slice has one writer: a parameter that two operators read is MIEN_ERR_UNSUPPORTED. */
 MIEN_MUST_USE mien_status graph_add_param_grad_output(graph *g, node_id n, value_id param);
 
-typedef enum { ACT_NONE, ACT_RELU, ACT_SILU, ACT_SIGMOID, ACT_GELU, ACT_COUNT } activation_kind;
 const char *activation_name(activation_kind kind);
 
 /* --- input -------------------------------------------------------------------------------------------------------- */
@@ -180,10 +179,6 @@ MIEN_MUST_USE mien_status op_concat(graph *g, value_id *y, const char *name, con
  * takes the first of equals. Outputs y and, for max where a gradient is wanted, index u8 as y: position kh * window[1]
  * + kw within the window. Backward: pool_dx (dy, index or NO_VALUE) -> dx, with pool_grad_attr. */
 typedef struct {
-    int window[2], stride[2], pad[2];
-    bool is_ceil, count_pad, is_max;
-} pool_attr;
-typedef struct {
     pool_attr pool;
     shape x;
 } pool_grad_attr;
@@ -225,19 +220,8 @@ MIEN_MUST_USE mien_status op_cross_entropy(graph *g, value_id *loss, value_id *p
 /* One node that moves every trainable parameter that has a gradient: inputs are step, those VALUE_GRADs and, last, the
  * loss. The kernel walks `ranges` of the arenas. Adam as torch.optim.Adam (weight decay added to the gradient), AdamW
  * as torch.optim.AdamW, SGD as torch.optim.SGD (momentum, no dampening, no Nesterov). lr and the step number come from
- * step_params; a step whose loss or gradient is not finite sets step.is_nonfinite and changes nothing. */
-typedef enum { OPTIMIZER_ADAM, OPTIMIZER_SGD, OPTIMIZER_ADAMW } optimizer_kind;
-typedef struct {
-    size_t offset, count; /* elements of the arenas */
-} param_range;
-typedef struct {
-    optimizer_kind kind;
-    float beta1, beta2, eps, momentum, weight_decay;
-    const param_range *ranges; /* adjacent trainable slices merged; in the arena */
-    int range_count;
-    value_id loss;
-} optimizer_attr;
-/* Call after graph_differentiate. `attr` without ranges: they are filled in here. */
+ * step_params; a step whose loss or gradient is not finite sets step.is_nonfinite and changes nothing.
+ * Call after graph_differentiate. `attr` without ranges: they are filled in here. */
 MIEN_MUST_USE mien_status op_optimizer(graph *g, const char *name, const optimizer_attr *attr);
 
 /* All definitions, forward and backward, as a table for backends and tests. */

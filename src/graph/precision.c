@@ -1,3 +1,5 @@
+/* `auto` is bf16 where the backend computes in it and f32 elsewhere; bf16 that was asked for and is not there is
+ * refused, never replaced. */
 #include "graph/precision.h"
 
 mien_status precision_resolve(dtype *out, precision_kind asked, const backend *b)

@@ -1,3 +1,5 @@
+/* What every room asks of a shape. Its bytes are multiplied with a check, an element as eight of them whatever its
+ * type, so that a shape is good or bad for all types. */
 #include "graph/tensor.h"
 
 #include "base/size.h"

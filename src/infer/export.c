@@ -1,3 +1,5 @@
+/* An ensemble as one ONNX graph: members that want the same input share it, and the mean of their probabilities is the
+ * last node. What the file says of itself (classes, normalisation, sizes) is gathered here as one JSON document. */
 #include "infer/export.h"
 
 #include "base/mem.h"

@@ -1,3 +1,5 @@
+/* A file of scores may come from anywhere: every row is checked to be probabilities (or all NaN, a picture that was not
+ * read) before a mean is taken over it. */
 #include "infer/scores.h"
 
 #include "base/str.h"

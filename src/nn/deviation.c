@@ -1,3 +1,5 @@
+/* One architecture described twice, with only the root of its names and the mode of its layers changed: no architecture
+ * knows that it may be half of a pair. */
 #include "nn/deviation.h"
 
 #include <math.h>

@@ -1,3 +1,6 @@
+/* A file is recognised by its tensors alone: names are translated to ours (import_names.c), and its architecture is the
+ * first whose parameters, the head aside, are all there. A head of as many classes is taken, any other is drawn anew.
+ */
 #include "nn/import.h"
 
 #include "base/log.h"

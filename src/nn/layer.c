@@ -1,3 +1,5 @@
+/* Padding, names and shapes are settled here once, as torchvision settles them, so that an architecture's file is the
+ * list of its layers. Parameters are declared in the order of description, which is the order in the arenas. */
 #include "nn/layer.h"
 
 #include <math.h>

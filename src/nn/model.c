@@ -1,3 +1,6 @@
+/* A model is described anew for each use (size, batch, training or not), and its graph is thrown away where only the
+ * parameters were wanted: the description is the one place that says what parameters there are. Its file carries the
+ * spec as JSON beside the tensors. */
 #include "nn/model.h"
 
 #include "base/json.h"

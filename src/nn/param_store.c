@@ -1,3 +1,5 @@
+/* Slices are found by a hash of their names, which also names each one's random stream: a layer begins with the same
+ * numbers whatever stands beside it. Loading compares the whole table with the file before it changes one number. */
 #include "nn/param_store.h"
 
 #include "base/arena.h"

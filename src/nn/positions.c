@@ -1,3 +1,5 @@
+/* Bicubic with the corners aligned, as torchvision's interpolate_embeddings has it: four taps an axis, for each of a
+ * position's d numbers alike. The class token's row comes first and is copied. */
 #include "nn/positions.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Occlusion by depth pictures from directions spread over the sphere: a vertex is as bright as the share of directions
+ * from which it is the nearest. Slow and done once, when a model is packed; the renderer only reads it. */
 #include "synth/bake.h"
 
 #include "base/mem.h"

@@ -1,3 +1,5 @@
+/* A face is drawn by action units, and its labels are computed from the levels that moved it: a label cannot disagree
+ * with its picture. Everything that moves a face without meaning anything stays below every label's threshold. */
 #include "synth/expression.h"
 
 #include <string.h>

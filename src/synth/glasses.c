@@ -1,3 +1,5 @@
+/* Glasses are built anew for each picture, in posed coordinates and from nothing but the eyes' places: no mesh of them
+ * has to follow the head. */
 #include "synth/glasses.h"
 
 #define LENS_COVER 0.045f

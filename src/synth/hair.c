@@ -1,3 +1,5 @@
+/* A sheet is the scalp's own triangles lifted by a layer's height, so that hair follows any head. Strands are noise in
+ * coordinates along and across the comb, not geometry. */
 #include "synth/hair.h"
 
 #include "base/mem.h"

@@ -1,3 +1,5 @@
+/* What an anatomist would mark by hand is found in the mesh: the cut of the neck as its longest rim, lips by what the
+ * jaw carries down, eyes by their regions. So any model in our format will do, whatever made it. */
 #include "synth/head.h"
 
 #include "base/arena.h"

@@ -1,3 +1,5 @@
+/* labels.csv is one table of columns, each a name with the function that reads it from a face: header and rows cannot
+ * get out of step. */
 #include "synth/labels.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Which kind of source a face model is packed from, told by its first bytes. One reader for each kind (pack_anny.c). */
 #include "base/file.h"
 #include "synth/face_model.h"
 #include "synth/pack_anny.h"

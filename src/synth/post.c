@@ -1,3 +1,5 @@
+/* What a camera does to a picture: blur, in two passes along the axes, then grain. Grain is a hash of place, colour and
+ * the shot's seed: it needs no stream of its own, and rows could be done in any order. */
 #include "synth/post.h"
 
 #include "synth/noise.h"

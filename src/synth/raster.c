@@ -1,3 +1,5 @@
+/* Corners are rounded to a grid of 1/256 pixel, and all that decides whether a sample is inside is whole numbers:
+ * neighbours cannot both own a sample, nor neither. */
 #include "synth/raster.h"
 
 #define SUBPIXEL 256

@@ -1,3 +1,6 @@
+/* Shading is put off: triangles only note which of them won a sample, and each sample is shaded once. Hair, lashes and
+ * glasses are blended over that from the inside out, at several samples a pixel, and the mean of those is the picture.
+ */
 #include "synth/render.h"
 
 #include "base/mem.h"

@@ -1,3 +1,5 @@
+/* A set's folder remembers the options that decide its bytes, and goes on only with the same ones. Nothing is ever
+ * removed that we did not write: names are matched, folders are not emptied. */
 #include "synth/set_folder.h"
 
 #include "base/file.h"

@@ -1,3 +1,5 @@
+/* A sheet shows what a set will look like before it is drawn: a row for each of its first people, a column for each
+ * expression at full strength. */
 #include "synth/sheet.h"
 
 #include "base/mem.h"

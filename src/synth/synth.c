@@ -1,3 +1,5 @@
+/* Threads take a person's faces at a time as they become free. A face is drawn from a stream named by its number,
+ * whichever thread draws it, and what is there already is skipped. */
 #include "synth/synth.h"
 
 #include "base/file.h"

@@ -1,3 +1,4 @@
+/* Each name stands at its own constant, so that the table cannot slip against the enumeration. */
 #include "synth/units.h"
 
 const char *const unit_names[UNIT_COUNT] = {

@@ -1,3 +1,5 @@
+/* Two passes over the text: the first counts lines of each kind, so that every array is made once, at a size that the
+ * text itself bounds; the second parses and checks every index. */
 #include "synth/wavefront.h"
 
 #include "base/str.h"

@@ -1,3 +1,5 @@
+/* Scores come from a tally of each class, in whole numbers. The bootstrap draws (truth, predicted) pairs and tallies
+ * them the same way: a resample costs no pass over probabilities. */
 #include "task/metric.h"
 
 #include "base/mem.h"

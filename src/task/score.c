@@ -1,3 +1,5 @@
+/* Truth and predictions are matched by name, in whatever order the files have them: both are sorted, and one walk over
+ * the two finds the first name that has no partner. */
 #include "task/score.h"
 
 #include "base/mem.h"

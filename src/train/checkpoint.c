@@ -1,3 +1,5 @@
+/* Numbers that must come back to the last bit are tensors; the rest is JSON, since people look into it. The state is
+ * given out only where everything was read. */
 #include "train/checkpoint.h"
 
 #include "base/json.h"

@@ -1,3 +1,5 @@
+/* A row for each item of the set, and a bit that says whether it is filled: a batch of which all rows are known is
+ * copied, any other is run whole, since running a part would take a program of another size. */
 #include "train/frozen.h"
 
 #include "base/mem.h"

@@ -1,3 +1,5 @@
+/* The one place that turns paths and shares into the pictures that train and those that select. A hash over names and
+ * labels says whether a resumed run learns from the same ones. */
 #include "train/material.h"
 
 #include <stdio.h>

@@ -1,3 +1,5 @@
+/* Statistics are part of what weights mean: they come from the file that a model begins with where it says them, else
+ * from the architecture's own. */
 #include "train/normalise.h"
 
 #include "base/json.h"

@@ -1,3 +1,5 @@
+/* Events are checked before libyaml builds a tree: an alias could make a small file huge, a tag asks for types that
+ * recipes have not. Values are borrowed nodes with their line, so that each message names its place. */
 #include "train/recipe_yaml.h"
 
 #include "base/str.h"

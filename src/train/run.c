@@ -1,3 +1,5 @@
+/* A run's models are those with a file `done` beside them, in the order of its own recipe: a folder says itself what it
+ * holds, and nothing is searched. */
 #include "train/run.h"
 
 #include "base/file.h"

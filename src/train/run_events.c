@@ -1,3 +1,5 @@
+/* A table says which keys of which lines are curves; each line of the log becomes one record at most, from the line
+ * alone. */
 #include "train/run_events.h"
 
 #include "base/file.h"

@@ -1,3 +1,5 @@
+/* The writer's lock is held by the operating system and vanishes with the process: no stale lock after a kill. A folder
+ * is begun by writing its recipe, which is also what a resumed run is compared with. */
 #include "train/run_folder.h"
 
 #include "base/file.h"

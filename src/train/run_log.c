@@ -1,3 +1,5 @@
+/* A resumed run repeats the steps since its checkpoint, so that lines past it are cut before the first new one: the log
+ * reads as if nothing had happened. The last line may be torn by the kill and goes as well. */
 #include "train/run_log.h"
 
 #include "base/file.h"

@@ -1,3 +1,5 @@
+/* A rate is a function of the step alone, in double: a resumed run needs no state of it. Warm-up rises to the full rate
+ * at its last step, and the cosine begins behind it. */
 #include "train/schedule.h"
 
 #include <math.h>

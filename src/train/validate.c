@@ -1,3 +1,5 @@
+/* Scores are computed in double from the logits as they come, over pictures in their own order; the last batch is
+ * filled up, and its surplus rows are not read. */
 #include "train/validate.h"
 
 #include "base/file.h"

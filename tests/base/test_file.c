@@ -1,3 +1,5 @@
+/* Files appear whole or not at all: every way in which writing may end (abort, kill, full disk, no memory, another
+ * writer) leaves the old file as it was. */
 #include "base/file.h"
 #include "no_memory.h"
 #include "testing.h"

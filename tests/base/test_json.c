@@ -1,3 +1,4 @@
+/* JSON as we print it is fixed to the byte, and every fault of a document is told with file, line and key. */
 #include "base/json.h"
 #include "no_memory.h"
 #include "testing.h"

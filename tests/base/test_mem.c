@@ -1,3 +1,4 @@
+/* Blocks and arenas: aligned, zeroed, bounded, and failing when told to, which all other tests of failure stand on. */
 #include "base/arena.h"
 #include "base/mem.h"
 #include "no_memory.h"

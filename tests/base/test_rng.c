@@ -1,3 +1,5 @@
+/* The generator gives Random123's published numbers; streams of neighbouring names are strangers to each other;
+ * distributions have their moments. */
 #include "base/rng.h"
 #include "testing.h"
 

@@ -1,3 +1,4 @@
+/* A message is the failing thread's own, one line, and the last one; prefixes go before it whatever it holds. */
 #include "base/status.h"
 #include "base/thread.h"
 #include "testing.h"

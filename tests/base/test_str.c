@@ -1,3 +1,5 @@
+/* Text helpers against lists of odd inputs: orders are total, numbers parse as people write them and as no locale
+ * changes them. */
 #include "base/size.h"
 #include "base/str.h"
 #include "no_memory.h"

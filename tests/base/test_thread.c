@@ -1,3 +1,5 @@
+/* Groups run whole or not at all and carry the first failure home; logging and progress may be called from any thread
+ * and may call back. */
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/thread.h"

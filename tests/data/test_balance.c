@@ -1,3 +1,4 @@
+/* Splits and balanced plans on sets that are nothing but class sizes: which items, in which order, how often. */
 #include "data/sets.h"
 
 #include "data/dataset_int.h"

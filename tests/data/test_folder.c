@@ -1,3 +1,5 @@
+/* Folders as people keep them: odd names, links, hidden files, missing classes; each is read or refused with the
+ * reason. */
 #include "data/sets.h"
 
 #include <sys/stat.h>

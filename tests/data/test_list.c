@@ -1,3 +1,4 @@
+/* Lists as people write them, and the challenge's own at its full length. */
 #include "data/sets.h"
 
 #include "base/progress.h"

@@ -1,3 +1,5 @@
+/* Batches are the same bits for any number of threads and after any interruption; bad pictures are replaced or told, in
+ * order; nothing is allocated once it is warm. */
 #include "data/loader_kit.h"
 
 #include <sys/stat.h>

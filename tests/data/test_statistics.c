@@ -1,3 +1,4 @@
+/* Mean and deviation equal their definition for any number of threads, also where pictures cannot be read. */
 #include "data/loader_kit.h"
 
 #include <math.h>

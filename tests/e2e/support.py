@@ -13,7 +13,7 @@ from pathlib import Path
 MIEN = os.environ["MIEN"]
 FOLDER = Path(os.environ["E2E_FOLDER"])
 ROOT = Path(__file__).resolve().parents[2]
-PICTURES = ROOT / "tests" / "data" / "image"
+PICTURES = ROOT / "tests" / "fixtures" / "image"
 CLASSES = ["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
 BASE = FOLDER / "base"  # run, test set and recipe, by base.py
 

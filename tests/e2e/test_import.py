@@ -15,7 +15,7 @@ from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_l
 
 MODEL = BASE / "run" / "efficientnet_b0-stage1" / "best.safetensors"
 TEST = BASE / "test"
-TORCH = ROOT / "tests" / "format" / "torch"
+TORCH = ROOT / "tests" / "fixtures" / "format"
 MEMORY = 500 << 20
 
 
@@ -252,8 +252,8 @@ class Info(Case):
 
 
     def named(self, name, change=lambda state: state):
-        """What `mien info` says of a file of the tensors that tests/nn/fixtures/NAME.txt lists: (document, text)."""
-        lines = [line.split() for line in (ROOT / "tests" / "nn" / "fixtures" / f"{name}.txt").read_text().splitlines()]
+        """What `mien info` says of a file of the tensors that tests/fixtures/nn/NAME.txt lists: (document, text)."""
+        lines = [line.split() for line in (ROOT / "tests" / "fixtures" / "nn" / f"{name}.txt").read_text().splitlines()]
         state = {n: repeated("I64" if n.endswith("num_batches_tracked") else "F32", [int(d) for d in dims]) for n, *dims in lines}
         path = self.folder / f"{name}.pth"
         save_zip(path, change(state))

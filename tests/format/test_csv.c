@@ -1,3 +1,4 @@
+/* CSV of every dialect that we accept reads as it was meant, and all that is broken names its line. */
 #include "format/csv.h"
 #include "no_memory.h"
 #include "testing.h"

@@ -1,3 +1,4 @@
+/* Headers as NumPy writes them are read, headers that lie are refused, and what we write reads back. */
 #include "format/npy.h"
 
 #include "no_memory.h"

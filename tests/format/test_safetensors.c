@@ -1,3 +1,5 @@
+/* The reader believes nothing: every header that lies about lengths, offsets or names is refused, cut files too, and
+ * memory stays near the header's size. What is written reads back. */
 #include "base/file.h"
 #include "format/safetensors.h"
 #include "no_memory.h"

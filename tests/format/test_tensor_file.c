@@ -1,3 +1,5 @@
+/* What torch.save wrote has the same values through every container; archives made for the purpose (bombs, overlaps,
+ * lying directories) are refused before they cost anything. */
 #include "format/tensor_file.h"
 
 #include "base/file.h"
@@ -7,7 +9,7 @@
 #include <sys/resource.h>
 #include <zlib.h>
 
-#define FIXTURES MIEN_SOURCE_DIR "/tests/format/torch/"
+#define FIXTURES MIEN_SOURCE_DIR "/tests/fixtures/format/"
 
 /* --- what torch.save wrote ---------------------------------------------------------------------------------------- */
 

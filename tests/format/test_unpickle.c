@@ -1,3 +1,5 @@
+/* A pickle is read and never executed: whatever would act, is broken, or asks for more memory than its bytes justify
+ * ends as an error. */
 #include "format/unpickle.h"
 #include "no_memory.h"
 #include "testing.h"

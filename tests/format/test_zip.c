@@ -1,3 +1,4 @@
+/* Archives whose headers lie, patched field by field, and gzip streams that end early or never. */
 #include "base/file.h"
 #include "format/zip.h"
 #include "no_memory.h"

@@ -1,3 +1,5 @@
+/* The worst element decides, and is printed with its place, what came and what was wanted: a failed comparison says
+ * where to look. */
 #include "graph/compare.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* An operator's reference (reference_ops.c) reads numbers through operands, which hide their type. Where it is to be
+ * exact, every float tensor has doubles of its own beside the planned memory, and nothing is rounded between nodes. */
 #include "graph/reference_backend.h"
 
 #include "base/mem.h"

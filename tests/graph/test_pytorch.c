@@ -1,6 +1,6 @@
 /* The plain reference beside PyTorch: outputs, losses, gradients, running statistics and optimizer steps that
- * tests/parity/make_operators.py wrote. What backends are compared with is thereby PyTorch's arithmetic, not our
- * reading of it. */
+ * tests/fixtures/graph/make_operators.py wrote. What backends are compared with is thereby PyTorch's arithmetic, not
+ * our reading of it. */
 #include "graph/graph_test.h"
 
 #include "format/safetensors.h"
@@ -30,7 +30,7 @@ static const float *numbers_of(const st_file *f, const char *name, const char *p
 static st_file *open_fixture(void)
 {
     st_file *f = NULL;
-    assert_ok(st_open(&f, MIEN_SOURCE_DIR "/tests/parity/operators.safetensors"));
+    assert_ok(st_open(&f, MIEN_SOURCE_DIR "/tests/fixtures/graph/operators.safetensors"));
     print_message("%s\n", st_meta(f, "made_with"));
     return f;
 }

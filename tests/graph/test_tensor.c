@@ -1,3 +1,4 @@
+/* Shapes print and refuse at the edges of what memory holds; bf16 rounds to nearest even, also at its ends. */
 #include "graph/graph_test.h"
 
 #include <math.h>

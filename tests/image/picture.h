@@ -1,4 +1,4 @@
-/* Pictures for this room's tests: made by a formula, or read from the fixtures of make_fixtures.py. */
+/* Pictures for this room's tests: made by a formula, or read from the fixtures of make_pictures.py. */
 #ifndef TESTS_IMAGE_PICTURE_H
 #define TESTS_IMAGE_PICTURE_H
 
@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <math.h>
 
-#define FIXTURES MIEN_SOURCE_DIR "/tests/data/image/"
+#define FIXTURES MIEN_SOURCE_DIR "/tests/fixtures/image/"
 
 /* cmocka's own compares in single precision. */
 static inline void assert_near(double got, double wanted, double tolerance)
@@ -20,7 +20,7 @@ static inline void assert_near(double got, double wanted, double tolerance)
         fail_msg("%.12g (wanted %.12g within %g)", got, wanted, tolerance);
 }
 
-/* make_fixtures.py's hashed(): bytes without structure. The caller frees with image_free. */
+/* make_pictures.py's hashed(): bytes without structure. The caller frees with image_free. */
 static inline image picture_hashed(int width, int height)
 {
     image im = {0};

@@ -1,3 +1,5 @@
+/* Each effect beside torchvision's, then all together: draws are named, so that no effect changes another's, and keep
+ * their probabilities. */
 #include "image/picture.h"
 
 #include "base/rng.h"

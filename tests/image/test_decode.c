@@ -1,3 +1,5 @@
+/* Every kind of file that we read, pixel by pixel as the reference reads it; and every prefix, flipped byte and lying
+ * header of them ends in an answer. */
 #include "image/picture.h"
 
 #include "base/rng.h"

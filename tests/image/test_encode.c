@@ -1,3 +1,4 @@
+/* What is written comes back: PNG exactly, JPEG nearly, and nothing is left where writing failed. */
 #include "image/picture.h"
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+/* Pixels moved about, each operation beside a plain statement of where every pixel goes. */
 #include "image/picture.h"
 
 #include "base/rng.h"

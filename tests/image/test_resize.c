@@ -1,3 +1,4 @@
+/* Resizing gives Pillow's bits, and those of the plainest loop that can be written for it. */
 #include "image/picture.h"
 
 #include "base/rng.h"

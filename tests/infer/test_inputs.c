@@ -1,3 +1,4 @@
+/* What a user may name as input (files, folders, lists) becomes pictures in an order that can be told beforehand. */
 #include "infer/infer.h"
 
 #include "base/file.h"

@@ -18,7 +18,7 @@ static void read_list(name_list *list, const char *name)
 {
     char path[1024];
     size_t length;
-    snprintf(path, sizeof path, MIEN_SOURCE_DIR "/tests/nn/fixtures/%s.txt", name);
+    snprintf(path, sizeof path, MIEN_SOURCE_DIR "/tests/fixtures/nn/%s.txt", name);
     assert_ok(file_read(&list->text, &length, path, 0));
     list->count = 0;
     for (char *line = strtok(list->text, "\n"); line; line = strtok(NULL, "\n")) {

@@ -1,5 +1,5 @@
-/* Position embeddings over another grid are torchvision's (fixtures/ by make_positions.py), also when a file for
- * another size begins a model; a model's own file fits exactly or not at all. */
+/* Position embeddings over another grid are torchvision's (tests/fixtures/nn, by make_positions.py), also when a file
+ * for another size begins a model; a model's own file fits exactly or not at all. */
 #include "testing.h"
 
 #include "nn/param_store.h"
@@ -10,7 +10,7 @@
 static st_file *open_fixture(void)
 {
     st_file *f = NULL;
-    assert_ok(st_open(&f, MIEN_SOURCE_DIR "/tests/nn/fixtures/positions.safetensors"));
+    assert_ok(st_open(&f, MIEN_SOURCE_DIR "/tests/fixtures/nn/positions.safetensors"));
     return f;
 }
 

@@ -1,4 +1,5 @@
-/* Every backbone has torchvision's parameters: the same names, shapes and counts (fixtures/ by make_names.py). */
+/* Every backbone has torchvision's parameters: the same names, shapes and counts (tests/fixtures/nn, by make_names.py).
+ */
 #include "testing.h"
 
 #include "base/file.h"
@@ -30,7 +31,7 @@ static void check_names(const char *arch)
     model *m = make(arch, 1000, 0);
     char path[512], *text = NULL;
     size_t length = 0;
-    snprintf(path, sizeof path, "%s/tests/nn/fixtures/%s.txt", MIEN_SOURCE_DIR, arch);
+    snprintf(path, sizeof path, "%s/tests/fixtures/nn/%s.txt", MIEN_SOURCE_DIR, arch);
     assert_ok(file_read(&text, &length, path, 0));
     int lines = 0;
     for (char *save = NULL, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save), lines++) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the zoo's architectures beside torchvision's: check_models.py [--small] [--full] [--isa all] [--json FILE] [ARCHITECTURE...]
+"""Trains the zoo's architectures beside torchvision's: check_models.py [--small] [--full] [--isa all] [--without NAME] [--json FILE] [ARCHITECTURE...]
 
 parity_subject (tests/parity/subject.c; PARITY_SUBJECT names it) draws parameters, pictures and labels, and computes from them what
 mien does. PyTorch computes the same here in float64, which is the reference, and in mien's precision, which says how much error is
@@ -244,13 +244,17 @@ def main():
     parser.add_argument("--full", action="store_true", help="passes at the architecture's own size")
     parser.add_argument("--isa", default="", help="instruction sets, NAME,NAME, or all; default: MIEN_ISA's, else the machine's best")
     parser.add_argument("--json", help="a line for each quantity is appended to this file")
+    parser.add_argument("--without", metavar="NAME", help="all architectures but this one")
     parser.add_argument("architectures", nargs="*")
     options = parser.parse_args()
     torch.set_num_threads(2)
     isas = machine_isas() if options.isa == "all" else options.isa.split(",") if options.isa else [None]
     json_file = open(options.json, "a") if options.json else None
     failed = 0
-    for arch in options.architectures or subject("list")[1].split():
+    zoo = subject("list")[1].split()
+    if options.without:
+        zoo.remove(options.without)
+    for arch in options.architectures or zoo:
         for size_name in ["small"] * (options.small or not options.full) + ["full"] * options.full:
             with tempfile.TemporaryDirectory() as folder:
                 check = Check(arch, size_name, isas, json_file, pathlib.Path(folder))

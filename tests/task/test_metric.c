@@ -1,3 +1,5 @@
+/* Metrics equal scikit-learn's on cases with missing classes and missing labels, and the bootstrap equals its
+ * definition. */
 #include "testing.h"
 
 #include "no_memory.h"
@@ -9,7 +11,7 @@
 
 #include <math.h>
 
-#define CASES MIEN_SOURCE_DIR "/tests/data/metric/cases.json"
+#define CASES MIEN_SOURCE_DIR "/tests/fixtures/task/metric.json"
 
 static json_t *get(const json_t *object, const char *key)
 {

@@ -1,3 +1,4 @@
+/* Files of truth and prediction are matched by name in any order and form; each fault names file and line. */
 #include "testing.h"
 
 #include "no_memory.h"

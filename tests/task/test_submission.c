@@ -1,3 +1,4 @@
+/* A challenge's list becomes its prediction file, in order and to its full length, and our own scorer reads it. */
 #include "task/submission.h"
 
 #include "no_memory.h"

@@ -1,3 +1,4 @@
+/* A checkpoint comes back to the last bit, and one damaged anywhere is refused or unchanged. */
 #include "train/checkpoint.h"
 
 #include "base/file.h"

@@ -1,3 +1,4 @@
+/* Mixup and CutMix: draws have their distributions, boxes their areas, mixed pixels and labels their shares. */
 #include "train/mix.h"
 
 #include "image/picture.h" /* assert_near */

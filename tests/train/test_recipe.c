@@ -1,3 +1,5 @@
+/* Every key is read, printed and documented, and every fault of a recipe is told with file, line and what was wanted.
+ */
 #include "train/recipe.h"
 
 #include "base/file.h"

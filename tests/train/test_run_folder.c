@@ -1,3 +1,4 @@
+/* Who may write into a run folder, and when: one at a time, with its own recipe, and again after a kill. */
 #include "train/run_folder.h"
 
 #include "base/file.h"

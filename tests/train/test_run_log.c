@@ -1,3 +1,5 @@
+/* A log that was interrupted anywhere goes on as if it had not been, and TensorBoard's events are those of its lines.
+ */
 #include "train/run_log.h"
 
 #include "base/file.h"

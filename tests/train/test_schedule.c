@@ -1,3 +1,5 @@
+/* Rates at the steps where they could be off by one: the first, the last of the warm-up, the turns of the cosine, as
+ * PyTorch's scheduler gives them. */
 #include "train/schedule.h"
 
 #include "testing.h"

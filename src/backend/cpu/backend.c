@@ -211,21 +211,6 @@ static void cpu_free(backend *base)
     mem_free(b);
 }
 
-static const kernel_table *table_of(isa i)
-{
-    switch (i) {
-    case ISA_AVX2:
-        return &kernel_table_avx2;
-    case ISA_AVX512:
-        return &kernel_table_avx512;
-    case ISA_AVX512_BF16:
-    case ISA_AMX:
-        return &kernel_table_avx512_bf16;
-    default:
-        return &kernel_table_plain;
-    }
-}
-
 mien_status backend_cpu_create(backend **out, const cpu_options *options)
 {
     mien_status st = MIEN_OK;
@@ -242,7 +227,7 @@ mien_status backend_cpu_create(backend **out, const cpu_options *options)
                         .dealloc = cpu_dealloc,
                         .free = cpu_free};
     b->isa = chosen;
-    b->own = table_of(chosen);
+    b->own = isa_kernels(chosen);
     b->threads = options && options->threads > 0 ? options->threads : thread_cores();
     openmp_lead_onednn();
     TRY_OUT(team_create(&b->team, b->threads));

@@ -1,4 +1,5 @@
 /* batch_norm and its gradient: our kernels, fused with the residual and the activation. */
+#include "backend/cpu/kernel/batch_norm.h"
 #include "backend/cpu/cpu_int.h"
 
 mien_status batch_norm_prepare(cpu_prepare *p, node_id n)

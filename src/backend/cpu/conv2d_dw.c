@@ -4,6 +4,8 @@
  * output channels where they are many. A 1x1 convolution's gradient is a product of matrices, whose output channels are
  * columns of dy as it lies; for others a piece first copies its columns. */
 #include "backend/cpu/conv2d.h"
+#include "backend/cpu/kernel/channels.h"
+#include "backend/cpu/kernel/pointwise.h"
 
 #include "base/mem.h"
 

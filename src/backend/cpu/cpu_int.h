@@ -4,7 +4,7 @@
 
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/isa.h"
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/table.h"
 #include "backend/cpu/openmp.h"
 
 #include <oneapi/dnnl/dnnl.h>

@@ -1,6 +1,8 @@
 /* Depthwise convolutions: our own kernels on NHWC (kernel/depthwise.c), because oneDNN 3.2 has none for the gradients
  * of 5x5 weights and of strided bf16 inputs and falls to code tens of times slower. */
+#include "backend/cpu/kernel/depthwise.h"
 #include "backend/cpu/cpu_int.h"
+#include "backend/cpu/kernel/channels.h"
 
 bool conv2d_is_depthwise(const conv2d_attr *attr, const shape *x, const shape *w)
 {

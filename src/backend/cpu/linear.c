@@ -1,6 +1,8 @@
 /* linear: small ones by our own kernel, which reads the weights as they lie; the others by oneDNN's matmul. In bf16 its
  * gradient of the weights is faster as an inner product's, which sums the bias on the way. */
+#include "backend/cpu/kernel/linear.h"
 #include "backend/cpu/cpu_int.h"
+#include "backend/cpu/kernel/channels.h"
 
 enum { SMALL_ROWS = 64 };
 

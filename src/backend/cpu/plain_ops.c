@@ -1,6 +1,7 @@
 /* Operators whose work is too small, or too much a copy, for kernels of their own: softmax and the loss over a few
  * classes, concatenation. And dropout's arguments. */
 #include "backend/cpu/cpu_int.h"
+#include "backend/cpu/kernel/dropout.h"
 
 #include <math.h>
 #include <string.h>

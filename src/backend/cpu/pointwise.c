@@ -1,5 +1,9 @@
 /* Operators that are one kernel of ours each: element by element, or with one number a channel. */
+#include "backend/cpu/kernel/pointwise.h"
 #include "backend/cpu/cpu_int.h"
+#include "backend/cpu/kernel/channels.h"
+#include "backend/cpu/kernel/optimizer.h"
+#include "backend/cpu/kernel/pool.h"
 
 #include <string.h>
 

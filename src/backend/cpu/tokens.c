@@ -1,5 +1,8 @@
 /* Operators on tokens: layer_norm, attention, and what makes pixels into tokens and takes the first one back. */
+#include "backend/cpu/kernel/tokens.h"
 #include "backend/cpu/cpu_int.h"
+#include "backend/cpu/kernel/attention.h"
+#include "backend/cpu/kernel/layer_norm.h"
 
 #include <math.h>
 #include <string.h>

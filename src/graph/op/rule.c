@@ -1,3 +1,5 @@
+/* Each check fails with what was found and what was wanted, and the graph puts the node's name before it: operator
+ * files hold no message of their own for types, ranks and shapes. */
 #include "graph/op/rule.h"
 
 #include <inttypes.h>

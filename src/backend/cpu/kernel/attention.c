@@ -4,7 +4,7 @@
  * All products are one tile loop over 32-bit words. A word is a float or, where the instruction set multiplies bf16
  * pairs, two bf16 neighbours along the summed dimension. The left operand is read a word at a time and broadcast, the
  * right one lies as a panel [words, columns], columns padded with zeros to whole vectors. */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/attention.h"
 #include "backend/cpu/kernel/vec.h"
 
 #if defined(__AVX512BF16__)

@@ -4,6 +4,7 @@
  * Sums are of x - shift, shift being the mean of a few rows: then the square of the mean does not drown the variance.
  * The first pass runs from the last chunk to the first, because the convolution before wrote the last ones last and the
  * second pass starts at the first: what is still in the cache is used first. */
+#include "backend/cpu/kernel/batch_norm.h"
 #include "backend/cpu/kernel/columns.h"
 
 enum { SHIFT_SAMPLES = 16 };

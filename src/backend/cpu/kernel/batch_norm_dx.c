@@ -6,6 +6,7 @@
  *
  * Two passes over dy and x: the sums, then dx. ReLU's derivative is its saved mask; SiLU's is computed again from z in
  * both passes, which costs less than a tensor written and read. */
+#include "backend/cpu/kernel/batch_norm.h"
 #include "backend/cpu/kernel/columns.h"
 
 typedef struct {

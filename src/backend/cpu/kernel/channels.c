@@ -1,5 +1,6 @@
 /* What meets every pixel of a sample with one number a channel: squeeze-excite's scale and its gradients, the global
  * mean and its gradient, and bias gradients. */
+#include "backend/cpu/kernel/channels.h"
 #include "backend/cpu/kernel/columns.h"
 
 /* --- scale -------------------------------------------------------------------------------------------------------- */

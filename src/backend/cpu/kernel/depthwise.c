@@ -5,7 +5,7 @@
  * and one row of weights stay in registers. Backward at stride 2 falls apart into outputs of even and odd columns, each
  * a walk at stride 1 with every other tap. Kernels other than 3x3 and 5x5 (stride 1 and 2), and fewer channels than a
  * vector, take the plain walk at the end. */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/depthwise.h"
 #include "backend/cpu/kernel/vec.h"
 
 enum { MAX_TAPS = 5, TILE = 7, SMALL_TILE = 4 }; /* 7 divides the rows of a 224-pixel network: 112, 56, 28, 14, 7 */

@@ -2,7 +2,7 @@
  *
  * A tile of neighbouring dy sits in registers while each source row passes once; the sums of one tile are added to the
  * part's own [taps][c] in memory, and parts are added up in order at the end. */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/depthwise.h"
 #include "backend/cpu/kernel/vec.h"
 
 enum { MAX_TAPS = 5, TILE = 7, SMALL_TILE = 4 };

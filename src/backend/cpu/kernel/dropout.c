@@ -1,9 +1,9 @@
 /* Dropout and drop path. No mask is kept: forward and backward draw the same numbers from the same stream. */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/dropout.h"
 #include "backend/cpu/kernel/vec.h"
 
 #include "base/rng.h"
-#include "graph/backend.h"
+#include "graph/attr.h"
 
 /* What numbers 4 block .. 4 block + 3 of the stream multiply by. */
 static void factors(float out[4], const dropout_args *a, uint64_t block)

@@ -1,5 +1,6 @@
 /* Layer norm: a row of channels is read three times, from the first-level cache after the first. Parts divide the rows;
  * the gradients of gamma and beta are sums down the columns, kept as columns.h says. */
+#include "backend/cpu/kernel/layer_norm.h"
 #include "backend/cpu/kernel/columns.h"
 
 enum { SUMS = 4 }; /* vectors in flight */

@@ -1,7 +1,7 @@
 /* Small products (heads, squeeze-excite): few rows, so packing weights for a library's product would cost more than the
  * product itself. x and y are widened to f32 once. Whichever of k and o is longer is the one that vectors run along;
  * for that the weights are taken as they lie, [o, k], or transposed first. */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/linear.h"
 #include "backend/cpu/kernel/vec.h"
 
 enum { ROWS = 4, OUTS = 4, VECTORS = 2 };

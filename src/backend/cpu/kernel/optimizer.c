@@ -2,9 +2,8 @@
  * over the gradients: their norm says whether all are finite, because a sum of squares in double overflows for no
  * float.
  */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/optimizer.h"
 #include "backend/cpu/kernel/vec.h"
-#include "graph/backend.h"
 
 /* Numbers of one step, worked out in double as PyTorch does. */
 typedef struct {

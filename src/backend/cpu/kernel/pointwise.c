@@ -1,5 +1,5 @@
 /* Element by element: activation and its derivative, add, and the first node, which makes pictures into activations. */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/pointwise.h"
 #include "backend/cpu/kernel/vec.h"
 
 /* Phi(x) = (1 + erf(x / sqrt 2)) / 2 within 2e-7: erf as a rational function of x, odd over even (Eigen's

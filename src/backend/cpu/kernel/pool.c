@@ -3,7 +3,7 @@
  *
  * Backward gathers: each vector of dx adds, over the windows that hold it, their dy (max: where the saved position is
  * its own). No two parts write the same element, and overlapping windows add up before they are rounded. */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/pool.h"
 #include "backend/cpu/kernel/vec.h"
 
 /* A window's rows or columns inside the image, and how many positions of this axis an average counts. */

@@ -1,5 +1,5 @@
 /* The kernels of this compilation, for isa.c to pick. */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/table.h"
 
 #define KERNEL_TEXT_(isa) #isa
 #define KERNEL_NAME_(isa) "mien:" KERNEL_TEXT_(isa)

@@ -1,5 +1,5 @@
 /* Pixels become tokens behind the class token, with their positions added; and the way back. */
-#include "backend/cpu/kernel/kernel.h"
+#include "backend/cpu/kernel/tokens.h"
 #include "backend/cpu/kernel/vec.h"
 
 /* Row i of y [n t]: a pixel of x, or the class token, plus its position. */
