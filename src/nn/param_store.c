@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "nn/positions.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -321,26 +322,57 @@ static const char *mismatch(const param_slice *slice, const st_tensor *t, bool i
     return same_shape(slice, t) || (is_resampled && is_other_grid(slice, t)) ? NULL : "another shape";
 }
 
-static mien_status read_floats(float *dst, tensor_file *f, const st_tensor *t, size_t count)
+/* Whether a float of these is NaN or infinite: their exponent's bits are all ones, and one more overflows into the
+ * sign.
+ */
+static bool is_any_not_finite(const float *values, int count)
 {
-    if (t->dtype == ST_F32)
-        return tensor_file_read(dst, f, t);
+    uint32_t found = 0;
+    for (int i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        found |= (bits & 0x7fffffffu) + 0x00800000u;
+    }
+    return found >> 31;
+}
+
+mien_status param_check_finite(const float *values, size_t count, const char *path, const char *name)
+{
+    enum { BLOCK = 1024 }; /* a number that the compiler knows, or it would not make vectors of the loop */
+    size_t at = 0;
+    while (count - at >= BLOCK && !is_any_not_finite(values + at, BLOCK))
+        at += BLOCK;
+    for (; at < count; at++)
+        if (!isfinite(values[at]))
+            return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: element %zu is %s (wanted finite numbers)", path, name,
+                             at, isnan(values[at]) ? "NaN" : "infinite");
+    return MIEN_OK;
+}
+
+/* dst [count] = t, all of it finite. */
+static mien_status read_floats(float *dst, tensor_file *f, const char *path, const st_tensor *t, size_t count)
+{
+    if (t->dtype == ST_F32) {
+        TRY(tensor_file_read(dst, f, t));
+        return param_check_finite(dst, count, path, t->name);
+    }
     uint8_t *elements;
     TRY(mem_alloc(&elements, t->bytes));
     mien_status st = tensor_file_read(elements, f, t);
     for (size_t i = 0; i < count && st == MIEN_OK; i++)
         dst[i] = read_float(elements, t->dtype, i);
     mem_free(elements);
-    return st;
+    return st == MIEN_OK ? param_check_finite(dst, count, path, t->name) : st;
 }
 
-static mien_status resample_slice(param_store *s, const param_slice *slice, tensor_file *f, const st_tensor *t)
+static mien_status resample_slice(param_store *s, const param_slice *slice, tensor_file *f, const char *path,
+                                  const st_tensor *t)
 {
     const int64_t to = positions_side(slice->shape.dim[1]), from = positions_side(t->dims[1]);
     const size_t count = (size_t)(t->dims[1] * t->dims[2]);
     float *read = NULL;
     TRY(mem_alloc(&read, count));
-    mien_status st = read_floats(read, f, t, count);
+    mien_status st = read_floats(read, f, path, t, count);
     if (st == MIEN_OK) {
         positions_resample(s->memory.values + slice->offset, to, read, from, t->dims[2]);
         log_notice("%s: %lld x %lld positions resampled to %lld x %lld", slice->name, (long long)from, (long long)from,
@@ -350,13 +382,14 @@ static mien_status resample_slice(param_store *s, const param_slice *slice, tens
     return st;
 }
 
-static mien_status copy_slice(param_store *s, const param_slice *slice, tensor_file *f, const st_tensor *t)
+static mien_status copy_slice(param_store *s, const param_slice *slice, tensor_file *f, const char *path,
+                              const st_tensor *t)
 {
     if (slice->kind == SLICE_COUNTER)
         return tensor_file_read(&s->counters[slice->offset], f, t);
     if (is_other_grid(slice, t))
-        return resample_slice(s, slice, f, t);
-    return read_floats(s->memory.values + slice->offset, f, t, slice->count);
+        return resample_slice(s, slice, f, path, t);
+    return read_floats(s->memory.values + slice->offset, f, path, t, slice->count);
 }
 
 static bool is_skipped(const char *name, const char *const *prefixes)
@@ -421,7 +454,7 @@ mien_status param_store_load_under(param_store *s, const char *root, tensor_file
         const char *name = name_in_file(slice, root, skip_prefixes);
         const st_tensor *t = name ? tensor_file_find(f, name) : NULL;
         if (t)
-            TRY(copy_slice(s, slice, f, t));
+            TRY(copy_slice(s, slice, f, path, t));
     }
     return MIEN_OK;
 }

@@ -11,7 +11,7 @@ import subprocess
 import time
 import zipfile
 from support import BASE, CLASSES, MIEN, PICTURES, ROOT, Answer, Case, main, mien, start
-from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_legacy, save_zip
+from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_legacy, save_zip, write_safetensors
 
 MODEL = BASE / "run" / "efficientnet_b0-stage1" / "best.safetensors"
 TEST = BASE / "test"
@@ -222,6 +222,63 @@ class Import(Case):
         self.assertEqual(mien("info", stage / "best.safetensors", "--json").json()["model"]["variant"], "tensorflow")
         lost = self.folder / "lost"  # nothing of it has begun: there the file is needed, and one line says so
         self.assert_fails_alone(mien(*command[:5], lost), init, "cannot open")
+
+
+class NotFinite(Case):
+    """A number that is none never becomes an answer."""
+
+    def changed(self, tensor, value):
+        """A model with another first number in one tensor."""
+        tensors, metadata = read_safetensors(MODEL)
+        t = tensors[tensor]
+        tensors[tensor] = Tensor(t.dtype, t.shape, struct.pack("<f", value) + t.raw[4:])
+        path = self.folder / "changed.safetensors"
+        write_safetensors(path, tensors, metadata)
+        return path, tensors
+
+    def commands(self, path):
+        """Whatever asks a model about pictures, with the picture's name as each tells it."""
+        list_of, out = self.folder / "list.txt", self.folder / "out"
+        list_of.write_text("image\n" + "".join(f"{p.relative_to(TEST)}\n" for p in sorted(TEST.glob("*/*.png"))))
+        return [("predict", path, TEST, "--out", out), ("predict", path, TEST, "--json", "--out", out),
+                ("predict", path, TEST, "--format", "jsonl", "--out", out), ("eval", path, "--data", TEST, "--json"),
+                ("submit", path, "--list", list_of, "--images", TEST, "--out", out)]
+
+    def test_a_weight_is_refused_by_name(self):
+        for value, word in ((float("nan"), "NaN"), (float("inf"), "infinite")):
+            path, tensors = self.changed("features.4.0.block.0.0.weight", value)
+            wanted = f"{path}: tensor features.4.0.block.0.0.weight: element 0 is {word} (wanted finite numbers)"
+            for command in (*self.commands(path), ("info", path), ("export", path, "--out", self.folder / "m.onnx")):
+                self.assert_fails_alone(mien(*command), wanted)
+            weights, model = self.folder / "w.pth", self.folder / "m.safetensors"
+            save_zip(weights, {timm_name(n): t for n, t in tensors.items()})
+            self.assert_fails_alone(mien("import", weights, "--arch", "efficientnet_b0", "--out", model),
+                                    f"{weights}: tensor features.4.0.block.0.0.weight: element 0 is {word}")
+            self.assertFalse(model.exists())
+            recipe = self.recipe(f"task: lsd\nimage_size: 32\nmodels: [efficientnet_b0]\ninit: {{efficientnet_b0: {weights}}}\n")
+            self.assert_fails(mien("train", recipe, "--data", BASE / "train", "--out", self.folder / f"run-{word}"), f"element 0 is {word}")
+
+    def test_an_output_is_a_failure_of_its_picture(self):
+        path, _ = self.changed("features.8.1.running_var", -1.0)  # finite, but it has no root
+        why = f"{path}: the model's output is not finite"
+        count = len(list(TEST.glob("*/*.png")))
+        for command in self.commands(path):
+            with self.subTest(command[0] + " ".join(map(str, command[3:]))):
+                answer = mien(*command)
+                self.assertEqual(answer.code, 1)
+                pictures = [line for line in answer.lines if line.startswith(f"mien: {TEST}/") and line.endswith(f": {why}")]
+                self.assertEqual(len(pictures), count)
+                if command[0] != "predict":
+                    continue
+                text = (self.folder / "out").read_text()
+                self.assertEqual(len(answer.lines), count)
+                self.assertNotIn("nan", text)
+                if "--json" in command:
+                    document = json.loads(text)
+                    self.assertEqual(document["predictions"], [])
+                    self.assertEqual([row["why"] for row in document["skipped"]], [why] * count)
+                else:
+                    self.assertEqual(text.splitlines(), [] if "jsonl" in command else ["image,expression," + ",".join(CLASSES)])
 
 
 class Info(Case):

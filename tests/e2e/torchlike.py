@@ -129,3 +129,12 @@ def read_safetensors(path):
     metadata = head.pop("__metadata__", {})
     return {name: Tensor(e["dtype"], e["shape"], raw[begin + e["data_offsets"][0]:begin + e["data_offsets"][1]])
             for name, e in head.items()}, metadata
+
+
+def write_safetensors(path, tensors, metadata):
+    head, at = {"__metadata__": metadata}, 0
+    for name, t in tensors.items():
+        head[name] = {"dtype": t.dtype, "shape": list(t.shape), "data_offsets": [at, at + len(t.raw)]}
+        at += len(t.raw)
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(t.raw for t in tensors.values()))
