@@ -69,8 +69,11 @@ static const struct {
 enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
 
 /* DataParallel, self-supervised and Lightning wrappers, torch.compile: they may be nested. */
-static const char *const wrappers[] = {"module.", "backbone.", "model.", "_orig_mod."};
-enum { WRAPPERS = sizeof wrappers / sizeof wrappers[0], MAX_NUMBERS = 2 };
+static const char *const wrappers[] = {"module.", "backbone.", "model.",  "_orig_mod.",
+                                       "net.",    "encoder.",  "_model.", "student."};
+/* Before these "encoder." is torchvision's own, of a ViT. */
+static const char *const own_encoder[] = {"encoder.layers.", "encoder.pos_embedding", "encoder.ln."};
+enum { WRAPPERS = sizeof wrappers / sizeof wrappers[0], MAX_NUMBERS = 2, IMPORT_NAME_BYTES = 512 };
 
 #define HALF                                                                                                           \
     {                                                                                                                  \
@@ -146,10 +149,18 @@ static void write_name(char *dst, size_t bytes, const char *pattern, const int n
     snprintf(dst + at, bytes - at, "%s", rest);
 }
 
+static bool is_wrapped(const char *name, const char *wrapper)
+{
+    for (size_t i = 0; i < sizeof own_encoder / sizeof own_encoder[0]; i++)
+        if (str_starts(name, own_encoder[i]))
+            return false;
+    return str_starts(name, wrapper);
+}
+
 void import_translate(char *dst, size_t bytes, const architecture *arch, const char *name)
 {
     for (int i = 0; i < WRAPPERS; i++)
-        if (str_starts(name, wrappers[i])) {
+        if (is_wrapped(name, wrappers[i])) {
             name += strlen(wrappers[i]);
             i = -1;
         }
@@ -165,12 +176,32 @@ void import_translate(char *dst, size_t bytes, const architecture *arch, const c
         }
 }
 
-static void rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
+bool import_is_ignored(const architecture *arch, const char *ignored, const char *name)
 {
-    import_translate(dst, bytes, payload, name);
+    char translated[IMPORT_NAME_BYTES];
+    if (str_starts(name, ignored))
+        return true;
+    import_translate(translated, sizeof translated, arch, name);
+    return str_starts(translated, ignored);
 }
 
-mien_status import_rename(tensor_file *f, const architecture *arch)
+static void rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
 {
-    return tensor_file_rename(f, rename_tensor, (void *)arch);
+    const import_naming *n = payload;
+    for (int i = 0; i < n->ignored_count; i++)
+        if (import_is_ignored(n->arch, n->ignored[i], name)) {
+            snprintf(dst, bytes, IMPORT_IGNORED "%s", name); /* as the file has it, and no other */
+            return;
+        }
+    import_translate(dst, bytes, n->arch, name);
+    if (n->head && str_starts(dst, n->head)) {
+        char rest[IMPORT_NAME_BYTES];
+        snprintf(rest, sizeof rest, "%s", dst + strlen(n->head));
+        snprintf(dst, bytes, "%s%s", n->own_head, rest);
+    }
+}
+
+mien_status import_rename(tensor_file *f, const import_naming *naming)
+{
+    return tensor_file_rename(f, rename_tensor, (void *)naming);
 }

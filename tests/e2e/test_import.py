@@ -135,6 +135,46 @@ class Import(Case):
         self.assertIn("has no head classifier.*; it gets a fresh one of 6 classes", answer.lines[0])
         self.assertEqual(answer.json()["model"]["classes"], CLASSES)
 
+    def test_a_head_behind_dropout_is_the_head(self):
+        path = self.folder / "w.pth"
+        for stem in ("classifier.0.", "classifier.", "classifier.drop.2."):  # the first as EmotiEffLib, the second as timm
+            save_zip(path, {n.replace("classifier.1.", stem): t for n, t in self.tensors.items()})
+            self.assertEqual(self.imported(path).err, "")
+            self.assert_answers_alike()
+        answer = self.imported(path, "--classes", "calm,tense")
+        self.assertEqual(answer.lines, [f"mien: {path}: its head of 6 classes is replaced by a fresh one of 2"])
+
+    def test_a_head_that_is_no_single_layer_is_refused_by_name(self):
+        path = self.folder / "w.pth"
+        rest = {n: t for n, t in self.tensors.items() if not n.startswith("classifier.")}
+        hidden = {"classifier.1.weight": repeated("F32", [512, 1280]), "classifier.1.bias": repeated("F32", [512]),
+                  "classifier.4.weight": repeated("F32", [6, 512]), "classifier.4.bias": repeated("F32", [6])}
+        normed = {"classifier.0.running_mean": repeated("F32", [1280]), "classifier.1.weight": repeated("F32", [6, 1280])}
+        for head, words in ((hidden, "classifier.1.weight [512, 1280] and classifier.4.weight [6, 512] are two"),
+                            (normed, "classifier.0.running_mean is no part of a Linear layer")):
+            for classes in ([], ["--classes", "a,b"]):
+                save_zip(path, {**rest, **head})
+                answer = mien("import", path, *self.options(), *classes)
+                self.assert_fails_alone(answer, path, words, "or none, as with --ignore classifier.")
+                self.assertFalse((self.folder / "model.safetensors").exists())
+        answer = self.imported(path, "--ignore", "classifier.")
+        self.assertIn("has no head classifier.*; it gets a fresh one of 6 classes", answer.lines[0])
+        (self.folder / "model.safetensors").unlink()
+
+    def test_ignored_tensors_are_left_out(self):
+        path = self.folder / "w.pth"
+        more = {"projector.0.weight": repeated("F32", [4, 4]), "teacher.features.0.0.weight": repeated("F32", [1]),
+                "module.features.0.0.weight": repeated("F32", [1])}  # the last would be another name for one that there is
+        student = {"student.net." + n: t for n, t in self.tensors.items()}
+        save_zip(path, {**student, **more})
+        self.assert_fails_alone(mien("import", path, *self.options(), "--ignore", "teacher."), "features.0.0.weight: name repeated")
+        ignored = [word for name in ("projector.", "teacher.", "module.") for word in ("--ignore", name)]
+        self.assertEqual(self.imported(path, *ignored).err, "")
+        self.assert_answers_alike()
+        self.assert_fails_alone(mien("import", path, *self.options(), *ignored, "--ignore", "neck."),
+                                path, "no tensor's name begins with neck., which is to be ignored")
+        self.assert_fails_alone(mien("import", path, *self.options(), "--ignore", ""), "--ignore: an empty beginning", code=2)
+
     def test_the_tensorflow_variant_is_another_network_and_stays_one(self):
         path = self.folder / "w.pth"
         save_zip(path, {timm_name(n): t for n, t in self.tensors.items()})
