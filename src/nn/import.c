@@ -134,6 +134,8 @@ mien_status import_model(model **out, const char *path, const import_options *op
     }
     TRY_OUT(model_create(&m, &spec));
     TRY_OUT(model_init(m, HEAD_SEED, false));
+    if (tensor_file_choice(f))
+        log_notice("%s: %s", path, tensor_file_choice(f));
     TRY_OUT(check_ignored(f, model_architecture(m), options, path));
     TRY_OUT(load(m, f, path, options));
     *out = m;

@@ -1,8 +1,10 @@
 """mien import and what mien info says of other people's files."""
+import argparse
 import collections
 import copy
 import json
 import os
+import pathlib
 import pickle
 import re
 import signal
@@ -11,10 +13,11 @@ import subprocess
 import time
 import zipfile
 from support import BASE, CLASSES, MIEN, PICTURES, ROOT, Answer, Case, main, mien, start
-from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_legacy, save_zip, write_safetensors
+from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_legacy, save_zip, stand_in, write_safetensors
 
 MODEL = BASE / "run" / "efficientnet_b0-stage1" / "best.safetensors"
 TEST = BASE / "test"
+SCALAR = stand_in("numpy.core.multiarray", "scalar", lambda *_: None)
 TORCH = ROOT / "tests" / "format" / "torch"
 MEMORY = 500 << 20
 
@@ -77,6 +80,51 @@ class Import(Case):
                 answer = self.imported(path)
                 self.assertEqual(answer.err, "")
                 self.assert_answers_alike()
+
+    def test_what_lies_beside_the_weights_is_not_looked_at(self):
+        class Score:  # as numpy's scalars are pickled
+            def __reduce__(self):
+                return SCALAR, ("f8", b"12345678")
+
+        path = self.folder / "w.pth"
+        options = argparse.Namespace(lr=0.1, out=pathlib.PosixPath("/tmp/run"), nested=argparse.Namespace(names={"a", "b"}))
+        state = collections.OrderedDict({"module." + n: t for n, t in self.tensors.items()})
+        whole = {"args": options, "best_acc": Score(), "counts": collections.Counter("aab"), "groups": collections.defaultdict(list, {"a": [1]}),
+                 "path": pathlib.PureWindowsPath("C:/x"), "range": range(3), "when": 1 + 2j, "state_dict": state}
+        for save in (save_zip, save_legacy):
+            save(path, whole)
+            self.assertEqual(self.imported(path).err, "")
+            self.assert_answers_alike()
+
+    def test_compressed_archives_are_read(self):
+        path, packed = self.folder / "w.pth", self.folder / "packed.pth"
+        save_zip(path, self.tensors)
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                new.writestr(name, old.read(name))
+        self.assertLess(packed.stat().st_size, path.stat().st_size)
+        self.assertEqual(self.imported(packed).err, "")
+        self.assert_answers_alike()
+
+    def test_running_averages_come_first_and_that_is_said(self):
+        path = self.folder / "w.pth"
+        good = self.tensors
+        name = "features.4.0.block.0.0.weight"
+        other = {**good, name: repeated("F32", good[name].shape)}
+        for outer, said in (({"state_dict": other, "state_dict_ema": good}, "state_dict_ema and state_dict: those under state_dict_ema are taken"),
+                            ({"model": other, "epoch": 3, "model_ema": good}, "model_ema and model: those under model_ema are taken"),
+                            ({"student": other, "teacher": good}, "teacher and student: those under teacher are taken"),
+                            ({"net": other, "model": other, "state_dict": good},
+                             "state_dict, model and net: those under state_dict are taken"),
+                            ({"model": {"depth": 3}, "net": good}, None), ({"state_dict_ema": None, "state_dict": good}, None),
+                            ({"model": {"state_dict": good, "config": {}}, "ema": {}}, None)):
+            save_zip(path, outer)
+            wanted = [f"mien: {path}: has weights under {said}"] if said else []
+            self.assertEqual(self.imported(path).lines, wanted)
+            self.assert_answers_alike()
+            answer = mien("info", path)
+            self.assert_done(answer)
+            self.assertEqual(answer.lines, wanted)
 
     @staticmethod
     def as_double(t):
@@ -426,7 +474,11 @@ class BadFiles(Case):
     def test_a_whole_module_says_what_is_wanted(self):
         path = self.folder / "w.pth"
         save_zip(path, {}, b"\x80\x02ctorchvision.models.resnet\nResNet\n)\x81.")
-        self.assert_refused(path, "torchvision.models.resnet.ResNet: not allowed in a checkpoint (wanted a state dict: save model.state_dict())")
+        self.assert_refused(path, "an object of torchvision.models.resnet.ResNet, no state dict (wanted model.state_dict() saved)")
+        save_zip(path, {}, b"\x80\x02}X\x05\0\0\0modelctorchvision.models.resnet\nResNet\n)\x81}bs.")
+        self.assert_refused(path, "an object of torchvision.models.resnet.ResNet, no state dict")
+        save_legacy(path, {}, b"\x80\x02(X\x06\0\0\0modulectorchvision.models.resnet\nResNet\nNNtQ)\x81}b.")
+        self.assert_refused(path, "a whole module (wanted a state dict: save model.state_dict())")
 
     def test_a_tuple_of_ten_gigabytes(self):
         path = self.folder / "w.pth"
@@ -464,7 +516,7 @@ class BadFiles(Case):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("archive/data.pkl", data)
             archive.writestr("archive/data/0", bytes(1 << 24), zipfile.ZIP_DEFLATED)
-        self.assert_refused(path, "archive/data/0: compressed (wanted stored, as PyTorch writes it)")
+        self.assert_refused(path, "archive/data/0: compressed, 16777216 bytes (wanted 24, and at most ")
 
     def test_zip64_lies(self):
         path = self.folder / "w.pth"
@@ -539,6 +591,23 @@ class BadFiles(Case):
                             (f'{{"a":{tensor(0, 1 << 60)}}}', "tensor a: data end 1152921504606846976 exceeds file")):
             path.write_bytes(struct.pack("<Q", len(text)) + text.encode() + bytes(8))
             self.assert_refused(path, fault)
+
+    def test_what_came_instead(self):
+        path = self.folder / "w.pth"
+        save_zip(path, {"w": Tensor("F32", [2, 3], bytes(24))})
+        whole = path.read_bytes()
+        for size in (5, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:size])
+            self.assert_refused(path, f"cut short: a zip archive of which the end is missing ({size} bytes)")
+        save_legacy(path, {"w": Tensor("F32", [2, 3], bytes(24))})
+        path.write_bytes(path.read_bytes()[:-1])
+        self.assert_refused(path, "cut short: storage 0 exceeds the file (23 bytes left)")
+        path.write_bytes(MODEL.read_bytes()[:-1])
+        self.assert_refused(path, "cut short?")
+        path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + 64 * "0" + "\nsize 97800\n")
+        self.assert_refused(path, "a Git LFS pointer, not the file itself (git lfs pull fetches that)")
+        path.write_text("\n<!DOCTYPE html><html><body>Google Drive can't scan this file for viruses")
+        self.assert_refused(path, "an HTML page (a download that asks for something first?)")
 
     def test_other_files(self):
         path = self.folder / "w.pth"

@@ -15,6 +15,8 @@ BYTES = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8, "I32": 4, "U8": 1}
 
 def stand_in(module, name, value):
     value.__module__, value.__qualname__, value.__name__ = module, name, name
+    for at in (i for i, letter in enumerate(module) if letter == "."):
+        sys.modules.setdefault(module[:at], types.ModuleType(module[:at]))
     setattr(sys.modules.setdefault(module, types.ModuleType(module)), name, value)
     return value
 
