@@ -89,7 +89,8 @@ class Import(Case):
         path = self.folder / "w.pth"
         options = argparse.Namespace(lr=0.1, out=pathlib.PosixPath("/tmp/run"), nested=argparse.Namespace(names={"a", "b"}))
         state = collections.OrderedDict({"module." + n: t for n, t in self.tensors.items()})
-        whole = {"args": options, "best_acc": Score(), "counts": collections.Counter("aab"), "groups": collections.defaultdict(list, {"a": [1]}),
+        whole = {"args": options, "best_acc": Score(), "counts": collections.Counter("aab"),
+                 "groups": collections.defaultdict(list, {"a": [1]}),
                  "path": pathlib.PureWindowsPath("C:/x"), "range": range(3), "when": 1 + 2j, "state_dict": state}
         for save in (save_zip, save_legacy):
             save(path, whole)
@@ -111,7 +112,8 @@ class Import(Case):
         good = self.tensors
         name = "features.4.0.block.0.0.weight"
         other = {**good, name: repeated("F32", good[name].shape)}
-        for outer, said in (({"state_dict": other, "state_dict_ema": good}, "state_dict_ema and state_dict: those under state_dict_ema are taken"),
+        for outer, said in (({"state_dict": other, "state_dict_ema": good},
+                             "state_dict_ema and state_dict: those under state_dict_ema are taken"),
                             ({"model": other, "epoch": 3, "model_ema": good}, "model_ema and model: those under model_ema are taken"),
                             ({"student": other, "teacher": good}, "teacher and student: those under teacher are taken"),
                             ({"net": other, "model": other, "state_dict": good},

@@ -53,7 +53,8 @@ for name, value in (("beside", {"model": {"w": torch.ones(2)}, **beside}), ("ave
 for protocol in (2, 4, 5):
     (pickles / f"beside_{protocol}").write_bytes(pickle.dumps(beside, protocol))
 head = {"net.classifier.1.weight": torch.ones(1).expand(2, 1280), "net.classifier.1.bias": torch.ones(2),
-        "student.fc.0.weight": torch.ones(1).expand(3, 2048), "student.fc.2.weight": torch.ones(1, 3), "encoder.head.1.weight": torch.ones(1).expand(2, 768)}
+        "student.fc.0.weight": torch.ones(1).expand(3, 2048), "student.fc.2.weight": torch.ones(1, 3),
+        "encoder.head.1.weight": torch.ones(1).expand(2, 768)}
 (files / "heads.pth").write_bytes(saved(head))
 (corpus / "zip").mkdir(exist_ok=True)
 for folder in (files, corpus / "zip"):  # what comes in a file's place

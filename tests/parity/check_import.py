@@ -135,7 +135,8 @@ def check(name, library, folder):
         if form == "moved":
             moved = next(n for n, t in state.items() if t.dim() == 4)
             state[moved] = state[moved] * 1.01
-        beside = {"args": argparse.Namespace(arch=name, out=folder), "best": numpy.float64(0.5), "seen": numpy.arange(3), "device": torch.device("cpu")}
+        beside = {"args": argparse.Namespace(arch=name, out=folder), "best": numpy.float64(0.5), "seen": numpy.arange(3),
+                  "device": torch.device("cpu")}
         torch.save({"state_dict": state, **beside}, weights, _use_new_zipfile_serialization=form != "legacy")
         run_import(weights, arch, size, out)
         error[form] = ((centred(answer_of_mien(library, out, picture)) - wanted).norm() / wanted.norm()).item()
