@@ -1,6 +1,7 @@
-/* What others call our tensors. Torchvision's names are ours; timm has its own for three of the five architectures, and
- * torchvision had others for a ViT's MLP before 0.13. A row is a beginning of a name and what stands for it; in it '#'
- * is a number, which '#' in the new name repeats, and "#+" repeats plus one. The first row that fits is taken. */
+/* What others call our tensors. Torchvision's names are ours; timm has its own for three of the five architectures,
+ * Hugging Face for a ViT, and torchvision had others for a ViT's MLP before 0.13. A row is a beginning of a name and
+ * what stands for it; in it '#' is a number, which '#' in the new name repeats, and "#+" repeats plus one. The first
+ * row that fits is taken. */
 #include "base/str.h"
 #include "nn/import.h"
 
@@ -59,6 +60,19 @@ static const name_rule vit_rules[] = {
     {"blocks.#.mlp.fc2.", LAYER "mlp.3."},
     {"norm.", "encoder.ln."},
     {"head.", "heads.head."},
+    {"embeddings.cls_token", "class_token"}, /* Hugging Face, who keeps query, key and value apart */
+    {"embeddings.position_embeddings", "encoder.pos_embedding"},
+    {"embeddings.patch_embeddings.projection.", "conv_proj."},
+    {"layer.#.layernorm_before.", LAYER "ln_1."},
+    {"layer.#.attention.attention.query.", "0:" LAYER "self_attention.in_proj_"},
+    {"layer.#.attention.attention.key.", "1:" LAYER "self_attention.in_proj_"},
+    {"layer.#.attention.attention.value.", "2:" LAYER "self_attention.in_proj_"},
+    {"layer.#.attention.output.dense.", LAYER "self_attention.out_proj."},
+    {"layer.#.layernorm_after.", LAYER "ln_2."},
+    {"layer.#.intermediate.dense.", LAYER "mlp.0."},
+    {"layer.#.output.dense.", LAYER "mlp.3."},
+    {"layernorm.", "encoder.ln."},
+    {"classifier.", "heads.head."},
     {0},
 };
 
@@ -69,8 +83,8 @@ static const struct {
 enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
 
 /* DataParallel, self-supervised and Lightning wrappers, torch.compile: they may be nested. */
-static const char *const wrappers[] = {"module.", "backbone.", "model.",  "_orig_mod.",
-                                       "net.",    "encoder.",  "_model.", "student."};
+static const char *const wrappers[] = {"module.",  "backbone.", "model.",   "_orig_mod.", "net.",
+                                       "encoder.", "_model.",   "student.", "vit."};
 /* Before these "encoder." is torchvision's own, of a ViT. */
 static const char *const own_encoder[] = {"encoder.layers.", "encoder.pos_embedding", "encoder.ln."};
 enum { WRAPPERS = sizeof wrappers / sizeof wrappers[0], MAX_NUMBERS = 2, IMPORT_NAME_BYTES = 512 };

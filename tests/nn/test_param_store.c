@@ -183,6 +183,59 @@ static void param_store__what_is_not_finite__is_refused_by_name(void **state)
     temp_folder_remove(folder);
 }
 
+static void param_store__three_parts__are_one_slice(void **state)
+{
+    (void)state;
+    static const float numbers[14] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+    static const struct {
+        const char *names[3];
+        int64_t rows[3], rank;
+        const char *fault; /* NULL: none */
+    } cases[] = {
+        {{"2:qkv", "0:qkv", "1:qkv"}, {2, 2, 2}, 2, NULL},
+        {{"0:qkv", "1:qkv", "2:qkx"}, {2, 2, 2}, 2, "(1 missing, 0 wrong, 3 extra)"},
+        {{"0:qkv", "1:qkv", "2:qkv"}, {2, 3, 1}, 2, "(0 missing, 1 wrong, 0 extra)"},
+        {{"0:qkv", "1:qkv", "2:qkv"}, {2, 2, 2}, 1, "(0 missing, 1 wrong, 0 extra)"},
+        {{"0:qkv", "1:qkv", "qkv"}, {2, 2, 6}, 2, "(0 missing, 0 wrong, 2 extra)"},
+        {{"0:qkv", "1:qkv", "3:qkv"}, {2, 2, 2}, 2, "(1 missing, 0 wrong, 3 extra)"},
+    };
+    char folder[64], path[128];
+    temp_folder_make(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/parts.safetensors", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        st_tensor tensors[3];
+        param_store *s = NULL;
+        tensor_file *f = NULL;
+        int w = -1;
+        for (int k = 0; k < 3; k++)
+            tensors[k] = (st_tensor){.name = cases[i].names[k],
+                                     .dtype = ST_F32,
+                                     .rank = (int)cases[i].rank,
+                                     .dims = {cases[i].rows[k], 2},
+                                     .data = numbers + (cases[i].rows[k] < 6 ? 4 * k : 0),
+                                     .bytes = (size_t)cases[i].rows[k] * (cases[i].rank == 2 ? 8 : 4)};
+        assert_ok(st_write(path, tensors, 3, NULL, 0));
+        assert_ok(param_store_create(&s));
+        assert_ok(param_store_declare(s, &w, "qkv", shape_of(2, (int64_t)6, (int64_t)2), SLICE_PARAMETER,
+                                      (param_init){INIT_CONSTANT, 9}));
+        assert_ok(param_store_alloc(s, false));
+        assert_ok(tensor_file_open(&f, path));
+        const char *const skipped[] = {"-", NULL};
+        assert_true(param_store_is_in(s, f, skipped) ==
+                    (!cases[i].fault || strstr(cases[i].fault, "0 missing, 0 wrong")));
+        if (cases[i].fault) {
+            assert_failure(param_store_load(s, f, path, NULL), MIEN_ERR_FORMAT, cases[i].fault);
+        } else {
+            static const float wanted[12] = {4, 5, 6, 7, 8, 9, 10, 11, 0, 1, 2, 3};
+            assert_ok(param_store_load(s, f, path, NULL));
+            assert_memory_equal(param_store_memory(s)->values, wanted, sizeof wanted);
+        }
+        tensor_file_close(f);
+        param_store_free(s);
+    }
+    temp_folder_remove(folder);
+}
+
 static void save_with(const char *path, const char *metadata)
 {
     float one = 1;
@@ -292,6 +345,7 @@ int main(void)
         cmocka_unit_test(model__saved_and_loaded__is_the_same),
         cmocka_unit_test(model__half_precision_file__loads),
         cmocka_unit_test(param_store__what_is_not_finite__is_refused_by_name),
+        cmocka_unit_test(param_store__three_parts__are_one_slice),
         cmocka_unit_test(model__bad_file__is_one_clear_line),
         cmocka_unit_test(model__init_file__may_hold_auxiliary_heads),
         cmocka_unit_test(model__allocation_failing__is_clean),
