@@ -123,7 +123,7 @@ static mien_status read_storage(tensor_file *f, size_t storage, const uint8_t **
         mem_free(f->cache);
         f->cache = NULL;
         f->cached = (size_t)NOT_CACHED;
-        TRY(zipr_read(&f->cache, &length, f->zip, storage, SIZE_MAX)); /* find_storage knows how much */
+        TRY(zipr_read(&f->cache, &length, f->zip, storage, SIZE_MAX)); /* find_storage has seen its size */
         f->cached = storage;
     }
     *out = f->cache;

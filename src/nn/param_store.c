@@ -320,10 +320,13 @@ static slice_content find_content(const tensor_file *f, const char *name)
 /* Whether t has the slice's shape, or (parts above 1) that part of its rows. */
 static bool same_shape(const param_slice *slice, const st_tensor *t, int parts)
 {
-    if (slice->shape.rank != t->rank || (parts > 1 && t->rank == 0))
+    shape wanted = slice->shape;
+    if (wanted.rank != t->rank || (parts > 1 && (t->rank == 0 || wanted.dim[0] % parts != 0)))
         return false;
+    if (parts > 1)
+        wanted.dim[0] /= parts;
     for (int i = 0; i < t->rank; i++)
-        if (slice->shape.dim[i] != (i == 0 ? parts * t->dims[i] : t->dims[i]))
+        if (wanted.dim[i] != t->dims[i])
             return false;
     return true;
 }
@@ -352,9 +355,7 @@ static const char *mismatch(const param_slice *slice, const slice_content *c, bo
     return NULL;
 }
 
-/* Whether a float of these is NaN or infinite: their exponent's bits are all ones, and one more overflows into the
- * sign.
- */
+/* Whether one of these is NaN or infinite: then its exponent's bits are all ones, and one more reaches the sign. */
 static bool is_any_not_finite(const float *values, int count)
 {
     uint32_t found = 0;
