@@ -219,16 +219,18 @@ typedef struct mien_import_options {
     const char *const *classes; /* [class_count], in the order of the outputs; NULL: those of `weights` where it is a
                                  * model of ours, else the six basic expressions */
     int class_count;
-    const float *mean, *std; /* [3] of pixels in 0..1; NULL: the file's own, else what such weights expect */
-    int image_size;          /* 0: the file's own, else the architecture's */
+    const float *mean, *std;    /* [3] of pixels in 0..1; NULL: the file's own, else what such weights expect */
+    int image_size;             /* 0: the file's own, else the architecture's */
+    const char *const *ignored; /* [ignored_count] tensors whose names begin so are left out ("teacher.", "neck.") */
+    int ignored_count;
 } mien_import_options;
 #define MIEN_IMPORT_OPTIONS_INIT                                                                                       \
     {                                                                                                                  \
-        NULL, NULL, NULL, NULL, 0, NULL, NULL, 0                                                                       \
+        NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL, 0                                                              \
     }
 /* Makes a model of weights under torchvision's or timm's names. A head of another number of classes is replaced by a
- * fresh one, which is logged. Missing, extra and wrong tensors are logged by name, all of them, before MIEN_ERR_FORMAT.
- * Nothing in the file is executed. */
+ * fresh one, which is logged; one that is no single Linear is refused. Missing, extra and wrong tensors are logged by
+ * name, all of them, before MIEN_ERR_FORMAT. Nothing in the file is executed. */
 MIEN_API MIEN_MUST_USE mien_status mien_import(const mien_import_options *options);
 /* What mien_import takes as `arch`, by index; NULL past the end. */
 MIEN_API const char *mien_import_name(int index);

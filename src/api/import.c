@@ -18,6 +18,8 @@ mien_status mien_import(const mien_import_options *options)
     TRY(api_need(options->out, "mien_import", "out"));
     for (int c = 0; options->classes && c < options->class_count; c++)
         TRY(api_need(options->classes[c], "mien_import", "classes"));
+    for (int i = 0; i < options->ignored_count; i++)
+        TRY(api_need(options->ignored ? options->ignored[i] : NULL, "mien_import", "ignored"));
     model *m = NULL;
     TRY(import_model(&m, options->weights,
                      &(import_options){.arch = options->arch,
@@ -27,7 +29,9 @@ mien_status mien_import(const mien_import_options *options)
                                        .default_class_count = sizeof basic / sizeof basic[0],
                                        .mean = options->mean,
                                        .std = options->std,
-                                       .image_size = options->image_size}));
+                                       .image_size = options->image_size,
+                                       .ignored = options->ignored,
+                                       .ignored_count = options->ignored_count}));
     mien_status st = model_save(m, options->out, NULL);
     model_free(m);
     return st;

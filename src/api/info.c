@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "format/tensor_file.h"
 #include "nn/import.h"
@@ -146,6 +147,8 @@ mien_status mien_info(char **out, const char *path)
     } else {
         TRY_OUT(tensor_file_open(&f, path));
         const char *metadata = tensor_file_meta(f, "mien");
+        if (tensor_file_choice(f))
+            log_notice("%s: %s", path, tensor_file_choice(f));
         TRY_OUT(metadata ? describe_model(&info, path, metadata) : describe_tensors(&info, f, path));
     }
     TRY_OUT(json_print(out, info));

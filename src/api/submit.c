@@ -81,7 +81,7 @@ static mien_status write_rows(submission_work *w, mien_submission *out)
     int64_t skipped;
     int fallback;
     if (!submission_fill(&w->rows, LSD_CLASSES, &skipped, &fallback))
-        return mien_fail(MIEN_ERR_FORMAT, "%s: none of its %" PRId64 " pictures can be read, the first: %s",
+        return mien_fail(MIEN_ERR_FORMAT, "%s: none of its %" PRId64 " pictures has an answer, the first: %s",
                          w->options->list, w->rows.count, w->first_failure);
     TRY(submission_write_lsd(w->out, &w->rows));
     file_writer *whole = w->out;

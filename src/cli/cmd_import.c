@@ -6,11 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_ARCH = CLI_KEY_FIRST, KEY_OUT, KEY_CLASSES, KEY_MEAN, KEY_STD, KEY_SIZE, KEY_JSON, MAX_CLASSES = 1000 };
+enum {
+    KEY_ARCH = CLI_KEY_FIRST,
+    KEY_OUT,
+    KEY_CLASSES,
+    KEY_MEAN,
+    KEY_STD,
+    KEY_SIZE,
+    KEY_IGNORE,
+    KEY_JSON,
+    MAX_CLASSES = 1000,
+    MAX_IGNORED = 64
+};
 
 typedef struct {
     mien_import_options import;
-    const char *classes[MAX_CLASSES];
+    const char *classes[MAX_CLASSES], *ignored[MAX_IGNORED];
     float mean[3], std[3];
     bool is_json;
 } arguments;
@@ -25,6 +36,8 @@ static const struct argp_option options[] = {
     {"mean", KEY_MEAN, "R,G,B", 0, "Normalisation of pixels in 0..1 (default: what such weights expect)", 2},
     {"std", KEY_STD, "R,G,B", 0, "The same: what is divided by", 2},
     {"size", KEY_SIZE, "PIXELS", 0, "Side of the input (default: the architecture's)", 2},
+    {"ignore", KEY_IGNORE, "PREFIX", 0,
+     "Leave out the tensors whose names begin so, as 'teacher.' or 'neck.' (may be given several times)", 2},
     {"json", KEY_JSON, 0, 0, "Print one JSON document about the model", 3},
     {0},
 };
@@ -94,6 +107,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (cli_int(state, "size", arg, 1, 4096, &number))
             return EINVAL;
         a->import.image_size = (int)number;
+        return 0;
+    case KEY_IGNORE:
+        if (!*arg || a->import.ignored_count == MAX_IGNORED) {
+            argp_error(state, *arg ? "--ignore: more than %d" : "--ignore: an empty beginning", MAX_IGNORED);
+            return EINVAL;
+        }
+        a->import.ignored = a->ignored;
+        a->ignored[a->import.ignored_count++] = arg;
         return 0;
     case KEY_JSON:
         a->is_json = true;

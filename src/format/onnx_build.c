@@ -109,6 +109,18 @@ static const char *constant(onnx_build *b, const char *part, Onnx__TensorProto__
     return name;
 }
 
+const char *onnx_first(onnx_build *b, const char *part, int64_t count)
+{
+    const char *name = print_name(b, b->node->name, part);
+    float *rows = take(b, (size_t)count, sizeof *rows);
+    if (!rows)
+        return NULL;
+    rows[0] = 1;
+    add_initializer(b, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 2, (int64_t[]){count, 1}, rows,
+                    (size_t)count * sizeof *rows);
+    return name;
+}
+
 const char *onnx_floats(onnx_build *b, const char *part, int count, const float *values)
 {
     return constant(b, part, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, count, values, sizeof *values);

@@ -9,6 +9,7 @@
 #include "graph/op.h"
 
 #include <math.h>
+#include <string.h>
 
 static void refuse(onnx_build *b, const char *what)
 {
@@ -129,7 +130,8 @@ static void activation(onnx_build *b)
 /* --- maps --------------------------------------------------------------------------------------------------------- */
 
 /* Ceil mode as padding at the end: as much as the last window hangs over. ONNX's own ceil_mode has meant different
- * numbers of windows in different runtimes. */
+ * numbers of windows in different runtimes. Padding that counts is a node of its own: OpenCV (4.8) asks not
+ * count_include_pad whether it does, but who wrote the file. */
 static void pool(onnx_build *b)
 {
     const pool_attr *a = b->node->attr;
@@ -143,10 +145,17 @@ static void pool(onnx_build *b)
     }
     if (a->count_pad && hangs_over)
         refuse(b, ", counting its padding, with a window that hangs over the edge,");
-    onnx_emit(b, a->is_max ? "MaxPool" : "AveragePool", NULL, ONNX_INPUTS(onnx_in(b, 0)));
+    const char *map = onnx_in(b, 0);
+    int64_t pads[4] = {a->pad[0], a->pad[1], end[0], end[1]};
+    if (a->count_pad && !a->is_max && (pads[0] || pads[1])) {
+        const char *around = ONNX_INTS(b, "around", 0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]);
+        map = onnx_emit(b, "Pad", "padded", ONNX_INPUTS(map, around));
+        memset(pads, 0, sizeof pads);
+    }
+    onnx_emit(b, a->is_max ? "MaxPool" : "AveragePool", NULL, ONNX_INPUTS(map));
     ONNX_SET_INTS(b, "kernel_shape", a->window[0], a->window[1]);
     ONNX_SET_INTS(b, "strides", a->stride[0], a->stride[1]);
-    ONNX_SET_INTS(b, "pads", a->pad[0], a->pad[1], end[0], end[1]);
+    onnx_set_ints(b, "pads", 4, pads);
     if (!a->is_max)
         onnx_set_int(b, "count_include_pad", a->count_pad);
 }
@@ -157,10 +166,11 @@ static void global_mean(onnx_build *b)
     onnx_emit(b, "Flatten", NULL, ONNX_INPUTS(mean));
 }
 
-/* s [n, c] as [n, c, 1, 1] times x */
+/* s [n, c] as [n, c, 1, 1] times x. Not by Unsqueeze, of which OpenCV (4.8) knows one axis at a time. */
 static void scale(onnx_build *b)
 {
-    const char *s = onnx_emit(b, "Unsqueeze", "map", ONNX_INPUTS(onnx_in(b, 1), ONNX_INTS(b, "axes", 2, 3)));
+    const int64_t c = onnx_in_shape(b, 1)->dim[1];
+    const char *s = onnx_emit(b, "Reshape", "map", ONNX_INPUTS(onnx_in(b, 1), ONNX_INTS(b, "map_shape", 0, c, 1, 1)));
     onnx_emit(b, "Mul", NULL, ONNX_INPUTS(onnx_in(b, 0), s));
 }
 
@@ -194,7 +204,8 @@ static void sub(onnx_build *b)
 /* --- tokens ------------------------------------------------------------------------------------------------------- */
 
 /* The map's pixels behind a row of zeros, plus what stands where: the positions, and in row 0 the class token. No batch
- * need be known, and of the second sum, which is of constants, a runtime makes one. */
+ * need be known, and of the second sum, which is of constants, a runtime makes one. (The class token gets its rows of
+ * zeros by a product, since OpenCV 4.8 pads no constant.) */
 static void tokens(onnx_build *b)
 {
     const shape *x = onnx_in_shape(b, TOKENS_X);
@@ -204,8 +215,8 @@ static void tokens(onnx_build *b)
     rows = onnx_emit(b, "Transpose", "pixels", ONNX_INPUTS(rows));
     ONNX_SET_INTS(b, "perm", 0, 2, 1);
     rows = onnx_emit(b, "Pad", "behind", ONNX_INPUTS(rows, ONNX_INTS(b, "one_before", 0, 1, 0, 0, 0, 0)));
-    const char *first = onnx_emit(
-        b, "Pad", "first", ONNX_INPUTS(onnx_in(b, TOKENS_FIRST), ONNX_INTS(b, "rest_after", 0, 0, 0, 0, pixels, 0)));
+    const char *first =
+        onnx_emit(b, "Mul", "first", ONNX_INPUTS(onnx_in(b, TOKENS_FIRST), onnx_first(b, "row_0", pixels + 1)));
     const char *where = onnx_emit(b, "Add", "where", ONNX_INPUTS(first, onnx_in(b, TOKENS_POSITION)));
     onnx_emit(b, "Add", NULL, ONNX_INPUTS(rows, where));
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "format/safetensors_int.h"
+#include "format/stand_in.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -159,6 +160,7 @@ static mien_status align_tensors(st_header *h)
 static mien_status read_tables(st_file *f, const uint8_t *bytes, size_t length, const char *name)
 {
     uint64_t header_bytes = 0;
+    TRY(stand_in_check(bytes, length, name));
     if (length < LENGTH_BYTES)
         return mien_fail(MIEN_ERR_FORMAT, "%s: not a safetensors file (%zu bytes, wanted at least 8)", name, length);
     memcpy(&header_bytes, bytes, LENGTH_BYTES);

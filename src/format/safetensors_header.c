@@ -222,8 +222,9 @@ static mien_status read_offsets(scanner *s, st_tensor *t)
     if (offsets[0] > offsets[1])
         return fail_tensor(s, t->name, "data ends before it begins");
     if ((uint64_t)offsets[1] > s->data_bytes)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: data end %" PRId64 " exceeds file (wanted at most %zu)",
-                         s->file, t->name, offsets[1], s->data_bytes);
+        return mien_fail(MIEN_ERR_FORMAT,
+                         "%s: tensor %s: data end %" PRId64 " exceeds file (wanted at most %zu; cut short?)", s->file,
+                         t->name, offsets[1], s->data_bytes);
     t->data = s->data + offsets[0];
     t->bytes = (size_t)(offsets[1] - offsets[0]);
     return MIEN_OK;

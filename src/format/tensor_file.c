@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "format/safetensors_int.h"
+#include "format/stand_in.h"
 #include "format/tensor_file_int.h"
 
 #include <string.h>
@@ -23,29 +24,96 @@ static size_t count_tensors(const pickle *p, pickle_value dict)
 {
     size_t count = 0;
     pickle_value name, tensor;
+    if (dict.kind != PICKLE_DICT)
+        return 0;
     for (pickle_cursor c = pickle_items(p, dict); next_tensor(&c, &name, &tensor);)
         count++;
     return count;
 }
 
-/* A dict that lies in another under one of the usual names; false where there is none. */
-static bool find_inner(const pickle *p, pickle_value dict, pickle_value *out)
+/* Under which names a dict of tensors lies in another, by what comes first where there are several: running averages
+ * are what their author means to be used, as in timm. */
+static const char *const keys[] = {"state_dict_ema", "model_ema",        "ema_state_dict", "params_ema", "ema",
+                                   "state_dict",     "model_state_dict", "model",          "net",        "network",
+                                   "weights",        "params",           "teacher",        "student"};
+enum { KEYS = sizeof keys / sizeof keys[0] };
+
+/* found [KEYS] = what the dict has under each of the keys. */
+static void find_keys(pickle_value *found, const pickle *p, pickle_value dict)
 {
-    static const char *const keys[] = {"state_dict", "model_state_dict", "model", "net", "network", "weights"};
-    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
-        if (pickle_get(p, dict, keys[k], out) && out->kind == PICKLE_DICT)
+    pickle_value key, value;
+    memset(found, 0, KEYS * sizeof *found);
+    if (dict.kind != PICKLE_DICT)
+        return;
+    for (pickle_cursor c = pickle_items(p, dict); pickle_next(&c, &key) && pickle_next(&c, &value);)
+        for (int k = 0; k < KEYS; k++)
+            if (pickle_is_text(key, keys[k]))
+                found[k] = value;
+}
+
+/* Whether a dict lies in this one under one of the keys. */
+static bool leads_on(const pickle *p, pickle_value dict)
+{
+    pickle_value found[KEYS];
+    find_keys(found, p, dict);
+    for (int k = 0; k < KEYS; k++)
+        if (found[k].kind == PICKLE_DICT)
             return true;
     return false;
 }
 
+/* The dict that lies in another under one of the keys: one that has tensors, else one that leads on; false where there
+ * is none. Which one, where several have tensors, goes into f->choice. */
+static mien_status find_inner(bool *has_inner, pickle_value *out, tensor_file *f, pickle_value dict)
+{
+    pickle_value found[KEYS];
+    const char *names[KEYS];
+    int count = 0;
+    *has_inner = false;
+    find_keys(found, f->objects, dict);
+    for (int k = 0; k < KEYS; k++) {
+        const bool has_tensors = count_tensors(f->objects, found[k]) > 0;
+        if (has_tensors)
+            names[count++] = keys[k];
+        if (has_tensors ? count == 1 : !*has_inner && leads_on(f->objects, found[k])) {
+            *out = found[k];
+            *has_inner = true;
+        }
+    }
+    if (count < 2 || f->choice.length > 0)
+        return MIEN_OK;
+    TRY(str_append(&f->choice, "has weights under"));
+    for (int i = 0; i < count; i++)
+        TRY(str_printf(&f->choice, "%s %s", i == 0 ? "" : i < count - 1 ? "," : " and", names[i]));
+    return str_printf(&f->choice, ": those under %s are taken", names[0]);
+}
+
+/* What no state dict was found in: a whole module is worth a word of its own. */
+static mien_status fail_state(const tensor_file *f, pickle_value dict)
+{
+    char name[160];
+    pickle_value found[KEYS], opaque = dict;
+    find_keys(found, f->objects, dict);
+    for (int k = 0; k < KEYS && opaque.kind != PICKLE_OPAQUE; k++)
+        opaque = found[k];
+    if (opaque.kind != PICKLE_OPAQUE)
+        return mien_fail(MIEN_ERR_FORMAT,
+                         "%s: no state dict (wanted a dict of tensors, or one under state_dict or model)",
+                         f->where.text);
+    pickle_opaque_name(name, sizeof name, f->objects, opaque);
+    return mien_fail(MIEN_ERR_FORMAT, "%s: an object of %s, no state dict (wanted model.state_dict() saved)",
+                     f->where.text, name);
+}
+
 /* The dict of tensors: what was saved, or what lies in it some levels down (where other tensors may lie beside it). */
-static mien_status find_state(const tensor_file *f, pickle_value *out)
+static mien_status find_state(tensor_file *f, pickle_value *out)
 {
     enum { LEVELS = 4 };
     const pickle *p = f->objects;
     pickle_value dict = pickle_root(p), inner;
     for (int level = 0; level < LEVELS && dict.kind == PICKLE_DICT; level++) {
-        bool has_inner = find_inner(p, dict, &inner), has_tensors = count_tensors(p, dict) > 0;
+        bool has_inner, has_tensors = count_tensors(p, dict) > 0;
+        TRY(find_inner(&has_inner, &inner, f, dict));
         if (has_tensors && !(has_inner && count_tensors(p, inner) > 0)) {
             *out = dict;
             return MIEN_OK;
@@ -54,8 +122,7 @@ static mien_status find_state(const tensor_file *f, pickle_value *out)
             break;
         dict = inner;
     }
-    return mien_fail(MIEN_ERR_FORMAT, "%s: no state dict (wanted a dict of tensors, or one under state_dict or model)",
-                     f->where.text);
+    return fail_state(f, dict);
 }
 
 static mien_status read_entry(tensor_entry *e, tensor_file *f, pickle_value key, pickle_value tensor)
@@ -106,6 +173,7 @@ static mien_status find_container(const torch_container **out, const uint8_t *by
 {
     static const char magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"; /* PROTO n stands before it */
     bool is_pickle = length > 2 && bytes[0] == 0x80;
+    TRY(stand_in_check(bytes, length, path));
     if (length > 8 && bytes[8] == '{')
         *out = NULL;
     else if (starts_with(bytes, length, "PK\3\4", 4))
@@ -190,6 +258,7 @@ void tensor_file_close(tensor_file *f)
     pickle_free(f->objects);
     zipr_close(f->zip);
     str_free(&f->where);
+    str_free(&f->choice);
     arena_free(f->names);
     mem_free(f->pickle_bytes);
     mem_free(f->prefix);
@@ -207,6 +276,11 @@ void tensor_file_close(tensor_file *f)
 const char *tensor_file_format(const tensor_file *f)
 {
     return f->container ? f->container->format : "safetensors";
+}
+
+const char *tensor_file_choice(const tensor_file *f)
+{
+    return f->choice.length > 0 ? f->choice.text : NULL;
 }
 
 size_t tensor_file_count(const tensor_file *f)

@@ -11,14 +11,17 @@
 typedef struct tensor_file tensor_file;
 
 /* By content, not by name. A PyTorch file's tensors are those of its state dict: the dict itself, or one that lies
- * under "state_dict", "model" or the like; SAFETENSORS_MAX_ENTRIES at most. Errors: MIEN_ERR_IO; MIEN_ERR_FORMAT
- * "path: ..." */
+ * under "state_dict", "model" or the like, running averages ("state_dict_ema") before others; SAFETENSORS_MAX_ENTRIES
+ * at most. Errors: MIEN_ERR_IO; MIEN_ERR_FORMAT "path: ..." */
 MIEN_MUST_USE mien_status tensor_file_open(tensor_file **out, const char *path);
 /* The same over bytes in memory (fuzzing); `name` stands for the path in messages; bytes must outlive the file. */
 MIEN_MUST_USE mien_status tensor_file_open_bytes(tensor_file **out, const void *bytes, size_t length, const char *name);
 void tensor_file_close(tensor_file *f); /* NULL is a no-op */
 /* "safetensors", "pytorch zip" or "pytorch legacy" */
 const char *tensor_file_format(const tensor_file *f);
+/* "has weights under state_dict_ema and state_dict: those under state_dict_ema are taken": for whoever asked for the
+ * weights to be told; NULL where there was no choice. */
+const char *tensor_file_choice(const tensor_file *f);
 /* Tensors in the file's order; `data` is NULL where the bytes have to be fetched. All borrowed from the file. */
 size_t tensor_file_count(const tensor_file *f);
 const st_tensor *tensor_file_at(const tensor_file *f, size_t index);

@@ -42,6 +42,7 @@ struct tensor_file {
     st_file *safetensors; /* or NULL, and then: */
     const torch_container *container;
     str where;       /* "x.pth: archive/data.pkl" */
+    str choice;      /* of several dicts, or empty */
     pickle *objects; /* borrows its bytes from the mapping, or from pickle_bytes */
     uint8_t *pickle_bytes;
     zipr_file *zip;

@@ -90,12 +90,12 @@ static mien_status find_data(tensor_file *f, const pickle *keys, const uint8_t *
         if (!s || s->data)
             return mien_fail(MIEN_ERR_FORMAT, "%s: a storage %s", f->where.text, s ? "twice" : "that no tensor names");
         if (length - at < COUNT_BYTES)
-            return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: file cut short", f->path, at);
+            return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: cut short", f->path, at);
         memcpy(&count, bytes + at, COUNT_BYTES);
         at += COUNT_BYTES;
         if (!size_mul(&s->bytes, count, s->element_bytes) || s->bytes > length - at)
-            return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: storage %.*s exceeds the file (%zu bytes left)", f->path,
-                             at - COUNT_BYTES, (int)s->key_length, s->key, length - at);
+            return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: cut short: storage %.*s exceeds the file (%zu bytes left)",
+                             f->path, at - COUNT_BYTES, (int)s->key_length, s->key, length - at);
         s->data = bytes + at;
         at += s->bytes;
     }

@@ -1,12 +1,16 @@
 /* torch.save since PyTorch 1.6: a zip archive with PREFIX/data.pkl, PREFIX/data/KEY for each storage, stored without
  * compression, and small entries of which one, PREFIX/byteorder, matters. A storage is read when a tensor of it is
- * wanted, and kept until another one is: tensors that share one lie beside each other. */
+ * wanted, and kept until another one is: tensors that share one lie beside each other.
+ *
+ * Who packs such a file anew has its storages compressed. These are taken too, but must be as large as the pickle says,
+ * and no larger than any that is worth its memory: a few bytes could stand for gigabytes. */
 #include "base/mem.h"
 #include "format/tensor_file_int.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-enum { NOT_CACHED = -1, BYTE_ORDER_BYTES = 16 };
+enum { NOT_CACHED = -1, BYTE_ORDER_BYTES = 16, MAX_INFLATED = 256 << 20 };
 
 /* Nothing is ever unpacked to a disk, but a name that leaves its folder shows what the archive is meant for. */
 static mien_status check_name(const tensor_file *f, const char *name)
@@ -99,10 +103,15 @@ static mien_status find_storage(tensor_file *f, const pickle_tensor *t, size_t *
     mien_status st = entry_name(&name, f, "data/", t->key, t->key_length);
     if (st == MIEN_OK)
         st = zipr_find(out, f->zip, name.text);
-    if (st == MIEN_OK && !zipr_at(f->zip, *out)->is_stored)
-        st = mien_fail(MIEN_ERR_FORMAT, "%s: %s: compressed (wanted stored, as PyTorch writes it)", f->path, name.text);
-    if (st == MIEN_OK)
-        *out_bytes = zipr_at(f->zip, *out)->bytes;
+    if (st == MIEN_OK) {
+        const zipr_entry *e = zipr_at(f->zip, *out);
+        const uint64_t stated = (uint64_t)t->storage_count * st_dtype_bytes(t->dtype);
+        if (!e->is_stored && (e->bytes != stated || e->bytes > MAX_INFLATED))
+            st = mien_fail(MIEN_ERR_FORMAT,
+                           "%s: %s: compressed, %" PRIu64 " bytes (wanted %" PRIu64 ", and at most %d, or stored)",
+                           f->path, name.text, e->bytes, stated, MAX_INFLATED);
+        *out_bytes = e->bytes;
+    }
     str_free(&name);
     return st;
 }
@@ -114,7 +123,7 @@ static mien_status read_storage(tensor_file *f, size_t storage, const uint8_t **
         mem_free(f->cache);
         f->cache = NULL;
         f->cached = (size_t)NOT_CACHED;
-        TRY(zipr_read(&f->cache, &length, f->zip, storage, SIZE_MAX));
+        TRY(zipr_read(&f->cache, &length, f->zip, storage, SIZE_MAX)); /* find_storage has seen its size */
         f->cached = storage;
     }
     *out = f->cache;

@@ -306,7 +306,8 @@ static mien_status run_tuple(pickle *p, const opcode *op)
     return push(p, v);
 }
 
-/* The last `size` values (0: all since the mark) go into the list or dict that lies under them. */
+/* The last `size` values (0: all since the mark) go into the list or dict that lies under them, and into something
+ * opaque as into nothing. */
 static mien_status run_fill(pickle *p, const opcode *op)
 {
     uint32_t from, mark = op->size == 0;
@@ -314,7 +315,8 @@ static mien_status run_fill(pickle *p, const opcode *op)
         TRY(find_mark(p, &from));
     else
         from = p->height > (uint32_t)op->size ? p->height - (uint32_t)op->size : 0;
-    if (from < mark + 1 || p->stack[from - mark - 1].kind != op->kind)
+    const pickle_value *into = from > mark ? &p->stack[from - mark - 1] : NULL;
+    if (!into || (into->kind != op->kind && into->kind != PICKLE_OPAQUE))
         return pickle_fail(p, op->kind == PICKLE_DICT ? "adds to something that is no dict"
                                                       : "adds to something that is no list");
     for (uint32_t i = from; i < p->height; i++)
@@ -322,42 +324,53 @@ static mien_status run_fill(pickle *p, const opcode *op)
             return pickle_fail(p, "takes a value where there is none");
     if (op->kind == PICKLE_DICT && (p->height - from) % 2)
         return pickle_fail(p, "a key without its value");
-    TRY(take_items(p, p->stack[from - mark - 1].index, from));
+    if (into->kind != PICKLE_OPAQUE)
+        TRY(take_items(p, into->index, from));
+    p->height = from;
     if (mark)
         drop_mark(p);
     return MIEN_OK;
 }
 
-static mien_status push_global(pickle *p, const char *module, size_t module_length, const char *name,
-                               size_t name_length)
+static void print_name(char *dst, size_t bytes, pickle_value module, pickle_value name)
 {
-    int index = pickle_global_find(module, module_length, name, name_length);
+    snprintf(dst, bytes, "%.*s.%.*s", module.length < 80 ? (int)module.length : 80, module.text,
+             name.length < 60 ? (int)name.length : 60, name.text);
+}
+
+static mien_status push_global(pickle *p, pickle_value module, pickle_value name)
+{
+    char full[160];
+    pickle_value opaque;
+    int index = pickle_global_find(module.text, module.length, name.text, name.length);
     if (index >= 0)
         return push(p, (pickle_value){.kind = PICKLE_GLOBAL, .index = (uint32_t)index});
-    char full[160];
-    snprintf(full, sizeof full, "%.*s.%.*s", module_length < 80 ? (int)module_length : 80, module,
-             name_length < 60 ? (int)name_length : 60, name);
-    bool is_type = pickle_is_word("torch", module, module_length); /* torch.QInt8Storage, torch.complex128 */
-    return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: %s: %s", p->where, p->opcode_at, full,
-                     is_type ? "unknown dtype, or not allowed in a checkpoint"
-                             : "not allowed in a checkpoint (wanted a state dict: save model.state_dict())");
+    const char *fault = pickle_global_fault(module.text, module.length, name.text, name.length);
+    if (fault) {
+        print_name(full, sizeof full, module, name);
+        return mien_fail(MIEN_ERR_FORMAT, "%s: byte %zu: %s: %s", p->where, p->opcode_at, full, fault);
+    }
+    TRY(pickle_object_new(p, PICKLE_OPAQUE, &opaque));
+    TRY(pickle_append(p, opaque.index, module));
+    TRY(pickle_append(p, opaque.index, name));
+    return push(p, opaque);
 }
 
 /* Module and name as two lines. */
 static mien_status run_global(pickle *p, const opcode *op)
 {
-    (void)op;
-    const char *line[2];
-    size_t length[2];
+    pickle_value line[2] = {0};
     for (int i = 0; i < 2; i++) {
-        const uint8_t *end = memchr(p->bytes + p->at, '\n', p->length - p->at);
+        const char *text = (const char *)p->bytes + p->at;
+        const char *end = memchr(text, '\n', p->length - p->at);
         if (!end)
             return pickle_fail(p, "a name that never ends");
-        line[i] = (const char *)p->bytes + p->at;
-        length[i] = (size_t)(end - (p->bytes + p->at));
-        p->at += length[i] + 1;
+        line[i] = (pickle_value){(uint8_t)op->kind, (uint32_t)(end - text), {.text = text}};
+        if (!str_is_utf8(text, line[i].length))
+            return pickle_fail(p, "text that is not UTF-8");
+        p->at += line[i].length + 1;
     }
-    return push_global(p, line[0], length[0], line[1], length[1]);
+    return push_global(p, line[0], line[1]);
 }
 
 /* Module and name as two texts on the stack. */
@@ -369,16 +382,21 @@ static mien_status run_stack_global(pickle *p, const opcode *op)
     p->height--;
     TRY(top(p, PICKLE_TEXT, &module));
     p->height--;
-    return push_global(p, module.text, module.length, name.text, name.length);
+    return push_global(p, module, name);
 }
 
-/* function, arguments -> result */
+/* function or class, arguments (size 1: and named ones) -> result. What is opaque gives itself. */
 static mien_status run_reduce(pickle *p, const opcode *op)
 {
-    (void)op;
-    pickle_value args, function, result;
+    pickle_value named, args, function, result;
+    if (op->size) {
+        TRY(top(p, PICKLE_DICT, &named));
+        p->height--;
+    }
     TRY(top(p, PICKLE_TUPLE, &args));
     p->height--;
+    if (p->height > 0 && p->stack[p->height - 1].kind == PICKLE_OPAQUE)
+        return MIEN_OK;
     TRY(top(p, PICKLE_GLOBAL, &function));
     p->height--;
     const pickle_global *g = pickle_global_at(function.index);
@@ -395,6 +413,8 @@ static mien_status run_build(pickle *p, const opcode *op)
     (void)op;
     pickle_value attributes, dict;
     TRY(pop(p, &attributes));
+    if (p->height > 0 && p->stack[p->height - 1].kind == PICKLE_OPAQUE)
+        return MIEN_OK;
     return top(p, PICKLE_DICT, &dict);
 }
 
@@ -465,6 +485,7 @@ static const opcode opcodes[256] = {
     ['C'] = {"SHORT_BINBYTES", run_text, 1, PICKLE_BYTES},
     ['B'] = {"BINBYTES", run_text, 4, PICKLE_BYTES},
     [0x8e] = {"BINBYTES8", run_text, 8, PICKLE_BYTES},
+    [0x96] = {"BYTEARRAY8", run_text, 8, PICKLE_BYTES},
     [')'] = {"EMPTY_TUPLE", run_empty, 0, PICKLE_TUPLE},
     [']'] = {"EMPTY_LIST", run_empty, 0, PICKLE_LIST},
     ['}'] = {"EMPTY_DICT", run_empty, 0, PICKLE_DICT},
@@ -476,9 +497,14 @@ static const opcode opcodes[256] = {
     ['e'] = {"APPENDS", run_fill, 0, PICKLE_LIST},
     ['s'] = {"SETITEM", run_fill, 2, PICKLE_DICT},
     ['u'] = {"SETITEMS", run_fill, 0, PICKLE_DICT},
-    ['c'] = {"GLOBAL", run_global, 0, 0},
+    [0x8f] = {"EMPTY_SET", run_empty, 0, PICKLE_LIST},
+    [0x90] = {"ADDITEMS", run_fill, 0, PICKLE_LIST},
+    [0x91] = {"FROZENSET", run_tuple, 0, 0},
+    ['c'] = {"GLOBAL", run_global, 0, PICKLE_TEXT},
     [0x93] = {"STACK_GLOBAL", run_stack_global, 0, 0},
     ['R'] = {"REDUCE", run_reduce, 0, 0},
+    [0x81] = {"NEWOBJ", run_reduce, 0, 0},
+    [0x92] = {"NEWOBJ_EX", run_reduce, 1, 0},
     ['b'] = {"BUILD", run_build, 0, 0},
     ['Q'] = {"BINPERSID", run_persistent, 0, 0},
     ['q'] = {"BINPUT", run_store, 1, 0},
@@ -566,6 +592,15 @@ bool pickle_next(pickle_cursor *c, pickle_value *out)
 bool pickle_is_text(pickle_value v, const char *text)
 {
     return v.kind == PICKLE_TEXT && pickle_is_word(text, v.text, v.length);
+}
+
+void pickle_opaque_name(char *dst, size_t bytes, const pickle *p, pickle_value opaque)
+{
+    pickle_cursor c = {p, p->objects[opaque.index].first};
+    pickle_value module = {0}, name = {0};
+    (void)pickle_next(&c, &module);
+    (void)pickle_next(&c, &name);
+    print_name(dst, bytes, module, name);
 }
 
 bool pickle_get(const pickle *p, pickle_value dict, const char *key, pickle_value *out)

@@ -1,7 +1,9 @@
 /* A restricted reader of Python pickles, protocols 2 to 5, as torch.save writes them. It executes nothing: a pickle is
  * a program for a stack machine, and this machine knows texts, numbers, tuples, lists, dicts, and by name the few
- * functions that stand for tensors; whatever else a pickle names is refused by that name. It knows no recursion, and
- * what a hostile pickle can make it hold is bounded: values, their number at once, and its own bytes. */
+ * functions that stand for tensors. Whatever else a pickle names (numpy's scalars, paths, a run's options) is opaque:
+ * a name, to call which gives the same name again, whatever it is called with or filled with. Names that no honest file
+ * holds (os.system) are refused, and so are tensors of kinds that are not known. It knows no recursion, and what a
+ * hostile pickle can make it hold is bounded: values, their number at once, and its own bytes. */
 #ifndef FORMAT_UNPICKLE_H
 #define FORMAT_UNPICKLE_H
 
@@ -33,6 +35,7 @@ typedef enum {
     PICKLE_DICT,
     PICKLE_STORAGE,
     PICKLE_TENSOR,
+    PICKLE_OPAQUE, /* a name that is not known, or what it was called to make */
 } pickle_kind;
 
 typedef struct {
@@ -42,7 +45,7 @@ typedef struct {
         int64_t whole; /* bool, int */
         double real;
         const char *text; /* in the pickle's bytes, not ended by NUL; UTF-8 where the kind is text */
-        uint32_t index;   /* global: the row; tuple, list, dict, storage, tensor: the object */
+        uint32_t index;   /* global: the row; tuple, list (and set), dict, storage, tensor, opaque: the object */
     };
 } pickle_value;
 
@@ -65,6 +68,8 @@ bool pickle_next(pickle_cursor *c, pickle_value *out); /* false past the last */
 /* A dict's value (the last one, where the key is repeated); false if absent or no dict. */
 bool pickle_get(const pickle *p, pickle_value dict, const char *key, pickle_value *out);
 bool pickle_is_text(pickle_value v, const char *text);
+/* dst [bytes] = "module.name" of an opaque value. */
+void pickle_opaque_name(char *dst, size_t bytes, const pickle *p, pickle_value opaque);
 
 /* A tensor as its pickle describes it: a view of a storage that lies elsewhere. */
 typedef struct {

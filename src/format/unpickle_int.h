@@ -14,7 +14,8 @@ typedef struct {
 
 typedef struct {
     uint8_t kind;                /* pickle_kind */
-    uint32_t first, last, count; /* its cells; a storage's and a tensor's are those of the tuple that described it */
+    uint32_t first, last, count; /* its cells; a storage's and a tensor's are those of the tuple that described it, and
+                                  * what is opaque has two, its module and its name */
     uint32_t global;             /* a tensor's function; else 0 */
 } pickle_object;
 
@@ -44,6 +45,8 @@ bool pickle_is_word(const char *word, const char *text, size_t length);
 /* -1 where it is none of those. */
 int pickle_global_find(const char *module, size_t module_length, const char *name, size_t name_length);
 const pickle_global *pickle_global_at(uint32_t index);
+/* Why a name that is none of those is refused; NULL where it stands for something opaque. */
+const char *pickle_global_fault(const char *module, size_t module_length, const char *name, size_t name_length);
 
 /* "where: byte N: fault" at the running opcode. */
 mien_status pickle_fail(const pickle *p, const char *fault);

@@ -1,6 +1,6 @@
-/* What a pickle may name: OrderedDict, torch.Size, the functions that rebuild tensors, classes of storages, dtypes.
- * Calling one executes nothing; it records what the tensor was said to be, and pickle_tensor_of checks that when the
- * tensor is wanted. */
+/* What a pickle may name: OrderedDict, torch.Size, the functions that rebuild tensors, classes of storages, dtypes; and
+ * what it may not. Calling one executes nothing; it records what the tensor was said to be, and pickle_tensor_of checks
+ * that when the tensor is wanted. */
 #include "base/size.h"
 #include "format/unpickle_int.h"
 
@@ -143,6 +143,44 @@ int pickle_global_find(const char *module, size_t module_length, const char *nam
     return -1;
 }
 
+/* --- what is refused ---------------------------------------------------------------------------------------------- */
+
+/* Nothing is executed, so these would be opaque like the rest; but who finds them in a file is to know that it was made
+ * to attack whoever unpickles it. */
+static const char *const attacks[] = {"os",     "posix",  "nt",        "sys",   "subprocess", "shutil",
+                                      "socket", "ctypes", "importlib", "runpy", "pty",        "pickle"};
+/* Of Python's own names these are values (an Enum's by getattr), all others act (eval, exec, open). */
+static const char *const values[] = {"set",     "frozenset", "list",   "dict",    "tuple",  "int",    "float",
+                                     "bool",    "str",       "bytes",  "complex", "range",  "xrange", "slice",
+                                     "unicode", "bytearray", "object", "long",    "getattr"};
+
+static bool is_among(const char *const *words, size_t count, const char *text, size_t length)
+{
+    for (size_t i = 0; i < count; i++)
+        if (pickle_is_word(words[i], text, length))
+            return true;
+    return false;
+}
+
+const char *pickle_global_fault(const char *module, size_t module_length, const char *name, size_t name_length)
+{
+    static const char refused[] = "not allowed in a checkpoint", unknown[] = "unknown kind of tensor";
+    const char *dot = memchr(module, '.', module_length);
+    size_t package = dot ? (size_t)(dot - module) : module_length;
+    bool is_python = pickle_is_word("builtins", module, module_length) || /* Python 2's */
+                     pickle_is_word("__builtin__", module, module_length);
+    bool is_storage = name_length > strlen("Storage") &&
+                      pickle_is_word("Storage", name + name_length - strlen("Storage"), strlen("Storage"));
+    if (is_among(attacks, sizeof attacks / sizeof attacks[0], module, package) ||
+        (is_python && !is_among(values, sizeof values / sizeof values[0], name, name_length)))
+        return refused;
+    if (pickle_is_word("torch", module, package) && is_storage)
+        return "unknown dtype";
+    if (pickle_is_word("torch._utils", module, module_length) || pickle_is_word("torch._tensor", module, module_length))
+        return unknown;
+    return NULL;
+}
+
 /* --- storages ----------------------------------------------------------------------------------------------------- */
 
 enum { ID_KIND, ID_CLASS, ID_KEY, ID_PLACE, ID_COUNT, ID_VIEW, ID_ITEMS };
@@ -150,6 +188,9 @@ enum { ID_KIND, ID_CLASS, ID_KEY, ID_PLACE, ID_COUNT, ID_VIEW, ID_ITEMS };
 mien_status pickle_storage_new(pickle *p, pickle_value id, pickle_value *out)
 {
     pickle_value items[ID_ITEMS] = {0};
+    pickle_cursor c = pickle_items(p, id);
+    if (pickle_next(&c, &items[ID_KIND]) && pickle_is_text(items[ID_KIND], "module"))
+        return pickle_fail(p, "a whole module (wanted a state dict: save model.state_dict())");
     if (!read_tuple(p, id, items, ID_VIEW, ID_ITEMS) || !pickle_is_text(items[ID_KIND], "storage") ||
         items[ID_CLASS].kind != PICKLE_GLOBAL || !globals[items[ID_CLASS].index].is_storage ||
         items[ID_KEY].kind != PICKLE_TEXT || items[ID_COUNT].kind != PICKLE_INT || items[ID_COUNT].whole < 0)

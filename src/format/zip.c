@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/size.h"
 #include "base/str.h"
+#include "format/stand_in.h"
 
 #include <string.h>
 #include <zip.h>
@@ -52,15 +53,18 @@ static uint64_t number_at(const uint8_t *bytes, int size)
 }
 
 /* Whatever could be the record at the archive's end (it stands before a comment, so there may be several to choose
- * from), it must not announce a directory that takes more memory than an archive is worth. */
+ * from), it must not announce a directory that takes more memory than an archive is worth. Where there is none, and the
+ * beginning is an archive's, its end was lost. */
 static mien_status check_directory(const zipr_file *z, const uint8_t *bytes, size_t length)
 {
     enum { END_BYTES = 22, COMMENT_BYTES = 65535, LOCATOR_BYTES = 20, END64_BYTES = 56, SIZE_AT = 12, SIZE64_AT = 40 };
+    bool has_end = false;
     size_t lowest = length > END_BYTES + COMMENT_BYTES ? length - END_BYTES - COMMENT_BYTES : 0;
     for (size_t at = length >= END_BYTES ? length - END_BYTES + 1 : 0; at > lowest; at--) {
         const uint8_t *end = bytes + at - 1;
         if (memcmp(end, "PK\5\6", 4) != 0)
             continue;
+        has_end = true;
         uint64_t size = number_at(end + SIZE_AT, 4);
         if (at - 1 >= LOCATOR_BYTES && memcmp(end - LOCATOR_BYTES, "PK\6\7", 4) == 0) {
             uint64_t end64 = number_at(end - LOCATOR_BYTES + 8, 8);
@@ -75,6 +79,9 @@ static mien_status check_directory(const zipr_file *z, const uint8_t *bytes, siz
             return mien_fail(MIEN_ERR_FORMAT, "%s: directory of %llu bytes (wanted at most %d)", z->path,
                              (unsigned long long)size, MAX_DIRECTORY_BYTES);
     }
+    if (!has_end && length >= 4 && memcmp(bytes, "PK\3\4", 4) == 0)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: cut short: a zip archive of which the end is missing (%zu bytes)",
+                         z->path, length);
     return MIEN_OK;
 }
 
@@ -83,6 +90,7 @@ static mien_status open_archive(zipr_file *z, const void *bytes, size_t length)
     zip_error_t error;
     if (length == 0) /* which libzip would take for an archive without entries */
         return mien_fail(MIEN_ERR_FORMAT, "%s: not a readable zip archive: empty", z->path);
+    TRY(stand_in_check(bytes, length, z->path));
     TRY(check_directory(z, bytes, length));
     zip_error_init(&error);
     zip_source_t *source = zip_source_buffer_create(bytes, length, 0, &error);

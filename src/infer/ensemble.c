@@ -12,10 +12,12 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { DEFAULT_BATCH = 32, NAME_BYTES = 160, FAILURE_BYTES = 1024 };
+#define NOT_FINITE "the model's output is not finite"
 
 /* A program and the batch it was made for. */
 typedef struct {
@@ -288,6 +290,15 @@ static mien_status run(const float **out, bound *p, const uint8_t *images, int s
     return MIEN_OK;
 }
 
+/* Finite weights may still give infinities on the way, and then no probabilities. */
+static bool is_finite(const float *row, int classes)
+{
+    for (int c = 0; c < classes; c++)
+        if (!isfinite(row[c]))
+            return false;
+    return true;
+}
+
 /* mean [classes] over the members that count; members [members, classes]. */
 static void take_mean(float *mean, const float *members, const ensemble *e)
 {
@@ -319,6 +330,10 @@ mien_status ensemble_classify(ensemble *e, float *out, const uint8_t *rgb, int w
         TRY_OUT(bind(&m->one, e, m->model, 1));
         TRY_OUT(image_resize(&e->sized, &picture, size_of(m), size_of(m), e->scratch));
         TRY_OUT(run(&probabilities, &m->one, e->sized.pixels, size_of(m)));
+        if (!is_finite(probabilities, classes)) {
+            st = mien_fail(MIEN_ERR_FORMAT, "%s: " NOT_FINITE, m->path);
+            goto out;
+        }
         memcpy(rows + (size_t)i * (size_t)classes, probabilities, (size_t)classes * sizeof *rows);
     }
     take_mean(out, rows, e);
@@ -431,8 +446,12 @@ static mien_status run_member(pass *p, int i, int count)
     size_t classes = (size_t)p->e->class_count;
     const float *probabilities;
     TRY(run(&probabilities, &m->many, feed_of(p, size_of(m))->batch.images, size_of(m)));
-    for (int row = 0; row < count; row++)
-        memcpy(row_of(p, row, i), probabilities + (size_t)row * classes, classes * sizeof(float));
+    for (int row = 0; row < count; row++) {
+        const float *answer = probabilities + (size_t)row * classes;
+        memcpy(row_of(p, row, i), answer, classes * sizeof(float));
+        if (!p->failures[row][0] && !is_finite(answer, p->e->class_count))
+            snprintf(p->failures[row], FAILURE_BYTES, "%s: " NOT_FINITE, m->path);
+    }
     return MIEN_OK;
 }
 

@@ -24,23 +24,35 @@ static const param_slice *head_weight(model *m)
     return NULL;
 }
 
-/* Outputs of the file's head; 0 where it has none, or one that does not fit the features. */
-static int head_classes(const tensor_file *f, model *m)
+/* The file's classifier, where it has one that fits, gets the name of ours. *out_classes: its outputs, else 0. */
+static mien_status name_head(int *out_classes, tensor_file *f, model *m, const import_naming *naming, const char *path)
 {
-    const param_slice *weight = head_weight(m);
-    const st_tensor *t = weight ? tensor_file_find(f, weight->name) : NULL;
-    return t && t->rank == 2 && t->dims[1] == weight->shape.dim[1] && t->dims[0] < INT32_MAX ? (int)t->dims[0] : 0;
+    const import_head head = import_find_head(f, naming->arch);
+    const char *own = head_weight(m)->name;
+    char from[512], to[64];
+    TRY(import_check_head(&head, naming->arch, path));
+    *out_classes = head.is_one ? (int)head.linear->dims[0] : 0;
+    if (!head.is_one || strcmp(head.linear->name, own) == 0)
+        return MIEN_OK;
+    snprintf(from, sizeof from, "%.*s", (int)(strlen(head.linear->name) - strlen("weight")), head.linear->name);
+    snprintf(to, sizeof to, "%.*s", (int)(strlen(own) - strlen("weight")), own);
+    import_naming named = *naming;
+    named.head = from;
+    named.own_head = to;
+    return import_rename(f, &named);
 }
 
 /* Fills m from the file. */
-static mien_status load(model *m, tensor_file *f, const char *path)
+static mien_status load(model *m, tensor_file *f, const char *path, const import_options *o)
 {
     const architecture *arch = model_architecture(m);
-    TRY(import_rename(f, arch));
-    int wanted = model_spec_of(m)->class_count, found = head_classes(f, m);
+    const import_naming naming = {.arch = arch, .ignored = o->ignored, .ignored_count = o->ignored_count};
+    int wanted = model_spec_of(m)->class_count, found;
+    TRY(import_rename(f, &naming));
+    TRY(name_head(&found, f, m, &naming, path));
     bool is_kept = found == wanted;
-    const char *skipped[4] = {NULL};
-    int count = 0;
+    const char *skipped[5] = {IMPORT_IGNORED};
+    int count = 1;
     if (!is_kept)
         skipped[count++] = arch->head_prefix;
     for (int i = 0; i < 2; i++)
@@ -51,6 +63,21 @@ static mien_status load(model *m, tensor_file *f, const char *path)
         log_notice("%s: its head of %d classes is replaced by a fresh one of %d", path, found, wanted);
     else if (!is_kept)
         log_notice("%s: has no head %s*; it gets a fresh one of %d classes", path, arch->head_prefix, wanted);
+    return MIEN_OK;
+}
+
+/* A beginning that no name has is a slip of the pen. */
+static mien_status check_ignored(const tensor_file *f, const architecture *arch, const import_options *o,
+                                 const char *path)
+{
+    for (int k = 0; k < o->ignored_count; k++) {
+        bool is_met = false;
+        for (size_t i = 0; i < tensor_file_count(f) && !is_met; i++)
+            is_met = import_is_ignored(arch, o->ignored[k], tensor_file_at(f, i)->name);
+        if (!is_met)
+            return mien_fail(MIEN_ERR_ARG, "%s: no tensor's name begins with %s, which is to be ignored", path,
+                             o->ignored[k]);
+    }
     return MIEN_OK;
 }
 
@@ -110,7 +137,10 @@ mien_status import_model(model **out, const char *path, const import_options *op
     }
     TRY_OUT(model_create(&m, &spec));
     TRY_OUT(model_init(m, HEAD_SEED, false));
-    TRY_OUT(load(m, f, path));
+    if (tensor_file_choice(f))
+        log_notice("%s: %s", path, tensor_file_choice(f));
+    TRY_OUT(check_ignored(f, model_architecture(m), options, path));
+    TRY_OUT(load(m, f, path, options));
     *out = m;
     m = NULL;
 out:
@@ -128,9 +158,10 @@ static mien_status fits(bool *out, int *out_classes, tensor_file *f, const archi
     model *m = NULL;
     model_spec spec = {.task = "lsd", .arch = arch->name, .classes = one_class, .class_count = 1, .std = {1, 1, 1}};
     TRY(model_create(&m, &spec));
-    mien_status st = import_rename(f, arch);
+    mien_status st = import_rename(f, &(import_naming){.arch = arch});
     *out = st == MIEN_OK && param_store_is_in(model_params(m), f, skipped);
-    *out_classes = *out ? head_classes(f, m) : 0;
+    const import_head head = import_find_head(f, arch);
+    *out_classes = head.is_one ? (int)head.linear->dims[0] : 0;
     model_free(m);
     return st == MIEN_ERR_FORMAT ? MIEN_OK : st; /* two tensors that arch would call the same are not its */
 }

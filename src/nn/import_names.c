@@ -1,6 +1,7 @@
-/* What others call our tensors. Torchvision's names are ours; timm has its own for three of the five architectures, and
- * torchvision had others for a ViT's MLP before 0.13. A row is a beginning of a name and what stands for it; in it '#'
- * is a number, which '#' in the new name repeats, and "#+" repeats plus one. The first row that fits is taken. */
+/* What others call our tensors. Torchvision's names are ours; timm has its own for three of the five architectures,
+ * Hugging Face for a ViT, and torchvision had others for a ViT's MLP before 0.13. A row is a beginning of a name and
+ * what stands for it; in it '#' is a number, which '#' in the new name repeats, and "#+" repeats plus one. The first
+ * row that fits is taken. */
 #include "base/str.h"
 #include "nn/import.h"
 
@@ -59,6 +60,19 @@ static const name_rule vit_rules[] = {
     {"blocks.#.mlp.fc2.", LAYER "mlp.3."},
     {"norm.", "encoder.ln."},
     {"head.", "heads.head."},
+    {"embeddings.cls_token", "class_token"}, /* Hugging Face, who keeps query, key and value apart */
+    {"embeddings.position_embeddings", "encoder.pos_embedding"},
+    {"embeddings.patch_embeddings.projection.", "conv_proj."},
+    {"layer.#.layernorm_before.", LAYER "ln_1."},
+    {"layer.#.attention.attention.query.", "0:" LAYER "self_attention.in_proj_"},
+    {"layer.#.attention.attention.key.", "1:" LAYER "self_attention.in_proj_"},
+    {"layer.#.attention.attention.value.", "2:" LAYER "self_attention.in_proj_"},
+    {"layer.#.attention.output.dense.", LAYER "self_attention.out_proj."},
+    {"layer.#.layernorm_after.", LAYER "ln_2."},
+    {"layer.#.intermediate.dense.", LAYER "mlp.0."},
+    {"layer.#.output.dense.", LAYER "mlp.3."},
+    {"layernorm.", "encoder.ln."},
+    {"classifier.", "heads.head."},
     {0},
 };
 
@@ -69,8 +83,11 @@ static const struct {
 enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
 
 /* DataParallel, self-supervised and Lightning wrappers, torch.compile: they may be nested. */
-static const char *const wrappers[] = {"module.", "backbone.", "model.", "_orig_mod."};
-enum { WRAPPERS = sizeof wrappers / sizeof wrappers[0], MAX_NUMBERS = 2 };
+static const char *const wrappers[] = {"module.",  "backbone.", "model.",   "_orig_mod.", "net.",
+                                       "encoder.", "_model.",   "student.", "vit."};
+/* Before these "encoder." is torchvision's own, of a ViT. */
+static const char *const own_encoder[] = {"encoder.layers.", "encoder.pos_embedding", "encoder.ln."};
+enum { WRAPPERS = sizeof wrappers / sizeof wrappers[0], MAX_NUMBERS = 2, IMPORT_NAME_BYTES = 512 };
 
 #define HALF                                                                                                           \
     {                                                                                                                  \
@@ -146,10 +163,18 @@ static void write_name(char *dst, size_t bytes, const char *pattern, const int n
     snprintf(dst + at, bytes - at, "%s", rest);
 }
 
+static bool is_wrapped(const char *name, const char *wrapper)
+{
+    for (size_t i = 0; i < sizeof own_encoder / sizeof own_encoder[0]; i++)
+        if (str_starts(name, own_encoder[i]))
+            return false;
+    return str_starts(name, wrapper);
+}
+
 void import_translate(char *dst, size_t bytes, const architecture *arch, const char *name)
 {
     for (int i = 0; i < WRAPPERS; i++)
-        if (str_starts(name, wrappers[i])) {
+        if (is_wrapped(name, wrappers[i])) {
             name += strlen(wrappers[i]);
             i = -1;
         }
@@ -165,12 +190,32 @@ void import_translate(char *dst, size_t bytes, const architecture *arch, const c
         }
 }
 
-static void rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
+bool import_is_ignored(const architecture *arch, const char *ignored, const char *name)
 {
-    import_translate(dst, bytes, payload, name);
+    char translated[IMPORT_NAME_BYTES];
+    if (str_starts(name, ignored))
+        return true;
+    import_translate(translated, sizeof translated, arch, name);
+    return str_starts(translated, ignored);
 }
 
-mien_status import_rename(tensor_file *f, const architecture *arch)
+static void rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
 {
-    return tensor_file_rename(f, rename_tensor, (void *)arch);
+    const import_naming *n = payload;
+    for (int i = 0; i < n->ignored_count; i++)
+        if (import_is_ignored(n->arch, n->ignored[i], name)) {
+            snprintf(dst, bytes, IMPORT_IGNORED "%s", name); /* as the file has it, and no other */
+            return;
+        }
+    import_translate(dst, bytes, n->arch, name);
+    if (n->head && str_starts(dst, n->head)) {
+        char rest[IMPORT_NAME_BYTES];
+        snprintf(rest, sizeof rest, "%s", dst + strlen(n->head));
+        snprintf(dst, bytes, "%s%s", n->own_head, rest);
+    }
+}
+
+mien_status import_rename(tensor_file *f, const import_naming *naming)
+{
+    return tensor_file_rename(f, rename_tensor, (void *)naming);
 }

@@ -4,6 +4,7 @@
 #include "nn/model.h"
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "nn/deviation.h"
 #include "nn/import.h"
@@ -244,7 +245,9 @@ mien_status model_load_backbone(model *m, const char *path)
     TRY(tensor_file_open(&f, path));
     const char *const skipped[] = {m->arch->head_prefix, m->arch->ignored[0], m->arch->ignored[1], NULL};
     const bool is_deviation = m->spec.kind == MODEL_DEVIATION;
-    mien_status st = import_rename(f, m->arch);
+    if (tensor_file_choice(f))
+        log_notice("%s: %s", path, tensor_file_choice(f));
+    mien_status st = import_rename(f, &(import_naming){.arch = m->arch});
     if (st == MIEN_OK)
         st = param_store_load_under(m->params, is_deviation ? DEVIATION_FACE : "", f, path, skipped);
     tensor_file_close(f);

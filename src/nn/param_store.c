@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "nn/positions.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -296,12 +297,38 @@ static bool is_float(st_dtype t)
     return t == ST_F32 || t == ST_F16 || t == ST_BF16 || t == ST_F64;
 }
 
-static bool same_shape(const param_slice *slice, const st_tensor *t)
+/* What a file has for a slice: one tensor, or three, each a third of its rows. */
+enum { PARTS = 3, NAME_BYTES = 256 };
+typedef struct {
+    const st_tensor *part[PARTS];
+    int count; /* 0: nothing */
+} slice_content;
+
+static slice_content find_content(const tensor_file *f, const char *name)
 {
-    if (slice->shape.rank != t->rank)
+    char part[NAME_BYTES];
+    slice_content c = {.part = {tensor_file_find(f, name)}, .count = 1};
+    if (c.part[0])
+        return c;
+    for (c.count = 0; c.count < PARTS; c.count++) {
+        int length = snprintf(part, sizeof part, "%d:%s", c.count, name);
+        c.part[c.count] = length < (int)sizeof part ? tensor_file_find(f, part) : NULL;
+        if (!c.part[c.count])
+            return (slice_content){0};
+    }
+    return c;
+}
+
+/* Whether t has the slice's shape, or (parts above 1) that part of its rows. */
+static bool same_shape(const param_slice *slice, const st_tensor *t, int parts)
+{
+    shape wanted = slice->shape;
+    if (wanted.rank != t->rank || (parts > 1 && (t->rank == 0 || wanted.dim[0] % parts != 0)))
         return false;
+    if (parts > 1)
+        wanted.dim[0] /= parts;
     for (int i = 0; i < t->rank; i++)
-        if (slice->shape.dim[i] != t->dims[i])
+        if (wanted.dim[i] != t->dims[i])
             return false;
     return true;
 }
@@ -310,39 +337,75 @@ static bool same_shape(const param_slice *slice, const st_tensor *t)
 static bool is_other_grid(const param_slice *slice, const st_tensor *t)
 {
     return slice->is_positions && t->rank == 3 && t->dims[0] == 1 && t->dims[2] == slice->shape.dim[2] &&
-           !same_shape(slice, t) && positions_side(t->dims[1]) > 0;
+           !same_shape(slice, t, 1) && positions_side(t->dims[1]) > 0;
 }
 
-/* What is wrong with t as the content of slice, or NULL. */
-static const char *mismatch(const param_slice *slice, const st_tensor *t, bool is_resampled)
+/* What is wrong with c as the content of slice, or NULL. */
+static const char *mismatch(const param_slice *slice, const slice_content *c, bool is_resampled)
 {
+    const st_tensor *t = c->part[0];
     if (slice->kind == SLICE_COUNTER)
-        return t->dtype == ST_I64 && t->bytes == sizeof(int64_t) ? NULL : "not an int64 scalar";
-    if (!is_float(t->dtype))
-        return "not a float tensor";
-    return same_shape(slice, t) || (is_resampled && is_other_grid(slice, t)) ? NULL : "another shape";
+        return t->dtype == ST_I64 && t->bytes == sizeof(int64_t) && c->count == 1 ? NULL : "not an int64 scalar";
+    for (int k = 0; k < c->count; k++)
+        if (!is_float(c->part[k]->dtype))
+            return "not a float tensor";
+    if (c->count == 1 && is_resampled && is_other_grid(slice, t))
+        return NULL;
+    for (int k = 0; k < c->count; k++)
+        if (!same_shape(slice, c->part[k], c->count))
+            return "another shape";
+    return NULL;
 }
 
-static mien_status read_floats(float *dst, tensor_file *f, const st_tensor *t, size_t count)
+/* Whether one of these is NaN or infinite: then its exponent's bits are all ones, and one more reaches the sign. */
+static bool is_any_not_finite(const float *values, int count)
 {
-    if (t->dtype == ST_F32)
-        return tensor_file_read(dst, f, t);
+    uint32_t found = 0;
+    for (int i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        found |= (bits & 0x7fffffffu) + 0x00800000u;
+    }
+    return found >> 31;
+}
+
+mien_status param_check_finite(const float *values, size_t count, const char *path, const char *name)
+{
+    enum { BLOCK = 1024 }; /* a number that the compiler knows, or it would not make vectors of the loop */
+    size_t at = 0;
+    while (count - at >= BLOCK && !is_any_not_finite(values + at, BLOCK))
+        at += BLOCK;
+    for (; at < count; at++)
+        if (!isfinite(values[at]))
+            return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %s: element %zu is %s (wanted finite numbers)", path, name,
+                             at, isnan(values[at]) ? "NaN" : "infinite");
+    return MIEN_OK;
+}
+
+/* dst [count] = t, all of it finite. */
+static mien_status read_floats(float *dst, tensor_file *f, const char *path, const st_tensor *t, size_t count)
+{
+    if (t->dtype == ST_F32) {
+        TRY(tensor_file_read(dst, f, t));
+        return param_check_finite(dst, count, path, t->name);
+    }
     uint8_t *elements;
     TRY(mem_alloc(&elements, t->bytes));
     mien_status st = tensor_file_read(elements, f, t);
     for (size_t i = 0; i < count && st == MIEN_OK; i++)
         dst[i] = read_float(elements, t->dtype, i);
     mem_free(elements);
-    return st;
+    return st == MIEN_OK ? param_check_finite(dst, count, path, t->name) : st;
 }
 
-static mien_status resample_slice(param_store *s, const param_slice *slice, tensor_file *f, const st_tensor *t)
+static mien_status resample_slice(param_store *s, const param_slice *slice, tensor_file *f, const char *path,
+                                  const st_tensor *t)
 {
     const int64_t to = positions_side(slice->shape.dim[1]), from = positions_side(t->dims[1]);
     const size_t count = (size_t)(t->dims[1] * t->dims[2]);
     float *read = NULL;
     TRY(mem_alloc(&read, count));
-    mien_status st = read_floats(read, f, t, count);
+    mien_status st = read_floats(read, f, path, t, count);
     if (st == MIEN_OK) {
         positions_resample(s->memory.values + slice->offset, to, read, from, t->dims[2]);
         log_notice("%s: %lld x %lld positions resampled to %lld x %lld", slice->name, (long long)from, (long long)from,
@@ -352,13 +415,17 @@ static mien_status resample_slice(param_store *s, const param_slice *slice, tens
     return st;
 }
 
-static mien_status copy_slice(param_store *s, const param_slice *slice, tensor_file *f, const st_tensor *t)
+static mien_status copy_slice(param_store *s, const param_slice *slice, tensor_file *f, const char *path,
+                              const slice_content *c)
 {
     if (slice->kind == SLICE_COUNTER)
-        return tensor_file_read(&s->counters[slice->offset], f, t);
-    if (is_other_grid(slice, t))
-        return resample_slice(s, slice, f, t);
-    return read_floats(s->memory.values + slice->offset, f, t, slice->count);
+        return tensor_file_read(&s->counters[slice->offset], f, c->part[0]);
+    if (is_other_grid(slice, c->part[0]))
+        return resample_slice(s, slice, f, path, c->part[0]);
+    const size_t each = slice->count / (size_t)c->count;
+    for (int k = 0; k < c->count; k++)
+        TRY(read_floats(s->memory.values + slice->offset + (size_t)k * each, f, path, c->part[k], each));
+    return MIEN_OK;
 }
 
 static bool is_skipped(const char *name, const char *const *prefixes)
@@ -376,11 +443,15 @@ static const char *name_in_file(const param_slice *slice, const char *root, cons
     return name && is_skipped(name, skip_prefixes) ? NULL : name;
 }
 
-static bool is_declared(const param_store *s, const char *root, const char *name)
+/* Whether the file's tensor of this name, whole or a part, fills a slice of those under root. */
+static bool is_wanted(const param_store *s, const char *root, const tensor_file *f, const char *name)
 {
-    char full[256];
-    int length = snprintf(full, sizeof full, "%s%s", root, name);
-    return length < (int)sizeof full && param_store_find(s, full) >= 0;
+    char full[NAME_BYTES];
+    bool is_part = name[0] >= '0' && name[0] < '0' + PARTS && name[1] == ':';
+    const char *whole = is_part ? name + 2 : name;
+    int length = snprintf(full, sizeof full, "%s%s", root, whole);
+    return length < (int)sizeof full && param_store_find(s, full) >= 0 &&
+           (!is_part || find_content(f, whole).count == PARTS);
 }
 
 mien_status param_store_load(param_store *s, tensor_file *f, const char *path, const char *const *skip_prefixes)
@@ -397,9 +468,9 @@ mien_status param_store_load_under(param_store *s, const char *root, tensor_file
         const char *name = name_in_file(slice, root, skip_prefixes);
         if (!name)
             continue;
-        const st_tensor *t = tensor_file_find(f, name);
-        const char *fault = t ? mismatch(slice, t, skip_prefixes != NULL) : NULL;
-        if (!t && slice->kind != SLICE_COUNTER) {
+        const slice_content c = find_content(f, name);
+        const char *fault = c.count ? mismatch(slice, &c, skip_prefixes != NULL) : NULL;
+        if (!c.count && slice->kind != SLICE_COUNTER) {
             log_item("missing: %s", name);
             missing++;
         } else if (fault) {
@@ -410,7 +481,7 @@ mien_status param_store_load_under(param_store *s, const char *root, tensor_file
     }
     for (size_t i = 0; i < tensor_file_count(f); i++) {
         const char *name = tensor_file_at(f, i)->name;
-        if (!is_skipped(name, skip_prefixes) && !is_declared(s, root, name)) {
+        if (!is_skipped(name, skip_prefixes) && !is_wanted(s, root, f, name)) {
             log_item("extra: %s", name);
             extra++;
         }
@@ -421,9 +492,9 @@ mien_status param_store_load_under(param_store *s, const char *root, tensor_file
     for (int i = 0; i < s->count; i++) {
         const param_slice *slice = &s->slices[i];
         const char *name = name_in_file(slice, root, skip_prefixes);
-        const st_tensor *t = name ? tensor_file_find(f, name) : NULL;
-        if (t)
-            TRY(copy_slice(s, slice, f, t));
+        const slice_content c = name ? find_content(f, name) : (slice_content){0};
+        if (c.count)
+            TRY(copy_slice(s, slice, f, path, &c));
     }
     return MIEN_OK;
 }
@@ -433,8 +504,8 @@ bool param_store_is_in(const param_store *s, const tensor_file *f, const char *c
     for (int i = 0; i < s->count; i++) {
         const param_slice *slice = &s->slices[i];
         const char *name = name_in_file(slice, "", skip_prefixes);
-        const st_tensor *t = name ? tensor_file_find(f, name) : NULL;
-        if (name && (t ? mismatch(slice, t, skip_prefixes != NULL) != NULL : slice->kind != SLICE_COUNTER))
+        const slice_content c = name ? find_content(f, name) : (slice_content){0};
+        if (name && (c.count ? mismatch(slice, &c, skip_prefixes != NULL) != NULL : slice->kind != SLICE_COUNTER))
             return false;
     }
     return true;

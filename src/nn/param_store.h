@@ -63,14 +63,17 @@ void param_store_count_batch(param_store *s);
 /* Copies tensors of f (f32, f16, bf16, f64 -> f32) by name. Every slice must be there with its shape, except names
  * starting with one of skip_prefixes (ends with NULL; NULL: none), which keep their values and may lie in the file
  * without being slices, and counters (0 if missing). Where there are skip_prefixes, thus a file of another model, a
- * position embedding over another grid is resampled to this one. Missing, extra and wrongly shaped ones are told by
- * name through the log before the one-line MIEN_ERR_FORMAT. */
+ * position embedding over another grid is resampled to this one. A slice may lie in the file in three tensors, "0:NAME"
+ * to "2:NAME", each a third of its rows. Missing, extra and wrongly shaped ones are told by name through the log before
+ * the one-line MIEN_ERR_FORMAT; a number that is not finite is one too. */
 MIEN_MUST_USE mien_status param_store_load(param_store *s, tensor_file *f, const char *path,
                                            const char *const *skip_prefixes);
 /* The same for the slices under `root` alone, whose tensors lie in f without it ("face.conv1.weight" takes
  * "conv1.weight"); all others keep their values. skip_prefixes are of f's names. */
 MIEN_MUST_USE mien_status param_store_load_under(param_store *s, const char *root, tensor_file *f, const char *path,
                                                  const char *const *skip_prefixes);
+/* MIEN_ERR_FORMAT "path: tensor NAME: element N is NaN ..." where one of the values [count] is not finite. */
+MIEN_MUST_USE mien_status param_check_finite(const float *values, size_t count, const char *path, const char *name);
 /* Whether param_store_load with these skip_prefixes would find all it wants (and whatever else). */
 bool param_store_is_in(const param_store *s, const tensor_file *f, const char *const *skip_prefixes);
 /* Every slice to_root + NAME takes the value of from_root + NAME, which exists and has its shape. */

@@ -173,10 +173,12 @@ static mien_status read_params(param_store *params, const st_file *f, const char
     int64_t *counters = param_store_counters(params, &counter_count);
     for (int i = 0; i < param_store_count(params); i++) {
         const param_slice *slice = param_store_at(params, i);
-        if (slice->kind == SLICE_COUNTER)
+        if (slice->kind == SLICE_COUNTER) {
             TRY(read_tensor(&counters[slice->offset], f, path, slice->name, ST_I64, 1));
-        else
-            TRY(read_tensor(memory->values + slice->offset, f, path, slice->name, ST_F32, slice->count));
+            continue;
+        }
+        TRY(read_tensor(memory->values + slice->offset, f, path, slice->name, ST_F32, slice->count));
+        TRY(param_check_finite(memory->values + slice->offset, slice->count, path, slice->name));
     }
     if (!has_states) {
         memset(memory->state1, 0, trained * sizeof(float));

@@ -1,8 +1,10 @@
 """mien import and what mien info says of other people's files."""
+import argparse
 import collections
 import copy
 import json
 import os
+import pathlib
 import pickle
 import re
 import signal
@@ -11,10 +13,11 @@ import subprocess
 import time
 import zipfile
 from support import BASE, CLASSES, MIEN, PICTURES, ROOT, Answer, Case, main, mien, start
-from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_legacy, save_zip
+from torchlike import Tensor, as_views, dump, read_safetensors, repeated, save_legacy, save_zip, stand_in, write_safetensors
 
 MODEL = BASE / "run" / "efficientnet_b0-stage1" / "best.safetensors"
 TEST = BASE / "test"
+SCALAR = stand_in("numpy.core.multiarray", "scalar", lambda *_: None)
 TORCH = ROOT / "tests" / "fixtures" / "format"
 MEMORY = 500 << 20
 
@@ -78,6 +81,53 @@ class Import(Case):
                 self.assertEqual(answer.err, "")
                 self.assert_answers_alike()
 
+    def test_what_lies_beside_the_weights_is_not_looked_at(self):
+        class Score:  # as numpy's scalars are pickled
+            def __reduce__(self):
+                return SCALAR, ("f8", b"12345678")
+
+        path = self.folder / "w.pth"
+        options = argparse.Namespace(lr=0.1, out=pathlib.PosixPath("/tmp/run"), nested=argparse.Namespace(names={"a", "b"}))
+        state = collections.OrderedDict({"module." + n: t for n, t in self.tensors.items()})
+        whole = {"args": options, "best_acc": Score(), "counts": collections.Counter("aab"),
+                 "groups": collections.defaultdict(list, {"a": [1]}),
+                 "path": pathlib.PureWindowsPath("C:/x"), "range": range(3), "when": 1 + 2j, "state_dict": state}
+        for save in (save_zip, save_legacy):
+            save(path, whole)
+            self.assertEqual(self.imported(path).err, "")
+            self.assert_answers_alike()
+
+    def test_compressed_archives_are_read(self):
+        path, packed = self.folder / "w.pth", self.folder / "packed.pth"
+        save_zip(path, self.tensors)
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                new.writestr(name, old.read(name))
+        self.assertLess(packed.stat().st_size, path.stat().st_size)
+        self.assertEqual(self.imported(packed).err, "")
+        self.assert_answers_alike()
+
+    def test_running_averages_come_first_and_that_is_said(self):
+        path = self.folder / "w.pth"
+        good = self.tensors
+        name = "features.4.0.block.0.0.weight"
+        other = {**good, name: repeated("F32", good[name].shape)}
+        for outer, said in (({"state_dict": other, "state_dict_ema": good},
+                             "state_dict_ema and state_dict: those under state_dict_ema are taken"),
+                            ({"model": other, "epoch": 3, "model_ema": good}, "model_ema and model: those under model_ema are taken"),
+                            ({"student": other, "teacher": good}, "teacher and student: those under teacher are taken"),
+                            ({"net": other, "model": other, "state_dict": good},
+                             "state_dict, model and net: those under state_dict are taken"),
+                            ({"model": {"depth": 3}, "net": good}, None), ({"state_dict_ema": None, "state_dict": good}, None),
+                            ({"model": {"state_dict": good, "config": {}}, "ema": {}}, None)):
+            save_zip(path, outer)
+            wanted = [f"mien: {path}: has weights under {said}"] if said else []
+            self.assertEqual(self.imported(path).lines, wanted)
+            self.assert_answers_alike()
+            answer = mien("info", path)
+            self.assert_done(answer)
+            self.assertEqual(answer.lines, wanted)
+
     @staticmethod
     def as_double(t):
         if t.dtype != "F32":
@@ -134,6 +184,46 @@ class Import(Case):
         self.assertEqual(len(answer.lines), 1)
         self.assertIn("has no head classifier.*; it gets a fresh one of 6 classes", answer.lines[0])
         self.assertEqual(answer.json()["model"]["classes"], CLASSES)
+
+    def test_a_head_behind_dropout_is_the_head(self):
+        path = self.folder / "w.pth"
+        for stem in ("classifier.0.", "classifier.", "classifier.drop.2."):  # the first as EmotiEffLib, the second as timm
+            save_zip(path, {n.replace("classifier.1.", stem): t for n, t in self.tensors.items()})
+            self.assertEqual(self.imported(path).err, "")
+            self.assert_answers_alike()
+        answer = self.imported(path, "--classes", "calm,tense")
+        self.assertEqual(answer.lines, [f"mien: {path}: its head of 6 classes is replaced by a fresh one of 2"])
+
+    def test_a_head_that_is_no_single_layer_is_refused_by_name(self):
+        path = self.folder / "w.pth"
+        rest = {n: t for n, t in self.tensors.items() if not n.startswith("classifier.")}
+        hidden = {"classifier.1.weight": repeated("F32", [512, 1280]), "classifier.1.bias": repeated("F32", [512]),
+                  "classifier.4.weight": repeated("F32", [6, 512]), "classifier.4.bias": repeated("F32", [6])}
+        normed = {"classifier.0.running_mean": repeated("F32", [1280]), "classifier.1.weight": repeated("F32", [6, 1280])}
+        for head, words in ((hidden, "classifier.1.weight [512, 1280] and classifier.4.weight [6, 512] are two"),
+                            (normed, "classifier.0.running_mean is no part of a Linear layer")):
+            for classes in ([], ["--classes", "a,b"]):
+                save_zip(path, {**rest, **head})
+                answer = mien("import", path, *self.options(), *classes)
+                self.assert_fails_alone(answer, path, words, "or none, as with --ignore classifier.")
+                self.assertFalse((self.folder / "model.safetensors").exists())
+        answer = self.imported(path, "--ignore", "classifier.")
+        self.assertIn("has no head classifier.*; it gets a fresh one of 6 classes", answer.lines[0])
+        (self.folder / "model.safetensors").unlink()
+
+    def test_ignored_tensors_are_left_out(self):
+        path = self.folder / "w.pth"
+        more = {"projector.0.weight": repeated("F32", [4, 4]), "teacher.features.0.0.weight": repeated("F32", [1]),
+                "module.features.0.0.weight": repeated("F32", [1])}  # the last would be another name for one that there is
+        student = {"student.net." + n: t for n, t in self.tensors.items()}
+        save_zip(path, {**student, **more})
+        self.assert_fails_alone(mien("import", path, *self.options(), "--ignore", "teacher."), "features.0.0.weight: name repeated")
+        ignored = [word for name in ("projector.", "teacher.", "module.") for word in ("--ignore", name)]
+        self.assertEqual(self.imported(path, *ignored).err, "")
+        self.assert_answers_alike()
+        self.assert_fails_alone(mien("import", path, *self.options(), *ignored, "--ignore", "neck."),
+                                path, "no tensor's name begins with neck., which is to be ignored")
+        self.assert_fails_alone(mien("import", path, *self.options(), "--ignore", ""), "--ignore: an empty beginning", code=2)
 
     def test_the_tensorflow_variant_is_another_network_and_stays_one(self):
         path = self.folder / "w.pth"
@@ -222,6 +312,63 @@ class Import(Case):
         self.assertEqual(mien("info", stage / "best.safetensors", "--json").json()["model"]["variant"], "tensorflow")
         lost = self.folder / "lost"  # nothing of it has begun: there the file is needed, and one line says so
         self.assert_fails_alone(mien(*command[:5], lost), init, "cannot open")
+
+
+class NotFinite(Case):
+    """A number that is none never becomes an answer."""
+
+    def changed(self, tensor, value):
+        """A model with another first number in one tensor."""
+        tensors, metadata = read_safetensors(MODEL)
+        t = tensors[tensor]
+        tensors[tensor] = Tensor(t.dtype, t.shape, struct.pack("<f", value) + t.raw[4:])
+        path = self.folder / "changed.safetensors"
+        write_safetensors(path, tensors, metadata)
+        return path, tensors
+
+    def commands(self, path):
+        """Whatever asks a model about pictures, with the picture's name as each tells it."""
+        list_of, out = self.folder / "list.txt", self.folder / "out"
+        list_of.write_text("image\n" + "".join(f"{p.relative_to(TEST)}\n" for p in sorted(TEST.glob("*/*.png"))))
+        return [("predict", path, TEST, "--out", out), ("predict", path, TEST, "--json", "--out", out),
+                ("predict", path, TEST, "--format", "jsonl", "--out", out), ("eval", path, "--data", TEST, "--json"),
+                ("submit", path, "--list", list_of, "--images", TEST, "--out", out)]
+
+    def test_a_weight_is_refused_by_name(self):
+        for value, word in ((float("nan"), "NaN"), (float("inf"), "infinite")):
+            path, tensors = self.changed("features.4.0.block.0.0.weight", value)
+            wanted = f"{path}: tensor features.4.0.block.0.0.weight: element 0 is {word} (wanted finite numbers)"
+            for command in (*self.commands(path), ("info", path), ("export", path, "--out", self.folder / "m.onnx")):
+                self.assert_fails_alone(mien(*command), wanted)
+            weights, model = self.folder / "w.pth", self.folder / "m.safetensors"
+            save_zip(weights, {timm_name(n): t for n, t in tensors.items()})
+            self.assert_fails_alone(mien("import", weights, "--arch", "efficientnet_b0", "--out", model),
+                                    f"{weights}: tensor features.4.0.block.0.0.weight: element 0 is {word}")
+            self.assertFalse(model.exists())
+            recipe = self.recipe(f"task: lsd\nimage_size: 32\nmodels: [efficientnet_b0]\ninit: {{efficientnet_b0: {weights}}}\n")
+            self.assert_fails(mien("train", recipe, "--data", BASE / "train", "--out", self.folder / f"run-{word}"), f"element 0 is {word}")
+
+    def test_an_output_is_a_failure_of_its_picture(self):
+        path, _ = self.changed("features.8.1.running_var", -1.0)  # finite, but it has no root
+        why = f"{path}: the model's output is not finite"
+        count = len(list(TEST.glob("*/*.png")))
+        for command in self.commands(path):
+            with self.subTest(command[0] + " ".join(map(str, command[3:]))):
+                answer = mien(*command)
+                self.assertEqual(answer.code, 1)
+                pictures = [line for line in answer.lines if line.startswith(f"mien: {TEST}/") and line.endswith(f": {why}")]
+                self.assertEqual(len(pictures), count)
+                if command[0] != "predict":
+                    continue
+                text = (self.folder / "out").read_text()
+                self.assertEqual(len(answer.lines), count)
+                self.assertNotIn("nan", text)
+                if "--json" in command:
+                    document = json.loads(text)
+                    self.assertEqual(document["predictions"], [])
+                    self.assertEqual([row["why"] for row in document["skipped"]], [why] * count)
+                else:
+                    self.assertEqual(text.splitlines(), [] if "jsonl" in command else ["image,expression," + ",".join(CLASSES)])
 
 
 class Info(Case):
@@ -329,7 +476,11 @@ class BadFiles(Case):
     def test_a_whole_module_says_what_is_wanted(self):
         path = self.folder / "w.pth"
         save_zip(path, {}, b"\x80\x02ctorchvision.models.resnet\nResNet\n)\x81.")
-        self.assert_refused(path, "torchvision.models.resnet.ResNet: not allowed in a checkpoint (wanted a state dict: save model.state_dict())")
+        self.assert_refused(path, "an object of torchvision.models.resnet.ResNet, no state dict (wanted model.state_dict() saved)")
+        save_zip(path, {}, b"\x80\x02}X\x05\0\0\0modelctorchvision.models.resnet\nResNet\n)\x81}bs.")
+        self.assert_refused(path, "an object of torchvision.models.resnet.ResNet, no state dict")
+        save_legacy(path, {}, b"\x80\x02(X\x06\0\0\0modulectorchvision.models.resnet\nResNet\nNNtQ)\x81}b.")
+        self.assert_refused(path, "a whole module (wanted a state dict: save model.state_dict())")
 
     def test_a_tuple_of_ten_gigabytes(self):
         path = self.folder / "w.pth"
@@ -367,7 +518,7 @@ class BadFiles(Case):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("archive/data.pkl", data)
             archive.writestr("archive/data/0", bytes(1 << 24), zipfile.ZIP_DEFLATED)
-        self.assert_refused(path, "archive/data/0: compressed (wanted stored, as PyTorch writes it)")
+        self.assert_refused(path, "archive/data/0: compressed, 16777216 bytes (wanted 24, and at most ")
 
     def test_zip64_lies(self):
         path = self.folder / "w.pth"
@@ -442,6 +593,23 @@ class BadFiles(Case):
                             (f'{{"a":{tensor(0, 1 << 60)}}}', "tensor a: data end 1152921504606846976 exceeds file")):
             path.write_bytes(struct.pack("<Q", len(text)) + text.encode() + bytes(8))
             self.assert_refused(path, fault)
+
+    def test_what_came_instead(self):
+        path = self.folder / "w.pth"
+        save_zip(path, {"w": Tensor("F32", [2, 3], bytes(24))})
+        whole = path.read_bytes()
+        for size in (5, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:size])
+            self.assert_refused(path, f"cut short: a zip archive of which the end is missing ({size} bytes)")
+        save_legacy(path, {"w": Tensor("F32", [2, 3], bytes(24))})
+        path.write_bytes(path.read_bytes()[:-1])
+        self.assert_refused(path, "cut short: storage 0 exceeds the file (23 bytes left)")
+        path.write_bytes(MODEL.read_bytes()[:-1])
+        self.assert_refused(path, "cut short?")
+        path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + 64 * "0" + "\nsize 97800\n")
+        self.assert_refused(path, "a Git LFS pointer, not the file itself (git lfs pull fetches that)")
+        path.write_text("\n<!DOCTYPE html><html><body>Google Drive can't scan this file for viruses")
+        self.assert_refused(path, "an HTML page (a download that asks for something first?)")
 
     def test_other_files(self):
         path = self.folder / "w.pth"

@@ -15,6 +15,8 @@ BYTES = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8, "I32": 4, "U8": 1}
 
 def stand_in(module, name, value):
     value.__module__, value.__qualname__, value.__name__ = module, name, name
+    for at in (i for i, letter in enumerate(module) if letter == "."):
+        sys.modules.setdefault(module[:at], types.ModuleType(module[:at]))
     setattr(sys.modules.setdefault(module, types.ModuleType(module)), name, value)
     return value
 
@@ -129,3 +131,12 @@ def read_safetensors(path):
     metadata = head.pop("__metadata__", {})
     return {name: Tensor(e["dtype"], e["shape"], raw[begin + e["data_offsets"][0]:begin + e["data_offsets"][1]])
             for name, e in head.items()}, metadata
+
+
+def write_safetensors(path, tensors, metadata):
+    head, at = {"__metadata__": metadata}, 0
+    for name, t in tensors.items():
+        head[name] = {"dtype": t.dtype, "shape": list(t.shape), "data_offsets": [at, at + len(t.raw)]}
+        at += len(t.raw)
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(t.raw for t in tensors.values()))

@@ -100,6 +100,12 @@ static void tensor_file__other_content__says_what_is_wanted(void **state)
         {"some text, no tensors", "x.pth: no file of tensors (wanted safetensors, or what torch.save wrote)", 21},
         {"\x89HDF\r\n\x1a\n....", "x.pth: no file of tensors (wanted", 12},
         {"\x80\x04}.", "x.pth: a pickle, but not of torch.save (wanted", 4},
+        {"version https://git-lfs.github.com/spec/v1\noid", "x.pth: a Git LFS pointer, not the file itself", 46},
+        {"version https://git-lfs", "x.pth: no file of tensors", 23},
+        {"<!DOCTYPE html><html>", "x.pth: an HTML page (a download that", 21},
+        {"\xEF\xBB\xBF\r\n  <HTML lang", "x.pth: an HTML page", 17},
+        {" \n\t ", "x.pth: no file of tensors", 4},
+        {"<!doctype htm", "x.pth: no file of tensors", 13},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         tensor_file *f = NULL;
@@ -209,6 +215,11 @@ static const char pickle[] = "\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild
                              "((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00"
                              "0X\x03\x00\x00\x00"
                              "cpuK\x06tQK\x00K\x02K\x03\x86K\x03K\x01\x86\x89}tRs.";
+/* The same of 2^27 elements. */
+static const char large_pickle[] = "\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n"
+                                   "((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00"
+                                   "0X\x03\x00\x00\x00"
+                                   "cpuJ\x00\x00\x00\x08tQK\x00K\x02K\x03\x86K\x03K\x01\x86\x89}tRs.";
 static const float values[6] = {1, 2, 3, 4, 5, 6};
 
 static void begin(void)
@@ -260,6 +271,23 @@ static void torch_zip__good_archive__is_read(void **state)
     assert_ok(tensor_file_open_bytes(&f, zip.bytes, zip.length, "x.pth"));
     assert_ok(tensor_file_read(got, f, tensor_file_find(f, "w")));
     assert_memory_equal(got, values, sizeof values);
+    tensor_file_close(f);
+}
+
+static void torch_zip__packed_anew__is_read(void **state)
+{
+    (void)state;
+    tensor_file *f;
+    float got[6] = {0};
+    begin();
+    add("a/data.pkl", pickle, sizeof pickle - 1, 8);
+    add("a/data/0", values, sizeof values, 8);
+    add("a/byteorder", "little", 6, 8);
+    finish();
+    assert_ok(tensor_file_open_bytes(&f, zip.bytes, zip.length, "x.pth"));
+    assert_ok(tensor_file_read(got, f, tensor_file_find(f, "w")));
+    assert_memory_equal(got, values, sizeof values);
+    assert_null(tensor_file_choice(f));
     tensor_file_close(f);
 }
 
@@ -337,7 +365,21 @@ static void torch_zip__bombs__do_not_go_off(void **state)
     add("a/data.pkl", pickle, sizeof pickle - 1, 0);
     add("a/data/0", zeros, LARGE, 8);
     finish();
-    assert_refused("x.pth: a/data/0: compressed (wanted stored, as PyTorch writes it)");
+    assert_refused("x.pth: a/data/0: compressed, 67108864 bytes (wanted 24, and at most 268435456, or stored)");
+    begin(); /* and one that the pickle says to be that large: a tensor of two of its 2^27 numbers */
+    add("a/data.pkl", large_pickle, sizeof large_pickle - 1, 0);
+    add("a/data/0", zeros, LARGE, 8);
+    zip.entry[1].stated = 4u << 27;
+    memcpy(zip.bytes + zip.entry[1].at + 22, "\0\0\0\x20", 4);
+    finish();
+    assert_refused("x.pth: a/data/0: compressed, 536870912 bytes (wanted 536870912, and at most 268435456, or stored)");
+    begin(); /* it says that it is small, and is not */
+    add("a/data.pkl", pickle, sizeof pickle - 1, 0);
+    add("a/data/0", zeros, LARGE, 8);
+    zip.entry[1].stated = sizeof values;
+    memcpy(zip.bytes + zip.entry[1].at + 22, "\30\0\0\0", 4);
+    finish();
+    assert_refused("x.pth: a/data/0: ");
     free(zeros);
     /* a tuple of 10 GB, as its entry says */
     begin();
@@ -601,6 +643,7 @@ int main(void)
         cmocka_unit_test(tensor_file__rename__is_found_by_the_new_name),
         cmocka_unit_test(tensor_file__other_content__says_what_is_wanted),
         cmocka_unit_test(torch_zip__good_archive__is_read),
+        cmocka_unit_test(torch_zip__packed_anew__is_read),
         cmocka_unit_test(torch_zip__what_is_missing__is_named),
         cmocka_unit_test(torch_zip__hostile_names__are_refused),
         cmocka_unit_test(torch_zip__bombs__do_not_go_off),

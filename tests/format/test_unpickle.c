@@ -89,15 +89,18 @@ static void unpickle__what_acts__is_refused_by_name(void **state)
                          "cbuiltins\neval\n."),
                    "builtins.eval: not allowed in a checkpoint");
     assert_refused(BYTES("\x80\x02"
-                         "ctorchvision.models.resnet\nResNet\n)\x81."),
-                   "torchvision.models.resnet.ResNet: not allowed in a checkpoint (wanted a state dict: save "
-                   "model.state_dict())");
+                         "c__builtin__\ncompile\n."),
+                   "__builtin__.compile: not allowed in a checkpoint");
+    assert_refused(BYTES("\x80\x04\x8c\x0eimportlib.util\x8c\x01x\x93)R."), "importlib.util.x: not allowed");
     assert_refused(BYTES("\x80\x02"
-                         "ccollections\nOrderedDic\n)R."),
-                   "collections.OrderedDic: not allowed");
+                         "csubprocess\nPopen\n)\x81."),
+                   "subprocess.Popen: not allowed");
     assert_refused(BYTES("\x80\x02"
-                         "cos\tx\ny\n."),
-                   "os?x.y: not allowed");
+                         "cos.\tx\ny\n."),
+                   "os.?x.y: not allowed");
+    assert_refused(BYTES("\x80\x02"
+                         "ctorch._utils\n_rebuild_qtensor\n."),
+                   "torch._utils._rebuild_qtensor: unknown kind of tensor");
     /* a class is a name, no function; a state belongs to a dict alone */
     assert_refused(BYTES("\x80\x02"
                          "ctorch\nFloatStorage\n)R."),
@@ -106,10 +109,111 @@ static void unpickle__what_acts__is_refused_by_name(void **state)
     assert_refused(BYTES("\x80\x02"
                          "ctorch._utils\n_rebuild_tensor_v2\n(K\x00K\x00))tR."),
                    "torch._utils._rebuild_tensor_v2: called in a way that is not known");
-    assert_refused(BYTES("\x80\x02)\x81."), "opcode 0x81 is not one of a checkpoint");
+    assert_refused(BYTES("\x80\x02)\x81."), "stands after a value of the wrong kind");
+    assert_refused(BYTES("\x80\x02"
+                         "cargparse\nNamespace\n]\x81."),
+                   "stands after a value of the wrong kind");
+    assert_refused(BYTES("\x80\x02"
+                         "cargparse\nNamespace\n)\x92."),
+                   "stands after a value of the wrong kind");
     assert_refused(BYTES("cos\nsystem\n(S'ls'\ntR."), "os.system: not allowed"); /* protocol 0 */
     assert_refused(BYTES("\x80\x02(X\x02\x00\x00\x00osX\x06\x00\x00\x00systemi."), "opcode 0x69");
     assert_refused(BYTES("\x80\x06N."), "protocol 6 (wanted at most 5)");
+}
+
+/* What Python 3.11 and numpy 1.26 write of {'a': float64(1.5), 'b': PosixPath('/tmp/x'), 'c': Namespace(lr=0.1), 'd':
+ * {1, 2}, 'e': 7}, protocols 2 and 4. */
+static void unpickle__what_is_not_known__is_a_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"numpy.core.multiarray.scalar", "pathlib.PosixPath", "argparse.Namespace"};
+    const struct {
+        const uint8_t *bytes;
+        size_t length;
+    } forms[] = {
+        {BYTES("\x80\x02}q\x00(X\x01\x00\x00\x00"
+               "aq\x01"
+               "cnumpy.core.multiarray\nscalar\nq\x02"
+               "cnumpy\ndtype\nq\x03X\x02\x00\x00\x00"
+               "f8q\x04\x89\x88\x87q\x05Rq\x06(K\x03X\x01\x00\x00\x00"
+               "<q\x07NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x08"
+               "bc_codecs\nencode\nq\tX\x09\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc3\xb8?q\nX\x06\x00\x00\x00"
+               "latin1q\x0b\x86q\x0cRq\r\x86q\x0eRq\x0fX\x01\x00\x00\x00"
+               "bq\x10"
+               "cpathlib\nPosixPath\nq\x11X\x01\x00\x00\x00/q\x12X\x03\x00\x00\x00"
+               "tmpq\x13X\x01\x00\x00\x00xq\x14\x87q\x15Rq\x16X\x01\x00\x00\x00"
+               "cq\x17"
+               "cargparse\nNamespace\nq\x18)\x81q\x19}q\x1aX\x02\x00\x00\x00lrq\x1bG?\xb9\x99\x99\x99\x99\x99\x9a"
+               "sbX\x01\x00\x00\x00"
+               "dq\x1c"
+               "c__builtin__\nset\nq\x1d]q\x1e(K\x01K\x02"
+               "e\x85q\x1fRq X\x01\x00\x00\x00"
+               "eq!K\x07u.")},
+        {BYTES("\x80\x04\x95\xe3\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01"
+               "a\x94\x8c\x15numpy.core.multiarray\x94\x8c\x06scalar\x94\x93\x94\x8c\x05numpy\x94\x8c\x05"
+               "dtype\x94\x93\x94\x8c\x02"
+               "f8\x94\x89\x88\x87\x94R\x94(K\x03\x8c\x01<\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94"
+               "bC\x08\x00\x00\x00\x00\x00\x00\xf8?\x94\x86\x94R\x94\x8c\x01"
+               "b\x94\x8c\x07pathlib\x94\x8c\x09PosixPath\x94\x93\x94\x8c\x01/\x94\x8c\x03tmp\x94\x8c\x01x\x94\x87\x94R"
+               "\x94\x8c\x01"
+               "c\x94\x8c\x08"
+               "argparse\x94\x8c\x09Namespace\x94\x93\x94)\x81\x94}\x94\x8c\x02lr\x94G?\xb9\x99\x99\x99\x99\x99\x9a"
+               "sb\x8c\x01"
+               "d\x94\x8f\x94(K\x01K\x02\x90\x8c\x01"
+               "e\x94K\x07u.")},
+    };
+    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
+        pickle *p = assert_read(forms[f].bytes, forms[f].length);
+        pickle_value root = pickle_root(p), v;
+        assert_int_equal(pickle_count(p, root), 10);
+        for (int i = 0; i < 3; i++) {
+            char name[80];
+            assert_true(pickle_get(p, root, (const char *const[]){"a", "b", "c"}[i], &v));
+            assert_int_equal(v.kind, PICKLE_OPAQUE);
+            assert_int_equal(pickle_count(p, v), 0); /* what it holds nobody can ask */
+            pickle_opaque_name(name, sizeof name, p, v);
+            assert_string_equal(name, names[i]);
+        }
+        assert_true(pickle_get(p, root, "d", &v));
+        assert_true(f == 0 ? v.kind == PICKLE_OPAQUE : v.kind == PICKLE_LIST && pickle_count(p, v) == 2);
+        assert_true(pickle_get(p, root, "e", &v) && v.kind == PICKLE_INT && v.whole == 7);
+        pickle_free(p);
+    }
+}
+
+static void unpickle__what_is_not_known__takes_anything_and_keeps_nothing(void **state)
+{
+    (void)state;
+#define OPAQUE "\x80\x04\x8c\x01m\x8c\x01n\x93"
+    static const struct {
+        const uint8_t *bytes;
+        size_t length;
+    } programs[] = {
+        {BYTES(OPAQUE ".")},
+        {BYTES(OPAQUE ")}\x92.")},                          /* n.__new__(n, **{}) */
+        {BYTES(OPAQUE ")R)R.")},                            /* called, and what it made called again */
+        {BYTES(OPAQUE ")\x81K\x01K\x02sNa(NNu(Ne(N\x90.")}, /* as a dict, a list and a set */
+        {BYTES(OPAQUE ")\x81(K\x01K\x02tb.")},              /* with a state */
+        {BYTES(OPAQUE "\x96\x01\x00\x00\x00\x00\x00\x00\x00x\x85R.")},
+    };
+    for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++) {
+        pickle *p = assert_read(programs[i].bytes, programs[i].length);
+        assert_int_equal(pickle_root(p).kind, PICKLE_OPAQUE);
+        pickle_free(p);
+    }
+    assert_refused(BYTES(OPAQUE "N)R."), "stands after a value of the wrong kind");
+    assert_refused(BYTES(OPAQUE "(Nu."), "a key without its value");
+    assert_refused(BYTES(OPAQUE "Q."), "stands after a value of the wrong kind");
+    assert_refused(BYTES("\x80\x02"
+                         "cm\n\xff\n."),
+                   "text that is not UTF-8");
+    /* a frozen set is its items; a module's class that an old file names is no storage */
+    pickle *p = assert_read(BYTES("\x80\x04(K\x01K\x02\x91."));
+    assert_int_equal(pickle_count(p, pickle_root(p)), 2);
+    pickle_free(p);
+    assert_refused(BYTES("\x80\x02(X\x06\x00\x00\x00module"
+                         "cm\nNet\nNNtQ."),
+                   "a whole module (wanted a state dict: save model.state_dict())");
 }
 
 static void unpickle__broken_programs__are_refused(void **state)
@@ -217,6 +321,7 @@ static void unpickle__greed__ends_early(void **state)
     assert_repeated_refused("]", "]a", 2, LONG / 2, ".", "too many values (wanted at most 2097152)");
     assert_repeated_refused("N0", "}q\0000", 4, LONG / 4, ".", "too many values (wanted at most 2097152)");
     assert_repeated_refused("", "Nr\xff\xff\x1f\0000", 7, LONG / 7, ".", "too many values (wanted at most 2097152)");
+    assert_repeated_refused("", "cm\nn\n0", 6, LONG / 6, ".", "too many values (wanted at most 2097152)");
     assert_many_dicts_refused();
     assert_little_memory();
     /* a list in itself, and a tuple of a tuple twice forty times over (2^40 leaves, were they copied) are small */
@@ -290,8 +395,7 @@ static void pickle_storage__kind__must_be_known(void **state)
     (void)state;
     pickle_free(assert_read(BYTES(STORAGE("ctorch\nByteStorage\n", "0NK\x0c"))));
     pickle_free(assert_read(BYTES(STORAGE("ctorch\nByteStorage\n", "0NK\x0cN"))));
-    assert_refused(BYTES(STORAGE("ctorch\nQUInt4x2Storage\n", "0NK\x0c")),
-                   "torch.QUInt4x2Storage: unknown dtype, or not");
+    assert_refused(BYTES(STORAGE("ctorch\nQUInt4x2Storage\n", "0NK\x0c")), "torch.QUInt4x2Storage: unknown dtype");
     assert_refused(BYTES(STORAGE("ctorch\nfloat32\n", "0NK\x0c")), "names something that is no storage");
     assert_refused(BYTES(STORAGE("ctorch\nByteStorage\n", "0NJ\xff\xff\xff\xff")),
                    "names something that is no storage");
@@ -307,9 +411,13 @@ static void pickle_storage__kind__must_be_known(void **state)
     assert_ok(pickle_tensor_of(&t, p, pickle_root(p), "w"));
     assert_true(t.dtype == ST_U16 && t.storage_count == 4 && t.bytes == 8);
     pickle_free(p);
-    assert_refused(BYTES("\x80\x02"
-                         "ctorch\nqint8\n."),
-                   "torch.qint8: unknown dtype, or not allowed");
+    static const char unknown[] = "\x80\x02"
+                                  "ctorch._utils\n_rebuild_tensor_v3\n((X\x07\x00\x00\x00storagectorch.storage\n"
+                                  "UntypedStorage\nX\x01\x00\x00\x00"
+                                  "0NK\x08tQK\x00K\x04\x85K\x01\x85\x89}ctorch\nqint8\ntR.";
+    p = assert_read(BYTES(unknown));
+    assert_failure(pickle_tensor_of(&t, p, pickle_root(p), "w"), MIEN_ERR_FORMAT, "tensor w: unknown dtype");
+    pickle_free(p);
 }
 
 typedef struct {
@@ -341,6 +449,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unpickle__plain_values__are_read),
         cmocka_unit_test(unpickle__what_acts__is_refused_by_name),
+        cmocka_unit_test(unpickle__what_is_not_known__is_a_name),
+        cmocka_unit_test(unpickle__what_is_not_known__takes_anything_and_keeps_nothing),
         cmocka_unit_test(unpickle__broken_programs__are_refused),
         cmocka_unit_test(unpickle__greed__ends_early),
         cmocka_unit_test(pickle_tensor__view__is_checked),

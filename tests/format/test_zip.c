@@ -156,9 +156,12 @@ static void zipr__cut_or_alien_file__is_refused(void **state)
     assert_ok(file_read(&zip, &length, path, 0));
     for (size_t cut = 0; cut < length; cut += 1 + cut / 8) /* the list of entries is at the end: no cut leaves one */
         assert_failure(zipr_open_bytes(&z, zip, cut, "cut.zip"), MIEN_ERR_FORMAT,
-                       "cut.zip: not a readable zip archive: ");
+                       cut < 4 ? "cut.zip: not a readable zip archive: "
+                               : "cut.zip: cut short: a zip archive of which the end is missing (");
     mem_free(zip);
     assert_failure(zipr_open_bytes(&z, "just some text", 14, "t"), MIEN_ERR_FORMAT, "t: not a readable zip archive");
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123\n";
+    assert_failure(zipr_open_bytes(&z, pointer, sizeof pointer - 1, "t"), MIEN_ERR_FORMAT, "t: a Git LFS pointer");
     assert_failure(zipr_open(&z, folder), MIEN_ERR_IO, "is a folder");
     assert_failure(zipr_open(&z, "gone.zip"), MIEN_ERR_IO, "gone.zip: cannot open: No such file");
     assert_null(z);

@@ -33,9 +33,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check(strncmp(mien_error(), "input: ", 7) == 0);
         free(exact);
     }
-    for (int i = 0; architecture_at(i); i++)
-        if (import_rename(f, architecture_at(i)) != MIEN_OK)
+    static const char *const ignored[] = {"n", "state"};
+    for (int i = 0; architecture_at(i); i++) {
+        const import_naming naming = {.arch = architecture_at(i), .ignored = ignored, .ignored_count = i % 3};
+        if (import_rename(f, &naming) != MIEN_OK) {
             check(strstr(mien_error(), ": name repeated") != NULL);
+            continue;
+        }
+        const import_head head = import_find_head(f, naming.arch);
+        if (import_check_head(&head, naming.arch, "input") != MIEN_OK)
+            check(!head.is_one && strncmp(mien_error(), "input: its head: ", 17) == 0);
+    }
     tensor_file_close(f);
     return 0;
 }

@@ -1,11 +1,13 @@
-"""Writes the seeds of corpus/torch_zip and corpus/unpickle: small checkpoints of both of torch.save's formats, their pickles, and
-pickles that must be refused.
+"""Writes the seeds of corpus/torch_zip and corpus/unpickle, and some of corpus/zip: small checkpoints of both of torch.save's formats,
+their pickles, and what must be refused.
 
     python3 tests/fuzz/make_torch_corpus.py        (needs python3-torch)
 """
+import argparse
 import collections
 import io
 import pathlib
+import numpy
 import pickle
 import torch
 import zipfile
@@ -36,6 +38,29 @@ for name, value in (("state", state), ("nested", nested)):
         for entry in old.namelist():
             new.writestr(entry, old.read(entry))
     (files / f"{name}_deflated.pth").write_bytes(stream.getvalue())
+
+# What lies beside the weights, several dicts of weights, and a whole module.
+beside = {"args": argparse.Namespace(out=pathlib.PurePosixPath("/tmp/run"), names={"a", "b"}), "best": numpy.float64(0.5),
+          "seen": numpy.arange(3), "groups": collections.defaultdict(list, {"a": [1]}), "counts": collections.Counter("aab"),
+          "device": torch.device("cpu"), "frozen": frozenset((1, 2)), "array": bytearray(b"xy"), "kind": torch.nn.functional.relu}
+averages = {"state_dict": {"w": torch.zeros(2)}, "state_dict_ema": {"w": torch.ones(2)}, "model": {"net": {"w": torch.ones(1)}}}
+for name, value in (("beside", {"model": {"w": torch.ones(2)}, **beside}), ("averages", averages), ("module", torch.nn.Linear(1, 1))):
+    (files / f"{name}.pth").write_bytes(saved(value))
+    if name != "module":  # which would hold its source text
+        (files / f"{name}_legacy.pth").write_bytes(saved(value, _use_new_zipfile_serialization=False))
+    with zipfile.ZipFile(io.BytesIO(saved(value))) as archive:
+        (pickles / name).write_bytes(archive.read("archive/data.pkl"))
+for protocol in (2, 4, 5):
+    (pickles / f"beside_{protocol}").write_bytes(pickle.dumps(beside, protocol))
+head = {"net.classifier.1.weight": torch.ones(1).expand(2, 1280), "net.classifier.1.bias": torch.ones(2),
+        "student.fc.0.weight": torch.ones(1).expand(3, 2048), "student.fc.2.weight": torch.ones(1, 3),
+        "encoder.head.1.weight": torch.ones(1).expand(2, 768)}
+(files / "heads.pth").write_bytes(saved(head))
+(corpus / "zip").mkdir(exist_ok=True)
+for folder in (files, corpus / "zip"):  # what comes in a file's place
+    (folder / "cut.pth").write_bytes(saved(head)[:400])
+    (folder / "pointer").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    (folder / "page").write_bytes(b"\xef\xbb\xbf\n<!DOCTYPE html><html></html>")
 
 plain = {"a": 1, "b": (-2, 1.5, None, True, "text", b"bytes"), "c": [300, 2 ** 70, {"d": []}]}
 for protocol in (2, 3, 4, 5):

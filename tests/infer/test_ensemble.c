@@ -311,6 +311,38 @@ static void ensemble__bad_pictures__are_told_and_the_others_answered(void **stat
     }
 }
 
+/* A variance below zero, which has no root: every weight is finite, no answer is. */
+static void save_without_root(const char *path)
+{
+    model *m;
+    assert_ok(model_load(&m, "a.safetensors"));
+    const param_slice *variance =
+        param_store_at(model_params(m), param_store_find(model_params(m), "features.8.1.running_var"));
+    param_store_memory(model_params(m))->values[variance->offset] = -1;
+    assert_ok(model_save(m, path, NULL));
+    model_free(m);
+}
+
+static void ensemble__output_that_is_not_finite__is_a_failure(void **state)
+{
+    (void)state;
+    const char *const paths[] = {"a.safetensors", "rootless.safetensors"};
+    answers got;
+    save_without_root(paths[1]);
+    predict_faces(&got, paths, 2, 4, PICTURES);
+    for (int i = 0; i < PICTURES; i++) {
+        assert_true(got.has_failed[i]);
+        assert_string_equal(got.failure[i], "rootless.safetensors: the model's output is not finite");
+    }
+    ensemble *e = open_models(paths, 2, 0);
+    const uint8_t pixel[3] = {1, 2, 3};
+    float p[3] = {7, 7, 7};
+    assert_failure(ensemble_classify(e, p, pixel, 1, 1), MIEN_ERR_FORMAT,
+                   "rootless.safetensors: the model's output is not finite");
+    assert_true(p[0] == 7); /* nothing is given */
+    ensemble_free(e);
+}
+
 static mien_status refuse(void *payload, const prediction *p)
 {
     (void)p;
@@ -390,6 +422,7 @@ int main(void)
         cmocka_unit_test(ensemble__batch_size__changes_nothing),
         cmocka_unit_test(ensemble__one_decoded_picture__is_the_same),
         cmocka_unit_test(ensemble__bad_pictures__are_told_and_the_others_answered),
+        cmocka_unit_test(ensemble__output_that_is_not_finite__is_a_failure),
         cmocka_unit_test(ensemble__who_listens__may_stop_it),
         cmocka_unit_test(ensemble__wrong_models__are_told),
         cmocka_unit_test(ensemble__names__tell_members_apart),

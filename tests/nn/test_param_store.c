@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "nn/model.h"
 
+#include <float.h>
 #include <math.h>
 
 static model *make(const char *arch)
@@ -113,17 +114,125 @@ static void model__half_precision_file__loads(void **state)
     assert_ok(
         param_store_declare(s, &w, "w", shape_of(1, (int64_t)6), SLICE_PARAMETER, (param_init){INIT_CONSTANT, 9}));
     assert_ok(param_store_alloc(s, false));
-    static const uint16_t halves[6] = {0x3c00, 0xc000, 0x0001, 0x7c00, 0x0000, 0x3555};
+    static const uint16_t halves[6] = {0x3c00, 0xc000, 0x0001, 0x7bff, 0x0000, 0x3555};
     st_tensor t = {.name = "w", .dtype = ST_F16, .rank = 1, .dims = {6}, .data = halves, .bytes = sizeof halves};
     assert_ok(st_write(path, &t, 1, NULL, 0));
     tensor_file *f = NULL;
     assert_ok(tensor_file_open(&f, path));
     assert_ok(param_store_load(s, f, path, NULL));
     const float *v = param_store_memory(s)->values;
-    assert_true(v[0] == 1 && v[1] == -2 && v[2] == 0x1p-24f && isinf(v[3]) && v[4] == 0 &&
+    assert_true(v[0] == 1 && v[1] == -2 && v[2] == 0x1p-24f && v[3] == 65504 && v[4] == 0 &&
                 fabsf(v[5] - 1 / 3.0f) < 1e-4f);
     tensor_file_close(f);
     param_store_free(s);
+    temp_folder_remove(folder);
+}
+
+/* A store of one parameter of `count` elements, and what loading a file of one such tensor answers. */
+static mien_status load_one(const char *path, st_dtype type, const void *elements, size_t element_bytes, size_t count)
+{
+    param_store *s = NULL;
+    tensor_file *f = NULL;
+    int w = -1;
+    const st_tensor t = {.name = "fc.weight",
+                         .dtype = type,
+                         .rank = 1,
+                         .dims = {(int64_t)count},
+                         .data = elements,
+                         .bytes = element_bytes * count};
+    assert_ok(st_write(path, &t, 1, NULL, 0));
+    assert_ok(param_store_create(&s));
+    assert_ok(param_store_declare(s, &w, "fc.weight", shape_of(1, (int64_t)count), SLICE_PARAMETER,
+                                  (param_init){INIT_CONSTANT, 0}));
+    assert_ok(param_store_alloc(s, false));
+    assert_ok(tensor_file_open(&f, path));
+    mien_status st = param_store_load(s, f, path, NULL);
+    tensor_file_close(f);
+    param_store_free(s);
+    return st;
+}
+
+static void param_store__what_is_not_finite__is_refused_by_name(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 }; /* two blocks that are looked at whole, and a rest */
+    static float values[COUNT];
+    static const size_t places[] = {0, 1023, 1024, 2047, 2048, COUNT - 1};
+    static const float faults[] = {NAN, -NAN, INFINITY, -INFINITY};
+    static const uint16_t half[] = {0x3c00, 0x7c00}, bhalf[] = {0x3f80, 0x7fc0};
+    static const double wide[] = {1, 1e300};
+    char folder[64], path[128], wanted[128];
+    temp_folder_make(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/w.safetensors", folder);
+    for (int i = 0; i < COUNT; i++)
+        values[i] = i % 2 ? -FLT_MAX : FLT_TRUE_MIN;
+    assert_ok(load_one(path, ST_F32, values, sizeof values[0], COUNT));
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        for (size_t k = 0; k < sizeof faults / sizeof faults[0]; k++) {
+            const float kept = values[places[i]];
+            values[places[i]] = faults[k];
+            snprintf(wanted, sizeof wanted,
+                     "w.safetensors: tensor fc.weight: element %zu is %s (wanted finite numbers)", places[i],
+                     k < 2 ? "NaN" : "infinite");
+            assert_failure(load_one(path, ST_F32, values, sizeof values[0], COUNT), MIEN_ERR_FORMAT, wanted);
+            values[places[i]] = kept;
+        }
+    assert_failure(load_one(path, ST_F16, half, sizeof half[0], 2), MIEN_ERR_FORMAT, "element 1 is infinite");
+    assert_failure(load_one(path, ST_BF16, bhalf, sizeof bhalf[0], 2), MIEN_ERR_FORMAT, "element 1 is NaN");
+    assert_failure(load_one(path, ST_F64, wide, sizeof wide[0], 2), MIEN_ERR_FORMAT, "element 1 is infinite");
+    temp_folder_remove(folder);
+}
+
+static void param_store__three_parts__are_one_slice(void **state)
+{
+    (void)state;
+    static const float numbers[14] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+    static const struct {
+        const char *names[3];
+        int64_t rows[3], rank;
+        const char *fault; /* NULL: none */
+    } cases[] = {
+        {{"2:qkv", "0:qkv", "1:qkv"}, {2, 2, 2}, 2, NULL},
+        {{"0:qkv", "1:qkv", "2:qkx"}, {2, 2, 2}, 2, "(1 missing, 0 wrong, 3 extra)"},
+        {{"0:qkv", "1:qkv", "2:qkv"}, {2, 3, 1}, 2, "(0 missing, 1 wrong, 0 extra)"},
+        {{"0:qkv", "1:qkv", "2:qkv"}, {2, 2, 2}, 1, "(0 missing, 1 wrong, 0 extra)"},
+        {{"0:qkv", "1:qkv", "qkv"}, {2, 2, 6}, 2, "(0 missing, 0 wrong, 2 extra)"},
+        {{"0:qkv", "1:qkv", "3:qkv"}, {2, 2, 2}, 2, "(1 missing, 0 wrong, 3 extra)"},
+    };
+    char folder[64], path[128];
+    temp_folder_make(folder, sizeof folder);
+    snprintf(path, sizeof path, "%s/parts.safetensors", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        st_tensor tensors[3];
+        param_store *s = NULL;
+        tensor_file *f = NULL;
+        int w = -1;
+        for (int k = 0; k < 3; k++)
+            tensors[k] = (st_tensor){.name = cases[i].names[k],
+                                     .dtype = ST_F32,
+                                     .rank = (int)cases[i].rank,
+                                     .dims = {cases[i].rows[k], 2},
+                                     .data = numbers + (cases[i].rows[k] < 6 ? 4 * k : 0),
+                                     .bytes = (size_t)cases[i].rows[k] * (cases[i].rank == 2 ? 8 : 4)};
+        assert_ok(st_write(path, tensors, 3, NULL, 0));
+        assert_ok(param_store_create(&s));
+        assert_ok(param_store_declare(s, &w, "qkv", shape_of(2, (int64_t)6, (int64_t)2), SLICE_PARAMETER,
+                                      (param_init){INIT_CONSTANT, 9}));
+        assert_ok(param_store_alloc(s, false));
+        assert_ok(tensor_file_open(&f, path));
+        const char *const skipped[] = {"-", NULL};
+        assert_true(param_store_is_in(s, f, skipped) ==
+                    (!cases[i].fault || strstr(cases[i].fault, "0 missing, 0 wrong")));
+        if (cases[i].fault) {
+            assert_failure(param_store_load(s, f, path, NULL), MIEN_ERR_FORMAT, cases[i].fault);
+        } else {
+            static const float wanted[12] = {4, 5, 6, 7, 8, 9, 10, 11, 0, 1, 2, 3};
+            assert_ok(param_store_load(s, f, path, NULL));
+            assert_memory_equal(param_store_memory(s)->values, wanted, sizeof wanted);
+        }
+        tensor_file_close(f);
+        param_store_free(s);
+    }
     temp_folder_remove(folder);
 }
 
@@ -235,6 +344,8 @@ int main(void)
         cmocka_unit_test(param_store__declared_twice__is_one_slice),
         cmocka_unit_test(model__saved_and_loaded__is_the_same),
         cmocka_unit_test(model__half_precision_file__loads),
+        cmocka_unit_test(param_store__what_is_not_finite__is_refused_by_name),
+        cmocka_unit_test(param_store__three_parts__are_one_slice),
         cmocka_unit_test(model__bad_file__is_one_clear_line),
         cmocka_unit_test(model__init_file__may_hold_auxiliary_heads),
         cmocka_unit_test(model__allocation_failing__is_clean),

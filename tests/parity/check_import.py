@@ -3,8 +3,9 @@
 
 Logits, up to the constant that softmax drops, must equal PyTorch's of float64 to 1e-4 of their norm, or twice what PyTorch's own
 float32 is off; the model file's tensors must load into torchvision's network with strict=True; and one weight moved by a hundredth
-must be noticed. Environment: MIEN the command, MIEN_LIBRARY the shared library. Exit code 77 where no python3 has torch and torchvision.
+must be noticed. Beside the weights lies what research code keeps there. Environment: MIEN the command, MIEN_LIBRARY the shared library. Exit code 77 where no python3 has torch and torchvision.
 """
+import argparse
 import ctypes
 import os
 import pathlib
@@ -13,6 +14,7 @@ import sys
 import tempfile
 
 from needs import torch, torchvision
+import numpy
 from reference import read
 
 try:
@@ -133,7 +135,9 @@ def check(name, library, folder):
         if form == "moved":
             moved = next(n for n, t in state.items() if t.dim() == 4)
             state[moved] = state[moved] * 1.01
-        torch.save({"state_dict": state}, weights, _use_new_zipfile_serialization=form != "legacy")
+        beside = {"args": argparse.Namespace(arch=name, out=folder), "best": numpy.float64(0.5), "seen": numpy.arange(3),
+                  "device": torch.device("cpu")}
+        torch.save({"state_dict": state, **beside}, weights, _use_new_zipfile_serialization=form != "legacy")
         run_import(weights, arch, size, out)
         error[form] = ((centred(answer_of_mien(library, out, picture)) - wanted).norm() / wanted.norm()).item()
         if form == "zip" and make is torchvision_model:
