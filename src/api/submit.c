@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "data/label.h"
 #include "infer/infer.h"
 #include "nn/model.h"
@@ -65,7 +66,7 @@ static mien_status take_answer(void *payload, const prediction *p)
     if (p->failure) {
         told.failure = api_without_path(p->failure, w->names[p->index]);
         if (!w->first_failure[0])
-            snprintf(w->first_failure, sizeof w->first_failure, "%s", p->failure);
+            str_fit(w->first_failure, sizeof w->first_failure, p->failure);
     } else {
         told.probabilities = p->mean;
         told.best = metric_argmax(p->mean, ensemble_class_count(w->members));

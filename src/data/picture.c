@@ -71,7 +71,7 @@ static mien_status read_bytes(picture_reader *p, int fd, size_t *length)
 
 static mien_status read_file(picture_reader *p, size_t *length)
 {
-    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without writer would block for ever */
+    int fd = file_open(p->path, O_RDONLY | O_NONBLOCK, 0); /* a pipe without writer would block for ever */
     if (fd < 0)
         return file_fail(p->path, "cannot open", errno);
     mien_status st = read_bytes(p, fd, length);

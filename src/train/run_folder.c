@@ -44,7 +44,7 @@ static mien_status lock(run_folder *f)
 {
     char path[RUN_PATH_BYTES];
     TRY(run_file(path, f->path, lock_name));
-    f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    f->lock = file_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
     if (f->lock < 0)
         return file_fail(path, "cannot create", errno);
     if (flock(f->lock, LOCK_EX | LOCK_NB) == 0)
@@ -54,7 +54,7 @@ static mien_status lock(run_folder *f)
     return file_fail(path, "cannot lock", errno);
 }
 
-/* Anything in it but the lock? */
+/* Anything of the user's in it? The lock, hidden, is ours. */
 static mien_status is_occupied(bool *out, const char *path)
 {
     char **names;
@@ -62,7 +62,7 @@ static mien_status is_occupied(bool *out, const char *path)
     TRY(file_list(&names, &count, path));
     *out = false;
     for (size_t i = 0; i < count; i++)
-        *out |= strcmp(names[i], lock_name) != 0;
+        *out |= !file_is_litter(names[i]);
     file_list_free(names, count);
     return MIEN_OK;
 }

@@ -117,7 +117,7 @@ mien_status run_log_open(run_log **out, const char *path, const run_log_mark *ma
     TRY(mem_zalloc(&log, 1));
     log->fd = -1;
     TRY_OUT(mem_strdup(&log->path, path));
-    log->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    log->fd = file_open(path, O_RDWR | O_CREAT | O_APPEND, 0666);
     if (log->fd < 0) {
         st = file_fail(path, "cannot write", errno);
         goto out;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "format/csv.h"
 #include "train/frozen.h"
 
@@ -34,7 +35,7 @@ static void note_bad(void *payload, int64_t item, const char *why)
     (void)item;
     validator *v = payload;
     if (v->bad_count++ == 0)
-        snprintf(v->first_bad, sizeof v->first_bad, "%s", why);
+        str_fit(v->first_bad, sizeof v->first_bad, why);
     if (!v->is_told)
         log_warning("%s (left out of validation)", why);
 }
