@@ -20,15 +20,20 @@ mien_status file_fail(const char *path, const char *what, int errno_value)
     return mien_fail(MIEN_ERR_IO, "%s: %s: %s", path, what, reason ? reason : "unknown error");
 }
 
-int file_open(const char *path, int flags, mode_t mode)
+/* The same file under a number above those of stdin, stdout and stderr. */
+static int move_up(int fd)
 {
-    int fd = open(path, flags | O_CLOEXEC, mode);
     if (fd < 0 || fd > STDERR_FILENO)
         return fd;
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
     close(fd);
     errno = error;
     return moved;
+}
+
+int file_open(const char *path, int flags, mode_t mode)
+{
+    return move_up(open(path, flags | O_CLOEXEC, mode));
 }
 
 /* Opens for reading what is a file of some kind, and tells its size as far as the system knows it (0 for a pipe). */
@@ -131,6 +136,24 @@ void file_map_close(file_map *map)
     if (map->data)
         munmap((void *)map->data, map->length);
     *map = (file_map){0};
+}
+
+mien_status file_hold(int *out_fd, char **out_path, const char *name, const void *bytes, size_t count)
+{
+    int fd = move_up(memfd_create("mien", MFD_CLOEXEC));
+    if (fd < 0)
+        return file_fail(name, "cannot hold", errno);
+    str path = {0};
+    mien_status st = file_write_fd(fd, name, bytes, count);
+    if (st == MIEN_OK)
+        st = str_printf(&path, "/proc/self/fd/%d", fd);
+    if (st != MIEN_OK) {
+        close(fd);
+        return st;
+    }
+    *out_fd = fd;
+    *out_path = path.text;
+    return MIEN_OK;
 }
 
 bool file_exists(const char *path)

@@ -47,6 +47,10 @@ void file_write_abort(file_writer *w);
 /* All three in one. */
 MIEN_MUST_USE mien_status file_write_all(const char *path, const void *bytes, size_t count);
 
+/* Bytes as a file without a place in any folder: *out_path (caller: mem_free) opens it as long as *out_fd is open.
+ * `name` is for messages. */
+MIEN_MUST_USE mien_status file_hold(int *out_fd, char **out_path, const char *name, const void *bytes, size_t count);
+
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 MIEN_MUST_USE mien_status file_make_folders(const char *path); /* like mkdir -p */

@@ -217,6 +217,23 @@ void str_make_line(char *text)
             *text = '?';
 }
 
+void str_replace(char *text, char from, char to)
+{
+    for (; *text; text++)
+        if (*text == from)
+            *text = to;
+}
+
+bool str_is_utf16(const char *text, size_t length)
+{
+    const unsigned char *b = (const unsigned char *)text;
+    if (length < 2)
+        return false;
+    if ((b[0] == 0xFF && b[1] == 0xFE) || (b[0] == 0xFE && b[1] == 0xFF))
+        return true;
+    return length >= 4 && ((!b[0] && b[1] && !b[2] && b[3]) || (b[0] && !b[1] && b[2] && !b[3]));
+}
+
 static bool is_inside_character(char c)
 {
     return ((unsigned char)c & 0xC0) == 0x80;

@@ -74,7 +74,9 @@ mien_status submission_read_list(label_list *out, const char *path)
     label_list l = {0};
     TRY(file_read(&text, &length, path, 0));
     mien_status st = MIEN_OK;
-    if (memchr(text, '\0', length))
+    if (str_is_utf16(text, length))
+        st = mien_fail(MIEN_ERR_FORMAT, "%s: UTF-16 text (wanted UTF-8)", path);
+    else if (memchr(text, '\0', length))
         st = mien_fail(MIEN_ERR_FORMAT, "%s: not text (wanted a name a line)", path);
     if (st == MIEN_OK)
         st = add_lines(&l, path, text);

@@ -254,7 +254,7 @@ static mien_status fail_nonfinite(const member *m, const loader_batch *batch, do
     int named = batch->count < NAMED_FILES ? batch->count : NAMED_FILES;
     mien_status st = MIEN_OK;
     for (int i = 0; i < named; i++) {
-        char name[1024];
+        char name[DATASET_NAME_BYTES];
         TRY_OUT(dataset_name(m->options->material->train_set, batch->pictures[i], name, sizeof name));
         TRY_OUT(str_printf(&files, "%s%.200s", i ? ", " : "", name));
     }

@@ -196,7 +196,7 @@ static mien_status train(run_state *run)
     if (!run->has_earlier)
         TRY(check_init(run->recipe));
     TRY(settle_precision(run));
-    TRY(material_open(&run->material, run->recipe, o->data, o->validation));
+    TRY(material_open(&run->material, run->recipe, o->data, o->validation, o->is_strict));
     TRY(settle_data(run));
     mien_status st = settle_normalisation(run);
     if (st == MIEN_ERR_CANCELLED)

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 4096, REASON_BYTES = 1024 };
+enum { REASON_BYTES = 1024 };
 
 struct validator {
     validator_options options;
@@ -185,7 +185,7 @@ mien_status validator_metrics(const validator *v, json_t **out)
 static mien_status csv_rows(const validator *v, str *text)
 {
     const dataset *d = v->options.plan->data;
-    char name[NAME_BYTES], quoted[2 * NAME_BYTES + 3];
+    char name[DATASET_NAME_BYTES], quoted[2 * DATASET_NAME_BYTES + 3];
     TRY(str_append(text, "image,truth"));
     for (int c = 0; c < v->classes; c++)
         TRY(str_printf(text, ",%s", dataset_class(d, c)));
