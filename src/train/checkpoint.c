@@ -28,6 +28,11 @@ enum { EXACT_COUNT = sizeof exact / sizeof exact[0], OTHER_COUNT = EXACT_COUNT +
 
 static const char *const state_names[] = {"optimizer.state1", "optimizer.state2"};
 
+bool train_state_is_over(const train_state *state, const recipe_stage *stage)
+{
+    return state->epoch >= stage->epochs || (stage->patience > 0 && state->bad_epochs >= stage->patience);
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static mien_status metadata_text(char **out, const train_state *s)

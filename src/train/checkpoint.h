@@ -5,10 +5,11 @@
 #define TRAIN_CHECKPOINT_H
 
 #include "nn/model.h"
+#include "train/recipe.h"
 
 /* What a run computes with and on: the same for all its members, and held against those who resume it. */
 typedef struct {
-    uint64_t recipe_hash; /* of its resolved text */
+    uint64_t recipe_hash; /* of its resolved text, without numbers of epochs that may grow */
     uint64_t data_hash;   /* of names and labels, training and validation */
     dtype precision;
     char isa[32];
@@ -29,6 +30,9 @@ typedef struct {
     double best_val_loss, best_macro_f1, best_accuracy;
     int bad_epochs; /* since the best one */
 } train_state;
+
+/* Has the stage had its epochs, or been stopped for want of progress? */
+bool train_state_is_over(const train_state *state, const recipe_stage *stage);
 
 /* has_state2: the optimizer uses its second arena. At step 0 the optimizer's state is zero, and left out. */
 MIEN_MUST_USE mien_status checkpoint_save(const char *path, const train_state *state, param_store *params,

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "train/member.h"
 #include "train/normalise.h"
+#include "train/pictures.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ typedef struct {
 
 /* --- what members share ------------------------------------------------------------------------------------------- */
 
-static mien_status hash_recipe(uint64_t *out, const recipe *r)
+static mien_status hash_text(uint64_t *out, const recipe *r)
 {
     str text = {0};
     mien_status st = recipe_print(r, &text);
@@ -34,6 +35,17 @@ static mien_status hash_recipe(uint64_t *out, const recipe *r)
         *out = (*out ^ (uint8_t)text.text[i]) * 1099511628211u;
     str_free(&text);
     return st;
+}
+
+/* Of what decides the bits of an epoch: their number does not where the schedule does not end with it. */
+static mien_status hash_recipe(uint64_t *out, const recipe *r)
+{
+    recipe same = *r;
+    if (recipe_may_go_on(&same.stage1))
+        same.stage1.epochs = 1;
+    if (recipe_may_go_on(&same.stage2))
+        same.stage2.epochs = 1;
+    return hash_text(out, &same);
 }
 
 /* Any member's checkpoint says what the run was begun with. */
@@ -77,6 +89,19 @@ static mien_status settle_precision(run_state *run)
     return MIEN_OK;
 }
 
+/* Older versions kept the whole recipe's hash. */
+static mien_status check_recipe(const run_state *run)
+{
+    uint64_t whole;
+    if (run->earlier.recipe_hash == run->facts.recipe_hash)
+        return MIEN_OK;
+    TRY(hash_text(&whole, run->folder.is_used ? &run->folder.used : run->recipe));
+    if (run->earlier.recipe_hash != whole)
+        return mien_fail(MIEN_ERR_ARG, "%s: recipe.yaml is not the one that its checkpoints were trained with",
+                         run->options->out);
+    return MIEN_OK;
+}
+
 static mien_status settle_data(run_state *run)
 {
     run->facts.data_hash = run->material.hash;
@@ -86,10 +111,8 @@ static mien_status settle_data(run_state *run)
     if (run->earlier.data_hash != run->facts.data_hash)
         return mien_fail(MIEN_ERR_ARG, "%s: not the pictures that %s was begun with (names or labels differ)",
                          run->options->data, run->options->out);
-    if (run->earlier.recipe_hash != run->facts.recipe_hash)
-        return mien_fail(MIEN_ERR_ARG, "%s: recipe.yaml is not the one that its checkpoints were trained with",
-                         run->options->out);
-    return MIEN_OK;
+    TRY(check_recipe(run));
+    return pictures_compare(&run->material, run->options->out, run->options->data);
 }
 
 /* Statistics cost a pass over all pictures, so a run that goes on takes those it has. */
@@ -117,16 +140,34 @@ static mien_status check_init(const recipe *r)
     return MIEN_OK;
 }
 
+/* --- what is finished --------------------------------------------------------------------------------------------- */
+
+/* A member's stage that is `done`, unless the recipe has been given more epochs since. (Whoever deleted the checkpoint
+ * wants no more of them.) */
+static mien_status find_finished(bool *out, const run_state *run, const char *member, int stage)
+{
+    const recipe_stage *s = recipe_stage_at(run->recipe, stage);
+    char path[RUN_PATH_BYTES];
+    train_state state;
+    TRY(run_path(path, run->options->out, member, recipe_stage_name(stage), "done"));
+    *out = file_exists(path);
+    TRY(run_path(path, run->options->out, member, recipe_stage_name(stage), "last.ckpt"));
+    if (!*out || !file_exists(path))
+        return MIEN_OK;
+    TRY(checkpoint_load(path, &state, NULL, false));
+    *out = train_state_is_over(&state, s);
+    return MIEN_OK;
+}
+
 /* --- log ---------------------------------------------------------------------------------------------------------- */
 
-static mien_status mark_stage(run_log_mark *out, const char *run, const char *member, const char *stage)
+static mien_status mark_stage(run_log_mark *out, const run_state *run, const char *member, int stage)
 {
     char path[RUN_PATH_BYTES];
     train_state state = {0};
-    *out = (run_log_mark){.member = member, .stage = stage};
-    TRY(run_path(path, run, member, stage, "done"));
-    out->is_finished = file_exists(path);
-    TRY(run_path(path, run, member, stage, "last.ckpt"));
+    *out = (run_log_mark){.member = member, .stage = recipe_stage_name(stage)};
+    TRY(find_finished(&out->is_finished, run, member, stage));
+    TRY(run_path(path, run->options->out, member, out->stage, "last.ckpt"));
     out->has_checkpoint = file_exists(path);
     if (!out->is_finished && out->has_checkpoint)
         TRY(checkpoint_load(path, &state, NULL, false));
@@ -143,7 +184,7 @@ static mien_status open_log(run_state *run)
     for (int i = 0; i < count; i++) {
         char *name = names[i / RECIPE_STAGES];
         run_member_name(name, run->recipe, i / RECIPE_STAGES);
-        TRY(mark_stage(&marks[i], run->options->out, name, recipe_stage_name(i % RECIPE_STAGES)));
+        TRY(mark_stage(&marks[i], run, name, i % RECIPE_STAGES));
     }
     TRY(run_file(path, run->options->out, "log.jsonl"));
     return run_log_open(&run->log, path, marks, count);
@@ -172,10 +213,11 @@ static mien_status log_data(run_state *run)
 
 static mien_status train_stage(run_state *run, int index, int stage)
 {
-    char name[RUN_NAME_BYTES], done[RUN_PATH_BYTES];
+    char name[RUN_NAME_BYTES];
+    bool is_finished;
     run_member_name(name, run->recipe, index);
-    TRY(run_path(done, run->options->out, name, recipe_stage_name(stage), "done"));
-    if (file_exists(done) || !recipe_stage_at(run->recipe, stage)->enabled)
+    TRY(find_finished(&is_finished, run, name, stage));
+    if (is_finished || !recipe_stage_at(run->recipe, stage)->enabled)
         return MIEN_OK;
     member_options options = {.options = run->options,
                               .stage = recipe_stage_at(run->recipe, stage),
@@ -203,6 +245,8 @@ static mien_status train(run_state *run)
         return mien_fail(st, "%s: interrupted before the first step (--resume starts it again)", o->out);
     TRY(st);
     TRY(run_folder_begin(&run->folder, run->recipe));
+    if (!run->has_earlier || !pictures_are_known(o->out))
+        TRY(pictures_write(&run->material, o->out));
     TRY(open_log(run));
     if (run_log_is_empty(run->log))
         TRY(log_data(run));

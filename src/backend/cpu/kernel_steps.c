@@ -1,21 +1,37 @@
 /* Kernels as lists of steps: everything is decided when they are made, addresses are set at bind, run is a loop. */
 #include "backend/cpu/cpu_int.h"
 
+#include "backend/cpu/isa.h"
 #include "base/mem.h"
 #include "base/size.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
 
+/* oneDNN makes its code when asked to, and where it finds no memory for it, it has no implementation. */
+static bool is_memory_short(void)
+{
+    enum { CODE_BYTES = 64 << 20 };
+    void *block = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (block != MAP_FAILED)
+        munmap(block, CODE_BYTES);
+    return block == MAP_FAILED;
+}
+
 mien_status onednn_fail(const char *what, dnnl_status_t status)
 {
-    mien_status code = status == dnnl_out_of_memory   ? MIEN_ERR_NOMEM
-                       : status == dnnl_unimplemented ? MIEN_ERR_UNSUPPORTED
-                                                      : MIEN_ERR_INTERNAL;
-    return mien_fail(code, "oneDNN: %s: status %d", what, (int)status);
+    char limit[96];
+    bool is_unimplemented = status == dnnl_unimplemented;
+    if (status == dnnl_out_of_memory || (is_unimplemented && is_memory_short()))
+        return mien_fail(MIEN_ERR_NOMEM, "oneDNN: %s: out of memory", what);
+    if (is_unimplemented && isa_is_kept_from_onednn(limit, sizeof limit))
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "oneDNN: %s: an instruction set is missing (%s)", what, limit);
+    return mien_fail(is_unimplemented ? MIEN_ERR_UNSUPPORTED : MIEN_ERR_INTERNAL, "oneDNN: %s: status %d", what,
+                     (int)status);
 }
 
 static void *binding_address(const kernel_io *io, const binding *b)
