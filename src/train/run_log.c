@@ -40,8 +40,6 @@ static bool is_covered_by(const json_t *line, const run_log_mark *mark)
 
 static bool is_covered(const json_t *line, const run_log_mark *marks, int mark_count)
 {
-    if (!json_is_object(line))
-        return false;
     if (!json_object_get(line, "member"))
         return true;
     for (int i = 0; i < mark_count; i++)
@@ -50,7 +48,7 @@ static bool is_covered(const json_t *line, const run_log_mark *marks, int mark_c
     return false;
 }
 
-/* Appends the whole lines that stay. */
+/* Appends the lines that stay; nothing does behind one that is torn. */
 static mien_status keep_covered(str *kept, const char *text, size_t length, const run_log_mark *marks, int mark_count)
 {
     for (size_t at = 0; at < length;) {
@@ -59,8 +57,10 @@ static mien_status keep_covered(str *kept, const char *text, size_t length, cons
             break;
         size_t line_length = (size_t)(end - (text + at));
         json_t *line = json_loadb(text + at, line_length, JSON_REJECT_DUPLICATES, NULL);
-        bool stays = is_covered(line, marks, mark_count);
+        bool is_whole = json_is_object(line), stays = is_whole && is_covered(line, marks, mark_count);
         json_decref(line);
+        if (!is_whole)
+            break;
         if (stays)
             TRY(str_append_bytes(kept, text + at, line_length + 1));
         at += line_length + 1;
@@ -80,14 +80,22 @@ static mien_status repeat_events(run_log *log, const char *text, size_t length)
     return run_events_cut(log->events);
 }
 
-/* Lines that go are nearly always the last ones. */
-static mien_status put_back(const char *path, const str *kept, const char *text, size_t length)
+static mien_status open_lines(run_log *log)
+{
+    log->fd = file_open(log->path, O_RDWR | O_CREAT | O_APPEND, 0666);
+    return log->fd >= 0 ? MIEN_OK : file_fail(log->path, "cannot write", errno);
+}
+
+/* Lines that go are the last ones, unless a member's stage that was done goes on before those of others. */
+static mien_status put_back(run_log *log, const str *kept, const char *text, size_t length)
 {
     if (kept->length == length)
         return MIEN_OK;
-    if (kept->length > 0 && memcmp(kept->text, text, kept->length) != 0)
-        return file_write_all(path, kept->text, kept->length);
-    return truncate(path, (off_t)kept->length) == 0 ? MIEN_OK : file_fail(path, "cannot cut", errno);
+    if (kept->length == 0 || memcmp(kept->text, text, kept->length) == 0)
+        return ftruncate(log->fd, (off_t)kept->length) == 0 ? MIEN_OK : file_fail(log->path, "cannot cut", errno);
+    TRY(file_write_all(log->path, kept->text, kept->length));
+    close(log->fd);
+    return open_lines(log);
 }
 
 static mien_status cut(run_log *log, const run_log_mark *marks, int mark_count)
@@ -96,13 +104,10 @@ static mien_status cut(run_log *log, const run_log_mark *marks, int mark_count)
     size_t length;
     str kept = {0};
     mien_status st;
-    log->is_empty = true;
-    if (!file_exists(log->path))
-        return run_events_cut(log->events);
     TRY(file_read(&text, &length, log->path, 0));
     TRY_OUT(keep_covered(&kept, text, length, marks, mark_count));
     log->is_empty = kept.length == 0;
-    TRY_OUT(put_back(log->path, &kept, text, length));
+    TRY_OUT(put_back(log, &kept, text, length));
     st = repeat_events(log, kept.text, kept.length);
 out:
     str_free(&kept);
@@ -131,13 +136,9 @@ mien_status run_log_open(run_log **out, const char *path, const run_log_mark *ma
     TRY(mem_zalloc(&log, 1));
     log->fd = -1;
     TRY_OUT(mem_strdup(&log->path, path));
+    TRY_OUT(open_lines(log));
     TRY_OUT(open_events(log));
     TRY_OUT(cut(log, marks, mark_count));
-    log->fd = file_open(path, O_RDWR | O_CREAT | O_APPEND, 0666);
-    if (log->fd < 0) {
-        st = file_fail(path, "cannot write", errno);
-        goto out;
-    }
     *out = log;
     log = NULL;
 out:
