@@ -53,8 +53,10 @@ static mien_status number_classes(submission_work *w, const char *first_path)
 static mien_status make_paths(submission_work *w)
 {
     TRY(mem_zalloc(&w->names, w->rows.count));
-    for (int64_t i = 0; i < w->rows.count; i++)
+    for (int64_t i = 0; i < w->rows.count; i++) {
         TRY(file_join(&w->names[i], w->options->images, list_name(&w->rows, i)));
+        file_mend_backslashes(w->names[i]);
+    }
     return MIEN_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -166,6 +167,18 @@ bool file_is_folder(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+void file_mend_backslashes(char *path)
+{
+    char slashed[PATH_MAX];
+    size_t length = strlen(path);
+    if (length >= sizeof(slashed) || !strchr(path, '\\') || file_exists(path))
+        return;
+    for (size_t i = 0; i <= length; i++)
+        slashed[i] = path[i] == '\\' ? '/' : path[i];
+    if (file_exists(slashed))
+        memcpy(path, slashed, length + 1);
 }
 
 /* What is already there may also be refused for another reason than that (a disk that only reads). */

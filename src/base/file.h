@@ -53,6 +53,10 @@ MIEN_MUST_USE mien_status file_hold(int *out_fd, char **out_path, const char *na
 
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
+/* A path that was written on Windows: where there is no such file but one with slashes for backslashes, it becomes
+ * that.
+ */
+void file_mend_backslashes(char *path);
 MIEN_MUST_USE mien_status file_make_folders(const char *path); /* like mkdir -p */
 /* Is a file or folder of this name none of the user's: hidden (a leading dot), or left behind by a system that showed
  * the folder (Thumbs.db, desktop.ini, __MACOSX ...)? */

@@ -217,13 +217,6 @@ void str_make_line(char *text)
             *text = '?';
 }
 
-void str_replace(char *text, char from, char to)
-{
-    for (; *text; text++)
-        if (*text == from)
-            *text = to;
-}
-
 bool str_is_utf16(const char *text, size_t length)
 {
     const unsigned char *b = (const unsigned char *)text;

@@ -35,8 +35,6 @@ bool str_to_double(double *out, const char *text);
 bool str_is_utf8(const char *text, size_t length);
 /* Makes text fit for one line of a terminal: control characters become '?'. */
 void str_make_line(char *text);
-/* Every `from` in the text becomes `to`. */
-void str_replace(char *text, char from, char to);
 /* Whether a file's first bytes are those of UTF-16: its byte order mark, or letters with a zero before or behind each.
  */
 bool str_is_utf16(const char *text, size_t length);

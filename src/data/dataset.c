@@ -74,7 +74,7 @@ mien_status dataset_refuse_ignored(const dataset *d, const char *where)
     return mien_fail(MIEN_ERR_FORMAT, "%s: none of the classes (wanted %s, or no --strict)", where, wanted);
 }
 
-/* Rows whose path was written on Windows: where there is no such file but one with slashes, that one is meant. */
+/* Their names are as long as before. */
 static mien_status mend_backslashes(dataset *d)
 {
     for (int64_t i = 0; i < d->list.count; i++) {
@@ -82,12 +82,8 @@ static mien_status mend_backslashes(dataset *d)
         if (!strchr(name, '\\'))
             continue;
         TRY(dataset_path(d, i, path, sizeof(path)));
-        size_t root = strlen(path) - strlen(name);
-        if (file_exists(path))
-            continue;
-        str_replace(path + root, '\\', '/');
-        if (file_exists(path))
-            str_replace(name, '\\', '/');
+        file_mend_backslashes(path);
+        strcpy(name, path + strlen(path) - strlen(name));
     }
     return MIEN_OK;
 }

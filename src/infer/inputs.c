@@ -118,7 +118,7 @@ static mien_status add_folder(infer_inputs *in, const char *folder)
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
 /* A path in a list is meant as seen from the list or, where there is no such file, from where the command runs (as
- * `find faces > list.txt` writes it); with its backslashes or, where there is no such file, with slashes for them. */
+ * `find faces > list.txt` writes it). */
 static mien_status add_listed(infer_inputs *in, const char *list_path, char *name)
 {
     char *path, folder[PATH_MAX];
@@ -127,14 +127,9 @@ static mien_status add_listed(infer_inputs *in, const char *list_path, char *nam
     if (length == 1)
         snprintf(folder, sizeof folder, "/");
     TRY(file_join(&path, folder, name));
-    bool is_there = file_exists(path), is_here = !is_there && file_exists(name);
-    mien_status st;
-    if (!is_there && !is_here && strchr(name, '\\')) {
-        str_replace(name, '\\', '/');
-        st = add_listed(in, list_path, name);
-    } else {
-        st = add(in, is_here ? name : path);
-    }
+    file_mend_backslashes(path);
+    file_mend_backslashes(name);
+    mien_status st = add(in, !file_exists(path) && file_exists(name) ? name : path);
     mem_free(path);
     return st;
 }

@@ -32,11 +32,12 @@ static bool is_header(const char *line)
     return str_equal_nocase(first, "image");
 }
 
+/* Backslashes may come to mean folders (file_mend_backslashes). */
 static bool leads_out(const char *name)
 {
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        if (strcspn(part, "/") == 2 && part[0] == '.' && part[1] == '.')
+    for (const char *part = name; part; part = strpbrk(part, "/\\")) {
+        part += *part == '/' || *part == '\\';
+        if (strcspn(part, "/\\") == 2 && part[0] == '.' && part[1] == '.')
             return true;
     }
     return *name == '/';
