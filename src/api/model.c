@@ -116,7 +116,7 @@ mien_status mien_predict(mien_model *model, const char *const *inputs, int count
     if (!fn || count < 1)
         return mien_fail(MIEN_ERR_ARG, "mien_predict: %s: missing", fn ? "inputs" : "fn");
     listener l = {.fn = fn, .payload = payload, .classes = mien_model_class_count(model)};
-    TRY(infer_expand_inputs(&l.inputs, inputs, count));
+    TRY(infer_expand_inputs(&l.inputs, inputs, count, &model->progress));
     mien_status st =
         ensemble_predict(model->members, (const char *const *)l.inputs.paths, (const char *const *)l.inputs.names,
                          (int64_t)l.inputs.count, hand_over, &l, &model->progress);

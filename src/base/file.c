@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -56,7 +57,17 @@ static mien_status open_to_read(int *out, struct stat *info, const char *path)
     return MIEN_OK;
 }
 
-mien_status file_read_fd(char **out, size_t *out_length, int fd, const char *name, size_t max_bytes)
+/* Waits for something to read, since a read that waits is begun again after a signal. */
+static mien_status await_bytes(int fd, const char *name, progress *p)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    while (poll(&one, 1, -1) < 0 && errno == EINTR)
+        if (progress_tell(p, name, 0, 0, NULL))
+            return mien_fail(MIEN_ERR_CANCELLED, "%s: interrupted while it was read", name);
+    return MIEN_OK;
+}
+
+mien_status file_read_fd(char **out, size_t *out_length, int fd, const char *name, size_t max_bytes, progress *p)
 {
     struct stat info;
     if (fstat(fd, &info) != 0)
@@ -70,8 +81,10 @@ mien_status file_read_fd(char **out, size_t *out_length, int fd, const char *nam
     capacity += 2; /* the NUL, and one byte more that finds the end without growing */
     TRY_OUT(mem_alloc(&text, capacity));
     for (;;) { /* the size may be unknown (a pipe, /proc) or have changed: only the end of file counts */
+        if (p)
+            TRY_OUT(await_bytes(fd, name, p));
         ssize_t got = read(fd, text + length, capacity - 1 - length);
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && (errno == EINTR || (p && errno == EAGAIN)))
             continue;
         if (got < 0) {
             st = file_fail(name, "cannot read", errno);
@@ -105,7 +118,7 @@ mien_status file_read(char **out, size_t *out_length, const char *path, size_t m
     struct stat info;
     int fd;
     TRY(open_to_read(&fd, &info, path));
-    mien_status st = file_read_fd(out, out_length, fd, path, max_bytes);
+    mien_status st = file_read_fd(out, out_length, fd, path, max_bytes, NULL);
     close(fd);
     return st;
 }

@@ -2,6 +2,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include "base/progress.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -21,8 +22,10 @@ int file_open(const char *path, int flags, mode_t mode);
  * MIEN_ERR_FORMAT. A folder, a missing or unreadable file: MIEN_ERR_IO "path: reason". */
 MIEN_MUST_USE mien_status file_read(char **out, size_t *out_length, const char *path, size_t max_bytes);
 
-/* The same of what is left to read from a descriptor, which stays open; `name` is for messages. */
-MIEN_MUST_USE mien_status file_read_fd(char **out, size_t *out_length, int fd, const char *name, size_t max_bytes);
+/* The same of what is left to read from a descriptor, which stays open; `name` is for messages. p (NULL: nobody) is
+ * asked whether to go on when a signal comes while a pipe is waited for: MIEN_ERR_CANCELLED. */
+MIEN_MUST_USE mien_status file_read_fd(char **out, size_t *out_length, int fd, const char *name, size_t max_bytes,
+                                       progress *p);
 
 /* A read-only mapping of a regular file. An empty file gives data NULL, length 0. (Who shortens a file while it is
  * mapped kills its readers by SIGBUS; our own writers never do, they replace files.) */

@@ -197,11 +197,11 @@ static mien_status hold_picture(infer_inputs *in, const char *name, const char *
 }
 
 /* A pipe's content says what it is: a picture, or a list of them. */
-static mien_status add_stream(infer_inputs *in, const char *name, int fd)
+static mien_status add_stream(infer_inputs *in, const char *name, int fd, progress *p)
 {
     char *text;
     size_t length;
-    TRY(file_read_fd(&text, &length, fd, name, IMAGE_MAX_FILE_BYTES));
+    TRY(file_read_fd(&text, &length, fd, name, IMAGE_MAX_FILE_BYTES, p));
     mien_status st;
     if (image_begins(text, length)) {
         st = hold_picture(in, name, text, length);
@@ -223,12 +223,13 @@ static bool is_stream(const char *path)
     return stat(path, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode) || S_ISSOCK(info.st_mode));
 }
 
-static mien_status add_pipe(infer_inputs *in, const char *path)
+/* Opening does not wait for a writer, reading does. */
+static mien_status add_pipe(infer_inputs *in, const char *path, progress *p)
 {
-    int fd = file_open(path, O_RDONLY, 0);
+    int fd = file_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
         return file_fail(path, "cannot open", errno);
-    mien_status st = add_stream(in, path, fd);
+    mien_status st = add_stream(in, path, fd, p);
     close(fd);
     return st;
 }
@@ -254,7 +255,7 @@ static mien_status add_text(infer_inputs *in, const char *path)
     return st;
 }
 
-static mien_status add_input(infer_inputs *in, const char *input)
+static mien_status add_input(infer_inputs *in, const char *input, progress *p)
 {
     size_t before = in->count;
     bool is_stdin = strcmp(input, "-") == 0, is_pipe = !is_stdin && is_stream(input);
@@ -262,8 +263,8 @@ static mien_status add_input(infer_inputs *in, const char *input)
         return add_folder(in, input);
     if (!is_stdin && !is_pipe && !has_extension(input, list_extensions))
         return add(in, input); /* a missing or broken picture is told when its turn comes */
-    TRY(is_stdin                               ? add_stream(in, input, STDIN_FILENO)
-        : is_pipe                              ? add_pipe(in, input)
+    TRY(is_stdin                               ? add_stream(in, input, STDIN_FILENO, p)
+        : is_pipe                              ? add_pipe(in, input, p)
         : has_extension(input, csv_extensions) ? add_csv(in, input)
                                                : add_text(in, input));
     if (in->count == before)
@@ -272,11 +273,11 @@ static mien_status add_input(infer_inputs *in, const char *input)
     return MIEN_OK;
 }
 
-mien_status infer_expand_inputs(infer_inputs *out, const char *const *inputs, int count)
+mien_status infer_expand_inputs(infer_inputs *out, const char *const *inputs, int count, progress *p)
 {
     infer_inputs in = {0};
     for (int i = 0; i < count; i++) {
-        mien_status st = add_input(&in, inputs[i]);
+        mien_status st = add_input(&in, inputs[i], p);
         if (st != MIEN_OK) {
             infer_inputs_free(&in);
             return st;

@@ -4,9 +4,11 @@ import io
 import json
 import os
 import shutil
+import signal
 import stat
 import struct
 import subprocess
+import time
 from support import BASE, CLASSES, MIEN, PICTURES, Case, bad_pictures, main, mien, png
 
 RUN = BASE / "run"
@@ -229,6 +231,16 @@ class Prediction(Case):
         done = subprocess.run(["bash", "-c", script, MIEN, RUN, picture], capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(done.stdout.splitlines()[1].split(",")[1:], wanted.splitlines()[1].split(",")[1:])
+
+    def test_waiting_for_a_pipe_can_be_interrupted(self):
+        os.mkfifo(self.folder / "pipe")
+        for arguments, stdin in (["-"], subprocess.PIPE), ([self.folder / "pipe"], subprocess.DEVNULL):
+            process = subprocess.Popen([MIEN, "predict", RUN, *arguments], stdin=stdin, stdout=subprocess.DEVNULL)
+            time.sleep(1)  # the model is there, and the list is waited for
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(timeout=20), 143)
+            if process.stdin:
+                process.stdin.close()
 
     def test_out_file_holds_the_same(self):
         path = self.folder / "p.csv"

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 static char folder[PATH_MAX];
+static progress silent;
 
 static void touch(const char *path, const char *text)
 {
@@ -46,7 +47,7 @@ static int leave(void **state)
 static void assert_expands(const char *const *inputs, int count, const char *const *wanted)
 {
     infer_inputs in;
-    assert_ok(infer_expand_inputs(&in, inputs, count));
+    assert_ok(infer_expand_inputs(&in, inputs, count, &silent));
     for (size_t i = 0; i < in.count; i++) {
         assert_non_null(wanted[i]);
         assert_string_equal(in.names[i], wanted[i]);
@@ -63,7 +64,7 @@ static void inputs__folder__is_descended_in_natural_order(void **state)
                    (const char *const[]){"faces/2.JPG", "faces/10.jpg", "faces/more/1.png", NULL});
     assert_ok(file_make_folders("empty/inside"));
     infer_inputs in;
-    assert_failure(infer_expand_inputs(&in, (const char *const[]){"empty"}, 1), MIEN_ERR_FORMAT,
+    assert_failure(infer_expand_inputs(&in, (const char *const[]){"empty"}, 1, &silent), MIEN_ERR_FORMAT,
                    "empty: no picture in this folder");
 }
 
@@ -111,7 +112,7 @@ static void inputs__pipes__are_a_picture_or_a_list(void **state)
                                    "a\0",
                                    4)};
     infer_inputs in;
-    assert_ok(infer_expand_inputs(&in, (const char *const[]){list, picture}, 2));
+    assert_ok(infer_expand_inputs(&in, (const char *const[]){list, picture}, 2, &silent));
     assert_int_equal(in.count, 3);
     assert_string_equal(in.names[0], "faces/2.JPG");
     assert_string_equal(in.names[2], picture);
@@ -122,8 +123,8 @@ static void inputs__pipes__are_a_picture_or_a_list(void **state)
     assert_memory_equal(bytes, "\xff\xd8\xff+", 4);
     mem_free(bytes);
     infer_inputs_free(&in);
-    assert_failure(infer_expand_inputs(&in, (const char *const[]){utf16}, 1), MIEN_ERR_FORMAT, "UTF-16 text");
-    assert_failure(infer_expand_inputs(&in, (const char *const[]){"/dev/null"}, 1), MIEN_ERR_FORMAT,
+    assert_failure(infer_expand_inputs(&in, (const char *const[]){utf16}, 1, &silent), MIEN_ERR_FORMAT, "UTF-16 text");
+    assert_failure(infer_expand_inputs(&in, (const char *const[]){"/dev/null"}, 1, &silent), MIEN_ERR_FORMAT,
                    "/dev/null: empty (wanted a picture, or a path a line)");
     for (int i = 0; i < 3; i++)
         close(descriptors[i]);
@@ -157,16 +158,16 @@ static void inputs__bad_lists__are_told(void **state)
     infer_inputs in;
     const char *const missing[] = {"missing.csv"}, *const open[] = {"open.csv"}, *const empty[] = {"empty.txt"},
                       *const blank[] = {"blank.csv"}, *const nul[] = {"nul.txt"};
-    assert_failure(infer_expand_inputs(&in, missing, 1), MIEN_ERR_IO, "missing.csv");
+    assert_failure(infer_expand_inputs(&in, missing, 1, &silent), MIEN_ERR_IO, "missing.csv");
     touch("open.csv", "image\n\"never closed\n");
-    assert_failure(infer_expand_inputs(&in, open, 1), MIEN_ERR_FORMAT, "open.csv: line 2");
+    assert_failure(infer_expand_inputs(&in, open, 1, &silent), MIEN_ERR_FORMAT, "open.csv: line 2");
     touch("empty.txt", "\n\n");
-    assert_failure(infer_expand_inputs(&in, empty, 1), MIEN_ERR_FORMAT, "empty.txt: empty");
+    assert_failure(infer_expand_inputs(&in, empty, 1, &silent), MIEN_ERR_FORMAT, "empty.txt: empty");
     touch("blank.csv", "image,x\n,3\n");
-    assert_failure(infer_expand_inputs(&in, blank, 1), MIEN_ERR_FORMAT,
+    assert_failure(infer_expand_inputs(&in, blank, 1, &silent), MIEN_ERR_FORMAT,
                    "blank.csv: line 2: no path in the first field");
     assert_ok(file_write_all("nul.txt", "a\0b", 3));
-    assert_failure(infer_expand_inputs(&in, nul, 1), MIEN_ERR_FORMAT, "nul.txt: not text");
+    assert_failure(infer_expand_inputs(&in, nul, 1, &silent), MIEN_ERR_FORMAT, "nul.txt: not text");
 }
 
 static mien_status expand_all(void *context)
@@ -174,7 +175,7 @@ static mien_status expand_all(void *context)
     (void)context;
     infer_inputs in;
     const char *const inputs[] = {"faces", "a, b.webp"};
-    TRY(infer_expand_inputs(&in, inputs, 2));
+    TRY(infer_expand_inputs(&in, inputs, 2, &silent));
     infer_inputs_free(&in);
     return MIEN_OK;
 }
