@@ -17,7 +17,7 @@ typedef void kernel_fn(const void *args);
 
 typedef struct {
     const char *name; /* "mien:avx2" */
-    kernel_fn *normalise, *activation, *activation_dx, *add, *add_narrow, *narrow, *sub, *scale, *scale_ds;
+    kernel_fn *normalise, *activation, *activation_dx, *add, *add_narrow, *narrow, *sub, *sum, *scale, *scale_ds;
     kernel_fn *batch_norm, *batch_norm_dx;
     kernel_fn *pool, *pool_dx, *global_mean, *global_mean_dx;
     kernel_fn *depthwise, *depthwise_dx, *depthwise_dw;
@@ -90,6 +90,14 @@ typedef struct {
     int threads;
     bool is_bf16;
 } pointwise_args;
+
+/* y [count] = sum over t of x [terms, count], in order */
+typedef struct {
+    const float *x;
+    float *y;
+    int64_t count;
+    int terms, threads;
+} sum_args;
 
 /* x, y [n, hw, c]; s [n, c]. scale, and scale_dx: y = x s. scale_ds: s = sum over hw of x y.
  * scratch of both: scale_scratch_bytes. */
