@@ -206,3 +206,28 @@ mien_status checkpoint_load(const char *path, train_state *state, param_store *p
         *state = s;
     return st;
 }
+
+mien_status checkpoint_change_recipe(const char *path, uint64_t from, uint64_t to)
+{
+    mien_status st;
+    st_file *f = NULL;
+    st_tensor *tensors = NULL;
+    char *text = NULL;
+    train_state s = {0};
+    TRY(st_open(&f, path));
+    size_t count = st_count(f);
+    TRY_OUT(read_numbers(&s, f, path));
+    if (s.facts.recipe_hash != from)
+        goto out;
+    s.facts.recipe_hash = to;
+    TRY_OUT(metadata_text(&text, &s));
+    TRY_OUT(mem_alloc(&tensors, count));
+    for (size_t i = 0; i < count; i++)
+        tensors[i] = *st_at(f, i);
+    st = st_write(path, tensors, count, &(st_metadata){metadata_key, text}, 1);
+out:
+    mem_free(tensors);
+    mem_free(text);
+    st_close(f);
+    return st;
+}

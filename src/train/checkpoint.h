@@ -9,7 +9,7 @@
 
 /* What a run computes with and on: the same for all its members, and held against those who resume it. */
 typedef struct {
-    uint64_t recipe_hash; /* of its resolved text, without numbers of epochs that may grow */
+    uint64_t recipe_hash; /* of its resolved text */
     uint64_t data_hash;   /* of names and labels, training and validation */
     dtype precision;
     char isa[32];
@@ -40,5 +40,8 @@ MIEN_MUST_USE mien_status checkpoint_save(const char *path, const train_state *s
 /* Reads the numbers; params NULL: those alone. Everything is checked before anything is believed. Errors:
  * MIEN_ERR_IO, MIEN_ERR_FORMAT "last.ckpt: tensor NAME: ..."; params may be half written then. */
 MIEN_MUST_USE mien_status checkpoint_load(const char *path, train_state *state, param_store *params, bool has_state2);
+
+/* Makes a checkpoint of the recipe whose hash is `from` one of the recipe `to`; that of another stays as it is. */
+MIEN_MUST_USE mien_status checkpoint_change_recipe(const char *path, uint64_t from, uint64_t to);
 
 #endif

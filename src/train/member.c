@@ -234,15 +234,10 @@ static mien_status find_state(member *m)
     return MIEN_OK;
 }
 
-/* A stage that was done is given more epochs; or an older version's hash is made the one of today. */
-static mien_status reopen(member *m)
+/* A stage that was done has been given more epochs. */
+static mien_status reopen(const member *m)
 {
-    if (unlink(m->done_path) != 0 && errno != ENOENT)
-        return file_fail(m->done_path, "cannot remove", errno);
-    if (m->state.facts.recipe_hash == m->options->facts.recipe_hash)
-        return MIEN_OK;
-    m->state.facts.recipe_hash = m->options->facts.recipe_hash;
-    return save(m);
+    return unlink(m->done_path) == 0 || errno == ENOENT ? MIEN_OK : file_fail(m->done_path, "cannot remove", errno);
 }
 
 static mien_status begin(member *m)

@@ -20,13 +20,14 @@ typedef struct {
     run_log *log;
     progress *progress;
     run_facts facts;
-    bool has_earlier;  /* facts of an earlier call were found */
-    run_facts earlier; /* ... and are these */
+    bool has_earlier;   /* facts of an earlier call were found */
+    run_facts earlier;  /* ... and are these */
+    uint64_t used_hash; /* of the recipe that the run was begun with, or last gone on with */
 } run_state;
 
 /* --- what members share ------------------------------------------------------------------------------------------- */
 
-static mien_status hash_text(uint64_t *out, const recipe *r)
+static mien_status hash_recipe(uint64_t *out, const recipe *r)
 {
     str text = {0};
     mien_status st = recipe_print(r, &text);
@@ -35,17 +36,6 @@ static mien_status hash_text(uint64_t *out, const recipe *r)
         *out = (*out ^ (uint8_t)text.text[i]) * 1099511628211u;
     str_free(&text);
     return st;
-}
-
-/* Of what decides the bits of an epoch: their number does not where the schedule does not end with it. */
-static mien_status hash_recipe(uint64_t *out, const recipe *r)
-{
-    recipe same = *r;
-    if (recipe_may_go_on(&same.stage1))
-        same.stage1.epochs = 1;
-    if (recipe_may_go_on(&same.stage2))
-        same.stage2.epochs = 1;
-    return hash_text(out, &same);
 }
 
 /* Any member's checkpoint says what the run was begun with. */
@@ -89,16 +79,30 @@ static mien_status settle_precision(run_state *run)
     return MIEN_OK;
 }
 
-/* Older versions kept the whole recipe's hash. */
-static mien_status check_recipe(const run_state *run)
+/* Checkpoints belong to what recipe.yaml said or, where a call that gave more epochs was killed, to what is said now.
+ */
+static mien_status check_recipe(run_state *run)
 {
-    uint64_t whole;
-    if (run->earlier.recipe_hash == run->facts.recipe_hash)
-        return MIEN_OK;
-    TRY(hash_text(&whole, run->folder.is_used ? &run->folder.used : run->recipe));
-    if (run->earlier.recipe_hash != whole)
+    run->used_hash = run->facts.recipe_hash;
+    if (run->folder.is_used)
+        TRY(hash_recipe(&run->used_hash, &run->folder.used));
+    if (run->earlier.recipe_hash != run->facts.recipe_hash && run->earlier.recipe_hash != run->used_hash)
         return mien_fail(MIEN_ERR_ARG, "%s: recipe.yaml is not the one that its checkpoints were trained with",
                          run->options->out);
+    return MIEN_OK;
+}
+
+/* More epochs: all checkpoints become the new recipe's before recipe.yaml does. */
+static mien_status give_more_epochs(const run_state *run)
+{
+    bool is_longer = run->has_earlier && run->used_hash != run->facts.recipe_hash;
+    for (int i = 0; is_longer && i < run->recipe->model_count * RECIPE_STAGES; i++) {
+        char name[RUN_NAME_BYTES], path[RUN_PATH_BYTES];
+        run_member_name(name, run->recipe, i / RECIPE_STAGES);
+        TRY(run_path(path, run->options->out, name, recipe_stage_name(i % RECIPE_STAGES), "last.ckpt"));
+        if (file_exists(path))
+            TRY(checkpoint_change_recipe(path, run->used_hash, run->facts.recipe_hash));
+    }
     return MIEN_OK;
 }
 
@@ -244,6 +248,7 @@ static mien_status train(run_state *run)
     if (st == MIEN_ERR_CANCELLED)
         return mien_fail(st, "%s: interrupted before the first step (--resume starts it again)", o->out);
     TRY(st);
+    TRY(give_more_epochs(run));
     TRY(run_folder_begin(&run->folder, run->recipe));
     if (!run->has_earlier || !pictures_are_known(o->out))
         TRY(pictures_write(&run->material, o->out));

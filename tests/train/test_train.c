@@ -256,6 +256,7 @@ static void train__more_epochs__are_those_of_a_longer_run(void **state)
     run.cancel_after = 0;
     assert_ok(kit_train(&run));
     assert_same_run("longer", "long");
+    kit_assert_same_file("longer" MEMBER "last.ckpt", "long" MEMBER "last.ckpt");
     run.settings[1] = "stage1.epochs=3";
     assert_failure(kit_train(&run), MIEN_ERR_ARG, "longer: run with another recipe: stage1.epochs: 3 (wanted 4)");
 }
@@ -319,34 +320,33 @@ static void forge(const char *path, const char *from, const char *to)
     st_close(f);
 }
 
-/* A checkpoint of an older version, which held the hash of the whole recipe, number of epochs and all. */
-static void train__older_checkpoint__goes_on(void **state)
+static void hash_of_recipe(char dst[40], const char *path)
 {
-    (void)state;
-    kit_run run = {.data = "faces",
-                   .out = "older",
-                   .settings = {"stage1.schedule.name=constant", "stage1.epochs=4"},
-                   .cancel_after = 3};
-    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
-    char now[40], then[40];
-    uint64_t hash = 14695981039346656037u;
     size_t length;
-    train_state at;
-    char *text = kit_read("older/recipe.yaml", &length);
+    uint64_t hash = 14695981039346656037u;
+    char *text = kit_read(path, &length);
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (uint8_t)text[i]) * 1099511628211u;
     mem_free(text);
-    assert_ok(checkpoint_load("older" MEMBER "last.ckpt", &at, NULL, true));
-    assert_true(at.facts.recipe_hash != hash);
-    snprintf(now, sizeof now, "%016llx", (unsigned long long)at.facts.recipe_hash);
-    snprintf(then, sizeof then, "%016llx", (unsigned long long)hash);
-    forge("older" MEMBER "last.ckpt", now, then);
-    run.is_resumed = true;
-    run.cancel_after = 0;
+    snprintf(dst, 40, "%016llx", (unsigned long long)hash);
+}
+
+/* Killed after its checkpoint was given more epochs and before recipe.yaml was. */
+static void train__killed_while_given_more_epochs__goes_on(void **state)
+{
+    (void)state;
+    char before[40], after[40];
+    kit_run run = {.data = "faces", .out = "between", .settings = {"stage1.schedule.name=constant", "stage1.epochs=2"}};
     assert_ok(kit_train(&run));
-    assert_same_run("older", "long");
-    forge("older" MEMBER "last.ckpt", now, "0123456789abcdef");
-    assert_failure(kit_train(&run), MIEN_ERR_ARG, "older: recipe.yaml is not the one");
+    hash_of_recipe(before, "between/recipe.yaml");
+    hash_of_recipe(after, "long/recipe.yaml");
+    forge("between" MEMBER "last.ckpt", before, after);
+    run.settings[1] = "stage1.epochs=4";
+    run.is_resumed = true;
+    assert_ok(kit_train(&run));
+    assert_same_run("between", "long");
+    forge("between" MEMBER "last.ckpt", after, before);
+    assert_failure(kit_train(&run), MIEN_ERR_ARG, "between: recipe.yaml is not the one");
 }
 
 static void train__precision__is_kept_or_refused(void **state)
@@ -582,7 +582,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(train__resume__refuses_what_is_not_the_same),
         cmocka_unit_test(train__more_epochs__are_those_of_a_longer_run),
         cmocka_unit_test(train__resume__notices_other_pictures),
-        cmocka_unit_test(train__older_checkpoint__goes_on),
+        cmocka_unit_test(train__killed_while_given_more_epochs__goes_on),
         cmocka_unit_test(train__precision__is_kept_or_refused),
         cmocka_unit_test(train__other_machine__is_told),
         cmocka_unit_test(train__steps__allocate_nothing),
