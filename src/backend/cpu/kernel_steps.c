@@ -10,21 +10,30 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* oneDNN makes its code when asked to, and where it finds no memory for it, it has no implementation. */
-static bool is_memory_short(void)
+/* Could so many bytes be had now, under a limit of the process (ulimit -v)? */
+static bool has_memory(size_t bytes)
 {
-    enum { CODE_BYTES = 64 << 20 };
-    void *block = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (block != MAP_FAILED)
-        munmap(block, CODE_BYTES);
-    return block == MAP_FAILED;
+        munmap(block, bytes);
+    return block != MAP_FAILED;
 }
 
+mien_status onednn_check_memory(void)
+{
+    enum { NODE_BYTES = 32 << 20 };
+    if (has_memory(NODE_BYTES))
+        return MIEN_OK;
+    return mien_fail(MIEN_ERR_NOMEM, "out of memory (wanted %d MiB to make kernels in)", NODE_BYTES >> 20);
+}
+
+/* Where oneDNN finds no memory for the code that it makes, it says that it has no implementation. */
 mien_status onednn_fail(const char *what, dnnl_status_t status)
 {
+    enum { CODE_BYTES = 64 << 20 };
     char limit[96];
     bool is_unimplemented = status == dnnl_unimplemented;
-    if (status == dnnl_out_of_memory || (is_unimplemented && is_memory_short()))
+    if (status == dnnl_out_of_memory || (is_unimplemented && !has_memory(CODE_BYTES)))
         return mien_fail(MIEN_ERR_NOMEM, "oneDNN: %s: out of memory", what);
     if (is_unimplemented && isa_is_kept_from_onednn(limit, sizeof limit))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "oneDNN: %s: an instruction set is missing (%s)", what, limit);
