@@ -92,10 +92,11 @@ typedef struct mien_train_options {
     const char *out;        /* run folder, made if it is not there */
     int is_resumed;         /* go on with what `out` holds */
     mien_compute compute;
+    int is_strict; /* refuse folders and rows that are none of the recipe's classes, instead of leaving them out */
 } mien_train_options;
 #define MIEN_TRAIN_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
-        NULL, NULL, 0, NULL, NULL, NULL, 0, MIEN_COMPUTE_INIT                                                          \
+        NULL, NULL, 0, NULL, NULL, NULL, 0, MIEN_COMPUTE_INIT, 0                                                       \
     }
 
 /* Trains every model of the recipe into the run folder `out`. MIEN_ERR_CANCELLED: progress asked to stop; what was done
@@ -133,8 +134,9 @@ typedef struct mien_prediction {
 } mien_prediction;
 /* Return non-zero to stop (MIEN_ERR_CANCELLED). */
 typedef int (*mien_prediction_fn)(void *payload, const mien_prediction *prediction);
-/* inputs [count]: pictures, folders (descended, natural order), lists (.txt, .csv: a path a line). fn is called for
- * each picture in order. An unreadable picture is told to fn and is no failure of the call. */
+/* inputs [count]: pictures; folders (descended, natural order); lists (.txt, .csv: a path a line); "-" for stdin, and
+ * pipes, which hold a picture or a list. fn is called for each picture in order. An unreadable picture is told to fn
+ * and is no failure of the call. */
 MIEN_API MIEN_MUST_USE mien_status mien_predict(mien_model *model, const char *const *inputs, int count,
                                                 mien_prediction_fn fn, void *payload);
 
@@ -160,9 +162,10 @@ MIEN_API const char *mien_evaluation_class(const mien_evaluation *e, int index);
 MIEN_API int64_t mien_evaluation_skipped_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_skipped(const mien_evaluation *e, int64_t index, const char **out_path,
                                              const char **out_why);
-/* Class folders that are none of the models' classes, with their number of files. NULL out of range. */
+/* What was left out, being none of the models' classes: folders with their number of files, labels of a CSV with that
+ * of their rows. NULL out of range. */
 MIEN_API int mien_evaluation_ignored_count(const mien_evaluation *e);
-MIEN_API const char *mien_evaluation_ignored(const mien_evaluation *e, int index, int64_t *out_files);
+MIEN_API const char *mien_evaluation_ignored(const mien_evaluation *e, int index, int64_t *out_count);
 /* Members in order (none for mien_score), and the mean of those that count; borrowed. NULL out of range. */
 MIEN_API int mien_evaluation_member_count(const mien_evaluation *e);
 MIEN_API const mien_metrics *mien_evaluation_member(const mien_evaluation *e, int index);
@@ -173,10 +176,11 @@ typedef struct mien_evaluate_options {
         *scores; /* NumPy file to keep the probabilities of each member of the mean in: float32 [pictures, classes],
                   * or [members, pictures, classes]; NaN where a picture could not be read. NULL: none */
     mien_compute compute;
+    int is_strict; /* refuse folders and rows that are none of the models' classes, instead of leaving them out */
 } mien_evaluate_options;
 #define MIEN_EVALUATE_OPTIONS_INIT                                                                                     \
     {                                                                                                                  \
-        NULL, MIEN_COMPUTE_INIT                                                                                        \
+        NULL, MIEN_COMPUTE_INIT, 0                                                                                     \
     }
 /* Runs models over a labelled set: a folder of class folders (or with `val` of such), or a CSV `path,label`. paths as
  * mien_model_open, but a run folder has a row for each finished stage, and files of kept scores (.npy) of the same set

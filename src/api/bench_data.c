@@ -82,7 +82,7 @@ static mien_status list_classes(char ***out, size_t *out_count, const char *path
     for (size_t i = 0; i < count; i++) {
         char *entry = NULL;
         TRY_OUT(file_join(&entry, root, names[i]));
-        bool is_class = file_is_folder(entry) && names[i][0] != '.';
+        bool is_class = !file_is_litter(names[i]) && file_is_folder(entry);
         mem_free(entry);
         if (!is_class)
             continue;

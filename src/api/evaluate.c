@@ -15,9 +15,9 @@ typedef struct {
 } skipped_picture;
 
 typedef struct {
-    char *folder;
-    int64_t files;
-} ignored_folder;
+    char *name;
+    int64_t count;
+} ignored_part;
 
 struct mien_evaluation {
     int64_t count;
@@ -28,7 +28,7 @@ struct mien_evaluation {
     mien_metrics *metrics;  /* likewise, pointing into the two above */
     skipped_picture *skipped;
     int64_t skipped_count, skipped_room;
-    ignored_folder *ignored;
+    ignored_part *ignored;
     int ignored_count;
 };
 
@@ -68,7 +68,7 @@ void mien_evaluation_free(mien_evaluation *e)
         mem_free(e->skipped[i].why);
     }
     for (int i = 0; e->ignored && i < e->ignored_count; i++)
-        mem_free(e->ignored[i].folder);
+        mem_free(e->ignored[i].name);
     mem_free(e->classes);
     mem_free(e->names);
     mem_free(e->reports);
@@ -137,7 +137,7 @@ static mien_status take_answer(void *payload, const prediction *p)
 
 static mien_status lay_out(evaluation_work *w)
 {
-    char text[4096];
+    char text[DATASET_NAME_BYTES];
     w->count = dataset_count(w->data);
     TRY(mem_zalloc(&w->names, w->count));
     TRY(mem_zalloc(&w->paths, w->count));
@@ -170,7 +170,7 @@ static void free_work(evaluation_work *w)
     dataset_free(w->data);
 }
 
-/* Names of members and classes, folders left out: all that is known before a picture is read. */
+/* Names of members and classes, what is left out: all that is known before a picture is read. */
 static mien_status describe(mien_evaluation *e, const ensemble *members, const dataset *data)
 {
     for (int i = 0; i < e->class_count; i++)
@@ -182,9 +182,9 @@ static mien_status describe(mien_evaluation *e, const ensemble *members, const d
     TRY(mem_zalloc(&e->ignored, ignored));
     e->ignored_count = ignored;
     for (int i = 0; i < ignored; i++) {
-        int64_t files = 0;
-        TRY(mem_strdup(&e->ignored[i].folder, dataset_ignored(data, i, &files)));
-        e->ignored[i].files = files;
+        int64_t parts = 0;
+        TRY(mem_strdup(&e->ignored[i].name, dataset_ignored(data, i, &parts)));
+        e->ignored[i].count = parts;
     }
     return MIEN_OK;
 }
@@ -203,13 +203,14 @@ static mien_status keep_scores(const evaluation_work *w, const ensemble *members
     return st;
 }
 
-static mien_status evaluate(evaluation_work *w, ensemble *members, const char *data, progress *p)
+static mien_status evaluate(evaluation_work *w, ensemble *members, const char *data, bool is_strict, progress *p)
 {
     mien_evaluation *e = w->result;
     const char *classes[MODEL_MAX_CLASSES];
     for (int i = 0; i < e->class_count; i++)
         classes[i] = ensemble_class(members, i);
-    TRY(dataset_open(&w->data, data, classes, e->class_count, DATASET_EVALUATE));
+    TRY(dataset_open(&w->data, data, classes, e->class_count,
+                     is_strict ? DATASET_EVALUATE | DATASET_STRICT : DATASET_EVALUATE));
     TRY(ensemble_check_pictures(members, dataset_count(w->data), data));
     TRY(describe(e, members, w->data));
     TRY(lay_out(w));
@@ -217,6 +218,7 @@ static mien_status evaluate(evaluation_work *w, ensemble *members, const char *d
                          w, p));
     for (int m = 0; m <= e->member_count; m++)
         TRY(metric_report_from_probabilities(&e->reports[m], w->truth, w->answers[m], w->count, e->class_count));
+    TRY(metric_report_tell_absent(&e->reports[e->member_count], data, classes));
     publish(e);
     return MIEN_OK;
 }
@@ -241,7 +243,7 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     if (o->scores)
         TRY_OUT(file_write_open(&scores, o->scores)); /* what cannot be written is told before the work */
     TRY_OUT(create(&w.result, ensemble_class_count(members), ensemble_member_count(members)));
-    TRY_OUT(evaluate(&w, members, data, &p));
+    TRY_OUT(evaluate(&w, members, data, o->is_strict != 0, &p));
     if (scores) {
         TRY_OUT(keep_scores(&w, members, scores));
         st = file_write_commit(scores);
@@ -274,6 +276,7 @@ mien_status mien_score(mien_evaluation **out, const char *task, const char *trut
         TRY_OUT(mem_strdup(&e->classes[i], lsd_classes[i]));
     TRY_OUT(mem_strdup(&e->names[0], file_base_name(predictions)));
     TRY_OUT(score_lsd(&e->reports[0], truth, predictions));
+    TRY_OUT(metric_report_tell_absent(&e->reports[0], truth, lsd_classes));
     publish(e);
     *out = e;
     e = NULL;
@@ -325,12 +328,12 @@ int mien_evaluation_ignored_count(const mien_evaluation *e)
     return e->ignored_count;
 }
 
-const char *mien_evaluation_ignored(const mien_evaluation *e, int index, int64_t *out_files)
+const char *mien_evaluation_ignored(const mien_evaluation *e, int index, int64_t *out_count)
 {
     if (index < 0 || index >= e->ignored_count)
         return NULL;
-    *out_files = e->ignored[index].files;
-    return e->ignored[index].folder;
+    *out_count = e->ignored[index].count;
+    return e->ignored[index].name;
 }
 
 int mien_evaluation_member_count(const mien_evaluation *e)

@@ -1,6 +1,5 @@
 /* mien_model: an ensemble and the backend it runs on. */
 #include "api/api.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "infer/infer.h"
 
@@ -94,6 +93,7 @@ typedef struct {
     mien_prediction_fn fn;
     void *payload;
     int classes;
+    infer_inputs inputs;
 } listener;
 
 static mien_status hand_over(void *payload, const prediction *p)
@@ -101,7 +101,7 @@ static mien_status hand_over(void *payload, const prediction *p)
     const listener *l = payload;
     mien_prediction row = {.image = p->name, .best = -1};
     if (p->failure) {
-        row.failure = api_without_path(p->failure, p->name);
+        row.failure = api_without_path(p->failure, l->inputs.paths[p->index]);
     } else {
         row.probabilities = p->mean;
         row.best = metric_argmax(p->mean, l->classes);
@@ -115,13 +115,11 @@ mien_status mien_predict(mien_model *model, const char *const *inputs, int count
     TRY(api_need(inputs, "mien_predict", "inputs"));
     if (!fn || count < 1)
         return mien_fail(MIEN_ERR_ARG, "mien_predict: %s: missing", fn ? "inputs" : "fn");
-    listener l = {fn, payload, mien_model_class_count(model)};
-    char **paths = NULL;
-    size_t path_count = 0;
-    TRY(infer_expand_inputs(&paths, &path_count, inputs, count));
-    const char *const *names = (const char *const *)paths;
+    listener l = {.fn = fn, .payload = payload, .classes = mien_model_class_count(model)};
+    TRY(infer_expand_inputs(&l.inputs, inputs, count, &model->progress));
     mien_status st =
-        ensemble_predict(model->members, names, names, (int64_t)path_count, hand_over, &l, &model->progress);
-    file_list_free(paths, path_count);
+        ensemble_predict(model->members, (const char *const *)l.inputs.paths, (const char *const *)l.inputs.names,
+                         (int64_t)l.inputs.count, hand_over, &l, &model->progress);
+    infer_inputs_free(&l.inputs);
     return st;
 }

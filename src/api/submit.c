@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "data/label.h"
 #include "infer/infer.h"
 #include "nn/model.h"
@@ -52,8 +53,10 @@ static mien_status number_classes(submission_work *w, const char *first_path)
 static mien_status make_paths(submission_work *w)
 {
     TRY(mem_zalloc(&w->names, w->rows.count));
-    for (int64_t i = 0; i < w->rows.count; i++)
+    for (int64_t i = 0; i < w->rows.count; i++) {
         TRY(file_join(&w->names[i], w->options->images, list_name(&w->rows, i)));
+        file_mend_backslashes(w->names[i]);
+    }
     return MIEN_OK;
 }
 
@@ -65,7 +68,7 @@ static mien_status take_answer(void *payload, const prediction *p)
     if (p->failure) {
         told.failure = api_without_path(p->failure, w->names[p->index]);
         if (!w->first_failure[0])
-            snprintf(w->first_failure, sizeof w->first_failure, "%s", p->failure);
+            str_fit(w->first_failure, sizeof w->first_failure, p->failure);
     } else {
         told.probabilities = p->mean;
         told.best = metric_argmax(p->mean, ensemble_class_count(w->members));

@@ -22,6 +22,7 @@ mien_status mien_train(const mien_train_options *options)
                                        .validation = options->validation,
                                        .out = options->out,
                                        .is_resumed = options->is_resumed != 0,
+                                       .is_strict = options->is_strict != 0,
                                        .precision = api_precision(&options->compute),
                                        .backend = b,
                                        .loader_threads = api_threads(&options->compute),

@@ -31,7 +31,7 @@ struct file_writer {
 static mien_status open_temporary(int *out, const char *temporary, const char *path)
 {
     for (;;) {
-        int fd = open(temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+        int fd = file_open(temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0666);
         if (fd < 0)
             return file_fail(path, "cannot create", errno);
         struct stat opened, named;
@@ -67,7 +67,7 @@ static mien_status choose_target(file_writer *w)
     if (exists && S_ISDIR(info.st_mode))
         return mien_fail(MIEN_ERR_IO, "%s: is a folder (wanted a file)", w->path);
     if (exists && !S_ISREG(info.st_mode)) {
-        w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
+        w->fd = file_open(w->path, O_WRONLY, 0);
         return w->fd >= 0 ? MIEN_OK : file_fail(w->path, "cannot write", errno);
     }
     char resolved[PATH_MAX];
@@ -157,7 +157,7 @@ mien_status file_write_bytes(file_writer *w, const void *bytes, size_t count)
  */
 static mien_status sync_folder(const file_writer *w)
 {
-    int fd = open(w->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = file_open(w->folder, O_RDONLY | O_DIRECTORY, 0);
     mien_status st = MIEN_OK;
     if (fd >= 0 && fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
         st = file_fail(w->path, "cannot sync its folder", errno);

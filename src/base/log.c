@@ -23,8 +23,9 @@ void mien_set_log(mien_log_fn fn, void *payload)
 
 static void send_line(int level, const char *format, va_list args)
 {
-    char line[2048];
-    vsnprintf(line, sizeof(line), format, args);
+    char whole[8192], line[2048];
+    vsnprintf(whole, sizeof(whole), format, args);
+    str_fit(line, sizeof(line), whole);
     str_make_line(line);
     pthread_mutex_lock(&lock);
     if (callback)

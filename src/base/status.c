@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_BYTES = 2048 };
+enum { TEXT_BYTES = 2048, WHOLE_BYTES = 4 * TEXT_BYTES };
 
 static _Thread_local char last_text[TEXT_BYTES];
 
@@ -18,28 +18,24 @@ const char *mien_error(void)
     return last_text;
 }
 
-/* A message longer than the buffer ends in "..." so that the cut is seen. */
-static void mark_cut(char *text, size_t bytes, int wanted)
+/* A message that is too long loses its middle: what stands there is a path. */
+static void set_text(const char *text)
 {
-    if (wanted < 0 || (size_t)wanted < bytes)
-        return;
-    size_t end = bytes - 4;
-    while (end > 0 && ((unsigned char)text[end] & 0xC0) == 0x80) /* not inside a UTF-8 sequence */
-        end--;
-    strcpy(text + end, "...");
+    char fitted[TEXT_BYTES]; /* apart from last_text, which may be what `text` is */
+    str_fit(fitted, sizeof(fitted), text);
+    str_make_line(fitted);
+    memcpy(last_text, fitted, sizeof(fitted));
 }
 
 mien_status(mien_fail)(mien_status code, const char *format, ...)
 {
     assert(code != MIEN_OK);
-    char text[TEXT_BYTES]; /* apart from last_text, which may be among the arguments */
+    char text[WHOLE_BYTES]; /* apart from last_text, which may be among the arguments */
     va_list args;
     va_start(args, format);
-    int wanted = vsnprintf(text, sizeof(text), format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    mark_cut(text, sizeof(text), wanted);
-    str_make_line(text);
-    memcpy(last_text, text, sizeof(text));
+    set_text(text);
     return code;
 }
 
@@ -47,28 +43,22 @@ mien_status mien_fail_in(mien_status code, const char *format, ...)
 {
     if (code == MIEN_OK)
         return code;
-    char prefix[TEXT_BYTES / 2], text[TEXT_BYTES];
+    char prefix[WHOLE_BYTES / 2], text[WHOLE_BYTES];
     va_list args;
     va_start(args, format);
-    int wanted = vsnprintf(prefix, sizeof(prefix), format, args);
+    (void)vsnprintf(prefix, sizeof(prefix), format, args);
     va_end(args);
-    mark_cut(prefix, sizeof(prefix), wanted);
-    wanted = snprintf(text, sizeof(text), "%s: %s", prefix, last_text);
-    mark_cut(text, sizeof(text), wanted);
-    str_make_line(text);
-    memcpy(last_text, text, sizeof(text));
+    (void)snprintf(text, sizeof(text), "%s: %s", prefix, last_text);
+    set_text(text);
     return code;
 }
 
 void status_text_save(char *dst, size_t bytes)
 {
-    int wanted = snprintf(dst, bytes, "%s", last_text);
-    if (bytes >= 4)
-        mark_cut(dst, bytes, wanted);
+    str_fit(dst, bytes, last_text);
 }
 
 void status_text_load(const char *src)
 {
-    int wanted = snprintf(last_text, sizeof(last_text), "%s", src);
-    mark_cut(last_text, sizeof(last_text), wanted);
+    str_fit(last_text, sizeof(last_text), src);
 }

@@ -219,6 +219,42 @@ void str_make_line(char *text)
             *text = '?';
 }
 
+bool str_is_utf16(const char *text, size_t length)
+{
+    const unsigned char *b = (const unsigned char *)text;
+    if (length < 2)
+        return false;
+    if ((b[0] == 0xFF && b[1] == 0xFE) || (b[0] == 0xFE && b[1] == 0xFF))
+        return true;
+    return length >= 4 && ((!b[0] && b[1] && !b[2] && b[3]) || (b[0] && !b[1] && b[2] && !b[3]));
+}
+
+static bool is_inside_character(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+void str_fit(char *dst, size_t bytes, const char *text)
+{
+    static const char dots[] = "...";
+    size_t length = strlen(text);
+    if (length < bytes) {
+        memcpy(dst, text, length + 1);
+    } else if (bytes > 2 * sizeof(dots)) {
+        size_t head = (bytes - sizeof(dots)) / 2, from = length - (bytes - sizeof(dots) - head);
+        while (head > 0 && is_inside_character(text[head]))
+            head--;
+        while (is_inside_character(text[from]))
+            from++;
+        memcpy(dst, text, head);
+        memcpy(dst + head, dots, sizeof(dots) - 1);
+        memcpy(dst + head + sizeof(dots) - 1, text + from, length - from + 1);
+    } else if (bytes > 0) {
+        memcpy(dst, text, bytes - 1);
+        dst[bytes - 1] = '\0';
+    }
+}
+
 void str_join_words(char *dst, size_t bytes, const char *const *words, int count)
 {
     size_t at = 0;

@@ -35,6 +35,11 @@ bool str_to_double(double *out, const char *text);
 bool str_is_utf8(const char *text, size_t length);
 /* Makes text fit for one line of a terminal: control characters become '?'. */
 void str_make_line(char *text);
+/* Whether a file's first bytes are those of UTF-16: its byte order mark, or letters with a zero before or behind each.
+ */
+bool str_is_utf16(const char *text, size_t length);
+/* text into dst [bytes]; of one that is too long the middle becomes "...", since both ends of a message count. */
+void str_fit(char *dst, size_t bytes, const char *text);
 /* The wanted words for a message: "a, b or c" into dst. */
 void str_join_words(char *dst, size_t bytes, const char *const *words, int count);
 

@@ -1,7 +1,8 @@
 /* What the subcommands share. The command stands on mien.h alone, so whatever it does a C or Python program can do.
  *
  * A subcommand is one file cmd_<name>.c with one function, named in main.c's table. It parses with cli_parse, calls the
- * library, prints results on stdout and answers an exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
+ * library, prints results on stdout and answers an exit code: 0 done, 1 failed, 2 wrong usage, 128 and the signal's
+ * number where one ended it: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
@@ -12,7 +13,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
 
 typedef struct console console;
 typedef struct {
@@ -65,7 +66,7 @@ bool cli_is_model(const char *path);
 
 /* --- the terminal (console.c) --------------------------------------------------------------------------------------
  */
-/* Logs and a progress bar on stderr, and Ctrl-C. */
+/* Logs and a progress bar on stderr, and signals that end a command. */
 struct console {
     bool is_terminal, has_bar;
     int64_t start_ns, last_ns; /* of the process; of the last line or bar */
@@ -75,7 +76,7 @@ struct console {
 /* The library's log (mien_log_fn). */
 void console_log(void *payload, int level, const char *line);
 void console_init(console *c);
-/* Connects a call's progress to this console; from then on Ctrl-C stops the work in order. */
+/* Connects a call's progress to this console; from then on Ctrl-C, SIGTERM and SIGHUP stop the work in order. */
 void console_watch(console *c, mien_compute *compute);
 /* Prints the library's last failure as "mien: WHERE: WHAT" and answers the exit code. */
 int console_fail(console *c, mien_status st);
@@ -104,7 +105,8 @@ void print_csv(FILE *to, const char *text);
 typedef struct {
     FILE *stream;
     const char *path; /* NULL: stdout */
-    char *part;
+    char *target;     /* the same with links resolved, and ... */
+    char *part;       /* ... the file beside it that is being written; NULL: written in place */
 } cli_output;
 /* path NULL: stdout. Answers 0, or EXIT_FAILED after a line on stderr. */
 int output_open(console *c, cli_output *out, const char *path);

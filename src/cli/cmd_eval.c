@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { KEY_DATA = CLI_KEY_FIRST, KEY_SCORES, KEY_JSON };
+enum { KEY_DATA = CLI_KEY_FIRST, KEY_SCORES, KEY_STRICT, KEY_JSON };
 
 typedef struct {
     cli_arguments models;
@@ -19,6 +19,8 @@ static const struct argp_option options[] = {
     {"scores", KEY_SCORES, "FILE.npy", 0,
      "Keep the probabilities of each model of the ensemble: float32 [pictures, classes], or [models, pictures, "
      "classes]",
+     1},
+    {"strict", KEY_STRICT, 0, 0, "Refuse folders and rows that are none of the classes, instead of leaving them out",
      1},
     {"json", KEY_JSON, 0, 0, "Print one JSON document", 2},
     {0},
@@ -40,6 +42,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             return EINVAL;
         }
         a->options.scores = arg;
+        return 0;
+    case KEY_STRICT:
+        a->options.is_strict = 1;
         return 0;
     case KEY_JSON:
         a->is_json = true;
@@ -81,10 +86,9 @@ static json_t *make_document(const mien_evaluation *e)
         json_array_append_new(skipped, json_pack("{s:o, s:o}", "image", json_text(image), "why", json_text(why)));
     }
     for (int i = 0; i < mien_evaluation_ignored_count(e); i++) {
-        int64_t files = 0;
-        const char *folder = mien_evaluation_ignored(e, i, &files);
-        json_t *name = json_text(folder);
-        json_object_set_new(ignored, json_string_value(name), json_integer(files));
+        int64_t count = 0;
+        json_t *name = json_text(mien_evaluation_ignored(e, i, &count));
+        json_object_set_new(ignored, json_string_value(name), json_integer(count));
         json_decref(name);
     }
     for (int i = 0; i < mien_evaluation_class_count(e); i++)

@@ -155,7 +155,8 @@ int cmd_predict(console *c, int argc, char **argv)
                                      "MODEL|RUN... INPUT...",
                                      "Prints the expression in each picture and the probability of each class; several "
                                      "models answer by their mean. INPUT "
-                                     "is a picture, a folder, or a list (.txt, .csv) of pictures, one a line. Pictures "
+                                     "is a picture, a folder, a list (.txt, .csv) of pictures, one a line, or - for a "
+                                     "picture or a list on stdin. Pictures "
                                      "that cannot be read are named on "
                                      "stderr and have no row; the exit code is then 1.",
                                      children,

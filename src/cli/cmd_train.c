@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { KEY_SET = CLI_KEY_FIRST, KEY_DATA, KEY_VAL, KEY_OUT, KEY_RESUME, KEY_JSON, KEY_KEYS };
+enum { KEY_SET = CLI_KEY_FIRST, KEY_DATA, KEY_VAL, KEY_OUT, KEY_RESUME, KEY_STRICT, KEY_JSON, KEY_KEYS };
 
 typedef struct {
     mien_train_options train;
@@ -19,6 +19,8 @@ static const struct argp_option options[] = {
     {"val", KEY_VAL, "DIR|CSV", 0, "What to select on (default: the data's own `val`, else a held-out share)", 1},
     {"out", KEY_OUT, "RUN", 0, "Run folder to write", 1},
     {"resume", KEY_RESUME, 0, 0, "Go on with what RUN holds", 1},
+    {"strict", KEY_STRICT, 0, 0, "Refuse folders and rows that are none of the classes, instead of leaving them out",
+     1},
     {"json", KEY_JSON, 0, 0, "Print what was trained as one JSON document", 2},
     {"list-keys", KEY_KEYS, 0, 0, "Print every key of a recipe, and leave", 3},
     {0},
@@ -45,6 +47,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_RESUME:
         a->train.is_resumed = 1;
+        return 0;
+    case KEY_STRICT:
+        a->train.is_strict = 1;
         return 0;
     case KEY_JSON:
         a->is_json = true;

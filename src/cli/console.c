@@ -1,4 +1,4 @@
-/* stderr: one line for each thing said, a progress bar on a terminal, and Ctrl-C.
+/* stderr: one line for each thing said, a progress bar on a terminal, and the signals that end a command in order.
  *
  * Where nobody watches a terminal, progress is silent for the first 30 s and then one plain line every 10 s. */
 #include "cli/cli.h"
@@ -20,14 +20,30 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* A signal handler can reach nothing else. */
-static volatile sig_atomic_t is_interrupted, is_watched;
+static volatile sig_atomic_t interrupted_by, is_watched; /* the signal, 0: none */
 
+/* A second Ctrl-C means now. Whoever ends a session sends SIGTERM and SIGHUP, and each of them to everyone: more of
+ * them say nothing new, and what is being saved is saved. */
 static void on_interrupt(int number)
 {
-    (void)number;
-    if (!is_watched || is_interrupted)
-        _exit(EXIT_INTERRUPTED);
-    is_interrupted = 1;
+    if (!is_watched || (interrupted_by && number == SIGINT))
+        _exit(EXIT_SIGNAL + number);
+    if (!interrupted_by)
+        interrupted_by = number;
+}
+
+/* Ctrl-C; a service that is stopped, Docker and Slurm; a terminal that is closed. */
+static void handle_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction found;
+        bool is_ignored = sigaction(numbers[i], NULL, &found) == 0 && found.sa_handler == SIG_IGN;
+        if (!is_ignored ||
+            numbers[i] == SIGINT) /* nohup's SIGHUP stays ignored; a shell's `&` ignores SIGINT by itself */
+            sigaction(numbers[i], &action, NULL);
+    }
 }
 
 static int64_t now_ns(void)
@@ -40,8 +56,7 @@ static int64_t now_ns(void)
 void console_init(console *c)
 {
     *c = (console){.is_terminal = isatty(STDERR_FILENO), .start_ns = now_ns()};
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
-    sigaction(SIGINT, &action, NULL);
+    handle_signals();
 }
 
 static void clear_bar(console *c)
@@ -61,7 +76,7 @@ void console_clear(console *c)
 
 void console_say(console *c, const char *format, ...)
 {
-    char line[2048];
+    char line[8192]; /* a path, and why the library failed at it */
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
@@ -86,7 +101,7 @@ void console_log(void *payload, int level, const char *line)
 int console_fail(console *c, mien_status st)
 {
     console_say(c, "%s", mien_error());
-    return st == MIEN_ERR_CANCELLED && is_interrupted ? EXIT_INTERRUPTED : EXIT_FAILED;
+    return st == MIEN_ERR_CANCELLED && interrupted_by ? EXIT_SIGNAL + interrupted_by : EXIT_FAILED;
 }
 
 /* "1:02:03" or "2:03" */
@@ -156,7 +171,7 @@ static int tell_progress(void *payload, const char *what, int64_t done, int64_t 
         c->last_ns = now;
     }
     pthread_mutex_unlock(&lock);
-    return is_interrupted;
+    return interrupted_by != 0;
 }
 
 void console_watch(console *c, mien_compute *compute)

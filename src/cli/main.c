@@ -2,8 +2,10 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const command commands[] = {
     {"train", cmd_train, "train a recipe's models on labelled faces"},
@@ -46,19 +48,29 @@ static int run_command(console *c, const command *cmd, int argc, char **argv)
     return cmd->run(c, argc, argv);
 }
 
+/* Whoever closed stdin, stdout or stderr (`2>&-`, services) wants nothing from there. Left closed, the next file that
+ * is opened would be it, and messages would end in results. */
+static void open_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY); /* the lowest free number: fd */
+}
+
 /* What was printed must have arrived: a full disk under stdout is a failure like any other. */
 static int close_stdout(console *c, int code)
 {
-    bool had_error = ferror(stdout);
+    bool had_error = ferror(stdout); /* whose errno is gone by now */
     if (fclose(stdout) == 0 && !had_error)
         return code;
-    console_say(c, "stdout: %s", strerror(errno));
+    console_say(c, "stdout: %s", had_error ? "cannot write" : strerror(errno));
     return code == EXIT_DONE ? EXIT_FAILED : code;
 }
 
 int main(int argc, char **argv)
 {
     console c;
+    open_standard_descriptors();
     console_init(&c);
     mien_set_log(console_log, &c);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int print_json(console *c, FILE *to, json_t *document)
@@ -107,43 +108,70 @@ void print_csv(FILE *to, const char *text)
     putc('"', to);
 }
 
+static void output_free(cli_output *out)
+{
+    free(out->part);
+    free(out->target);
+}
+
+/* Where the file goes: a link stays one, and a device or a pipe (/dev/stdout, >(...)) is written, not replaced. */
+static int choose_part(cli_output *out)
+{
+    struct stat info;
+    if (stat(out->path, &info) != 0)
+        out->target = strdup(out->path);
+    else if (!S_ISREG(info.st_mode))
+        return 0;
+    else
+        out->target = realpath(out->path, NULL);
+    if (!out->target)
+        return errno;
+    if (asprintf(&out->part, "%s.part", out->target) >= 0)
+        return 0;
+    out->part = NULL;
+    return ENOMEM;
+}
+
 int output_open(console *c, cli_output *out, const char *path)
 {
     *out = (cli_output){.stream = stdout, .path = path};
     if (!path)
         return 0;
-    if (asprintf(&out->part, "%s.part", path) < 0) {
-        out->part = NULL;
-        console_say(c, "%s: %s", path, strerror(ENOMEM));
-        return EXIT_FAILED;
+    int error = choose_part(out);
+    if (!error) {
+        out->stream = fopen(out->part ? out->part : path, "w");
+        error = out->stream ? 0 : errno;
     }
-    out->stream = fopen(out->part, "w");
-    if (out->stream)
+    if (!error)
         return 0;
-    console_say(c, "%s: %s", path, strerror(errno));
-    free(out->part);
+    console_say(c, "%s: %s", path, strerror(error));
+    output_free(out);
     return EXIT_FAILED;
+}
+
+/* Everything on the disk, and the stream closed: 0, or the reason. */
+static int finish_stream(const cli_output *out)
+{
+    errno = 0;
+    bool had_error = ferror(out->stream); /* whose errno is gone by now */
+    bool is_written = fflush(out->stream) == 0 && (!out->part || fsync(fileno(out->stream)) == 0);
+    int error = is_written ? 0 : errno;
+    if (fclose(out->stream) && !error)
+        error = errno;
+    return error ? error : had_error ? EIO : 0;
 }
 
 int output_close(console *c, cli_output *out, bool is_good)
 {
     if (!out->path)
         return 0; /* main looks after stdout */
-    bool is_written = fflush(out->stream) == 0 && !ferror(out->stream) && fsync(fileno(out->stream)) == 0;
-    int error = errno;
-    if (fclose(out->stream) && is_written) {
-        is_written = false;
+    int error = finish_stream(out);
+    if (is_good && !error && out->part && rename(out->part, out->target))
         error = errno;
-    }
-    if (is_good && is_written && rename(out->part, out->path) == 0) {
-        free(out->part);
-        return 0;
-    }
-    if (is_good && is_written)
-        error = errno;
-    unlink(out->part);
-    free(out->part);
-    if (is_good)
+    if (out->part && (!is_good || error))
+        unlink(out->part);
+    if (is_good && error)
         console_say(c, "%s: %s", out->path, strerror(error));
-    return is_good ? EXIT_FAILED : 0;
+    output_free(out);
+    return is_good && error ? EXIT_FAILED : 0;
 }

@@ -2,6 +2,7 @@
 #include "data/dataset_int.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -36,11 +37,62 @@ static mien_status list_root(char **out, const char *path)
     return MIEN_OK;
 }
 
+mien_status dataset_ignore(dataset *d, const char *name, int64_t count)
+{
+    if (d->ignored_count == d->ignored_capacity) {
+        int capacity = d->ignored_capacity ? d->ignored_capacity * 2 : 8;
+        TRY(mem_resize_bytes((void **)&d->ignored, (size_t)d->ignored_count * sizeof(*d->ignored),
+                             (size_t)capacity * sizeof(*d->ignored)));
+        d->ignored_capacity = capacity;
+    }
+    char *copy;
+    TRY(mem_strdup(&copy, name));
+    d->ignored[d->ignored_count++] = (struct ignored_part){copy, count};
+    return MIEN_OK;
+}
+
+mien_status dataset_tell_ignored(const dataset *d, const char *unit)
+{
+    enum { NAMED = 10 };
+    str line = {0};
+    mien_status st = MIEN_OK;
+    for (int i = 0; st == MIEN_OK && i < d->ignored_count && i < NAMED; i++)
+        st = str_printf(&line, "%s%.100s (%" PRId64 " %s)", i ? ", " : "", d->ignored[i].name, d->ignored[i].count,
+                        unit);
+    if (st == MIEN_OK && d->ignored_count > NAMED)
+        st = str_printf(&line, " and %d more", d->ignored_count - NAMED);
+    if (st == MIEN_OK && line.text)
+        log_notice("%s: left out, not among the classes: %s", d->source, line.text);
+    str_free(&line);
+    return st;
+}
+
+mien_status dataset_refuse_ignored(const dataset *d, const char *where)
+{
+    char wanted[512];
+    str_join_words(wanted, sizeof(wanted), (const char *const *)d->classes, d->class_count);
+    return mien_fail(MIEN_ERR_FORMAT, "%s: none of the classes (wanted %s, or no --strict)", where, wanted);
+}
+
+/* Their names are as long as before. */
+static mien_status mend_backslashes(dataset *d)
+{
+    for (int64_t i = 0; i < d->list.count; i++) {
+        char path[DATASET_NAME_BYTES], *name = d->list.names + d->list.name_at[i];
+        if (!strchr(name, '\\'))
+            continue;
+        TRY(dataset_path(d, i, path, sizeof(path)));
+        file_mend_backslashes(path);
+        strcpy(name, path + strlen(path) - strlen(name));
+    }
+    return MIEN_OK;
+}
+
 static mien_status list_open(dataset *d, const char *path)
 {
     d->is_list = true;
     TRY(list_root(&d->root, path));
-    TRY(list_read(&d->list, path, (const char *const *)d->classes, d->class_count));
+    TRY(list_read(&d->list, path, (const char *const *)d->classes, d->class_count, !d->is_strict));
     size_t root = strlen(d->root);
     for (int64_t i = 0; i < d->list.count; i++) {
         size_t length = strlen(list_name(&d->list, i));
@@ -48,7 +100,11 @@ static mien_status list_open(dataset *d, const char *path)
             return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRIu32 ": path of %zu bytes (at most %d)", path,
                              d->list.line[i], root + length, PATH_MAX - 1);
     }
-    return MIEN_OK;
+    TRY(mend_backslashes(d));
+    TRY(list_check_labels(&d->list, path, (const char *const *)d->classes));
+    for (int i = 0; i < d->list.other_count; i++)
+        TRY(dataset_ignore(d, d->list.others[i].name, d->list.others[i].rows));
+    return dataset_tell_ignored(d, "rows");
 }
 
 /* What every set knows once its pictures are listed. */
@@ -73,6 +129,8 @@ mien_status dataset_open(dataset **out, const char *path, const char *const *cla
     dataset *d;
     TRY(mem_zalloc(&d, 1));
     mien_status st;
+    d->is_strict = use & DATASET_STRICT;
+    use &= ~DATASET_STRICT;
     TRY_OUT(mem_strdup(&d->source, path));
     TRY_OUT(copy_classes(d, classes, class_count));
     TRY_OUT(S_ISDIR(info.st_mode) ? folder_open(d, path, use) : list_open(d, path));
@@ -88,7 +146,8 @@ mien_status dataset_open_validation(dataset **out, const dataset *d)
 {
     if (!d->validation)
         return mien_fail(MIEN_ERR_ARG, "%s: no folder val", d->source);
-    return dataset_open(out, d->validation, (const char *const *)d->classes, d->class_count, DATASET_EVALUATE);
+    return dataset_open(out, d->validation, (const char *const *)d->classes, d->class_count,
+                        d->is_strict ? DATASET_EVALUATE | DATASET_STRICT : DATASET_EVALUATE);
 }
 
 mien_status dataset_of_paths(dataset **out, const char *const *paths, int64_t count)
@@ -191,9 +250,9 @@ int dataset_ignored_count(const dataset *d)
     return d->ignored_count;
 }
 
-const char *dataset_ignored(const dataset *d, int index, int64_t *out_files)
+const char *dataset_ignored(const dataset *d, int index, int64_t *out_count)
 {
-    *out_files = d->ignored[index].files;
+    *out_count = d->ignored[index].count;
     return d->ignored[index].name;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,18 +14,22 @@ typedef struct dataset dataset;
 
 typedef enum {
     DATASET_TRAIN,
-    DATASET_EVALUATE
-} dataset_use; /* a folder with `train` and `val` of class folders: which one is read */
+    DATASET_EVALUATE,  /* a folder with `train` and `val` of class folders: which one is read */
+    DATASET_STRICT = 2 /* added to either: what is none of the classes is refused, not left out */
+} dataset_use;
 
-/* path: a folder with one folder per class (any case; ANGERE and ANGRER are anger), a folder with `train`/`val` of
- * such, or a CSV with or without header, label a number or a name, paths relative to the CSV. classes: lower-case names
- * in order of the labels (1..65535; copied).
- * Folders: pictures stand class by class, in natural order within one ("2.jpg" before "10.jpg"). Every file in a class
- * folder or in folders below it counts as a picture, hidden ones (leading dot) and what is no regular file apart.
- * Folders that are no class are left out with one notice and counted (dataset_ignored).
- * CSV: pictures stand in order of rows; rows may repeat (a list may oversample), and columns may be named
- * (data/list.h). Opening reads no picture and does not look whether files of a CSV are there. Errors: an empty class
- * folder, two folders of one class, a class without folder or row (training), a folder without any class, a bad CSV row
+/* Room for any name or path of a set: a folder that can be opened, and a file in it. */
+#define DATASET_NAME_BYTES (PATH_MAX + NAME_MAX + 2)
+
+/* path: a folder with one folder per class (any case, and synonyms: data/label.h), a folder with `train`/`val` of such,
+ * or a CSV with or without header, label a number or a name, paths relative to the CSV. classes: lower-case names in
+ * order of the labels (1..65535; copied). Folders: pictures stand class by class, in natural order within one ("2.jpg"
+ * before "10.jpg"). Every file in a class folder or in folders below it counts as a picture (data/walk.h). Folders that
+ * are no class, and rows of a CSV whose label is a name that is none, are left out with one notice and counted
+ * (dataset_ignored). CSV: pictures stand in order of rows; rows may repeat (a list may oversample), but not under
+ * another label, and columns may be named (data/list.h). Paths with backslashes mean folders where there is no such
+ * file. Opening reads no picture and does not look whether files of a CSV are there. Errors: an empty class folder, two
+ * folders of one class, a class without folder or row (training), a folder without any class, a bad CSV row
  * ("set.csv: line 7: label 9 (wanted 0..5 or a class name)"). A CSV row whose file is missing fails training when it is
  * read (loader.h). */
 MIEN_MUST_USE mien_status dataset_open(dataset **out, const char *path, const char *const *classes, int class_count,
@@ -42,9 +47,9 @@ int64_t dataset_class_size(const dataset *d, int c);
  * MIEN_ERR_ARG. */
 MIEN_MUST_USE mien_status dataset_name(const dataset *d, int64_t index, char *dst, size_t bytes);
 MIEN_MUST_USE mien_status dataset_path(const dataset *d, int64_t index, char *dst, size_t bytes);
-/* Folders left out: name and number of files. */
+/* What was left out: the folder's name and number of files, or the label and number of rows. */
 int dataset_ignored_count(const dataset *d);
-const char *dataset_ignored(const dataset *d, int index, int64_t *out_files);
+const char *dataset_ignored(const dataset *d, int index, int64_t *out_count);
 bool dataset_has_validation(const dataset *d); /* the folder has `train` and `val`: the recipe needs no share */
 /* The sibling `val` set of a train/val folder opened for training. */
 MIEN_MUST_USE mien_status dataset_open_validation(dataset **out, const dataset *d);

@@ -12,23 +12,31 @@ struct dataset {
     char *source;      /* as the user named it, for messages */
     char *root;        /* "" or ending in a slash */
     bool is_list;      /* from a CSV: pictures have a line */
+    bool is_strict;    /* nothing may be left out */
     label_list list;   /* the pictures, in file order */
     int class_count;   /* all below: owned */
     char **classes;    /* [classes] */
     char **folders;    /* [classes] "ANGER/"; NULL where there is none, as in a list */
     int64_t *sizes;    /* [classes] */
     char *validation;  /* the sibling `val`, or NULL */
-    int ignored_count; /* folders that are no class */
+    int ignored_count; /* folders, or labels of a list, that are no class */
     int ignored_capacity;
-    struct ignored_folder {
+    struct ignored_part {
         char *name;
-        int64_t files;
+        int64_t count;
     } * ignored;
     _Atomic uint32_t *reported; /* [ceil(count / 32)] bit i: picture i was logged as unreadable */
 };
 
 /* Fills list, folders, validation and ignored from class folders at `path`. */
 MIEN_MUST_USE mien_status folder_open(dataset *d, const char *path, dataset_use use);
+
+/* Keeps that `count` files of a folder, or rows of a label, are left out; `name` is copied. */
+MIEN_MUST_USE mien_status dataset_ignore(dataset *d, const char *name, int64_t count);
+/* One notice of all that is left out, counted in `unit`. */
+MIEN_MUST_USE mien_status dataset_tell_ignored(const dataset *d, const char *unit);
+/* The failure that a strict set has instead. */
+mien_status dataset_refuse_ignored(const dataset *d, const char *where);
 
 /* True the first time a picture is reported: one line each, whoever reads it how often. Threads: any. */
 bool dataset_report(const dataset *d, int64_t index);

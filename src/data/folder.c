@@ -1,23 +1,16 @@
-/* A folder per class. Subfolders inside a class are descended, since faces often lie in one per video or person; names
- * are then "ANGER/video/1.jpg". Hidden files and what is neither file nor folder are left out; content, not names,
- * decides what is a picture, so any other file that is none is a bad picture, told when it is read. */
+/* A folder per class. Subfolders inside a class are descended (walk.h), since faces often lie in one per video or
+ * person; names are then "ANGER/video/1.jpg". Content, not names, decides what is a picture, so any file there that is
+ * none is a bad picture, told when it is read. */
 #include "data/dataset_int.h"
 
 #include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "data/label.h"
+#include "data/walk.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-enum { MAX_DEPTH = 16 }; /* deeper is a link that leads back up */
 
 /* For "%.*s": a folder's name without its closing slash. */
 static int bare(const char *folder)
@@ -26,80 +19,25 @@ static int bare(const char *folder)
     return (int)(length > 1 && folder[length - 1] == '/' ? length - 1 : length);
 }
 
+/* The files of one class folder, on their way into the set. */
 typedef struct {
-    str path;         /* of the folder being read */
-    size_t name_from; /* where names relative to the class folder begin in `path` */
-    label_list *list; /* NULL: only count */
+    label_list *list;
+    size_t name_from; /* where names relative to the class folder begin in a path */
     int label;
-    int64_t files;
-} walk;
+} class_files;
 
-typedef enum { ENTRY_FILE, ENTRY_FOLDER, ENTRY_OTHER } entry_kind;
-
-/* Links count as what they lead to. One that leads nowhere is kept as a file: the user meant a picture, and is told
- * when it cannot be read. */
-static entry_kind entry_kind_of(DIR *dir, const struct dirent *entry)
+static mien_status add_file(void *payload, const char *path)
 {
-    struct stat info;
-    if (entry->d_type == DT_REG)
-        return ENTRY_FILE;
-    if (entry->d_type == DT_DIR)
-        return ENTRY_FOLDER;
-    if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN)
-        return ENTRY_OTHER;
-    if (fstatat(dirfd(dir), entry->d_name, &info, 0) != 0)
-        return ENTRY_FILE;
-    return S_ISREG(info.st_mode) ? ENTRY_FILE : S_ISDIR(info.st_mode) ? ENTRY_FOLDER : ENTRY_OTHER;
+    const class_files *c = payload;
+    const char *name = path + c->name_from;
+    return list_add(c->list, name, strlen(name), c->label, 0);
 }
 
-static mien_status walk_folder(walk *w, int depth);
-
-static mien_status walk_entry(walk *w, DIR *dir, const struct dirent *entry, int depth)
+static mien_status count_file(void *payload, const char *path)
 {
-    if (entry->d_name[0] == '.')
-        return MIEN_OK;
-    entry_kind kind = entry_kind_of(dir, entry);
-    if (kind == ENTRY_OTHER)
-        return MIEN_OK;
-    w->files += kind == ENTRY_FILE;
-    if (kind == ENTRY_FILE && !w->list)
-        return MIEN_OK;
-    size_t length = w->path.length;
-    TRY(str_append(&w->path, entry->d_name));
-    mien_status st = MIEN_OK;
-    if (kind == ENTRY_FILE) {
-        st = list_add(w->list, w->path.text + w->name_from, w->path.length - w->name_from, w->label, 0);
-    } else {
-        st = str_append(&w->path, "/");
-        if (st == MIEN_OK)
-            st = walk_folder(w, depth + 1);
-    }
-    w->path.length = length;
-    w->path.text[length] = '\0';
-    return st;
-}
-
-static mien_status walk_folder(walk *w, int depth)
-{
-    if (depth > MAX_DEPTH)
-        return mien_fail(MIEN_ERR_FORMAT, "%.*s: folders within folders, more than %d deep (a link that leads back?)",
-                         bare(w->path.text), w->path.text, MAX_DEPTH);
-    DIR *dir = opendir(w->path.text);
-    if (!dir)
-        return file_fail(w->path.text, "cannot list", errno);
-    mien_status st = MIEN_OK;
-    while (st == MIEN_OK) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        if (!entry) {
-            if (errno != 0)
-                st = file_fail(w->path.text, "cannot list", errno);
-            break;
-        }
-        st = walk_entry(w, dir, entry, depth);
-    }
-    closedir(dir);
-    return st;
+    (void)path;
+    ++*(int64_t *)payload;
+    return MIEN_OK;
 }
 
 static int by_name(const void *a, const void *b, void *names)
@@ -110,38 +48,34 @@ static int by_name(const void *a, const void *b, void *names)
 /* Adds the class's pictures in natural order; only name_at needs sorting, their label and line are equal. */
 static mien_status add_class(dataset *d, const char *path, int label)
 {
-    walk w = {.list = &d->list, .label = label};
+    str folder = {0};
     int64_t first = d->list.count;
     mien_status st;
-    TRY_OUT(str_printf(&w.path, "%s%s", path, d->folders[label]));
-    w.name_from = w.path.length;
-    TRY_OUT(walk_folder(&w, 1));
+    TRY_OUT(str_printf(&folder, "%s%s", path, d->folders[label]));
+    class_files files = {&d->list, folder.length, label};
+    TRY_OUT(walk_files(folder.text, add_file, &files));
     if (d->list.count == first)
-        st = mien_fail(MIEN_ERR_FORMAT, "%.*s: empty class folder (wanted pictures)", bare(w.path.text), w.path.text);
+        st = mien_fail(MIEN_ERR_FORMAT, "%.*s: empty class folder (wanted pictures)", bare(folder.text), folder.text);
     else
         qsort_r(d->list.name_at + first, (size_t)(d->list.count - first), sizeof(size_t), by_name, d->list.names);
 out:
-    str_free(&w.path);
+    str_free(&folder);
     return st;
 }
 
-static mien_status add_ignored(dataset *d, const char *path, const char *name)
+/* A folder that is no class. */
+static mien_status add_other(dataset *d, const char *path, const char *name)
 {
-    walk w = {0};
-    mien_status st;
-    TRY_OUT(str_printf(&w.path, "%s%s/", path, name));
-    TRY_OUT(walk_folder(&w, 1));
-    if (d->ignored_count == d->ignored_capacity) {
-        int capacity = d->ignored_capacity ? d->ignored_capacity * 2 : 8;
-        TRY_OUT(mem_resize_bytes((void **)&d->ignored, (size_t)d->ignored_count * sizeof(*d->ignored),
-                                 (size_t)capacity * sizeof(*d->ignored)));
-        d->ignored_capacity = capacity;
-    }
-    char *copy;
-    TRY_OUT(mem_strdup(&copy, name));
-    d->ignored[d->ignored_count++] = (struct ignored_folder){copy, w.files};
-out:
-    str_free(&w.path);
+    str folder = {0};
+    int64_t files = 0;
+    mien_status st = str_printf(&folder, "%s%s", path, name);
+    if (st == MIEN_OK && d->is_strict)
+        st = dataset_refuse_ignored(d, folder.text);
+    if (st == MIEN_OK)
+        st = walk_files(folder.text, count_file, &files);
+    if (st == MIEN_OK)
+        st = dataset_ignore(d, name, files);
+    str_free(&folder);
     return st;
 }
 
@@ -161,7 +95,7 @@ static mien_status list_folders(folder_names *out, const char *path)
         str full = {0};
         if (st == MIEN_OK)
             st = str_printf(&full, "%s%s", path, names[i]);
-        if (st == MIEN_OK && names[i][0] != '.' && file_is_folder(full.text))
+        if (st == MIEN_OK && !file_is_litter(names[i]) && file_is_folder(full.text))
             names[kept++] = names[i];
         else
             mem_free(names[i]);
@@ -211,22 +145,6 @@ static mien_status fail_without_classes(const dataset *d, const char *path, cons
                      folders->count ? found : "no folder", wanted);
 }
 
-/* One notice for all folders that are no class. */
-static mien_status tell_ignored(const dataset *d, const char *path)
-{
-    enum { NAMED = 10 };
-    str line = {0};
-    mien_status st = MIEN_OK;
-    for (int i = 0; st == MIEN_OK && i < d->ignored_count && i < NAMED; i++)
-        st = str_printf(&line, "%s%s (%" PRId64 " files)", i ? ", " : "", d->ignored[i].name, d->ignored[i].files);
-    if (st == MIEN_OK && d->ignored_count > NAMED)
-        st = str_printf(&line, " and %d more", d->ignored_count - NAMED);
-    if (st == MIEN_OK && line.text)
-        log_notice("%.*s: left out, not among the classes: %s", bare(path), path, line.text);
-    str_free(&line);
-    return st;
-}
-
 static mien_status read_classes(dataset *d, const char *path, const folder_names *folders, dataset_use use)
 {
     TRY(mem_strdup(&d->root, path));
@@ -239,8 +157,8 @@ static mien_status read_classes(dataset *d, const char *path, const folder_names
     }
     for (size_t i = 0; i < folders->count; i++)
         if (label_find(folders->names[i], (const char *const *)d->classes, d->class_count) < 0)
-            TRY(add_ignored(d, path, folders->names[i]));
-    return tell_ignored(d, path);
+            TRY(add_other(d, path, folders->names[i]));
+    return dataset_tell_ignored(d, "files");
 }
 
 /* `path` has no class folders but a `train` or a `val`: goes into the one that is asked for. */

@@ -4,44 +4,49 @@
 
 #include "base/str.h"
 
+#include <math.h>
 #include <stddef.h>
 
+/* What else the classes are called, in folders and lists, and as one release of the challenge spells anger. */
 static const struct {
     const char *written, *meant;
-} misspelt[] = {{"angere", "anger"}, {"angrer", "anger"}};
+} synonyms[] = {{"angere", "anger"}, {"angrer", "anger"},    {"angry", "anger"}, {"disgusted", "disgust"},
+                {"fearful", "fear"}, {"happy", "happiness"}, {"sad", "sadness"}, {"surprised", "surprise"}};
 
-static int find_exactly(const char *name, const char *const *classes, int class_count)
+static const char *meaning(const char *name)
 {
-    for (int c = 0; c < class_count; c++)
-        if (str_equal_nocase(name, classes[c]))
-            return c;
-    return -1;
+    for (size_t i = 0; i < sizeof(synonyms) / sizeof(synonyms[0]); i++)
+        if (str_equal_nocase(name, synonyms[i].written))
+            return synonyms[i].meant;
+    return name;
 }
 
 int label_find(const char *name, const char *const *classes, int class_count)
 {
-    int label = find_exactly(name, classes, class_count);
-    for (size_t i = 0; label < 0 && i < sizeof(misspelt) / sizeof(misspelt[0]); i++)
-        if (str_equal_nocase(name, misspelt[i].written))
-            label = find_exactly(misspelt[i].meant, classes, class_count);
-    return label;
+    for (int c = 0; c < class_count; c++)
+        if (str_equal_nocase(name, classes[c]))
+            return c;
+    for (int c = 0; c < class_count; c++) /* a model's own class may be called "happy" */
+        if (str_equal_nocase(meaning(name), meaning(classes[c])))
+            return c;
+    return -1;
 }
 
-bool label_parse(int *out, csv_field field, const char *const *classes, int class_count)
+label_kind label_parse(int *out, csv_field field, const char *const *classes, int class_count)
 {
     char text[256];
-    if (!csv_field_text(text, sizeof(text), field))
-        return false;
-    int64_t number;
-    if (str_to_int64(&number, text)) {
-        if (number < 0 || number >= class_count)
-            return false;
+    double number;
+    if (field.length == 0 || !csv_field_text(text, sizeof(text), field))
+        return LABEL_NONE;
+    if (str_to_double(&number, text)) {
+        if (number != floor(number) || number < 0 || number >= class_count)
+            return LABEL_NONE;
         *out = (int)number;
-        return true;
+        return LABEL_CLASS;
     }
     int label = label_find(text, classes, class_count);
     if (label < 0)
-        return false;
+        return LABEL_OTHER;
     *out = label;
-    return true;
+    return LABEL_CLASS;
 }

@@ -18,6 +18,9 @@ void list_free(label_list *l)
     mem_free(l->label);
     mem_free(l->line);
     mem_free(l->names);
+    for (int i = 0; i < l->other_count; i++)
+        mem_free(l->others[i].name);
+    mem_free(l->others);
     *l = (label_list){0};
 }
 
@@ -95,6 +98,43 @@ mien_status list_by_name(uint32_t **out, const label_list *l, const char *path)
     return MIEN_OK;
 }
 
+static uint32_t hash_name(const char *name)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 16777619u;
+    return hash ^ hash >> 15;
+}
+
+/* Names go into an open table of row numbers, twice as large as the list at least: sorting them would take longer than
+ * reading them did. */
+mien_status list_check_labels(const label_list *l, const char *path, const char *const *classes)
+{
+    size_t room = 16;
+    uint32_t *rows; /* [room] number of a row, from 1; 0: free */
+    while (room < 2 * (size_t)l->count)
+        room *= 2;
+    TRY(mem_zalloc(&rows, room));
+    mien_status st = MIEN_OK;
+    for (int64_t i = 0; st == MIEN_OK && i < l->count; i++) {
+        size_t at = hash_name(list_name(l, i)) & (room - 1);
+        while (rows[at] && strcmp(list_name(l, rows[at] - 1), list_name(l, i)) != 0)
+            at = (at + 1) & (room - 1);
+        if (!rows[at])
+            rows[at] = (uint32_t)(i + 1);
+        else if (l->label[rows[at] - 1] != l->label[i])
+            st =
+                mien_fail(MIEN_ERR_FORMAT,
+                          "%s: line %" PRIu32 ": %s is %s here and %s on line %" PRIu32 " (wanted one label a picture)",
+                          path, l->line[i], list_name(l, i), classes[l->label[i]], classes[l->label[rows[at] - 1]],
+                          l->line[rows[at] - 1]);
+    }
+    mem_free(rows);
+    return st;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
 /* Where a row keeps what we want of it. */
 typedef struct {
     int name, label;
@@ -135,8 +175,8 @@ static bool looks_like_header(const csv_reader *r, const char *const *classes, i
 {
     int label;
     csv_field name = r->fields[0];
-    return !label_parse(&label, r->fields[1], classes, class_count) && !is_number(r->fields[1]) && name.length > 0 &&
-           !memchr(name.text, '.', name.length) && !memchr(name.text, '/', name.length);
+    return label_parse(&label, r->fields[1], classes, class_count) != LABEL_CLASS && !is_number(r->fields[1]) &&
+           name.length > 0 && !memchr(name.text, '.', name.length) && !memchr(name.text, '/', name.length);
 }
 
 static mien_status find_columns(columns *out, const csv_reader *r, const char *const *classes, int class_count)
@@ -157,8 +197,42 @@ static mien_status find_columns(columns *out, const csv_reader *r, const char *c
     return MIEN_OK;
 }
 
+/* One of them more; so many different ones mean that the column holds no labels. */
+static mien_status add_other(bool *out, label_list *l, csv_field written)
+{
+    enum { MOST = 64 };
+    char name[256];
+    (void)csv_field_text(name, sizeof(name), written); /* it fitted when it was found to be a name */
+    *out = true;
+    for (int i = 0; i < l->other_count; i++)
+        if (str_equal_nocase(l->others[i].name, name)) {
+            l->others[i].rows++;
+            return MIEN_OK;
+        }
+    *out = l->other_count < MOST;
+    if (!*out)
+        return MIEN_OK;
+    if (!l->others)
+        TRY(mem_alloc(&l->others, MOST));
+    TRY(mem_strdup(&l->others[l->other_count].name, name));
+    l->others[l->other_count++].rows = 1;
+    return MIEN_OK;
+}
+
+static mien_status fail_label(const csv_reader *r, csv_field written, const char *const *classes, int class_count)
+{
+    char wanted[512];
+    double number;
+    char text[32];
+    str_join_words(wanted, sizeof(wanted), classes, class_count);
+    bool is_next = csv_field_text(text, sizeof(text), written) && str_to_double(&number, text) && number == class_count;
+    return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRId64 ": label %.*s (wanted 0..%d%s, or %s)", r->path, r->line,
+                     written.length < 100 ? (int)written.length : 100, written.text, class_count - 1,
+                     is_next ? ", which count from 0 and not from 1" : "", wanted);
+}
+
 static mien_status add_row(label_list *l, const csv_reader *r, const columns *c, const char *const *classes,
-                           int class_count)
+                           int class_count, bool takes_others)
 {
     if (r->count != c->count)
         return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRId64 ": %d field%s (wanted %d, as in the first row)", r->path,
@@ -167,10 +241,31 @@ static mien_status add_row(label_list *l, const csv_reader *r, const columns *c,
     if (name.length == 0)
         return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRId64 ": empty path", r->path, r->line);
     int label;
-    if (!label_parse(&label, written, classes, class_count))
-        return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRId64 ": label %.*s (wanted 0..%d or a class name)", r->path,
-                         r->line, written.length < 100 ? (int)written.length : 100, written.text, class_count - 1);
-    return list_add(l, name.text, name.length, label, r->line);
+    bool is_left_out = false;
+    label_kind kind = label_parse(&label, written, classes, class_count);
+    if (kind == LABEL_CLASS)
+        return list_add(l, name.text, name.length, label, r->line);
+    if (kind == LABEL_OTHER && takes_others)
+        TRY(add_other(&is_left_out, l, written));
+    return is_left_out ? MIEN_OK : fail_label(r, written, classes, class_count);
+}
+
+/* A first line without a comma, outside of quotes, holds one field; where a semicolon or a tab would part it, that is
+ * what parts fields. */
+static void find_separator(csv_reader *r)
+{
+    const char *text = (const char *)r->map.data;
+    bool is_quoted = false;
+    char other = '\0';
+    for (size_t at = r->at; at < r->map.length && text[at] != '\n'; at++) {
+        is_quoted ^= text[at] == '"';
+        if (!is_quoted && text[at] == ',')
+            return;
+        if (!is_quoted && !other && (text[at] == ';' || text[at] == '\t'))
+            other = text[at];
+    }
+    if (other)
+        csv_separate_by(r, other);
 }
 
 /* No list is longer than its file: everything is allocated once, and what stays untouched costs nothing. */
@@ -183,12 +278,13 @@ static mien_status reserve_for_file(label_list *l, const file_map *map)
     return list_reserve(l, lines, map->length + 1);
 }
 
-mien_status list_parse(label_list *out, csv_reader *r, const char *const *classes, int class_count)
+mien_status list_parse(label_list *out, csv_reader *r, const char *const *classes, int class_count, bool takes_others)
 {
     mien_status st;
     label_list l = {0};
     columns c = {0};
     bool has_row;
+    find_separator(r);
     TRY_OUT(csv_next(r, &has_row));
     if (has_row) {
         TRY_OUT(find_columns(&c, r, classes, class_count));
@@ -201,8 +297,15 @@ mien_status list_parse(label_list *out, csv_reader *r, const char *const *classe
         goto out;
     }
     while (has_row) {
-        TRY_OUT(add_row(&l, r, &c, classes, class_count));
+        TRY_OUT(add_row(&l, r, &c, classes, class_count, takes_others));
         TRY_OUT(csv_next(r, &has_row));
+    }
+    if (l.count == 0) {
+        char wanted[512];
+        str_join_words(wanted, sizeof(wanted), classes, class_count);
+        st = mien_fail(MIEN_ERR_FORMAT, "%s: no row of a class (found %s%s, wanted %s)", r->path, l.others[0].name,
+                       l.other_count > 1 ? " and others" : "", wanted);
+        goto out;
     }
     *out = l;
     l = (label_list){0};
@@ -211,11 +314,11 @@ out:
     return st;
 }
 
-mien_status list_read(label_list *out, const char *path, const char *const *classes, int class_count)
+mien_status list_read(label_list *out, const char *path, const char *const *classes, int class_count, bool takes_others)
 {
     csv_reader r;
     TRY(csv_open(&r, path));
-    mien_status st = list_parse(out, &r, classes, class_count);
+    mien_status st = list_parse(out, &r, classes, class_count, takes_others);
     csv_close(&r);
     return st;
 }

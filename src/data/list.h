@@ -17,16 +17,29 @@ typedef struct {
     uint32_t *line;  /* [count] of the file, 1-based; 0 where the list was not read from one */
     char *names;     /* NUL-terminated, one after another */
     size_t names_bytes, names_capacity;
+    struct list_other { /* rows that are left out: a name that is none of the classes, in any case */
+        char *name;
+        int64_t rows;
+    } * others;
+    int other_count;
 } label_list;
 
-/* Rows `name,label`, the label a number 0..class_count-1 or a class name. A first row whose label is neither and whose
- * name has neither a dot nor a slash is a header. A header that names its columns (path, image, file or filename;
- * label, expression or class) may have more of them, in any order. Rows may repeat. Free with list_free. Errors
- * MIEN_ERR_FORMAT "set.csv: line 7: label 9 (wanted 0..5 or a class name)" and alike; a list without rows. */
-MIEN_MUST_USE mien_status list_read(label_list *out, const char *path, const char *const *classes, int class_count);
+/* Rows `name,label`, the label a number 0..class_count-1 or a class name (data/label.h). A first row whose label is
+ * neither and whose name has neither a dot nor a slash is a header. A header that names its columns (path, image, file
+ * or filename; label, expression or class) may have more of them, in any order. Where the first row holds no comma,
+ * semicolons or tabs may stand for them. Rows may repeat. takes_others: rows of a name that is no class are left out
+ * and counted, instead of a failure. Free with list_free. Errors MIEN_ERR_FORMAT "set.csv: line 7: label 9 (wanted 0..5
+ * or anger, disgust ...)" and alike; a list without rows. */
+MIEN_MUST_USE mien_status list_read(label_list *out, const char *path, const char *const *classes, int class_count,
+                                    bool takes_others);
 /* The same from a reader that has just been opened; the caller closes it. */
-MIEN_MUST_USE mien_status list_parse(label_list *out, csv_reader *r, const char *const *classes, int class_count);
+MIEN_MUST_USE mien_status list_parse(label_list *out, csv_reader *r, const char *const *classes, int class_count,
+                                     bool takes_others);
 void list_free(label_list *l); /* and empties it */
+
+/* Has each name one label, however often it is there? Errors: MIEN_ERR_FORMAT "set.csv: line 7: a.jpg is fear here and
+ * anger on line 3". */
+MIEN_MUST_USE mien_status list_check_labels(const label_list *l, const char *path, const char *const *classes);
 
 /* *order [count] = the entries by name, each name once (caller: mem_free). Errors: MIEN_ERR_FORMAT "set.csv: line 7:
  * a.jpg is there twice (first on line 3)". */

@@ -8,13 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { KEEP_BYTES = 64 << 20 }; /* one giant picture must not occupy its memory for the rest of the run */
-
-/* No picture within IMAGE_MAX_PIXELS is larger than 16-bit RGBA without compression and some metadata. */
-#define MAX_FILE_BYTES ((int64_t)IMAGE_MAX_PIXELS * 8 + (64 << 20))
 
 mien_status picture_reader_init(picture_reader *p)
 {
@@ -50,9 +48,9 @@ static mien_status read_bytes(picture_reader *p, int fd, size_t *length)
         return file_fail(p->path, "cannot read", errno);
     if (!S_ISREG(info.st_mode))
         return mien_fail(MIEN_ERR_IO, "%s: not a regular file", p->path);
-    if (info.st_size > MAX_FILE_BYTES)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: %" PRId64 " bytes (at most %" PRId64 ")", p->path, (int64_t)info.st_size,
-                         MAX_FILE_BYTES);
+    if ((size_t)info.st_size > IMAGE_MAX_FILE_BYTES)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: %" PRId64 " bytes (at most %zu)", p->path, (int64_t)info.st_size,
+                         IMAGE_MAX_FILE_BYTES);
     size_t size = (size_t)info.st_size, have = 0;
     TRY(reserve(p, size));
     while (have < size) { /* a file that shrinks meanwhile is found truncated by its decoder */
@@ -71,12 +69,18 @@ static mien_status read_bytes(picture_reader *p, int fd, size_t *length)
 
 static mien_status read_file(picture_reader *p, size_t *length)
 {
-    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without writer would block for ever */
+    int fd = file_open(p->path, O_RDONLY | O_NONBLOCK, 0); /* a pipe without writer would block for ever */
     if (fd < 0)
         return file_fail(p->path, "cannot open", errno);
     mien_status st = read_bytes(p, fd, length);
     close(fd);
     return st;
+}
+
+/* A list that was written on Windows. */
+static mien_status fail_backslash(mien_status st)
+{
+    return mien_fail(st, "%s (folders end in /, not in \\)", mien_error());
 }
 
 mien_status picture_read(picture_reader *p, const dataset *d, int64_t index)
@@ -86,7 +90,8 @@ mien_status picture_read(picture_reader *p, const dataset *d, int64_t index)
         return file_fail(list_name(&d->list, index), "cannot open", ENAMETOOLONG);
     mien_status st = read_file(p, &length);
     if (st == MIEN_ERR_IO && d->is_list)
-        return mien_fail_in(st, "%s: line %" PRIu32, d->source, d->list.line[index]);
+        return mien_fail_in(strchr(p->path, '\\') ? fail_backslash(st) : st, "%s: line %" PRIu32, d->source,
+                            d->list.line[index]);
     TRY(st);
     if (p->decoded.capacity > KEEP_BYTES)
         image_free(&p->decoded);

@@ -3,15 +3,22 @@
 #include "format/csv.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 void csv_open_bytes(csv_reader *r, const void *bytes, size_t length, const char *name)
 {
-    *r = (csv_reader){.path = name, .map = {bytes, length}, .next_line = 1, .is_borrowed = true};
-    if (length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0)
-        r->at = 3;
+    *r = (csv_reader){.path = name, .map = {bytes, length}, .is_borrowed = true};
+    csv_separate_by(r, ',');
+}
+
+void csv_separate_by(csv_reader *r, char separator)
+{
+    r->separator = separator;
+    r->at = r->map.length >= 3 && memcmp(r->map.data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    r->next_line = 1;
 }
 
 mien_status csv_open(csv_reader *r, const char *path)
@@ -36,26 +43,27 @@ static mien_status fail_at(const csv_reader *r, int64_t line, const char *fault)
     return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRId64 ": %s", r->path, line, fault);
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
 /* The row as the reader walks over it: text[at], below `end`, which is the file's end or the longest row's. */
 typedef struct {
     const char *text;
     size_t at, end;
+    char separator;
 } cursor;
+
+static bool is_space(char c, char separator)
+{
+    return (c == ' ' || c == '\t' || c == '\r') && c != separator;
+}
 
 static void skip_spaces(cursor *c)
 {
-    while (c->at < c->end && is_space(c->text[c->at]))
+    while (c->at < c->end && is_space(c->text[c->at], c->separator))
         c->at++;
 }
 
 static bool at_field_end(const cursor *c)
 {
-    return c->at >= c->end || c->text[c->at] == ',' || c->text[c->at] == '\n';
+    return c->at >= c->end || c->text[c->at] == c->separator || c->text[c->at] == '\n';
 }
 
 static csv_field read_plain(cursor *c)
@@ -64,7 +72,7 @@ static csv_field read_plain(cursor *c)
     while (!at_field_end(c))
         c->at++;
     size_t end = c->at;
-    while (end > start && is_space(c->text[end - 1]))
+    while (end > start && is_space(c->text[end - 1], c->separator))
         end--;
     return (csv_field){c->text + start, end - start};
 }
@@ -113,7 +121,7 @@ static mien_status read_quoted(csv_reader *r, csv_field *out, cursor *c)
 /* Moves to the first line with something on it; false at the end of the file. */
 static bool skip_blank_lines(csv_reader *r)
 {
-    cursor c = {(const char *)r->map.data, r->at, r->map.length};
+    cursor c = {(const char *)r->map.data, r->at, r->map.length, r->separator};
     for (;;) {
         skip_spaces(&c);
         if (c.at >= c.end || c.text[c.at] != '\n')
@@ -129,13 +137,15 @@ mien_status csv_next(csv_reader *r, bool *has_row)
 {
     r->count = 0;
     r->scratch_used = 0;
+    if (r->at == 0 && str_is_utf16((const char *)r->map.data, r->map.length))
+        return fail_at(r, 1, "UTF-16 text (wanted UTF-8, which spreadsheets call \"CSV UTF-8\")");
     *has_row = skip_blank_lines(r);
     if (!*has_row)
         return MIEN_OK;
     r->line = r->next_line;
     size_t left = r->map.length - r->at;
     bool is_cut = left > CSV_MAX_ROW_BYTES;
-    cursor c = {(const char *)r->map.data, r->at, r->at + (is_cut ? CSV_MAX_ROW_BYTES : left)};
+    cursor c = {(const char *)r->map.data, r->at, r->at + (is_cut ? CSV_MAX_ROW_BYTES : left), r->separator};
     for (;;) {
         if (r->count == CSV_MAX_FIELDS)
             return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRId64 ": too many fields (wanted at most %d)", r->path,
@@ -151,7 +161,7 @@ mien_status csv_next(csv_reader *r, bool *has_row)
             return fail_at(r, r->line, "NUL byte in text");
         if (c.at >= c.end || c.text[c.at] == '\n')
             break;
-        c.at++; /* the comma */
+        c.at++; /* the separator */
     }
     if (c.at >= c.end && is_cut)
         return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRId64 ": row too long (wanted at most %d bytes)", r->path,
@@ -183,7 +193,7 @@ bool csv_field_text(char *dst, size_t bytes, csv_field f)
 static bool needs_quotes(const char *text, size_t length)
 {
     return text[strcspn(text, ",\"\r\n")] != '\0' ||
-           (length > 0 && (is_space(text[0]) || is_space(text[length - 1]) || text[0] == '\xEF'));
+           (length > 0 && (is_space(text[0], ',') || is_space(text[length - 1], ',') || text[0] == '\xEF'));
 }
 
 mien_status csv_quote(char *dst, size_t bytes, const char *text)

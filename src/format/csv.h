@@ -22,6 +22,7 @@ typedef struct {
     const char *path; /* for messages, borrowed */
     file_map map;
     bool is_borrowed; /* map holds the caller's bytes */
+    char separator;   /* of fields: a comma, unless csv_separate_by said otherwise */
     size_t at;
     int64_t line; /* 1-based line on which the current row began */
     csv_field fields[CSV_MAX_FIELDS];
@@ -37,9 +38,11 @@ MIEN_MUST_USE mien_status csv_open(csv_reader *r, const char *path);
 /* The same over bytes in memory (fuzzing, embedded lists), which must outlive the reader. */
 void csv_open_bytes(csv_reader *r, const void *bytes, size_t length, const char *name);
 void csv_close(csv_reader *r);
+/* Begins again at the first row, with fields separated by ';' (spreadsheets of some countries) or '\t'. */
+void csv_separate_by(csv_reader *r, char separator);
 /* Advances to the next non-blank row; *has_row false at the end. Its fields live until the next call.
  * Errors MIEN_ERR_FORMAT "path: line N: ...": a quote never closed, text after a closing quote, too many fields, too
- * long a row, a NUL byte. */
+ * long a row, a NUL byte, UTF-16. */
 MIEN_MUST_USE mien_status csv_next(csv_reader *r, bool *has_row);
 bool csv_field_equals(csv_field f, const char *text); /* exact */
 /* The field's text as a C string in dst; false where it does not fit into `bytes`. */

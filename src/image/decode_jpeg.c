@@ -1,6 +1,6 @@
 /* JPEG through libjpeg-turbo. libjpeg repairs damaged data with a warning; a training set must not be fed half a face,
- * so the warnings that mean lost data are failures here. Errors leave libjpeg by longjmp, so all state lives in one
- * struct. */
+ * so the warnings that mean lost data are failures here. A file that merely lacks its end marker has lost nothing and
+ * is read, as browsers do. Errors leave libjpeg by longjmp, so all state lives in one struct. */
 #include "image/image_int.h"
 
 #include <setjmp.h>
@@ -21,6 +21,8 @@ typedef struct {
     jmp_buf failed;
     const char *name;
     int orientation;
+    bool has_begun;     /* the header is read: pixels follow */
+    bool is_cut;        /* the file ended before its end marker, which libjpeg then made up */
     mien_status status; /* set before the jump to `failed` */
 } decoder;
 
@@ -28,6 +30,11 @@ static void fail_and_jump(decoder *d, mien_status status)
 {
     d->status = status;
     longjmp(d->failed, 1);
+}
+
+static void fail_truncated(decoder *d)
+{
+    fail_and_jump(d, mien_fail(MIEN_ERR_FORMAT, "%s: truncated JPEG", d->name));
 }
 
 static void on_error(j_common_ptr jpeg)
@@ -40,9 +47,11 @@ static void on_error(j_common_ptr jpeg)
         fail_and_jump(d, mien_fail(MIEN_ERR_NOMEM, "%s: %s", d->name, text));
         break;
     case JWRN_JPEG_EOF:
-        fail_and_jump(d, mien_fail(MIEN_ERR_FORMAT, "%s: truncated JPEG", d->name));
+        fail_truncated(d);
         break;
     default:
+        if (d->is_cut) /* the fault follows from what libjpeg made up */
+            fail_truncated(d);
         fail_and_jump(d, mien_fail(MIEN_ERR_FORMAT, "%s: corrupt JPEG: %s", d->name, text));
         break;
     }
@@ -51,10 +60,15 @@ static void on_error(j_common_ptr jpeg)
 /* level -1 is a warning, 0 and above are traces. */
 static void on_message(j_common_ptr jpeg, int level)
 {
+    decoder *d = jpeg->client_data;
     if (level >= 0)
         return;
     switch (jpeg->err->msg_code) {
-    case JWRN_JPEG_EOF:
+    case JWRN_JPEG_EOF: /* its bits are taken in advance: only one that is missed is a fault */
+        d->is_cut = true;
+        if (!d->has_begun)
+            on_error(jpeg);
+        break;
     case JWRN_HIT_MARKER:
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
@@ -71,6 +85,23 @@ static void on_progress(j_common_ptr jpeg)
     decoder *d = jpeg->client_data;
     if (d->jpeg.input_scan_number > MAX_SCANS)
         fail_and_jump(d, mien_fail(MIEN_ERR_FORMAT, "%s: more than %d scans in a JPEG", d->name, MAX_SCANS));
+}
+
+/* Of a file that was cut in the marker or the metadata after a scan: was that the last scan of all? Components that no
+ * scan has shown have no quantisation table yet, and a progressive picture knows to which bit its coefficients are
+ * there. Arithmetic coding leaves no trace of bits that are missing. */
+static bool has_all_scans(const struct jpeg_decompress_struct *jpeg)
+{
+    if (jpeg->arith_code)
+        return false;
+    for (int c = 0; c < jpeg->num_components; c++) {
+        if (jpeg->comp_info[c].quant_table == NULL)
+            return false;
+        for (int k = 0; jpeg->progressive_mode && k < DCTSIZE2; k++)
+            if (jpeg->coef_bits == NULL || jpeg->coef_bits[c][k] != 0)
+                return false;
+    }
+    return true;
 }
 
 /* Ink to light as Pillow's CMYK to RGB does, from inks stored inverted (255 = none): Adobe's habit, which every writer
@@ -113,7 +144,8 @@ static void decode(decoder *d, image *dst, const uint8_t *bytes, size_t length, 
     for (jpeg_saved_marker_ptr m = jpeg->marker_list; m != NULL && d->orientation == 1; m = m->next)
         d->orientation = exif_orientation(m->data, m->data_length); /* 1 for the other kind of APP1, XMP */
 
-    jpeg_start_decompress(jpeg);
+    d->has_begun = true;
+    jpeg_start_decompress(jpeg); /* of several scans all but the rows; of one, which the rows are read from, nothing */
     size_t row_bytes = (size_t)dst->width * IMAGE_CHANNELS;
     JSAMPARRAY inks =
         is_cmyk ? jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->output_width * 4, 1) : NULL;
@@ -126,7 +158,8 @@ static void decode(decoder *d, image *dst, const uint8_t *bytes, size_t length, 
             jpeg_read_scanlines(jpeg, &row, 1);
         }
     }
-    jpeg_finish_decompress(jpeg); /* reads up to the end marker: its absence is truncation too */
+    if (d->is_cut && !has_all_scans(jpeg)) /* what follows the last row is not looked at: an end marker, or whatever */
+        fail_truncated(d);
 }
 
 mien_status decode_jpeg(image *dst, const uint8_t *bytes, size_t length, const char *name, int64_t max_pixels)

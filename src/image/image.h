@@ -11,6 +11,9 @@
 
 #define IMAGE_MAX_PIXELS 178000000 /* above this an image is refused before anything is allocated for it */
 
+/* The largest file worth reading: the largest picture as uncompressed 16-bit RGBA, and room for its metadata. */
+#define IMAGE_MAX_FILE_BYTES ((size_t)IMAGE_MAX_PIXELS * 8 + ((size_t)64 << 20))
+
 /* pixels [height, width, 3] uint8, rows contiguous. */
 typedef struct {
     uint8_t *pixels; /* owned; NULL while empty */
@@ -29,6 +32,9 @@ MIEN_MUST_USE mien_status image_copy(image *dst, const image *src);
  * Errors  MIEN_ERR_IO where the file cannot be read; MIEN_ERR_FORMAT with "PATH: " before "empty file",
  *         "truncated JPEG", "corrupt PNG: ...", "not a JPEG, PNG or WebP image",
  *         "20000x20000 pixels (at most 178000000)". Threads: any. */
+/* Do the bytes (12 of a file suffice) begin as a JPEG, PNG or WebP? */
+#define IMAGE_SIGNATURE_BYTES 12
+bool image_begins(const void *bytes, size_t length);
 MIEN_MUST_USE mien_status image_read(image *dst, const char *path);
 MIEN_MUST_USE mien_status image_decode(image *dst, const uint8_t *bytes, size_t length, const char *name);
 /* Encoders: atomic files. quality 1..100 (chroma at half resolution, as libjpeg does by default). PNG is RGB. */

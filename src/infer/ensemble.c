@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "data/loader.h"
 #include "graph/program.h"
 #include "infer/scores.h"
@@ -369,7 +370,7 @@ typedef struct {
 static void note_bad(void *payload, int64_t item, const char *why)
 {
     pass *p = payload;
-    snprintf(p->failures[item - p->begin], FAILURE_BYTES, "%s", why);
+    str_fit(p->failures[item - p->begin], FAILURE_BYTES, why);
 }
 
 static feed *feed_of(pass *p, int size)

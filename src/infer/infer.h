@@ -54,8 +54,16 @@ MIEN_MUST_USE mien_status ensemble_predict(ensemble *e, const char *const *paths
                                            int64_t count, prediction_fn fn, void *payload, progress *p);
 /* One decoded picture, [height, width, 3] RGB: probabilities [classes] of the mean. All members are models. */
 MIEN_MUST_USE mien_status ensemble_classify(ensemble *e, float *out, const uint8_t *rgb, int width, int height);
-/* Inputs of `predict`: files, folders (descended, natural order), lists (.txt, .csv: one path a line). Freed with
- * file_list_free. */
-MIEN_MUST_USE mien_status infer_expand_inputs(char ***out, size_t *out_count, const char *const *inputs, int count);
+/* Inputs of `predict`: files; folders (descended, natural order; pictures by content or name); lists (.txt, .csv: one
+ * path a line); "-", which is stdin, and pipes: one picture, or a list. p is asked while a pipe is waited for. */
+typedef struct {
+    char **paths; /* [count] to open */
+    char **names; /* [count] what rows are called: the same, or "-" */
+    size_t count, capacity;
+    int *held; /* [held_count] descriptors of what came through pipes */
+    int held_count;
+} infer_inputs;
+MIEN_MUST_USE mien_status infer_expand_inputs(infer_inputs *out, const char *const *inputs, int count, progress *p);
+void infer_inputs_free(infer_inputs *in); /* and empties them */
 
 #endif

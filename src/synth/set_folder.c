@@ -142,6 +142,14 @@ static mien_status make_class_folders(const char *out, const char *const *folder
     return MIEN_OK;
 }
 
+static bool holds_anything(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!file_is_litter(names[i]))
+            return true;
+    return false;
+}
+
 mien_status set_folder_prepare(const synth_options *options, const face_model *face, const char *const *folders,
                                int folder_count)
 {
@@ -153,15 +161,16 @@ mien_status set_folder_prepare(const synth_options *options, const face_model *f
     TRY_OUT(file_join(&record, options->out, RECORD));
     TRY_OUT(file_make_folders(options->out));
     TRY_OUT(file_list(&names, &count, options->out));
-    if (count > 0 && options->force) {
+    bool is_used = holds_anything(names, count);
+    if (is_used && options->force) {
         TRY_OUT(remove_set(options->out, folders, folder_count));
-    } else if (count > 0 && options->resume) {
+    } else if (is_used && options->resume) {
         if (!file_exists(record)) {
             st = mien_fail(MIEN_ERR_IO, "%s: no " RECORD " inside: not a set that can be resumed", options->out);
             goto out;
         }
         TRY_OUT(record_compare(record, wanted));
-    } else if (count > 0) {
+    } else if (is_used) {
         st = mien_fail(MIEN_ERR_IO, "%s: not empty (wanted an empty folder, --resume or --force)", options->out);
         goto out;
     }

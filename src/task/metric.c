@@ -2,8 +2,10 @@
  * them the same way: a resample costs no pass over probabilities. */
 #include "task/metric.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/str.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,6 +25,35 @@ void metric_report_free(metric_report *report)
     mem_free(report->f1);
     mem_free(report->confusion);
     *report = (metric_report){0};
+}
+
+mien_status metric_tell_absent(const char *set, const char *const *classes, const int64_t *sizes, int class_count)
+{
+    const char **absent;
+    char names[512];
+    int count = 0;
+    TRY(mem_alloc(&absent, class_count));
+    for (int c = 0; c < class_count; c++)
+        if (sizes[c] == 0)
+            absent[count++] = classes[c];
+    if (count > 0) {
+        str_join_words(names, sizeof names, absent, count);
+        log_notice("%s: no picture of %s: F1 is 0 there, and counts in the average", set, names);
+    }
+    mem_free(absent);
+    return MIEN_OK;
+}
+
+mien_status metric_report_tell_absent(const metric_report *report, const char *set, const char *const *classes)
+{
+    int count = report->class_count;
+    int64_t *sizes;
+    TRY(mem_zalloc(&sizes, count));
+    for (int i = 0; i < count * count; i++)
+        sizes[i / count] += report->confusion[i];
+    mien_status st = metric_tell_absent(set, classes, sizes, count);
+    mem_free(sizes);
+    return st;
 }
 
 /* --- from counts ------------------------------------------------------------------------------------------------ */

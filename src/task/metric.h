@@ -36,6 +36,14 @@ MIEN_MUST_USE mien_status metric_report_from_probabilities(metric_report *out, c
                                                            const float *probabilities, int64_t n, int class_count);
 void metric_report_free(metric_report *report); /* and empties it */
 
+/* One notice that names the classes without any picture in `set`, since their F1 of 0 counts in the average. sizes
+ * [class_count]: pictures of each. */
+MIEN_MUST_USE mien_status metric_tell_absent(const char *set, const char *const *classes, const int64_t *sizes,
+                                             int class_count);
+/* The same of a finished report. */
+MIEN_MUST_USE mien_status metric_report_tell_absent(const metric_report *report, const char *set,
+                                                    const char *const *classes);
+
 /* Of equal values the first. */
 int metric_argmax(const float *values, int count);
 

@@ -36,7 +36,7 @@ static uint32_t nth_line(const table *t, int64_t place)
 static mien_status table_read(table *t, const char *path)
 {
     t->path = path;
-    TRY(list_read(&t->list, path, lsd_classes, LSD_CLASSES));
+    TRY(list_read(&t->list, path, lsd_classes, LSD_CLASSES, false));
     return list_by_name(&t->by_name, &t->list, path);
 }
 

@@ -34,11 +34,12 @@ static bool is_header(const char *line)
     return str_equal_nocase(first, "image");
 }
 
+/* Backslashes may come to mean folders (file_mend_backslashes). */
 static bool leads_out(const char *name)
 {
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        if (strcspn(part, "/") == 2 && part[0] == '.' && part[1] == '.')
+    for (const char *part = name; part; part = strpbrk(part, "/\\")) {
+        part += *part == '/' || *part == '\\';
+        if (strcspn(part, "/\\") == 2 && part[0] == '.' && part[1] == '.')
             return true;
     }
     return *name == '/';
@@ -76,7 +77,9 @@ mien_status submission_read_list(label_list *out, const char *path)
     label_list l = {0};
     TRY(file_read(&text, &length, path, 0));
     mien_status st = MIEN_OK;
-    if (memchr(text, '\0', length))
+    if (str_is_utf16(text, length))
+        st = mien_fail(MIEN_ERR_FORMAT, "%s: UTF-16 text (wanted UTF-8)", path);
+    else if (memchr(text, '\0', length))
         st = mien_fail(MIEN_ERR_FORMAT, "%s: not text (wanted a name a line)", path);
     if (st == MIEN_OK)
         st = add_lines(&l, path, text);

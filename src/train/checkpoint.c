@@ -30,6 +30,11 @@ enum { EXACT_COUNT = sizeof exact / sizeof exact[0], OTHER_COUNT = EXACT_COUNT +
 
 static const char *const state_names[] = {"optimizer.state1", "optimizer.state2"};
 
+bool train_state_is_over(const train_state *state, const recipe_stage *stage)
+{
+    return state->epoch >= stage->epochs || (stage->patience > 0 && state->bad_epochs >= stage->patience);
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static mien_status metadata_text(char **out, const train_state *s)
@@ -203,5 +208,30 @@ mien_status checkpoint_load(const char *path, train_state *state, param_store *p
     st_close(f);
     if (st == MIEN_OK)
         *state = s;
+    return st;
+}
+
+mien_status checkpoint_change_recipe(const char *path, uint64_t from, uint64_t to)
+{
+    mien_status st;
+    st_file *f = NULL;
+    st_tensor *tensors = NULL;
+    char *text = NULL;
+    train_state s = {0};
+    TRY(st_open(&f, path));
+    size_t count = st_count(f);
+    TRY_OUT(read_numbers(&s, f, path));
+    if (s.facts.recipe_hash != from)
+        goto out;
+    s.facts.recipe_hash = to;
+    TRY_OUT(metadata_text(&text, &s));
+    TRY_OUT(mem_alloc(&tensors, count));
+    for (size_t i = 0; i < count; i++)
+        tensors[i] = *st_at(f, i);
+    st = st_write(path, tensors, count, &(st_metadata){metadata_key, text}, 1);
+out:
+    mem_free(tensors);
+    mem_free(text);
+    st_close(f);
     return st;
 }

@@ -5,6 +5,7 @@
 #define TRAIN_CHECKPOINT_H
 
 #include "nn/model.h"
+#include "train/recipe.h"
 
 /* What a run computes with and on: the same for all its members, and held against those who resume it. */
 typedef struct {
@@ -30,11 +31,17 @@ typedef struct {
     int bad_epochs; /* since the best one */
 } train_state;
 
+/* Has the stage had its epochs, or been stopped for want of progress? */
+bool train_state_is_over(const train_state *state, const recipe_stage *stage);
+
 /* has_state2: the optimizer uses its second arena. At step 0 the optimizer's state is zero, and left out. */
 MIEN_MUST_USE mien_status checkpoint_save(const char *path, const train_state *state, param_store *params,
                                           bool has_state2);
 /* Reads the numbers; params NULL: those alone. Everything is checked before anything is believed. Errors:
  * MIEN_ERR_IO, MIEN_ERR_FORMAT "last.ckpt: tensor NAME: ..."; params may be half written then. */
 MIEN_MUST_USE mien_status checkpoint_load(const char *path, train_state *state, param_store *params, bool has_state2);
+
+/* Makes a checkpoint of the recipe whose hash is `from` one of the recipe `to`; that of another stays as it is. */
+MIEN_MUST_USE mien_status checkpoint_change_recipe(const char *path, uint64_t from, uint64_t to);
 
 #endif

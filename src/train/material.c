@@ -2,16 +2,19 @@
  * labels says whether a resumed run learns from the same ones. */
 #include "train/material.h"
 
+#include "task/metric.h"
+
 #include <stdio.h>
 
-static mien_status split(material *m, const recipe *r, const char *data, const char *validation)
+static mien_status split(material *m, const recipe *r, const char *data, const char *validation, bool is_strict)
 {
+    const dataset_use strict = is_strict ? DATASET_STRICT : 0;
     const char *classes[RECIPE_MAX_CLASSES];
     for (int c = 0; c < r->class_count; c++)
         classes[c] = r->classes[c];
-    TRY(dataset_open(&m->train_set, data, classes, r->class_count, DATASET_TRAIN));
+    TRY(dataset_open(&m->train_set, data, classes, r->class_count, DATASET_TRAIN | strict));
     if (validation)
-        TRY(dataset_open(&m->validation_set, validation, classes, r->class_count, DATASET_EVALUATE));
+        TRY(dataset_open(&m->validation_set, validation, classes, r->class_count, DATASET_EVALUATE | strict));
     else if (dataset_has_validation(m->train_set))
         TRY(dataset_open_validation(&m->validation_set, m->train_set));
     if (m->validation_set) {
@@ -24,7 +27,7 @@ static mien_status split(material *m, const recipe *r, const char *data, const c
 /* FNV-1a over names and labels, each name ended by its label's bytes. */
 static mien_status hash_plan(uint64_t *hash, const balance_plan *plan)
 {
-    char name[4096];
+    char name[DATASET_NAME_BYTES];
     for (int64_t i = 0; i < plan->items->count; i++) {
         int64_t index = plan->items->index[i];
         TRY(dataset_name(plan->data, index, name, sizeof name));
@@ -35,9 +38,17 @@ static mien_status hash_plan(uint64_t *hash, const balance_plan *plan)
     return MIEN_OK;
 }
 
-mien_status material_open(material *out, const recipe *r, const char *data, const char *validation)
+static mien_status tell_absent(const material *m, const char *set)
 {
-    TRY(split(out, r, data, validation));
+    const char *classes[RECIPE_MAX_CLASSES];
+    for (int c = 0; c < m->validation.class_count; c++)
+        classes[c] = dataset_class(m->validation.data, c);
+    return metric_tell_absent(set, classes, m->validation.class_size, m->validation.class_count);
+}
+
+mien_status material_open(material *out, const recipe *r, const char *data, const char *validation, bool is_strict)
+{
+    TRY(split(out, r, data, validation, is_strict));
     if (out->held.count == 0)
         return mien_fail(MIEN_ERR_ARG, "%s: no picture to select on (wanted data.val_share above 0, or a set for it)",
                          validation ? validation : data);
@@ -50,6 +61,7 @@ mien_status material_open(material *out, const recipe *r, const char *data, cons
     const dataset *selecting = out->validation_set ? out->validation_set : out->train_set;
     TRY(balance_plan_create(&out->train, out->train_set, &out->kept, r->data.balance != BALANCE_NONE));
     TRY(balance_plan_create(&out->validation, selecting, &out->held, false));
+    TRY(tell_absent(out, dataset_source(selecting)));
     out->hash = 14695981039346656037u;
     TRY(hash_plan(&out->hash, &out->train));
     return hash_plan(&out->hash, &out->validation);

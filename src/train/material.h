@@ -13,10 +13,12 @@ typedef struct {
     uint64_t hash; /* of every picture's name and label */
 } material;
 
-/* validation: a set of its own, or NULL: the data's own `val`, or the last data.val_share of each class. Errors: those
+/* validation: a set of its own, or NULL: the data's own `val`, or the last data.val_share of each class. Classes with
+ * nothing to select on are told. is_strict: what is none of the classes is refused. Errors: those
  * of dataset_open; MIEN_ERR_ARG where nothing is left to train on or to select on. Free with material_close, also after
  * a failure; *out must be zeroed before. */
-MIEN_MUST_USE mien_status material_open(material *out, const recipe *r, const char *data, const char *validation);
+MIEN_MUST_USE mien_status material_open(material *out, const recipe *r, const char *data, const char *validation,
+                                        bool is_strict);
 void material_close(material *m);
 
 #endif

@@ -13,10 +13,12 @@
 #include "train/schedule.h"
 #include "train/validate.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A killed run loses at most this, and an epoch shorter than that is not worth a checkpoint of its own. */
 static const double checkpoint_every_s = 120, checkpoint_pause_s = 15;
@@ -232,6 +234,12 @@ static mien_status find_state(member *m)
     return MIEN_OK;
 }
 
+/* A stage that was done has been given more epochs. */
+static mien_status reopen(const member *m)
+{
+    return unlink(m->done_path) == 0 || errno == ENOENT ? MIEN_OK : file_fail(m->done_path, "cannot remove", errno);
+}
+
 static mien_status begin(member *m)
 {
     if (m->is_resumed && (m->state.epoch > m->stage->epochs || m->state.batch > m->batches))
@@ -241,7 +249,7 @@ static mien_status begin(member *m)
     memcpy(m->state.facts.isa, m->options->facts.isa, sizeof m->state.facts.isa);
     m->saved_ns = clock_ns();
     if (m->is_resumed)
-        return MIEN_OK;
+        return reopen(m);
     TRY(log_start(m));
     return save(m); /* so that there is a good checkpoint from the first step on */
 }
@@ -254,7 +262,7 @@ static mien_status fail_nonfinite(const member *m, const loader_batch *batch, do
     int named = batch->count < NAMED_FILES ? batch->count : NAMED_FILES;
     mien_status st = MIEN_OK;
     for (int i = 0; i < named; i++) {
-        char name[1024];
+        char name[DATASET_NAME_BYTES];
         TRY_OUT(dataset_name(m->options->material->train_set, batch->pictures[i], name, sizeof name));
         TRY_OUT(str_printf(&files, "%s%.200s", i ? ", " : "", name));
     }
@@ -420,15 +428,10 @@ static mien_status run_epoch(member *m)
     return MIEN_OK;
 }
 
-static bool is_over(const member *m)
-{
-    return m->state.epoch >= m->stage->epochs || (m->stage->patience > 0 && m->state.bad_epochs >= m->stage->patience);
-}
-
 /* An interrupted run is saved where it stands: between two steps. */
 static mien_status run_epochs(member *m)
 {
-    while (!is_over(m)) {
+    while (!train_state_is_over(&m->state, m->stage)) {
         mien_status st = run_epoch(m);
         if (st == MIEN_ERR_CANCELLED) {
             TRY(save(m));

@@ -37,6 +37,11 @@ const recipe_stage *recipe_stage_at(const recipe *r, int stage)
     return stage == 0 ? &r->stage1 : &r->stage2;
 }
 
+bool recipe_may_go_on(const recipe_stage *stage)
+{
+    return stage->schedule.name == SCHEDULE_CONSTANT || stage->schedule.t_max > 0;
+}
+
 static mien_status assign(reading *in, const recipe_key *key, const recipe_value *v, const char *entry)
 {
     if (in->count == in->capacity) {

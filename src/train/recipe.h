@@ -73,6 +73,8 @@ typedef struct {
 enum { RECIPE_STAGES = 2 };
 const char *recipe_stage_name(int stage);
 const recipe_stage *recipe_stage_at(const recipe *r, int stage);
+/* Would more epochs leave the earlier ones as they are? Not where the learning rate falls to the end of the run. */
+bool recipe_may_go_on(const recipe_stage *stage);
 
 /* Reads path (NULL: all defaults, task lsd) and applies settings "key.key=value" in order. Errors name file, line (or
  * "--set key"), key, what was found and what is allowed; unknown keys, keys of parts not built, duplicates, aliases,

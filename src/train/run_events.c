@@ -39,7 +39,7 @@ mien_status run_events_open(run_events **out, const char *path)
     TRY(mem_zalloc(&e, 1));
     e->fd = -1;
     TRY_OUT(mem_strdup(&e->path, path));
-    e->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    e->fd = file_open(path, O_WRONLY | O_CREAT, 0666);
     if (e->fd < 0) {
         st = file_fail(path, "cannot write", errno);
         goto out;

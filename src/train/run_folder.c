@@ -46,7 +46,7 @@ static mien_status lock(run_folder *f)
 {
     char path[RUN_PATH_BYTES];
     TRY(run_file(path, f->path, lock_name));
-    f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    f->lock = file_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
     if (f->lock < 0)
         return file_fail(path, "cannot create", errno);
     if (flock(f->lock, LOCK_EX | LOCK_NB) == 0)
@@ -56,7 +56,7 @@ static mien_status lock(run_folder *f)
     return file_fail(path, "cannot lock", errno);
 }
 
-/* Anything in it but the lock? */
+/* Anything of the user's in it? The lock, hidden, is ours. */
 static mien_status is_occupied(bool *out, const char *path)
 {
     char **names;
@@ -64,17 +64,49 @@ static mien_status is_occupied(bool *out, const char *path)
     TRY(file_list(&names, &count, path));
     *out = false;
     for (size_t i = 0; i < count; i++)
-        *out |= strcmp(names[i], lock_name) != 0;
+        *out |= !file_is_litter(names[i]);
     file_list_free(names, count);
     return MIEN_OK;
 }
 
-static mien_status compare_recipe(const run_folder *f, const char *recipe_path, const recipe *r)
+/* Has stage 2 of any member begun? */
+static bool has_stage2(const run_folder *f)
 {
-    recipe used;
+    for (int i = 0; i < f->used.model_count; i++) {
+        char name[RUN_NAME_BYTES], path[RUN_PATH_BYTES];
+        run_member_name(name, &f->used, i);
+        if (run_path(path, f->path, name, recipe_stage_name(1), "last.ckpt") == MIEN_OK && file_exists(path))
+            return true;
+    }
+    return false;
+}
+
+/* Why a stage cannot have more epochs than it began with; NULL: it can. */
+static const char *why_not_more(const run_folder *f, int stage)
+{
+    if (!recipe_may_go_on(recipe_stage_at(&f->used, stage)))
+        return "its learning rate falls to the end of the run: begin another one, or one whose schedule is constant or "
+               "has a t_max";
+    if (stage == 0 && f->used.stage2.enabled && f->used.stage2.init == STAGE_INIT_STAGE1 && has_stage2(f))
+        return "stage2 has begun with what it gave";
+    return NULL;
+}
+
+static mien_status compare_recipe(run_folder *f, const char *recipe_path, const recipe *r)
+{
     char difference[512];
-    TRY(recipe_load(&used, recipe_path, NULL, 0));
-    if (recipe_difference(&used, r, difference, sizeof difference))
+    TRY(recipe_load(&f->used, recipe_path, NULL, 0));
+    recipe longer = f->used;
+    for (int s = 0; s < RECIPE_STAGES; s++) {
+        int more = recipe_stage_at(r, s)->epochs, had = recipe_stage_at(&f->used, s)->epochs;
+        const char *why = more > had ? why_not_more(f, s) : NULL;
+        if (why)
+            return mien_fail(MIEN_ERR_ARG, "%s: run with another recipe: %s.epochs: %d (wanted %d: %s)", f->path,
+                             recipe_stage_name(s), more, had, why);
+        if (more > had)
+            (s == 0 ? &longer.stage1 : &longer.stage2)->epochs = more;
+    }
+    if (recipe_difference(&longer, r, difference, sizeof difference))
         return mien_fail(MIEN_ERR_ARG, "%s: run with another recipe: %s", f->path, difference);
     return MIEN_OK;
 }

@@ -19,11 +19,13 @@ typedef struct {
     const char *path; /* borrowed */
     int lock;         /* descriptor that holds the flock: the kernel drops it with the process, however that ends */
     bool is_used;     /* it holds a run: this one goes on */
+    recipe used;      /* and this is what recipe.yaml said */
 } run_folder;
 
 /* Makes the folder where it is missing, locks it and compares its recipe. Errors: MIEN_ERR_IO where it cannot be made;
  * MIEN_ERR_ARG: another run is writing into it, it is in use without is_resumed, it holds something else than a run,
- * or its recipe differs (the first key is named). */
+ * or its recipe differs (the first key is named); more epochs are no difference where they leave those before as they
+ * are, and nothing has been built on them. */
 MIEN_MUST_USE mien_status run_folder_open(run_folder *out, const char *path, const recipe *r, bool is_resumed);
 /* Writes recipe.yaml: from here on the folder is a run. */
 MIEN_MUST_USE mien_status run_folder_begin(run_folder *f, const recipe *r);

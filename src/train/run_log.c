@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "train/run_events.h"
 
 #include <errno.h>
@@ -41,8 +42,6 @@ static bool is_covered_by(const json_t *line, const run_log_mark *mark)
 
 static bool is_covered(const json_t *line, const run_log_mark *marks, int mark_count)
 {
-    if (!json_is_object(line))
-        return false;
     if (!json_object_get(line, "member"))
         return true;
     for (int i = 0; i < mark_count; i++)
@@ -51,23 +50,24 @@ static bool is_covered(const json_t *line, const run_log_mark *marks, int mark_c
     return false;
 }
 
-/* Bytes of text up to the first line that must go. */
-static size_t covered_length(const char *text, size_t length, const run_log_mark *marks, int mark_count)
+/* Appends the lines that stay; nothing does behind one that is torn. */
+static mien_status keep_covered(str *kept, const char *text, size_t length, const run_log_mark *marks, int mark_count)
 {
-    size_t at = 0;
-    while (at < length) {
+    for (size_t at = 0; at < length;) {
         const char *end = memchr(text + at, '\n', length - at);
         if (!end)
-            return at;
+            break;
         size_t line_length = (size_t)(end - (text + at));
         json_t *line = json_loadb(text + at, line_length, JSON_REJECT_DUPLICATES, NULL);
-        bool stays = is_covered(line, marks, mark_count);
+        bool is_whole = json_is_object(line), stays = is_whole && is_covered(line, marks, mark_count);
         json_decref(line);
-        if (!stays)
-            return at;
+        if (!is_whole)
+            break;
+        if (stays)
+            TRY(str_append_bytes(kept, text + at, line_length + 1));
         at += line_length + 1;
     }
-    return at;
+    return MIEN_OK;
 }
 
 /* The events of whole lines. */
@@ -82,18 +82,37 @@ static mien_status repeat_events(run_log *log, const char *text, size_t length)
     return run_events_cut(log->events);
 }
 
+static mien_status open_lines(run_log *log)
+{
+    log->fd = file_open(log->path, O_RDWR | O_CREAT | O_APPEND, 0666);
+    return log->fd >= 0 ? MIEN_OK : file_fail(log->path, "cannot write", errno);
+}
+
+/* Lines that go are the last ones, unless a member's stage that was done goes on before those of others. */
+static mien_status put_back(run_log *log, const str *kept, const char *text, size_t length)
+{
+    if (kept->length == length)
+        return MIEN_OK;
+    if (kept->length == 0 || memcmp(kept->text, text, kept->length) == 0)
+        return ftruncate(log->fd, (off_t)kept->length) == 0 ? MIEN_OK : file_fail(log->path, "cannot cut", errno);
+    TRY(file_write_all(log->path, kept->text, kept->length));
+    close(log->fd);
+    return open_lines(log);
+}
+
 static mien_status cut(run_log *log, const run_log_mark *marks, int mark_count)
 {
     char *text = NULL;
     size_t length;
+    str kept = {0};
     mien_status st;
     TRY(file_read(&text, &length, log->path, 0));
-    size_t covered = covered_length(text, length, marks, mark_count);
-    log->is_empty = covered == 0;
-    if (covered < length && ftruncate(log->fd, (off_t)covered) != 0)
-        st = file_fail(log->path, "cannot cut", errno);
-    else
-        st = repeat_events(log, text, covered);
+    TRY_OUT(keep_covered(&kept, text, length, marks, mark_count));
+    log->is_empty = kept.length == 0;
+    TRY_OUT(put_back(log, &kept, text, length));
+    st = repeat_events(log, kept.text, kept.length);
+out:
+    str_free(&kept);
     mem_free(text);
     return st;
 }
@@ -119,11 +138,7 @@ mien_status run_log_open(run_log **out, const char *path, const run_log_mark *ma
     TRY(mem_zalloc(&log, 1));
     log->fd = -1;
     TRY_OUT(mem_strdup(&log->path, path));
-    log->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (log->fd < 0) {
-        st = file_fail(path, "cannot write", errno);
-        goto out;
-    }
+    TRY_OUT(open_lines(log));
     TRY_OUT(open_events(log));
     TRY_OUT(cut(log, marks, mark_count));
     *out = log;

@@ -8,7 +8,7 @@
  *   done   member, stage, epochs, best_epoch, val_loss, val_macro_f1, val_accuracy
  *
  * Beside it TensorBoard's events say the same (run_events.h). After a resume both read as if nothing had happened,
- * durations apart: lines beyond the checkpoint are cut off first.
+ * durations apart: lines beyond the checkpoint are taken out first.
  */
 #ifndef TRAIN_RUN_LOG_H
 #define TRAIN_RUN_LOG_H
@@ -26,7 +26,7 @@ typedef struct {
 } run_log_mark;
 
 typedef struct run_log run_log;
-/* Opens for appending, first cutting everything from the first line on that is torn or that `marks` do not cover. */
+/* Opens for appending, first taking out every line that is torn or that `marks` do not cover. */
 MIEN_MUST_USE mien_status run_log_open(run_log **out, const char *path, const run_log_mark *marks, int mark_count);
 void run_log_close(run_log *log); /* NULL is a no-op */
 bool run_log_is_empty(const run_log *log);

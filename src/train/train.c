@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "train/member.h"
 #include "train/normalise.h"
+#include "train/pictures.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,8 +20,9 @@ typedef struct {
     run_log *log;
     progress *progress;
     run_facts facts;
-    bool has_earlier;  /* facts of an earlier call were found */
-    run_facts earlier; /* ... and are these */
+    bool has_earlier;   /* facts of an earlier call were found */
+    run_facts earlier;  /* ... and are these */
+    uint64_t used_hash; /* of the recipe that the run was begun with, or last gone on with */
 } run_state;
 
 /* --- what members share ------------------------------------------------------------------------------------------- */
@@ -77,6 +79,33 @@ static mien_status settle_precision(run_state *run)
     return MIEN_OK;
 }
 
+/* Checkpoints belong to what recipe.yaml said or, where a call that gave more epochs was killed, to what is said now.
+ */
+static mien_status check_recipe(run_state *run)
+{
+    run->used_hash = run->facts.recipe_hash;
+    if (run->folder.is_used)
+        TRY(hash_recipe(&run->used_hash, &run->folder.used));
+    if (run->earlier.recipe_hash != run->facts.recipe_hash && run->earlier.recipe_hash != run->used_hash)
+        return mien_fail(MIEN_ERR_ARG, "%s: recipe.yaml is not the one that its checkpoints were trained with",
+                         run->options->out);
+    return MIEN_OK;
+}
+
+/* More epochs: all checkpoints become the new recipe's before recipe.yaml does. */
+static mien_status give_more_epochs(const run_state *run)
+{
+    bool is_longer = run->has_earlier && run->used_hash != run->facts.recipe_hash;
+    for (int i = 0; is_longer && i < run->recipe->model_count * RECIPE_STAGES; i++) {
+        char name[RUN_NAME_BYTES], path[RUN_PATH_BYTES];
+        run_member_name(name, run->recipe, i / RECIPE_STAGES);
+        TRY(run_path(path, run->options->out, name, recipe_stage_name(i % RECIPE_STAGES), "last.ckpt"));
+        if (file_exists(path))
+            TRY(checkpoint_change_recipe(path, run->used_hash, run->facts.recipe_hash));
+    }
+    return MIEN_OK;
+}
+
 static mien_status settle_data(run_state *run)
 {
     run->facts.data_hash = run->material.hash;
@@ -86,10 +115,8 @@ static mien_status settle_data(run_state *run)
     if (run->earlier.data_hash != run->facts.data_hash)
         return mien_fail(MIEN_ERR_ARG, "%s: not the pictures that %s was begun with (names or labels differ)",
                          run->options->data, run->options->out);
-    if (run->earlier.recipe_hash != run->facts.recipe_hash)
-        return mien_fail(MIEN_ERR_ARG, "%s: recipe.yaml is not the one that its checkpoints were trained with",
-                         run->options->out);
-    return MIEN_OK;
+    TRY(check_recipe(run));
+    return pictures_compare(&run->material, run->options->out, run->options->data);
 }
 
 /* Statistics cost a pass over all pictures, so a run that goes on takes those it has. */
@@ -117,16 +144,34 @@ static mien_status check_init(const recipe *r)
     return MIEN_OK;
 }
 
+/* --- what is finished --------------------------------------------------------------------------------------------- */
+
+/* A member's stage that is `done`, unless the recipe has been given more epochs since. (Whoever deleted the checkpoint
+ * wants no more of them.) */
+static mien_status find_finished(bool *out, const run_state *run, const char *member, int stage)
+{
+    const recipe_stage *s = recipe_stage_at(run->recipe, stage);
+    char path[RUN_PATH_BYTES];
+    train_state state;
+    TRY(run_path(path, run->options->out, member, recipe_stage_name(stage), "done"));
+    *out = file_exists(path);
+    TRY(run_path(path, run->options->out, member, recipe_stage_name(stage), "last.ckpt"));
+    if (!*out || !file_exists(path))
+        return MIEN_OK;
+    TRY(checkpoint_load(path, &state, NULL, false));
+    *out = train_state_is_over(&state, s);
+    return MIEN_OK;
+}
+
 /* --- log ---------------------------------------------------------------------------------------------------------- */
 
-static mien_status mark_stage(run_log_mark *out, const char *run, const char *member, const char *stage)
+static mien_status mark_stage(run_log_mark *out, const run_state *run, const char *member, int stage)
 {
     char path[RUN_PATH_BYTES];
     train_state state = {0};
-    *out = (run_log_mark){.member = member, .stage = stage};
-    TRY(run_path(path, run, member, stage, "done"));
-    out->is_finished = file_exists(path);
-    TRY(run_path(path, run, member, stage, "last.ckpt"));
+    *out = (run_log_mark){.member = member, .stage = recipe_stage_name(stage)};
+    TRY(find_finished(&out->is_finished, run, member, stage));
+    TRY(run_path(path, run->options->out, member, out->stage, "last.ckpt"));
     out->has_checkpoint = file_exists(path);
     if (!out->is_finished && out->has_checkpoint)
         TRY(checkpoint_load(path, &state, NULL, false));
@@ -143,7 +188,7 @@ static mien_status open_log(run_state *run)
     for (int i = 0; i < count; i++) {
         char *name = names[i / RECIPE_STAGES];
         run_member_name(name, run->recipe, i / RECIPE_STAGES);
-        TRY(mark_stage(&marks[i], run->options->out, name, recipe_stage_name(i % RECIPE_STAGES)));
+        TRY(mark_stage(&marks[i], run, name, i % RECIPE_STAGES));
     }
     TRY(run_file(path, run->options->out, "log.jsonl"));
     return run_log_open(&run->log, path, marks, count);
@@ -172,10 +217,11 @@ static mien_status log_data(run_state *run)
 
 static mien_status train_stage(run_state *run, int index, int stage)
 {
-    char name[RUN_NAME_BYTES], done[RUN_PATH_BYTES];
+    char name[RUN_NAME_BYTES];
+    bool is_finished;
     run_member_name(name, run->recipe, index);
-    TRY(run_path(done, run->options->out, name, recipe_stage_name(stage), "done"));
-    if (file_exists(done) || !recipe_stage_at(run->recipe, stage)->enabled)
+    TRY(find_finished(&is_finished, run, name, stage));
+    if (is_finished || !recipe_stage_at(run->recipe, stage)->enabled)
         return MIEN_OK;
     member_options options = {.options = run->options,
                               .stage = recipe_stage_at(run->recipe, stage),
@@ -196,13 +242,16 @@ static mien_status train(run_state *run)
     if (!run->has_earlier)
         TRY(check_init(run->recipe));
     TRY(settle_precision(run));
-    TRY(material_open(&run->material, run->recipe, o->data, o->validation));
+    TRY(material_open(&run->material, run->recipe, o->data, o->validation, o->is_strict));
     TRY(settle_data(run));
     mien_status st = settle_normalisation(run);
     if (st == MIEN_ERR_CANCELLED)
         return mien_fail(st, "%s: interrupted before the first step (--resume starts it again)", o->out);
     TRY(st);
+    TRY(give_more_epochs(run));
     TRY(run_folder_begin(&run->folder, run->recipe));
+    if (!run->has_earlier || !pictures_are_known(o->out))
+        TRY(pictures_write(&run->material, o->out));
     TRY(open_log(run));
     if (run_log_is_empty(run->log))
         TRY(log_data(run));

@@ -16,6 +16,7 @@ typedef struct {
     const char *validation; /* NULL: the set's `val`, else recipe data.val_share */
     const char *out;        /* run folder */
     bool is_resumed;        /* --resume */
+    bool is_strict;         /* --strict */
     precision_kind precision;
     backend *backend;     /* borrowed */
     int loader_threads;   /* 0: automatic */

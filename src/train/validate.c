@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "format/csv.h"
 #include "train/frozen.h"
 
@@ -13,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 4096, REASON_BYTES = 1024 };
+enum { REASON_BYTES = 1024 };
 
 struct validator {
     validator_options options;
@@ -36,7 +37,7 @@ static void note_bad(void *payload, int64_t item, const char *why)
     (void)item;
     validator *v = payload;
     if (v->bad_count++ == 0)
-        snprintf(v->first_bad, sizeof v->first_bad, "%s", why);
+        str_fit(v->first_bad, sizeof v->first_bad, why);
     if (!v->is_told)
         log_warning("%s (left out of validation)", why);
 }
@@ -186,7 +187,7 @@ mien_status validator_metrics(const validator *v, json_t **out)
 static mien_status csv_rows(const validator *v, str *text)
 {
     const dataset *d = v->options.plan->data;
-    char name[NAME_BYTES], quoted[2 * NAME_BYTES + 3];
+    char name[DATASET_NAME_BYTES], quoted[2 * DATASET_NAME_BYTES + 3];
     TRY(str_append(text, "image,truth"));
     for (int c = 0; c < v->classes; c++)
         TRY(str_printf(text, ",%s", dataset_class(d, c)));

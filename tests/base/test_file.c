@@ -341,6 +341,53 @@ static void file_make_folders__paths(void **state)
     assert_false(file_exists(in("gone")));
 }
 
+/* As root, who may write anywhere, the test goes on as nobody. */
+static void file_make_folders__forbidden__says_why(void **state)
+{
+    (void)state;
+    bool is_root = geteuid() == 0;
+    assert_int_equal(chmod(folder, 0555), 0);
+    if (is_root)
+        assert_int_equal(seteuid(65534), 0);
+    mien_status st = file_make_folders(in("a/b"));
+    if (is_root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_failure(st, MIEN_ERR_IO, "/a: cannot create folder: Permission denied");
+}
+
+/* In a process without stdin, stdout and stderr: whatever we open, what is printed does not end up in it. */
+static void file_open__closed_standard_descriptors__stay_closed(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        for (int fd = 0; fd <= STDERR_FILENO; fd++)
+            close(fd);
+        file_writer *w = NULL;
+        bool is_good = file_write_open(&w, in("f")) == MIEN_OK && file_write_bytes(w, "ours", 4) == MIEN_OK;
+        for (int fd = 0; fd <= STDERR_FILENO; fd++)
+            is_good &= fcntl(fd, F_GETFD) < 0 && write(fd, "theirs", 6) < 0;
+        _exit(is_good && file_write_commit(w) == MIEN_OK ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_holds(in("f"), "ours");
+}
+
+static void file_is_litter__names(void **state)
+{
+    (void)state;
+    static const char *const ours[] = {".", ".DS_Store", "Thumbs.db", "THUMBS.DB", "desktop.ini", "__MACOSX", "@eaDir"};
+    static const char *const theirs[] = {"a.jpg", "thumbs", "desktop", "ANGER", "a.ini"};
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        assert_true(file_is_litter(ours[i]));
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+        assert_false(file_is_litter(theirs[i]));
+}
+
 static void file_list__names__are_naturally_ordered(void **state)
 {
     (void)state;
@@ -412,6 +459,9 @@ int main(void)
         TEMP_TEST(file_write__symbolic_link__stays_one),
         TEMP_TEST(file_write__no_memory__keeps_the_old),
         TEMP_TEST(file_make_folders__paths),
+        TEMP_TEST(file_make_folders__forbidden__says_why),
+        TEMP_TEST(file_open__closed_standard_descriptors__stay_closed),
+        TEMP_TEST(file_is_litter__names),
         TEMP_TEST(file_list__names__are_naturally_ordered),
         TEMP_TEST(file_list__no_memory__is_told),
         TEMP_TEST(file_join__and_base_name),

@@ -2,6 +2,8 @@
  * reason. */
 #include "data/sets.h"
 
+#include "data/label.h"
+
 #include <sys/stat.h>
 
 static int unmake(void **state)
@@ -53,19 +55,27 @@ static void dataset_open__class_folders__natural_order_by_class(void **state)
     dataset_free(NULL);
 }
 
-static void dataset_open__misspelt_anger__is_anger(void **state)
+static void dataset_open__synonyms__are_their_class(void **state)
 {
-    static const char *const spellings[] = {"ANGERE", "ANGRER", "angrer"};
-    for (int i = 0; i < 3; i++) {
+    static const struct {
+        const char *written;
+        int label;
+    } cases[] = {{"ANGERE", 0},  {"ANGRER", 0}, {"angrer", 0}, {"Angry", 0},    {"disgusted", 1},
+                 {"fearful", 2}, {"Happy", 3},  {"SAD", 4},    {"surprised", 5}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char folder[PATH_MAX], name[PATH_MAX];
-        snprintf(folder, sizeof(folder), "%s/%d", (char *)*state, i);
-        snprintf(name, sizeof(name), "%s/1.jpg", spellings[i]);
+        snprintf(folder, sizeof(folder), "%s/%zu", (char *)*state, i);
+        snprintf(name, sizeof(name), "%s/1.jpg", cases[i].written);
         set_text(folder, name, "");
         dataset *d = set_open(folder, DATASET_EVALUATE);
         assert_int_equal(dataset_count(d), 1);
-        assert_int_equal(dataset_label(d, 0), 0);
+        assert_int_equal(dataset_label(d, 0), cases[i].label);
         dataset_free(d);
     }
+    static const char *const own[] = {"happy", "happiness"}; /* a model's own names come first */
+    assert_int_equal(label_find("Happiness", own, 2), 1);
+    assert_int_equal(label_find("angry", own, 2), -1);
+    assert_int_equal(label_find("HAPPINESS", own, 1), 0);
 }
 
 static void dataset_open__folders_of_no_class__left_out_with_one_notice(void **state)
@@ -88,6 +98,9 @@ static void dataset_open__folders_of_no_class__left_out_with_one_notice(void **s
     assert_int_equal(log.count, 1);
     assert_non_null(strstr(log.text, "NEUTRAL (2 files), contempt (1 files)"));
     dataset_free(d);
+    d = NULL;
+    assert_failure(dataset_open(&d, *state, six, 6, DATASET_TRAIN | DATASET_STRICT), MIEN_ERR_FORMAT,
+                   "/NEUTRAL: none of the classes (wanted anger, ");
 }
 
 static void dataset_open__hidden_and_special_files__are_no_pictures(void **state)
@@ -95,6 +108,9 @@ static void dataset_open__hidden_and_special_files__are_no_pictures(void **state
     char path[PATH_MAX];
     touch_six(*state);
     set_text(*state, "ANGER/.DS_Store", "");
+    set_text(*state, "ANGER/Thumbs.db", "");
+    set_text(*state, "ANGER/desktop.ini", "");
+    set_text(*state, "__MACOSX/ANGER/1.jpg", "");
     set_text(*state, "ANGER/.thumbnails/1.jpg", "");
     set_path(path, *state, "ANGER/pipe.jpg");
     assert_int_equal(mkfifo(path, 0600), 0);
@@ -124,14 +140,35 @@ static void dataset_open__subfolders_and_links__are_followed(void **state)
     dataset_free(d);
 }
 
-static void dataset_open__link_that_leads_back__fails(void **state)
+static void dataset_open__link_that_leads_back__is_left_out(void **state)
 {
+    static const char *const targets[] = {".", "..", "/"};
     char path[PATH_MAX];
     touch_six(*state);
-    set_path(path, *state, "ANGER/again");
-    assert_int_equal(symlink("..", path), 0);
+    for (int i = 0; i < 3; i++) {
+        set_log log = {0};
+        set_path(path, *state, "ANGER/deep/again");
+        assert_int_equal(symlink(targets[i], path), 0);
+        mien_set_log(set_log_line, &log);
+        dataset *d = set_open(*state, DATASET_TRAIN);
+        assert_int_equal(dataset_count(d), 6);
+        assert_int_equal(log.count, 1);
+        assert_non_null(strstr(log.text, "ANGER/deep/again: left out, a link to a folder that it lies in"));
+        dataset_free(d);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
+static void dataset_open__too_deep__fails(void **state)
+{
+    touch_six(*state);
+    char name[PATH_MAX] = "ANGER/";
+    for (int i = 0; i < 70; i++)
+        strcat(name, "d/");
+    strcat(name, "1.jpg");
+    set_text(*state, name, "");
     dataset *d = NULL;
-    assert_failure(dataset_open(&d, *state, six, 6, DATASET_TRAIN), MIEN_ERR_FORMAT, "more than 16 deep");
+    assert_failure(dataset_open(&d, *state, six, 6, DATASET_TRAIN), MIEN_ERR_FORMAT, "more than 64 deep");
     assert_null(d);
 }
 
@@ -176,9 +213,9 @@ static void dataset_open__no_class_folder__says_what_was_found_and_wanted(void *
     dataset *d = NULL;
     assert_failure(dataset_open(&d, *state, six, 6, DATASET_TRAIN), MIEN_ERR_FORMAT,
                    "(found no folder, wanted anger, ");
-    set_text(*state, "happy/1.jpg", "");
-    set_text(*state, "angry/1.jpg", "");
-    assert_failure(dataset_open(&d, *state, six, 6, DATASET_TRAIN), MIEN_ERR_FORMAT, "(found angry or happy, wanted ");
+    set_text(*state, "joyful/1.jpg", "");
+    set_text(*state, "cross/1.jpg", "");
+    assert_failure(dataset_open(&d, *state, six, 6, DATASET_TRAIN), MIEN_ERR_FORMAT, "(found cross or joyful, wanted ");
     assert_failure(dataset_open(&d, *state, six, 6, DATASET_EVALUATE), MIEN_ERR_FORMAT, "no class folder");
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/nonexistent", (char *)*state);
@@ -219,7 +256,7 @@ static void dataset_open__train_and_val__each_use_its_own(void **state)
     dataset_free(d);
     d = NULL;
     assert_failure(dataset_open(&d, *state, six, 6, DATASET_EVALUATE), MIEN_ERR_FORMAT, "no folder val (found train)");
-    set_text(val, "happy/1.jpg", "");
+    set_text(val, "joyful/1.jpg", "");
     assert_failure(dataset_open(&d, *state, six, 6, DATASET_EVALUATE), MIEN_ERR_FORMAT,
                    "/val: no class folder (found ");
     assert_null(d);
@@ -271,11 +308,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(dataset_open__class_folders__natural_order_by_class),
-        TEST(dataset_open__misspelt_anger__is_anger),
+        TEST(dataset_open__synonyms__are_their_class),
         TEST(dataset_open__folders_of_no_class__left_out_with_one_notice),
         TEST(dataset_open__hidden_and_special_files__are_no_pictures),
         TEST(dataset_open__subfolders_and_links__are_followed),
-        TEST(dataset_open__link_that_leads_back__fails),
+        TEST(dataset_open__link_that_leads_back__is_left_out),
+        TEST(dataset_open__too_deep__fails),
         TEST(dataset_open__empty_class_folder__fails_whatever_the_use),
         TEST(dataset_open__class_without_folder__fails_training_only),
         TEST(dataset_open__two_folders_of_a_class__fails),

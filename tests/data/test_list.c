@@ -40,6 +40,10 @@ static void dataset_open__list__reads_what_people_write(void **state)
         {"id,expression,valence,image\n1,sadness,0.1,a.jpg\n2,anger,0.2,b.jpg\n", "a.jpg"},
         {"no_extension,sadness\nb.jpg,0\n", "no_extension"},
         {"f\303\244ce.jpg,4\nb.jpg,0\n", "f\303\244ce.jpg"},
+        {"a.jpg,4.0\nb.jpg,0.0\n", "a.jpg"},
+        {"image;label\r\na.jpg;sad\r\nb.jpg;Angry\r\n", "a.jpg"},
+        {"\xEF\xBB\xBF\"a,b.jpg\";4\nb.jpg;0\n", "a,b.jpg"},
+        {"a b.jpg\t4\nb.jpg\t0\n", "a b.jpg"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char path[PATH_MAX];
@@ -79,12 +83,16 @@ static void dataset_open__list__paths_are_relative_to_it(void **state)
 
 static void dataset_open__bad_row__names_file_and_line(void **state)
 {
-    assert_refused(*state, "a.jpg,0\nb.jpg,9\n", "line 2: label 9 (wanted 0..5 or a class name)");
+    assert_refused(*state, "a.jpg,0\nb.jpg,9\n",
+                   "line 2: label 9 (wanted 0..5, or anger, disgust, fear, happiness, sadness or surprise)");
     assert_refused(*state, "a.jpg,9\n", "line 1: label 9 (wanted 0..5");
     assert_refused(*state, "a.jpg,-1\n", "line 1: label -1 (wanted");
-    assert_refused(*state, "a.jpg,1.0\n", "line 1: label 1.0 (wanted");
-    assert_refused(*state, "path,label\r\n\r\na.jpg,joy\r\n", "line 3: label joy (wanted");
-    assert_refused(*state, "a.jpg,angr\nb.jpg,0\n", "line 1: label angr (wanted"); /* no header: it has a dot */
+    assert_refused(*state, "a.jpg,1.5\n", "line 1: label 1.5 (wanted");
+    assert_refused(*state, "a.jpg,1\nb.jpg,6\n", "line 2: label 6 (wanted 0..5, which count from 0 and not from 1, or");
+    assert_refused(*state, "a.jpg,1\nb.jpg,2\na.jpg,3\n", "line 3: a.jpg is happiness here and disgust on line 1");
+    assert_refused(*state, "path,label\na.jpg,joy\nb.jpg,glee\n",
+                   "no row of a class (found joy and others, wanted anger");
+    assert_refused(*state, "\xFF\xFE\x61,\xFF", "line 1: UTF-16 text (wanted UTF-8");
     assert_refused(*state, "a.jpg,0\nb.jpg\n", "line 2: 1 field (wanted 2");
     assert_refused(*state, "a.jpg,0\nb.jpg,0,1\n", "line 2: 3 fields (wanted 2");
     assert_refused(*state, "a.jpg,0.1,0.2,4,1\n", "line 1: 5 fields (wanted 2: path,label)");
@@ -98,6 +106,49 @@ static void dataset_open__bad_row__names_file_and_line(void **state)
     memset(long_row + 8, 'x', 4900);
     strcpy(long_row + 4908, ",1\n");
     assert_refused(*state, long_row, "line 2: path of ");
+}
+
+static void dataset_open__rows_of_no_class__left_out_with_one_notice(void **state)
+{
+    char path[PATH_MAX];
+    set_log log = {0};
+    write_list(path, *state, "a.jpg,neutral\nb.jpg,0\nc.jpg,Neutral\nd.jpg,contempt\n"); /* no header: it has a dot */
+    mien_set_log(set_log_line, &log);
+    dataset *d = set_open(path, DATASET_EVALUATE);
+    mien_set_log(NULL, NULL);
+    int64_t rows;
+    assert_int_equal(dataset_count(d), 1);
+    assert_int_equal(dataset_ignored_count(d), 2);
+    assert_string_equal(dataset_ignored(d, 0, &rows), "neutral");
+    assert_int_equal(rows, 2);
+    assert_int_equal(log.count, 1);
+    assert_non_null(strstr(log.text, "left out, not among the classes: neutral (2 rows), contempt (1 rows)"));
+    dataset_free(d);
+    d = NULL;
+    assert_failure(dataset_open(&d, path, six, 6, DATASET_EVALUATE | DATASET_STRICT), MIEN_ERR_FORMAT,
+                   "line 1: label neutral (wanted 0..5, or anger");
+
+    str text = {0};
+    assert_ok(str_append(&text, "a.jpg,0\n"));
+    for (int i = 0; i < 65; i++)
+        assert_ok(str_printf(&text, "%d.jpg,word%d\n", i, i));
+    assert_refused(*state, text.text, "line 66: label word64 (wanted");
+    str_free(&text);
+}
+
+static void dataset_open__windows_paths__are_found(void **state)
+{
+    char path[PATH_MAX], name[PATH_MAX];
+    set_text(*state, "faces/a.jpg", "");
+    set_text(*state, "odd\\b.jpg", "");
+    write_list(path, *state, "faces\\a.jpg,0\nodd\\b.jpg,1\nno\\c.jpg,2\n");
+    dataset *d = set_open(path, DATASET_EVALUATE);
+    static const char *const wanted[] = {"faces/a.jpg", "odd\\b.jpg", "no\\c.jpg"};
+    for (int i = 0; i < 3; i++) {
+        assert_ok(dataset_name(d, i, name, sizeof(name)));
+        assert_string_equal(name, wanted[i]);
+    }
+    dataset_free(d);
 }
 
 static void dataset_open__list_without_a_class__fails_training_only(void **state)
@@ -130,7 +181,7 @@ static mien_status open_and_free(void *path)
 static void dataset_open__memory_runs_out__fails_and_leaks_nothing(void **state)
 {
     char path[PATH_MAX];
-    write_list(path, *state, "path,label\n\"a \"\"b\"\".jpg\",0\nc.jpg,1\n");
+    write_list(path, *state, "path,label\n\"a \"\"b\"\".jpg\",0\nc.jpg,1\nd.jpg,neutral\n");
     fail_each_allocation(open_and_free, path);
 }
 
@@ -203,6 +254,8 @@ int main(void)
         TEST(dataset_open__list__reads_what_people_write),
         TEST(dataset_open__list__paths_are_relative_to_it),
         TEST(dataset_open__bad_row__names_file_and_line),
+        TEST(dataset_open__rows_of_no_class__left_out_with_one_notice),
+        TEST(dataset_open__windows_paths__are_found),
         TEST(dataset_open__list_without_a_class__fails_training_only),
         TEST(dataset_open__binary_file__is_refused),
         TEST(dataset_open__memory_runs_out__fails_and_leaks_nothing),

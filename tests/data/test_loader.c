@@ -334,7 +334,7 @@ static void loader__missing_file_of_a_list__fails_training_by_line(void **state)
     fixture *f = *state;
     char path[PATH_MAX];
     set_picture(f->folder, "a.png", 8, 8, 1);
-    set_text(f->folder, "set.csv", "path,label\na.png,0\ngone.png,1\na.png,2\n");
+    set_text(f->folder, "set.csv", "path,label\na.png,0\ngone.png,1\n./a.png,2\n");
     set_path(path, f->folder, "set.csv");
     plan_all(f, path, false);
     bad_list bad = {0};

@@ -49,10 +49,10 @@ def mien(*arguments, cwd=None, timeout=300, **more):
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def start(*arguments):
+def start(*arguments, **more):
     """Runs the command beside the test."""
     return subprocess.Popen([MIEN, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
+                            stderr=subprocess.PIPE, text=True, **more)
 
 
 def png(path, width, height, pixel):

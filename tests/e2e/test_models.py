@@ -4,9 +4,12 @@ import io
 import json
 import os
 import shutil
+import signal
+import stat
 import struct
 import subprocess
-from support import BASE, CLASSES, PICTURES, Case, bad_pictures, main, mien, png
+import time
+from support import BASE, CLASSES, MIEN, PICTURES, Case, bad_pictures, main, mien, png
 
 RUN = BASE / "run"
 MODEL = RUN / "efficientnet_b0-stage1" / "best.safetensors"
@@ -82,6 +85,86 @@ class Evaluation(Case):
         self.assertEqual({k.lower(): v for k, v in answer.json()["ignored"].items()}, {"neutral": 4})
         self.assertEqual(sum("NEUTRAL" in line for line in answer.lines), 1, answer.err)
 
+    def test_rows_that_are_no_class_are_counted_and_strictly_refused(self):
+        rows = [f"{TEST / name.upper() / f'{i}.png'},{name}" for name in CLASSES for i in range(1, 5)]
+        path = self.folder / "set.csv"
+        path.write_text("\n".join([*rows, f"{TEST / 'FEAR' / '1.png'},neutral", f"{TEST / 'FEAR' / '2.png'},Neutral"]))
+        answer = mien("eval", RUN, "--data", path, "--json")
+        self.assert_done(answer)
+        self.assertEqual((answer.json()["ignored"], answer.json()["n"]), ({"neutral": 2}, 24))
+        self.assertEqual(len(answer.lines), 1, answer.err)
+        self.assertIn("left out, not among the classes: neutral (2 rows)", answer.lines[0])
+        self.assert_fails_alone(mien("eval", RUN, "--data", path, "--strict"), "set.csv: line 25: label neutral", *CLASSES)
+        data = self.folder / "data"
+        shutil.copytree(TEST, data)
+        (data / "NEUTRAL").mkdir()
+        self.assert_fails_alone(mien("eval", RUN, "--data", data, "--strict"), data / "NEUTRAL", *CLASSES)
+
+    def test_synonyms_of_classes_are_understood(self):
+        data = self.folder / "data"
+        for name, other in zip(CLASSES, ["Angry", "disgusted", "fearful", "HAPPY", "sad", "Surprised"], strict=True):
+            shutil.copytree(TEST / name.upper(), data / other)
+        answer = mien("eval", RUN, "--data", data, "--json")
+        self.assert_done(answer)
+        self.assertEqual(answer.err, "")
+        self.assertEqual(answer.json()["ensemble"], mien("eval", RUN, "--data", TEST, "--json").json()["ensemble"])
+
+    def test_classes_without_pictures_are_named(self):
+        data = self.folder / "data"
+        shutil.copytree(TEST, data)
+        shutil.rmtree(data / "FEAR")
+        shutil.rmtree(data / "SADNESS")
+        answer = mien("eval", RUN, "--data", data, "--json")
+        self.assert_done(answer)
+        self.assertEqual(answer.lines, [f"mien: {data}: no picture of fear or sadness: F1 is 0 there, and counts in the average"])
+        self.assertEqual([answer.json()["ensemble"]["f1"][i] for i in (2, 4)], [0, 0])
+
+    def test_what_systems_leave_in_folders_is_nothing(self):
+        data = self.folder / "data"
+        shutil.copytree(TEST, data)
+        for name in ("Thumbs.db", "desktop.ini", ".DS_Store"):
+            (data / "FEAR" / name).write_text("no picture")
+        (data / "__MACOSX").mkdir()
+        for arguments in (["eval", RUN, "--data", data], ["predict", RUN, data]):
+            answer = mien(*arguments)
+            self.assert_done(answer)
+            self.assertEqual(answer.err, "")
+
+    def test_a_link_that_leads_back_is_left_out(self):
+        data = self.folder / "data"
+        shutil.copytree(TEST, data)
+        (data / "FEAR" / "again").symlink_to("..")
+        for arguments in (["eval", RUN, "--data", data], ["predict", RUN, data]):
+            answer = mien(*arguments)
+            self.assert_done(answer)
+            self.assertEqual(answer.out, mien(*arguments[:-1], TEST).out.replace(str(TEST), str(data)))
+            self.assertEqual(len(answer.lines), 1, answer.err)
+            self.assertIn(f"{data}/FEAR/again: left out", answer.err)
+
+    def test_lists_as_people_write_them(self):
+        whole = mien("eval", RUN, "--data", TEST, "--json").json()["ensemble"]
+        shutil.copytree(TEST, self.folder / "test")
+        rows = [("test/" + name.upper() + f"/{i}.png", label) for label, name in enumerate(CLASSES) for i in range(1, 5)]
+        path = self.folder / "set.csv"
+        for text in ("image;expression\r\n" + "".join(f"{name};{label}\r\n" for name, label in rows),
+                     "".join(f"{name}\t{label}\n" for name, label in rows), "".join(f"{name},{label}.0\n" for name, label in rows),
+                     "".join(name.replace("/", "\\") + f",{label}\n" for name, label in rows)):
+            with self.subTest(text[:40]):
+                path.write_text(text)
+                answer = mien("eval", RUN, "--data", path, "--json")
+                self.assert_done(answer)
+                self.assertEqual((answer.json()["ensemble"], answer.err), (whole, ""))
+        for text, words in (("".join(f"{name},{label + 1}\n" for name, label in rows), ["line 21: label 6", "from 0 and not from 1"]),
+                            ("".join(f"{name},{label}\n" for name, label in rows) + rows[0][0] + ",5\n",
+                             ["line 25", "is surprise here and anger on line 1"])):
+            path.write_text(text)
+            self.assert_fails_alone(mien("eval", RUN, "--data", path), path, *words)
+        path.write_text(f"{rows[0][0]},0\nno\\file.png,1\n")
+        answer = mien("eval", RUN, "--data", path)
+        self.assertEqual(answer.code, 1)
+        path.write_text("\n".join(f"{name},{label}" for name, label in rows), encoding="utf-16")
+        self.assert_fails_alone(mien("eval", RUN, "--data", path), path, "line 1: UTF-16 text (wanted UTF-8")
+
     def test_missing_sets(self):
         self.assert_fails_alone(mien("eval", RUN, "--data", self.folder / "nowhere"), "nowhere")
 
@@ -118,6 +201,47 @@ class Prediction(Case):
             rows = list(csv.reader(io.StringIO(mien("predict", RUN, *inputs).out)))
             self.assertEqual([row[0] for row in rows[1:]], names)
 
+    def test_a_folder_is_read_by_content(self):
+        faces = self.folder / "faces"
+        faces.mkdir()
+        for i, name in enumerate(["a.jfif", "b.jpe", "c", "d.JPEG"]):
+            shutil.copy(PICTURES / ["grey.jpg", "rgb420.jpg", "rgb8.png", "rgb444.jpg"][i], faces / name)
+        (faces / "notes.txt").write_text("no picture")
+        answer = mien("predict", RUN, faces)
+        self.assert_done(answer)
+        self.assertEqual([row.split(",")[0] for row in answer.out.splitlines()[1:]],
+                         [str(faces / name) for name in ("a.jfif", "b.jpe", "c", "d.JPEG")])
+        self.assertEqual(answer.lines, [f"mien: {faces}: left out 1 files that are no pictures"])
+
+    def test_stdin_holds_a_picture_or_a_list(self):
+        picture = TEST / "FEAR" / "1.png"
+        wanted = mien("predict", RUN, picture).out
+
+        def piped(data, *inputs):
+            done = subprocess.run([MIEN, "predict", RUN, *inputs], input=data, capture_output=True)
+            return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+        self.assertEqual(piped(picture.read_bytes(), "-"), (0, wanted.replace(str(picture), "-"), ""))
+        self.assertEqual(piped(f"{picture}\n".encode(), "-"), (0, wanted, ""))
+        self.assertEqual(piped(b"", "-")[::2], (1, "mien: -: empty (wanted a picture, or a path a line)\n"))
+        code, _, err = piped(picture.read_bytes()[:60], "-")
+        self.assertEqual((code, err), (1, "mien: -: truncated PNG\n"))
+        self.assertEqual(piped(b"\0\1\2\3\0", "-")[2], "mien: -: not text (wanted a path a line)\n")
+        script = 'exec "$0" predict "$1" <(cat "$2")'
+        done = subprocess.run(["bash", "-c", script, MIEN, RUN, picture], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout.splitlines()[1].split(",")[1:], wanted.splitlines()[1].split(",")[1:])
+
+    def test_waiting_for_a_pipe_can_be_interrupted(self):
+        os.mkfifo(self.folder / "pipe")
+        for arguments, stdin in (["-"], subprocess.PIPE), ([self.folder / "pipe"], subprocess.DEVNULL):
+            process = subprocess.Popen([MIEN, "predict", RUN, *arguments], stdin=stdin, stdout=subprocess.DEVNULL)
+            time.sleep(1)  # the model is there, and the list is waited for
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(timeout=20), 143)
+            if process.stdin:
+                process.stdin.close()
+
     def test_out_file_holds_the_same(self):
         path = self.folder / "p.csv"
         answer = mien("predict", RUN, TEST / "FEAR", "--out", path)
@@ -125,6 +249,30 @@ class Prediction(Case):
         self.assertEqual(answer.out, "")
         self.assertEqual(path.read_text(), mien("predict", RUN, TEST / "FEAR").out)
         self.assert_fails_alone(mien("predict", RUN, TEST / "FEAR", "--out", self.folder / "no" / "p.csv"), "p.csv")
+        link = self.folder / "link.csv"
+        link.symlink_to("p.csv")
+        self.assert_done(mien("predict", RUN, TEST / "ANGER", "--out", link))
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(path.read_text(), mien("predict", RUN, TEST / "ANGER").out)
+
+    def test_out_may_be_a_device(self):
+        self.assertEqual(mien("predict", RUN, TEST / "FEAR", "--out", "/dev/stdout").out, mien("predict", RUN, TEST / "FEAR").out)
+        self.assert_done(mien("predict", RUN, TEST / "FEAR", "--out", "/dev/null"))
+        self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
+        self.assert_fails_alone(mien("predict", RUN, TEST / "FEAR", "--out", "/dev/full"), "/dev/full: No space left")
+
+    def test_a_path_that_is_too_long_is_told(self):
+        deep = self.folder
+        os.chdir(deep)
+        self.addCleanup(os.chdir, "/")
+        for _ in range(18):
+            os.mkdir("d" * 250)
+            os.chdir("d" * 250)
+            deep = deep / ("d" * 250)
+        shutil.copy(TEST / "FEAR" / "1.png", "1.png")
+        os.chdir("/")
+        self.assert_fails_alone(mien("predict", RUN, self.folder), self.folder, "File name too long")
+        self.assert_fails_alone(mien("predict", RUN, deep / "1.png"), self.folder, "File name too long")
 
     def test_pictures_of_every_kind(self):
         kinds = ["cmyk.jpg", "ycck.jpg", "grey.jpg", "progressive.jpg", "exif6.jpg", "grey16.png", "rgba16.png", "palette2.png",

@@ -133,18 +133,72 @@ class Training(Case):
         self.assert_done(self.train(run, "--resume"))
         self.assert_same_result(run)
 
-    def test_interrupted_saves_says_so_and_exits_130(self):
+    def test_interrupted_saves_says_so_and_exits_with_the_signal(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            with self.subTest(number):
+                run = self.folder / f"run{code}"
+                process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--threads", 1)
+                self.wait_for(run / "log.jsonl", process)
+                time.sleep(0.3)
+                process.send_signal(number)
+                if number != signal.SIGINT:  # sent again, as sessions that end do, it changes nothing
+                    process.send_signal(signal.SIGHUP)
+                    process.send_signal(signal.SIGTERM)
+                _, err = process.communicate(timeout=60)
+                self.assertIn(process.returncode, (code, 143, 129) if code != 130 else (130,), err)
+                self.assertRegex(err.splitlines()[-1], r"^mien: .*interrupted .*saved; --resume")
+                self.assertTrue((run / STAGE / "last.ckpt").exists())
+                self.assert_done(self.train(run, "--resume"))
+                self.assert_same_result(run)
+
+    def test_nohup_is_respected(self):
         run = self.folder / "run"
-        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--threads", 1)
+        process = start("train", BASE / "recipe.yaml", "--data", BASE / "train", "--out", run, "--threads", 1,
+                        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
         self.wait_for(run / "log.jsonl", process)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 130, err)
-        self.assertRegex(err.splitlines()[-1], r"^mien: .+")
-        self.assertTrue((run / STAGE / "last.ckpt").exists())
-        self.assert_done(self.train(run, "--resume"))
+        process.send_signal(signal.SIGHUP)
+        _, err = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 0, err)
         self.assert_same_result(run)
+
+    def test_without_standard_descriptors_results_stay_whole(self):
+        run = self.folder / "run"
+        script = 'exec "$0" train "$1" --data "$2" --out "$3" --threads 1 <&- >&- 2>&-'
+        done = subprocess.run(["sh", "-c", script, MIEN, BASE / "recipe.yaml", BASE / "train", run])
+        self.assertEqual(done.returncode, 0)
+        self.assert_same_result(run)
+        self.assertEqual(len((run / "log.jsonl").read_text().splitlines()), len((BASE / "run" / "log.jsonl").read_text().splitlines()))
+
+    def test_more_epochs_with_resume(self):
+        run, whole = self.folder / "run", self.folder / "whole"
+        steady = ["--set", "stage1.schedule.name=constant", "--set"]
+        self.assert_done(self.train(whole, *steady, "stage1.epochs=3"))
+        self.assert_done(self.train(run, *steady, "stage1.epochs=2"))
+        self.assert_done(self.train(run, *steady, "stage1.epochs=3", "--resume"))
+        for name in ("recipe.yaml", EVENTS, f"{STAGE}/best.safetensors", f"{STAGE}/done"):
+            self.assertEqual((run / name).read_bytes(), (whole / name).read_bytes(), name)
+        falling = [*steady[:1], "stage1.schedule.name=cosine", "--set"]
+        self.assert_done(self.train(self.folder / "cosine", *falling, "stage1.epochs=1"))
+        self.assert_fails_alone(self.train(self.folder / "cosine", *falling, "stage1.epochs=2", "--resume"), "stage1.epochs: 2",
+                                "learning rate falls")
+
+    def test_other_pictures_under_the_same_names_are_noticed(self):
+        data, run = self.folder / "data", self.folder / "run"
+        shutil.copytree(BASE / "train", data)
+        self.assert_done(self.train(run, "--set", "stage1.epochs=1", data=data))
+        again = ["--set", "stage1.epochs=1", "--resume"]
+        self.assertEqual(self.train(run, *again, data=data).err, "")
+        shutil.copy(data / "ANGER" / "1.png", data / "FEAR" / "7.png")
+        (data / "FEAR" / "7.png").write_bytes((data / "ANGER" / "1.png").read_bytes() + b"more")
+        self.assert_fails_alone(self.train(run, *again, data=data), data, "not the pictures", run, "FEAR/7.png")
+
+    def test_classes_that_nothing_selects_on_are_named(self):
+        val = self.folder / "val"
+        shutil.copytree(BASE / "test", val)
+        shutil.rmtree(val / "FEAR")
+        answer = self.train(self.folder / "run", "--set", "stage1.epochs=1", "--val", val)
+        self.assert_done(answer)
+        self.assertEqual(answer.lines, [f"mien: {val}: no picture of fear: F1 is 0 there, and counts in the average"])
 
     def test_resume_of_an_empty_folder_starts_and_of_a_finished_one_ends(self):
         run = self.folder / "run"
@@ -278,7 +332,8 @@ class Sets(Case):
         class_set(self.folder / "data", 1)
         good = "path,label\ndata/ANGER/1.png,anger\n"
         for text, words in [(good + "data/FEAR/1.png,9\n", ["line 3", "9"]), (good + '"data/FEAR/1.png,2\n', ["line 3"]),
-                            (good + "data/FEAR/1.png\n", ["line 3"]), (good + "data/FEAR/1.png,joy\n", ["line 3", "joy"]),
+                            (good + "data/FEAR/1.png\n", ["line 3"]), (good + "data/FEAR/1.png,\n", ["line 3", "wanted 0..5, or anger"]),
+                            (good + "data/ANGER/1.png,fear\n", ["line 3", "is fear here and anger on line 2"]),
                             ("", ["set.csv"])]:
             with self.subTest(text):
                 path = self.folder / "set.csv"
@@ -292,6 +347,19 @@ class Sets(Case):
         path = self.folder / "set.csv"
         path.write_text("\n".join(rows + ["data/FEAR/nowhere.png,fear"]) + "\n")
         self.assert_fails(self.train(path), "nowhere.png")
+
+    def test_strict_refuses_what_would_be_left_out(self):
+        data = class_set(self.folder / "data", 2)
+        (data / "NEUTRAL").mkdir()
+        self.assert_fails_alone(self.train(data, "--strict"), data / "NEUTRAL", "anger")
+        shutil.rmtree(data / "NEUTRAL")
+        val = class_set(self.folder / "val", 2)
+        (val / "NEUTRAL").mkdir()
+        self.assert_fails_alone(self.train(data, "--val", val, "--strict"), val / "NEUTRAL", "anger")
+        rows = [f"data/{name.upper()}/{i}.png,{name}" for name in CLASSES for i in (1, 2)]
+        (self.folder / "set.csv").write_text("\n".join([*rows, "data/FEAR/1.png,joy"]) + "\n")
+        self.assert_fails_alone(self.train(self.folder / "set.csv", "--strict"), "set.csv: line 13: label joy", *CLASSES)
+        self.assert_fails(self.train(self.folder / "set.csv"), "6 pictures to train on")
 
     def test_folders_that_are_no_class_are_left_out_with_a_notice(self):
         data = class_set(self.folder / "data", 4)

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     csv_reader r;
     label_list l = {0};
     csv_open_bytes(&r, data, size, "input");
-    if (list_parse(&l, &r, classes, 6) == MIEN_OK) {
+    if (list_parse(&l, &r, classes, 6, size % 2 == 0) == MIEN_OK) {
         check(l.count > 0);
         for (int64_t i = 0; i < l.count; i++) {
             check(l.label[i] < 6 && l.line[i] > (i ? l.line[i - 1] : 0));

@@ -4,6 +4,9 @@
 
 #include "base/rng.h"
 
+#include <jpeglib.h>
+#include <zlib.h>
+
 /* One row per fixture. JPEG and lossy WebP are held to no difference because the reference stands on the same libraries
  * as we do; where a system's libjpeg-turbo or libwebp is another version, the inverse transform and the chroma filter
  * may round otherwise, by a level or two. */
@@ -99,25 +102,152 @@ static uint8_t *exact_copy(const uint8_t *bytes, size_t length)
     return copy;
 }
 
-static void decode__every_shorter_prefix__refused(void **state)
+/* A JPEG's end marker and a PNG's last chunk are no pixels; nor are the checksums before the latter, where they lack.
+ */
+static size_t bytes_after_pixels(const char *name)
+{
+    return strstr(name, ".jpg") ? 2 : strstr(name, ".png") ? 12 + 8 : 0;
+}
+
+static void decode__every_shorter_prefix__refused_or_whole(void **state)
 {
     (void)state;
-    image got = {0};
+    image got = {0}, whole = {0};
     for (size_t i = 0; i < FIXTURE_COUNT; i++) {
-        size_t length;
+        size_t length, read = 0, spare = bytes_after_pixels(fixtures[i].name);
         uint8_t *bytes = picture_file(fixtures[i].name, &length);
-        /* libspng leaves the checksum of the empty last chunk unread */
-        size_t needed = strstr(fixtures[i].name, ".png") ? length - 4 : length;
-        for (size_t cut = 0; cut < needed; cut++) {
+        assert_ok(image_decode(&whole, bytes, length, "whole"));
+        for (size_t cut = 0; cut < length; cut++) {
             uint8_t *part = exact_copy(bytes, cut);
             mien_status st = image_decode(&got, part, cut, "cut");
-            if (st != MIEN_ERR_FORMAT)
+            if (st == MIEN_OK && cut + spare < length)
+                fail_msg("%s cut to %zu of %zu bytes: read", fixtures[i].name, cut, length);
+            if (st == MIEN_OK)
+                assert_pictures_equal(&got, &whole, 0, fixtures[i].name);
+            else if (st != MIEN_ERR_FORMAT)
                 fail_msg("%s cut to %zu of %zu bytes: status %d", fixtures[i].name, cut, length, st);
+            read += st == MIEN_OK;
             mem_free(part);
         }
+        assert_in_range(read, spare > 12 ? 12 : spare, spare);
         mem_free(bytes);
     }
     image_free(&got);
+    image_free(&whole);
+}
+
+/* A JPEG in memory whose components stand in a scan each, or of one scan coded arithmetically. */
+static uint8_t *make_jpeg(size_t *length, bool is_arithmetic)
+{
+    static const jpeg_scan_info scans[] = {{1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}};
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr error;
+    unsigned char *bytes = NULL;
+    unsigned long size = 0;
+    uint8_t row[40 * 3], *rows[] = {row};
+    jpeg.err = jpeg_std_error(&error);
+    jpeg_create_compress(&jpeg);
+    jpeg_mem_dest(&jpeg, &bytes, &size);
+    jpeg.image_width = 40;
+    jpeg.image_height = 30;
+    jpeg.input_components = 3;
+    jpeg.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&jpeg);
+    jpeg.arith_code = is_arithmetic;
+    if (!is_arithmetic) {
+        jpeg.scan_info = scans;
+        jpeg.num_scans = 3;
+    }
+    jpeg_start_compress(&jpeg, TRUE);
+    while (jpeg.next_scanline < jpeg.image_height) {
+        for (size_t i = 0; i < sizeof row; i++)
+            row[i] = (uint8_t)(i * 5 + jpeg.next_scanline * 3);
+        jpeg_write_scanlines(&jpeg, rows, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    uint8_t *copy = exact_copy(bytes, size);
+    free(bytes);
+    *length = size;
+    return copy;
+}
+
+static size_t last_scan(const uint8_t *bytes, size_t length)
+{
+    size_t at = length - 2;
+    while (bytes[at] != 0xFF || bytes[at + 1] != 0xDA)
+        at--;
+    return at;
+}
+
+static void decode__jpeg_without_its_last_scan__is_truncated(void **state)
+{
+    (void)state;
+    image got = {0};
+    size_t length;
+    uint8_t *bytes = make_jpeg(&length, false);
+    assert_ok(image_decode(&got, bytes, length, "scans"));
+    assert_ok(image_decode(&got, bytes, length - 2, "scans"));
+    assert_failure(image_decode(&got, bytes, last_scan(bytes, length), "scans"), MIEN_ERR_FORMAT, "truncated JPEG");
+    mem_free(bytes);
+    bytes = picture_file("progressive.jpg", &length);
+    assert_failure(image_decode(&got, bytes, last_scan(bytes, length), "scans"), MIEN_ERR_FORMAT, "truncated JPEG");
+    mem_free(bytes);
+    bytes = make_jpeg(&length, true); /* missing bits are zeros here: nobody can tell */
+    assert_ok(image_decode(&got, bytes, length, "arithmetic"));
+    assert_failure(image_decode(&got, bytes, length - 2, "arithmetic"), MIEN_ERR_FORMAT, "truncated JPEG");
+    mem_free(bytes);
+    image_free(&got);
+}
+
+/* Phones write panoramas with data of their own where the end marker should be. */
+static void decode__jpeg_followed_by_something_else__is_read(void **state)
+{
+    (void)state;
+    image got = {0}, whole = {0};
+    size_t length;
+    uint8_t *bytes = picture_file("rgb420.jpg", &length), *more;
+    assert_ok(image_decode(&whole, bytes, length, "whole"));
+    assert_ok(mem_alloc(&more, length + 64));
+    memcpy(more, bytes, length);
+    memset(more + length - 2, 'S', 66);
+    assert_ok(image_decode(&got, more, length + 64, "more"));
+    assert_pictures_equal(&got, &whole, 0, "more");
+    mem_free(more);
+    mem_free(bytes);
+    image_free(&got);
+    image_free(&whole);
+}
+
+static void put_u32(uint8_t *dst, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        dst[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+/* "Exif\0\0" belongs into JPEGs alone, but some writers put it into a PNG's eXIf too. */
+static void decode__png_exif_as_in_a_jpeg__is_turned(void **state)
+{
+    (void)state;
+    static const char prefix[6] = "Exif\0";
+    image got = {0}, wanted = picture_expected("exif6.png");
+    size_t length, at = 8;
+    uint8_t *bytes = picture_file("exif6.png", &length), *more;
+    while (memcmp(bytes + at + 4, "eXIf", 4) != 0)
+        at += 12 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
+    uint32_t data = (uint32_t)bytes[at + 2] << 8 | bytes[at + 3];
+    assert_ok(mem_alloc(&more, length + sizeof prefix));
+    memcpy(more, bytes, at + 8);
+    memcpy(more + at + 8, prefix, sizeof prefix);
+    memcpy(more + at + 8 + sizeof prefix, bytes + at + 8, length - at - 8);
+    put_u32(more + at, data + sizeof prefix);
+    put_u32(more + at + 8 + sizeof prefix + data, (uint32_t)crc32(0, more + at + 4, (uInt)(4 + sizeof prefix + data)));
+    assert_ok(image_decode(&got, more, length + sizeof prefix, "exif"));
+    assert_pictures_equal(&got, &wanted, 0, "exif");
+    mem_free(more);
+    mem_free(bytes);
+    image_free(&got);
+    image_free(&wanted);
 }
 
 static void decode__cut_in_the_pixels__says_truncated(void **state)
@@ -424,7 +554,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode__every_kind__as_the_reference),
         cmocka_unit_test(decode__one_wrong_level__is_noticed),
-        cmocka_unit_test(decode__every_shorter_prefix__refused),
+        cmocka_unit_test(decode__every_shorter_prefix__refused_or_whole),
+        cmocka_unit_test(decode__jpeg_without_its_last_scan__is_truncated),
+        cmocka_unit_test(decode__jpeg_followed_by_something_else__is_read),
+        cmocka_unit_test(decode__png_exif_as_in_a_jpeg__is_turned),
         cmocka_unit_test(decode__cut_in_the_pixels__says_truncated),
         cmocka_unit_test(decode__bytes_after_the_end__ignored),
         cmocka_unit_test(decode__flipped_bytes__never_crash),

@@ -94,7 +94,8 @@ static void score_lsd__bad_rows__named_with_file_and_line(void **state)
     static const struct {
         const char *truth, *predicted, *fault;
     } cases[] = {
-        {"a.jpg,0\nb.jpg,6\n", "a.jpg,0\nb.jpg,1\n", "truth.csv: line 2: label 6 (wanted 0..5 or a class name)"},
+        {"a.jpg,0\nb.jpg,6\n", "a.jpg,0\nb.jpg,1\n",
+         "truth.csv: line 2: label 6 (wanted 0..5, which count from 0 and not from 1, or anger"},
         {"a.jpg,0\n", "image,expression\na.jpg,neutral\n", "pred.csv: line 2: label neutral (wanted"},
         {"a.jpg,0\n", "a.jpg,-1\n", "pred.csv: line 1: label -1 (wanted"},
         {"a.jpg,0\n", "a.jpg\n", "pred.csv: line 1: 1 field (wanted 2"},

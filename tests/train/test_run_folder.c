@@ -95,6 +95,59 @@ static void run_folder__used__needs_resume_and_its_recipe(void **state)
     assert_failure(run_folder_open(&f, "used", &r, true), MIEN_ERR_FORMAT, "used/recipe.yaml: line 1: task");
 }
 
+static void run_folder__more_epochs__where_nothing_depends_on_their_number(void **state)
+{
+    (void)state;
+    static const char *const steady[] = {"models=[resnet50]", "stage1={epochs: 2, schedule: {name: constant}}",
+                                         "stage2={epochs: 2, schedule: {t_max: 9}, init: stage1}"};
+    recipe r, longer;
+    run_folder f;
+    assert_ok(recipe_load(&r, NULL, steady, 3));
+    longer = r;
+    longer.stage1.epochs = longer.stage2.epochs = 3;
+    assert_ok(run_folder_open(&f, "steady", &r, true));
+    assert_ok(run_folder_begin(&f, &r));
+    run_folder_close(&f);
+    assert_ok(run_folder_open(&f, "steady", &longer, true));
+    assert_int_equal(f.used.stage1.epochs, 2);
+    run_folder_close(&f);
+    longer.stage1.epochs = 1;
+    assert_failure(run_folder_open(&f, "steady", &longer, true), MIEN_ERR_ARG, "recipe: stage1.epochs: 1 (wanted 2)");
+    longer.stage1.epochs = 3;
+    longer.seed++;
+    assert_failure(run_folder_open(&f, "steady", &longer, true), MIEN_ERR_ARG, "another recipe: seed");
+    longer.seed--;
+
+    assert_ok(file_make_folders("steady/resnet50-stage2"));
+    touch("steady/resnet50-stage2/last.ckpt");
+    assert_failure(run_folder_open(&f, "steady", &longer, true), MIEN_ERR_ARG,
+                   "stage1.epochs: 3 (wanted 2: stage2 has begun with what it gave)");
+    longer.stage1.epochs = 2;
+    assert_ok(run_folder_open(&f, "steady", &longer, true));
+    run_folder_close(&f);
+
+    r = make_recipe("stage1={epochs: 2, schedule: {name: cosine}}");
+    longer = r;
+    longer.stage1.epochs = 3;
+    assert_ok(run_folder_open(&f, "falling", &r, true));
+    assert_ok(run_folder_begin(&f, &r));
+    run_folder_close(&f);
+    assert_failure(run_folder_open(&f, "falling", &longer, true), MIEN_ERR_ARG,
+                   "stage1.epochs: 3 (wanted 2: its learning rate falls to the end of the run");
+}
+
+static void run_folder__litter__is_nothing(void **state)
+{
+    (void)state;
+    recipe r = make_recipe("seed=1");
+    run_folder f;
+    assert_ok(file_make_folders("shown"));
+    touch("shown/.DS_Store");
+    touch("shown/Thumbs.db");
+    assert_ok(run_folder_open(&f, "shown", &r, false));
+    run_folder_close(&f);
+}
+
 static void run_folder__other_folders__are_left_alone(void **state)
 {
     (void)state;
@@ -143,6 +196,8 @@ int main(void)
         cmocka_unit_test(run_folder__second_writer__is_refused),
         cmocka_unit_test(run_folder__killed_writer__lets_go),
         cmocka_unit_test(run_folder__used__needs_resume_and_its_recipe),
+        cmocka_unit_test(run_folder__more_epochs__where_nothing_depends_on_their_number),
+        cmocka_unit_test(run_folder__litter__is_nothing),
         cmocka_unit_test(run_folder__other_folders__are_left_alone),
         cmocka_unit_test(run_models__finished_ones__are_listed),
     };

@@ -57,6 +57,27 @@ static void run_log__resume__cuts_what_the_checkpoint_does_not_cover(void **stat
     assert_int_equal(lines_kept(whole, NULL, 0), 1);
 }
 
+/* The first of two members that were done is given more epochs: what the second one did stays. */
+static void run_log__member_that_goes_on__loses_its_end_alone(void **state)
+{
+    (void)state;
+    const run_log_mark marks[] = {{.member = "a", .stage = "stage1", .has_checkpoint = true, .step = 9, .epochs = 1},
+                                  {.member = "b", .stage = "stage1", .is_finished = true}};
+    static const char gone[] = "{\"event\":\"done\",\"member\":\"a\",\"stage\":\"stage1\"}\n",
+                      more[] = "{\"event\":\"more\"}\n";
+    const char *at = strstr(whole, gone);
+    char wanted[sizeof whole + sizeof more], *left;
+    snprintf(wanted, sizeof wanted, "%.*s%s%s", (int)(at - whole), whole, at + strlen(gone), more);
+    run_log *log;
+    assert_ok(file_write_all("log.jsonl", whole, strlen(whole)));
+    assert_ok(run_log_open(&log, "log.jsonl", marks, 2));
+    assert_ok(run_log_write(log, json_pack("{s:s}", "event", "more")));
+    run_log_close(log);
+    assert_ok(file_read(&left, NULL, "log.jsonl", 0));
+    assert_string_equal(left, wanted);
+    mem_free(left);
+}
+
 static void run_log__torn_line__goes(void **state)
 {
     (void)state;
@@ -146,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_log__resume__cuts_what_the_checkpoint_does_not_cover),
+        cmocka_unit_test(run_log__member_that_goes_on__loses_its_end_alone),
         cmocka_unit_test(run_log__torn_line__goes),
         cmocka_unit_test(run_log__write__appends_lines),
         cmocka_unit_test(run_log__events__are_those_of_the_lines),

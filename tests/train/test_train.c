@@ -7,6 +7,7 @@
 #include "train/checkpoint.h"
 #include "train/run.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -93,21 +94,27 @@ static void train__run__leaves_what_is_promised(void **state)
     assert_true(file_exists("whole/recipe.yaml") && file_exists("whole" MEMBER "done"));
 }
 
-static void assert_same_as_whole(const char *run)
+/* As if `run` had been begun and ended in one call, like `wanted`. */
+static void assert_same_run(const char *run, const char *wanted_run)
 {
     static const char *const files[] = {"recipe.yaml", "events.out.tfevents.mien",
                                         "efficientnet_b0-stage1/best.safetensors",
                                         "efficientnet_b0-stage1/validation.csv", "efficientnet_b0-stage1/done"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char a[PATH_MAX], b[PATH_MAX];
-        snprintf(a, sizeof a, "whole/%s", files[i]);
+        snprintf(a, sizeof a, "%s/%s", wanted_run, files[i]);
         snprintf(b, sizeof b, "%s/%s", run, files[i]);
         kit_assert_same_file(a, b);
     }
-    char *wanted = kit_log("whole"), *got = kit_log(run);
+    char *wanted = kit_log(wanted_run), *got = kit_log(run);
     assert_string_equal(got, wanted);
     mem_free(wanted);
     mem_free(got);
+}
+
+static void assert_same_as_whole(const char *run)
+{
+    assert_same_run(run, "whole");
 }
 
 static void train__same_run__same_bytes(void **state)
@@ -232,6 +239,68 @@ static void train__resume__refuses_what_is_not_the_same(void **state)
                    "nowhere");
 }
 
+/* A run that was done is given more epochs, and stopped among them: in the end it is a longer run. */
+static void train__more_epochs__are_those_of_a_longer_run(void **state)
+{
+    (void)state;
+    kit_run run = {.data = "faces", .out = "long", .settings = {"stage1.schedule.name=constant", "stage1.epochs=4"}};
+    assert_ok(kit_train(&run));
+    run.out = "longer";
+    run.settings[1] = "stage1.epochs=2";
+    assert_ok(kit_train(&run));
+    run.settings[1] = "stage1.epochs=4";
+    run.is_resumed = true;
+    run.cancel_after = 7; /* within epoch 4 */
+    assert_failure(kit_train(&run), MIEN_ERR_CANCELLED, "--resume");
+    assert_false(file_exists("longer" MEMBER "done"));
+    run.cancel_after = 0;
+    assert_ok(kit_train(&run));
+    assert_same_run("longer", "long");
+    kit_assert_same_file("longer" MEMBER "last.ckpt", "long" MEMBER "last.ckpt");
+    run.settings[1] = "stage1.epochs=3";
+    assert_failure(kit_train(&run), MIEN_ERR_ARG, "longer: run with another recipe: stage1.epochs: 3 (wanted 4)");
+}
+
+static void keep_line(void *payload, int level, const char *line)
+{
+    (void)level;
+    snprintf(payload, 512, "%s", line);
+}
+
+/* Names and labels are those that the run was begun with; the files are not. */
+static void train__resume__notices_other_pictures(void **state)
+{
+    (void)state;
+    const char *picture = "swapped/fear/2.png";
+    char line[512] = "";
+    size_t length;
+    struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_sec = 1000000000}};
+    kit_make_set("swapped", 12, 1);
+    kit_run run = {.data = "swapped", .out = "begun", .cancel_after = 1};
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    run.is_resumed = true;
+    mien_set_log(keep_line, line);
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    assert_string_equal(line, "");
+    assert_int_equal(utimensat(AT_FDCWD, picture, times, 0), 0);
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    assert_non_null(strstr(line, "swapped: 1 pictures of the same size were written after begun was begun, the first "
+                                 "fear/2.png"));
+    mien_set_log(NULL, NULL);
+    char *bytes = kit_read(picture, &length);
+    assert_ok(file_write_all(picture, bytes, length - 12)); /* without its last chunk */
+    assert_failure(kit_train(&run), MIEN_ERR_ARG,
+                   "swapped: not the pictures that begun was begun with: fear/2.png has ");
+    assert_int_equal(unlink("begun/pictures.csv"), 0); /* as a run of an older version */
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    assert_true(file_exists("begun/pictures.csv"));
+    assert_ok(file_write_all(picture, bytes, length));
+    assert_failure(kit_train(&run), MIEN_ERR_ARG, "not the pictures that begun was begun with");
+    assert_ok(file_write_all("begun/pictures.csv", "set,image\ntrain,a.png\n", 23));
+    assert_failure(kit_train(&run), MIEN_ERR_FORMAT, "begun/pictures.csv: line 2: not the row of anger/1.png");
+    mem_free(bytes);
+}
+
 /* Rewrites a checkpoint with another text in its metadata. */
 static void forge(const char *path, const char *from, const char *to)
 {
@@ -249,6 +318,35 @@ static void forge(const char *path, const char *from, const char *to)
     mem_free(tensors);
     str_free(&text);
     st_close(f);
+}
+
+static void hash_of_recipe(char dst[40], const char *path)
+{
+    size_t length;
+    uint64_t hash = 14695981039346656037u;
+    char *text = kit_read(path, &length);
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (uint8_t)text[i]) * 1099511628211u;
+    mem_free(text);
+    snprintf(dst, 40, "%016llx", (unsigned long long)hash);
+}
+
+/* Killed after its checkpoint was given more epochs and before recipe.yaml was. */
+static void train__killed_while_given_more_epochs__goes_on(void **state)
+{
+    (void)state;
+    char before[40], after[40];
+    kit_run run = {.data = "faces", .out = "between", .settings = {"stage1.schedule.name=constant", "stage1.epochs=2"}};
+    assert_ok(kit_train(&run));
+    hash_of_recipe(before, "between/recipe.yaml");
+    hash_of_recipe(after, "long/recipe.yaml");
+    forge("between" MEMBER "last.ckpt", before, after);
+    run.settings[1] = "stage1.epochs=4";
+    run.is_resumed = true;
+    assert_ok(kit_train(&run));
+    assert_same_run("between", "long");
+    forge("between" MEMBER "last.ckpt", after, before);
+    assert_failure(kit_train(&run), MIEN_ERR_ARG, "between: recipe.yaml is not the one");
 }
 
 static void train__precision__is_kept_or_refused(void **state)
@@ -482,6 +580,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(train__stopped_at_once__starts_again),
         cmocka_unit_test(train__members__each_have_their_own_draws),
         cmocka_unit_test(train__resume__refuses_what_is_not_the_same),
+        cmocka_unit_test(train__more_epochs__are_those_of_a_longer_run),
+        cmocka_unit_test(train__resume__notices_other_pictures),
+        cmocka_unit_test(train__killed_while_given_more_epochs__goes_on),
         cmocka_unit_test(train__precision__is_kept_or_refused),
         cmocka_unit_test(train__other_machine__is_told),
         cmocka_unit_test(train__steps__allocate_nothing),

@@ -124,7 +124,9 @@ static mien_status prepare_node(cpu_prepare *p, node_id n)
     const graph_node *node = graph_node_at(p->g, n);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (rules[i].op == node->op) {
-            mien_status st = rules[i].prepare(p, n);
+            mien_status st = onednn_check_memory();
+            if (st == MIEN_OK)
+                st = rules[i].prepare(p, n);
             return st == MIEN_OK ? st : mien_fail_in(st, "%s", graph_node_at(p->g, n)->name);
         }
     return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: the CPU has no kernel for %s", node->name, node->op->name);

@@ -84,8 +84,12 @@ MIEN_MUST_USE mien_status cpu_kernel_add_primitive(cpu_kernel *k, const_dnnl_pri
                                                    const binding *bindings, const const_dnnl_memory_desc_t *mds,
                                                    int count, bool is_main);
 
-/* MIEN_ERR_INTERNAL "oneDNN: what: status" for failures of its calls. */
+/* The failure of a oneDNN call: what it lacked where that can be told (memory, an instruction set), else
+ * MIEN_ERR_INTERNAL "oneDNN: what: status". */
 mien_status onednn_fail(const char *what, dnnl_status_t status);
+/* Is there so much memory as making one node's kernels may take? oneDNN itself crashes where some of its own requests
+ * fail. Errors: MIEN_ERR_NOMEM. */
+MIEN_MUST_USE mien_status onednn_check_memory(void);
 #define TRY_DNNL(what, call)                                                                                           \
     do {                                                                                                               \
         dnnl_status_t dnnl_st_ = (call);                                                                               \

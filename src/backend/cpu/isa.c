@@ -121,3 +121,19 @@ mien_status isa_get(isa *out)
     *out = decision.chosen;
     return MIEN_OK;
 }
+
+bool isa_is_kept_from_onednn(char *dst, size_t bytes)
+{
+    static const char *const variables[] = {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"}; /* the first one counts */
+    isa used = ISA_PLAIN;
+    if (isa_get(&used) != MIEN_OK || (dnnl_get_effective_cpu_isa() & isas[used].limit) == isas[used].limit)
+        return false;
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        const char *value = getenv(variables[i]);
+        if (value) {
+            snprintf(dst, bytes, "found %s=%.24s, wanted %s", variables[i], value, isas[used].name);
+            return true;
+        }
+    }
+    return false;
+}

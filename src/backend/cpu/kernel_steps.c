@@ -1,19 +1,44 @@
 /* Kernels as lists of steps: everything is decided when they are made, addresses are set at bind, run is a loop. */
 #include "backend/cpu/cpu_int.h"
 
+#include "backend/cpu/isa.h"
 #include "base/mem.h"
 #include "base/size.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
+/* Could so many bytes be had now, under a limit of the process (ulimit -v)? */
+static bool has_memory(size_t bytes)
+{
+    void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (block != MAP_FAILED)
+        munmap(block, bytes);
+    return block != MAP_FAILED;
+}
+
+mien_status onednn_check_memory(void)
+{
+    enum { NODE_BYTES = 32 << 20 };
+    if (has_memory(NODE_BYTES))
+        return MIEN_OK;
+    return mien_fail(MIEN_ERR_NOMEM, "out of memory (wanted %d MiB to make kernels in)", NODE_BYTES >> 20);
+}
+
+/* Where oneDNN finds no memory for the code that it makes, it says that it has no implementation. */
 mien_status onednn_fail(const char *what, dnnl_status_t status)
 {
-    mien_status code = status == dnnl_out_of_memory   ? MIEN_ERR_NOMEM
-                       : status == dnnl_unimplemented ? MIEN_ERR_UNSUPPORTED
-                                                      : MIEN_ERR_INTERNAL;
-    return mien_fail(code, "oneDNN: %s: status %d", what, (int)status);
+    enum { CODE_BYTES = 64 << 20 };
+    char limit[96];
+    bool is_unimplemented = status == dnnl_unimplemented;
+    if (status == dnnl_out_of_memory || (is_unimplemented && !has_memory(CODE_BYTES)))
+        return mien_fail(MIEN_ERR_NOMEM, "oneDNN: %s: out of memory", what);
+    if (is_unimplemented && isa_is_kept_from_onednn(limit, sizeof limit))
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "oneDNN: %s: an instruction set is missing (%s)", what, limit);
+    return mien_fail(is_unimplemented ? MIEN_ERR_UNSUPPORTED : MIEN_ERR_INTERNAL, "oneDNN: %s: status %d", what,
+                     (int)status);
 }
 
 static void *binding_address(const kernel_io *io, const binding *b)
