@@ -72,7 +72,8 @@ typedef enum mien_precision {
 typedef struct mien_compute {
     const char *device; /* "cpu"; NULL is "cpu" */
     mien_precision precision;
-    int threads;               /* 0: one a core */
+    int threads;               /* 0: one a core. Never more than cores: those of the affinity mask, the cgroup's CPU
+                                  quota, OMP_NUM_THREADS and OMP_THREAD_LIMIT, whichever are fewest */
     mien_progress_fn progress; /* NULL: nobody listens */
     void *payload;             /* handed to progress */
 } mien_compute;

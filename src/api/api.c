@@ -5,6 +5,7 @@
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/isa.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "nn/model.h"
 
 #include <string.h>
@@ -47,7 +48,7 @@ mien_status api_backend(backend **out, const mien_compute *compute)
     if ((int)c->precision < MIEN_PRECISION_AUTO || (int)c->precision > MIEN_PRECISION_BF16)
         return mien_fail(MIEN_ERR_ARG, "precision: %d (wanted a mien_precision)", (int)c->precision);
     backend *b = NULL;
-    TRY(backend_cpu_create(&b, &(cpu_options){.threads = c->threads}));
+    TRY(backend_cpu_create(&b, &(cpu_options){.threads = api_threads(c)}));
     if (c->precision == MIEN_PRECISION_BF16 && !b->computes_bf16(b)) {
         mien_status st =
             mien_fail(MIEN_ERR_UNSUPPORTED, "precision: this machine does not compute in bf16 (%s; wanted f32 or auto)",
@@ -63,6 +64,11 @@ void api_backend_free(backend *b)
 {
     if (b)
         b->free(b);
+}
+
+int api_threads(const mien_compute *compute)
+{
+    return compute && compute->threads > 0 ? thread_grant(compute->threads) : 0;
 }
 
 precision_kind api_precision(const mien_compute *compute)

@@ -14,6 +14,8 @@ MIEN_MUST_USE mien_status api_need(const void *argument, const char *call, const
 /* The backend that `compute` (NULL: MIEN_COMPUTE_INIT) asks for, checked against what the machine can do. Owned. */
 MIEN_MUST_USE mien_status api_backend(backend **out, const mien_compute *compute);
 void api_backend_free(backend *b); /* NULL is a no-op */
+/* Threads to use: 0 (automatic) stays 0, more than there may be becomes as many as there are. */
+int api_threads(const mien_compute *compute);
 /* bf16 or f32, with auto resolved. */
 dtype api_activation_type(const backend *b, const mien_compute *compute);
 precision_kind api_precision(const mien_compute *compute);

@@ -214,7 +214,7 @@ static mien_status bench_set(mien_bench_result *result, const mien_bench_options
     loader *l = NULL;
     normaliser n = {0};
     result->size = o->size ? o->size : SIZE;
-    result->threads = o->compute.threads ? o->compute.threads : thread_cores();
+    result->threads = thread_grant(o->compute.threads);
     TRY_OUT(list_classes(&classes, &class_count, path));
     TRY_OUT(dataset_open(&data, path, (const char *const *)classes, (int)class_count, DATASET_TRAIN));
     TRY_OUT(subset_all(&all, data));

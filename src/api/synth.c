@@ -34,7 +34,7 @@ mien_status mien_synth(const mien_synth_options *options)
                                       .studio = options->is_studio != 0,
                                       .resume = options->is_resumed != 0,
                                       .force = options->is_forced != 0,
-                                      .threads = options->compute.threads,
+                                      .threads = api_threads(&options->compute),
                                       .sheet = options->sheet},
                      &p);
 }

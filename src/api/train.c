@@ -24,7 +24,7 @@ mien_status mien_train(const mien_train_options *options)
                                        .is_resumed = options->is_resumed != 0,
                                        .precision = api_precision(&options->compute),
                                        .backend = b,
-                                       .loader_threads = options->compute.threads,
+                                       .loader_threads = api_threads(&options->compute),
                                        .progress = &p}));
 out:
     api_backend_free(b);

@@ -5,9 +5,7 @@
 #include "base/mem.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct {
     thread_group *group;
@@ -113,13 +111,4 @@ out:
     if (thread_group_join(group) != MIEN_OK) /* no body ran, so none failed */
         return mien_fail(MIEN_ERR_INTERNAL, "a thread ran behind a shut gate");
     return st;
-}
-
-int thread_cores(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
-        return CPU_COUNT(&set);
-    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more than 1024 cores do not fit a cpu_set_t */
-    return online > 0 ? (int)online : 1;
 }

@@ -101,10 +101,9 @@ static mien_status work(void *context, int index)
 /* Tells progress from the caller's thread until all others are done; true where it was asked to stop. */
 static bool watch(measurement *m, progress *p)
 {
-    bool is_cancelled = false;
-    pthread_mutex_lock(&m->lock);
-    while (m->threads_running > 0) {
-        pthread_cond_wait(&m->moved, &m->lock);
+    bool is_cancelled = false, is_over = false;
+    while (!is_over) {
+        pthread_mutex_lock(&m->lock);
         int64_t done = m->pictures_done;
         pthread_mutex_unlock(&m->lock);
         if (p && !is_cancelled && progress_tell(p, "pictures measured", done, m->plan->items->count, NULL)) {
@@ -112,8 +111,11 @@ static bool watch(measurement *m, progress *p)
             atomic_store(&m->is_stopping, true);
         }
         pthread_mutex_lock(&m->lock);
+        is_over = m->threads_running == 0;
+        if (!is_over)
+            pthread_cond_wait(&m->moved, &m->lock);
+        pthread_mutex_unlock(&m->lock);
     }
-    pthread_mutex_unlock(&m->lock);
     return is_cancelled;
 }
 

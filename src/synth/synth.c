@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/team.h"
 #include "base/thread.h"
 #include "synth/labels.h"
 #include "synth/post.h"
@@ -13,13 +14,10 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 #define MAX_COUNT 100000000
 #define FOLDER_BYTES 16
@@ -92,9 +90,12 @@ typedef struct {
     const synth_options *options;
     const head *h;
     progress *progress;
+    int64_t count, chunk;     /* faces; one person's, drawn in a row by one thread */
+    atomic_int_fast64_t next; /* the first face that nobody has taken */
     atomic_int_fast64_t done;
     atomic_bool stop;
-    mien_status failure; /* the first face's, in the set's order, that failed */
+    pthread_mutex_t lock; /* guards all below */
+    mien_status failure;  /* the first face's, in the set's order, that failed */
     int64_t failed_face;
     char text[1024];
 } run_state;
@@ -156,59 +157,65 @@ out:
 
 static void record_failure(run_state *run, mien_status st, int64_t number)
 {
-#pragma omp critical(synth_failure)
+    pthread_mutex_lock(&run->lock);
     if (run->failure == MIEN_OK || number < run->failed_face) {
         run->failure = st;
         run->failed_face = number;
         status_text_save(run->text, sizeof run->text);
     }
+    pthread_mutex_unlock(&run->lock);
     atomic_store(&run->stop, true);
 }
 
-static void tell(run_state *run)
+static void draw_chunk(worker *w, run_state *run, int64_t first, bool is_caller)
 {
-#ifdef _OPENMP
-    if (omp_get_thread_num() != 0) /* the caller's own thread talks to the caller */
+    for (int64_t i = first; i < first + run->chunk && i < run->count && !atomic_load(&run->stop); i++) {
+        mien_status st = draw_face(w, run, i);
+        if (st != MIEN_OK)
+            record_failure(run, st, i);
+        atomic_fetch_add(&run->done, 1);
+        /* the caller's own thread talks to the caller */
+        if (is_caller && progress_tell(run->progress, "faces", atomic_load(&run->done), run->count, NULL))
+            atomic_store(&run->stop, true);
+    }
+}
+
+/* A thread takes one person's faces after another's; part 0 is the caller. */
+static void draw_part(void *context, int part)
+{
+    run_state *run = context;
+    worker w;
+    mien_status st = worker_create(&w, run->h, run->options->size);
+    if (st != MIEN_OK) {
+        record_failure(run, st, -1);
         return;
-#endif
-    if (progress_tell(run->progress, "faces", atomic_load(&run->done), run->options->count, NULL))
-        atomic_store(&run->stop, true);
+    }
+    while (!atomic_load(&run->stop)) {
+        int64_t first = atomic_fetch_add(&run->next, run->chunk);
+        if (first >= run->count)
+            break;
+        draw_chunk(&w, run, first, part == 0);
+    }
+    worker_free(&w);
 }
 
 static mien_status draw_faces(run_state *run)
 {
-    int64_t count = run->options->count;
+    int64_t chunks = (run->count + run->chunk - 1) / run->chunk;
     int threads = run->options->threads > 0 ? run->options->threads : thread_cores();
-    int chunk = tasks[run->options->task].count; /* one person's faces in a row */
-    if (threads > (count + chunk - 1) / chunk)
-        threads = (int)((count + chunk - 1) / chunk);
-#pragma omp parallel num_threads(threads)
-    {
-        worker w;
-        mien_status st = worker_create(&w, run->h, run->options->size);
-        bool is_ready = st == MIEN_OK;
-        if (!is_ready)
-            record_failure(run, st, -1);
-#pragma omp for schedule(dynamic, chunk)
-        for (int64_t i = 0; i < count; i++) {
-            if (atomic_load(&run->stop) || !is_ready)
-                continue;
-            st = draw_face(&w, run, i);
-            if (st != MIEN_OK)
-                record_failure(run, st, i);
-            atomic_fetch_add(&run->done, 1);
-            tell(run);
-        }
-        if (is_ready)
-            worker_free(&w);
-    }
+    if (threads > chunks)
+        threads = (int)chunks;
+    team *t;
+    TRY(team_create(&t, threads));
+    team_run(t, threads, draw_part, run);
+    team_free(t);
     if (run->failure != MIEN_OK) {
         status_text_load(run->text);
         return run->failure;
     }
-    if (atomic_load(&run->stop) && atomic_load(&run->done) < count)
+    if (atomic_load(&run->stop) && atomic_load(&run->done) < run->count)
         return mien_fail(MIEN_ERR_CANCELLED, "%s: stopped after %" PRId64 " of %" PRId64 " faces", run->options->out,
-                         (int64_t)atomic_load(&run->done), count);
+                         (int64_t)atomic_load(&run->done), run->count);
     return MIEN_OK;
 }
 
@@ -279,7 +286,12 @@ static mien_status draw_set(const synth_options *options, const head *h, progres
         folders[i] = names[i];
     }
     TRY(set_folder_prepare(options, h->face, folders, tasks[SYNTH_LSD].count));
-    run_state run = {.options = options, .h = h, .progress = p};
+    run_state run = {.options = options,
+                     .h = h,
+                     .progress = p,
+                     .count = options->count,
+                     .chunk = tasks[options->task].count,
+                     .lock = PTHREAD_MUTEX_INITIALIZER};
     TRY(draw_faces(&run));
     TRY(file_join(&labels, options->out, "labels.csv"));
     mien_status st = write_labels(&run, labels);

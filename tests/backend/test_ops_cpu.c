@@ -8,6 +8,7 @@
 
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/isa.h"
+#include "backend/cpu/openmp.h"
 
 #include <math.h>
 
@@ -284,10 +285,25 @@ static void ops_cpu__implementations__are_not_ref(void **state)
     assert_int_equal(refs, 0);
 }
 
+/* oneDNN's parallel regions run on our threads, not on libgomp's. */
+static void ops_cpu__onednn__runs_on_the_team(void **state)
+{
+    side s = {0};
+    int64_t before = openmp_onednn_regions();
+    for (int i = 0; i < op_case_count(); i++)
+        if (op_case_at(i)->is_large) {
+            side_open(&s, *state, op_case_at(i), DTYPE_F32, CASE_TRAINING);
+            side_close(&s);
+        }
+    assert_true(openmp_onednn_regions() > before);
+}
+
+static int threads;
+
 static int backend_open(void **state)
 {
     backend *b = NULL;
-    const cpu_options options = {.threads = 2};
+    const cpu_options options = {.threads = threads};
     assert_ok(backend_cpu_create(&b, &options));
     *state = b;
     return 0;
@@ -310,7 +326,7 @@ int main(void)
         return EXIT_SKIPPED;
     }
     printf("instruction set: %s\n", isa_name(chosen));
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest all[] = {
         cmocka_unit_test(ops_cpu__forward_f32__is_reference),
         cmocka_unit_test(ops_cpu__training_f32__is_reference),
         cmocka_unit_test(ops_cpu__forward_bf16__is_reference),
@@ -320,6 +336,18 @@ int main(void)
         cmocka_unit_test(ops_cpu__nan_gradient__changes_nothing),
         cmocka_unit_test(ops_cpu__twice__same_bits),
         cmocka_unit_test(ops_cpu__implementations__are_not_ref),
+        cmocka_unit_test(ops_cpu__onednn__runs_on_the_team),
     };
-    return cmocka_run_group_tests(tests, backend_open, backend_close);
+    const struct CMUnitTest of_any_division[] = {
+        cmocka_unit_test(ops_cpu__training_f32__is_reference),
+        cmocka_unit_test(ops_cpu__training_bf16__is_reference),
+    };
+    threads = 2;
+    int failed = cmocka_run_group_tests(all, backend_open, backend_close);
+    for (int i = 0; i < 3; i++) {
+        threads = (const int[]){1, 3, 7}[i];
+        printf("%d threads\n", threads);
+        failed += cmocka_run_group_tests(of_any_division, backend_open, backend_close);
+    }
+    return failed;
 }

@@ -90,22 +90,6 @@ static void thread_group__no_memory__is_told(void **state)
     assert_int_equal(started, 2);
 }
 
-static void thread_cores__is_the_affinity(void **state)
-{
-    (void)state;
-    cpu_set_t kept, one;
-    assert_int_equal(sched_getaffinity(0, sizeof(kept), &kept), 0);
-    assert_int_equal(thread_cores(), CPU_COUNT(&kept));
-    CPU_ZERO(&one);
-    for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; cpu++)
-        if (CPU_ISSET(cpu, &kept))
-            CPU_SET(cpu, &one);
-    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-    int cores = thread_cores();
-    assert_int_equal(sched_setaffinity(0, sizeof(kept), &kept), 0);
-    assert_int_equal(cores, 1);
-}
-
 typedef struct {
     int lines, warnings; /* plain: the log's own lock must keep them right */
     char last[256];
@@ -212,7 +196,6 @@ int main(void)
         cmocka_unit_test(thread_group__failure__arrives_with_its_text),
         cmocka_unit_test(thread_group__no_room_for_stacks__runs_nobody),
         cmocka_unit_test(thread_group__no_memory__is_told),
-        cmocka_unit_test(thread_cores__is_the_affinity),
         cmocka_unit_test(log__lines__reach_the_callback),
         cmocka_unit_test(log__callback_that_calls_back__does_not_hang),
         cmocka_unit_test(progress__fast_steps__are_thinned),

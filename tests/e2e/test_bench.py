@@ -24,6 +24,17 @@ class Bench(Case):
         for word in ("GFLOP/s", "GB/s", "conv2d", "implementation", "planned"):
             self.assertIn(word, answer.out)
 
+    def test_threads_are_those_that_there_are(self):
+        bounds = [{"OMP_THREAD_LIMIT": "1"}, {"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "1,4"},
+                  {"OMP_DYNAMIC": "true", "OMP_THREAD_LIMIT": "1"}]
+        for bound in bounds:
+            for asked, notices in (([], 0), (["--threads", 2], 1)):
+                answer = mien("bench", "train", "--arch", "efficientnet_b0", "--batch", 2, "--size", 32, "--json", *asked,
+                              env={**os.environ, **bound}, timeout=100)
+                self.assert_done(answer)
+                self.assertEqual(json.loads(answer.out.splitlines()[-1])["threads"], 1, bound)
+                self.assertEqual(len([line for line in answer.lines if "2 threads asked for, 1 used" in line]), notices, bound)
+
     def test_data(self):
         class_set(self.folder / "set", 6)
         for more in ([], ["--randaugment", "--normalise"]):

@@ -5,9 +5,6 @@
 #include "base/thread.h"
 
 #include <string.h>
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
 
 static const struct {
     const op_def *op;
@@ -140,9 +137,9 @@ static void prepare_drop(cpu_prepare *p)
     mem_free(p->kernels);
 }
 
-static mien_status cpu_prepare_graph(backend *base, graph *g, kernel ***out_kernels)
+static mien_status prepare_all(cpu_backend *b, graph *g, kernel ***out_kernels)
 {
-    cpu_prepare p = {.b = (cpu_backend *)base, .g = g};
+    cpu_prepare p = {.b = b, .g = g};
     mien_status st = MIEN_OK;
     if (graph_activation_type(g) == DTYPE_BF16 && !isa_computes_bf16(p.b->isa))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "bf16: this CPU does not compute in it (found %s, wanted %s or %s)",
@@ -161,6 +158,16 @@ static mien_status cpu_prepare_graph(backend *base, graph *g, kernel ***out_kern
     return MIEN_OK;
 out:
     prepare_drop(&p);
+    return st;
+}
+
+/* oneDNN asks how many threads there are when a primitive is made. */
+static mien_status cpu_prepare_graph(backend *base, graph *g, kernel ***out_kernels)
+{
+    cpu_backend *b = (cpu_backend *)base;
+    team *before = openmp_enter(b->team);
+    mien_status st = prepare_all(b, g, out_kernels);
+    openmp_enter(before);
     return st;
 }
 
@@ -199,6 +206,8 @@ static void cpu_free(backend *base)
         return;
     if (b->engine)
         dnnl_engine_destroy(b->engine);
+    team_free(b->team);
+    team_free(b->alone);
     mem_free(b);
 }
 
@@ -220,11 +229,9 @@ mien_status backend_cpu_create(backend **out, const cpu_options *options)
     b->isa = chosen;
     b->own = isa_kernels(chosen);
     b->threads = options && options->threads > 0 ? options->threads : thread_cores();
-#if defined(_OPENMP)
-    omp_set_num_threads(b->threads);
-#else
-    b->threads = 1;
-#endif
+    openmp_lead_onednn();
+    TRY_OUT(team_create(&b->team, b->threads));
+    TRY_OUT(team_create(&b->alone, 1));
     TRY_DNNL("engine", dnnl_engine_create(&b->engine, dnnl_cpu, 0));
     *out = &b->base;
     return MIEN_OK;

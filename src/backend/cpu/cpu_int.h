@@ -5,6 +5,7 @@
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernel/table.h"
+#include "backend/cpu/openmp.h"
 
 #include <oneapi/dnnl/dnnl.h>
 
@@ -12,6 +13,8 @@ typedef struct {
     backend base;
     isa isa;
     int threads;
+    team *team;  /* of that many */
+    team *alone; /* of one: who has entered it makes primitives for one thread */
     const kernel_table *own;
     dnnl_engine_t engine;
 } cpu_backend;
@@ -33,24 +36,33 @@ typedef struct {
     size_t at;    /* own steps: offsetof the pointer in the argument struct; oneDNN steps: DNNL_ARG_... */
 } binding;
 
-/* A kernel is one to three steps, each a function of ours on an argument struct or a oneDNN primitive. */
+/* A kernel is one to four steps, each a function of ours on an argument struct, a oneDNN primitive, or parts: kernels
+ * that threads run side by side. */
 enum { CPU_MAX_STEPS = 4, CPU_MAX_ARGS = 14 };
+typedef struct cpu_kernel cpu_kernel;
+/* A part's operands lie so many bytes behind the node's; its scratch is the whole kernel's. */
 typedef struct {
-    kernel_fn *fn; /* NULL: a primitive */
-    void *args;    /* owned copy */
+    cpu_kernel *kernel;
+    size_t input_offset[2], output_offset;
+} cpu_part;
+typedef struct {
+    kernel_fn *fn;   /* NULL: a primitive or parts */
+    void *args;      /* owned copy */
+    cpu_part *parts; /* NULL: none; owned */
+    int part_count;
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t exec[CPU_MAX_ARGS]; /* memories owned */
     binding bindings[CPU_MAX_ARGS];
     int binding_count;
 } cpu_step;
-typedef struct {
+struct cpu_kernel {
     kernel base;
     const cpu_backend *b;
     dnnl_stream_t stream; /* NULL until a primitive needs it */
     int step_count;
     cpu_step steps[CPU_MAX_STEPS];
     char implementation[96];
-} cpu_kernel;
+};
 
 /* An empty kernel; cpu_kernel_free, or base.free, releases it. Its name is that of the own table until it gets a
  * primitive. */
@@ -60,6 +72,10 @@ void cpu_kernel_free(cpu_kernel *k); /* NULL is a no-op */
 size_t cpu_kernel_scratch(cpu_kernel *k, size_t bytes);
 MIEN_MUST_USE mien_status cpu_kernel_add_own(cpu_kernel *k, kernel_fn *fn, const void *args, size_t args_bytes,
                                              const binding *bindings, int count);
+/* A step of `count` parts, at most as many as threads; the kernel owns them from now on (also on failure) and takes the
+ * first one's name. */
+MIEN_MUST_USE mien_status cpu_kernel_add_parts(cpu_kernel *k, cpu_part *parts, int count);
+void cpu_parts_free(cpu_part *parts, int count); /* NULL is a no-op */
 /* One binding more for the step added last, where the node has that operand. */
 void cpu_kernel_bind(cpu_kernel *k, binding one);
 /* The primitive of `pd` (borrowed), its scratchpad in the kernel's scratch. mds[i] describes binding i. The kernel

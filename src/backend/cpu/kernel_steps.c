@@ -4,11 +4,9 @@
 #include "base/mem.h"
 #include "base/size.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
 
 mien_status onednn_fail(const char *what, dnnl_status_t status)
 {
@@ -39,11 +37,26 @@ static void *binding_address(const kernel_io *io, const binding *b)
     return NULL;
 }
 
+static void *behind(void *address, size_t bytes)
+{
+    return address ? (char *)address + bytes : NULL;
+}
+
+static mien_status bind_part(const cpu_part *one, const kernel_io *io)
+{
+    void *inputs[] = {behind(io->inputs[0], one->input_offset[0]), behind(io->inputs[1], one->input_offset[1])};
+    void *outputs[] = {behind(io->outputs[0], one->output_offset)};
+    kernel_io own = {inputs, outputs, io->scratch, io->params};
+    return one->kernel->base.bind(&one->kernel->base, &own);
+}
+
 static mien_status kernel_bind(kernel *base, const kernel_io *io)
 {
     cpu_kernel *k = (cpu_kernel *)base;
     for (int s = 0; s < k->step_count; s++) {
         cpu_step *step = &k->steps[s];
+        for (int i = 0; i < step->part_count; i++)
+            TRY(bind_part(&step->parts[i], io));
         for (int i = 0; i < step->binding_count; i++) {
             void *address = binding_address(io, &step->bindings[i]);
             if (step->fn) {
@@ -58,15 +71,43 @@ static mien_status kernel_bind(kernel *base, const kernel_io *io)
     return MIEN_OK;
 }
 
-static mien_status kernel_run(kernel *base)
+static mien_status run_steps(const cpu_kernel *k);
+
+/* What the parts of a step share. */
+typedef struct {
+    const cpu_step *step;
+    team *alone;
+    _Atomic int failure; /* a mien_status */
+    char text[256];      /* of whoever failed first */
+} parts_run;
+
+static void run_part(void *context, int index)
 {
-    cpu_kernel *k = (cpu_kernel *)base;
-#if defined(_OPENMP)
-    if (omp_get_max_threads() != k->b->threads) /* a setting of the running thread, which oneDNN reads */
-        omp_set_num_threads(k->b->threads);
-#endif
+    parts_run *run = context;
+    team *before = openmp_enter(run->alone);
+    int none = MIEN_OK, st = run_steps(run->step->parts[index].kernel);
+    if (st != MIEN_OK && atomic_compare_exchange_strong(&run->failure, &none, st))
+        status_text_save(run->text, sizeof run->text);
+    openmp_enter(before);
+}
+
+static mien_status run_parts(const cpu_kernel *k, const cpu_step *step)
+{
+    parts_run run = {.step = step, .alone = k->b->alone};
+    team_run(k->b->team, step->part_count, run_part, &run);
+    if (run.failure != MIEN_OK)
+        status_text_load(run.text);
+    return (mien_status)run.failure;
+}
+
+static mien_status run_steps(const cpu_kernel *k)
+{
     for (int s = 0; s < k->step_count; s++) {
         const cpu_step *step = &k->steps[s];
+        if (step->parts) {
+            TRY(run_parts(k, step));
+            continue;
+        }
         if (step->fn) {
             step->fn(step->args);
             continue;
@@ -78,6 +119,22 @@ static mien_status kernel_run(kernel *base)
     return MIEN_OK;
 }
 
+static mien_status kernel_run(kernel *base)
+{
+    const cpu_kernel *k = (cpu_kernel *)base;
+    team *before = openmp_enter(k->b->team);
+    mien_status st = run_steps(k);
+    openmp_enter(before);
+    return st;
+}
+
+void cpu_parts_free(cpu_part *parts, int count)
+{
+    for (int i = 0; parts && i < count; i++)
+        cpu_kernel_free(parts[i].kernel);
+    mem_free(parts);
+}
+
 void cpu_kernel_free(cpu_kernel *k)
 {
     if (!k)
@@ -85,6 +142,7 @@ void cpu_kernel_free(cpu_kernel *k)
     for (int s = 0; s < CPU_MAX_STEPS; s++) {
         cpu_step *step = &k->steps[s];
         mem_free(step->args);
+        cpu_parts_free(step->parts, step->part_count);
         for (int i = 0; i < CPU_MAX_ARGS; i++)
             if (step->exec[i].memory)
                 dnnl_memory_destroy(step->exec[i].memory);
@@ -133,6 +191,19 @@ mien_status cpu_kernel_add_own(cpu_kernel *k, kernel_fn *fn, const void *args, s
     step->binding_count = count;
     step->fn = fn;
     k->step_count++;
+    return MIEN_OK;
+}
+
+mien_status cpu_kernel_add_parts(cpu_kernel *k, cpu_part *parts, int count)
+{
+    if (k->step_count == CPU_MAX_STEPS) {
+        cpu_parts_free(parts, count);
+        return mien_fail(MIEN_ERR_INTERNAL, "kernel of too many steps");
+    }
+    cpu_step *step = &k->steps[k->step_count++];
+    step->parts = parts;
+    step->part_count = count;
+    snprintf(k->implementation, sizeof k->implementation, "%s", parts[0].kernel->implementation);
     return MIEN_OK;
 }
 

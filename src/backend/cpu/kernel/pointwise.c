@@ -182,6 +182,26 @@ void KERNEL(sub)(const void *args)
     }
 }
 
+INLINE void sum_span(const sum_args *a, part mine)
+{
+    for (int64_t i = mine.begin; i < mine.end; i += VEC_LANES) {
+        int n = mine.end - i < VEC_LANES ? (int)(mine.end - i) : VEC_LANES;
+        vf v = vec_load_upto(a->x, i, n, false);
+        for (int t = 1; t < a->terms; t++)
+            v += vec_load_upto(a->x + t * a->count, i, n, false);
+        vec_store_upto(a->y, i, n, v, false);
+    }
+}
+
+void KERNEL(sum)(const void *args)
+{
+    const sum_args *a = args;
+    int parts = parts_for(a->count * a->terms, a->threads);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int index = 0; index < parts; index++)
+        sum_span(a, part_of(a->count, VEC_LANES, parts, index));
+}
+
 /* Three channels: 16 pixels are 48 numbers, three or six vectors with the same factors each time. */
 enum { PIXELS = 16, NUMBERS = 3 * PIXELS };
 

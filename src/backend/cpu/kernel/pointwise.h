@@ -28,4 +28,12 @@ typedef struct {
     bool is_bf16;
 } pointwise_args;
 
+/* y [count] = sum over t of x [terms, count], in order */
+typedef struct {
+    const float *x;
+    float *y;
+    int64_t count;
+    int terms, threads;
+} sum_args;
+
 #endif
