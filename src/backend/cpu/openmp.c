@@ -70,11 +70,10 @@ static void run_part(void *context, int part)
 }
 
 /* --- what our kernels call ---------------------------------------------------------------------------------------- */
-#pragma GCC visibility push(hidden)
-void GOMP_parallel(region_fn *fn, void *data, unsigned threads, unsigned flags);
-int omp_get_thread_num(void);
-int omp_get_num_threads(void);
-#pragma GCC visibility pop
+#define HIDDEN __attribute__((visibility("hidden"))) /* from oneDNN, and from whoever else uses libgomp here */
+HIDDEN void GOMP_parallel(region_fn *fn, void *data, unsigned threads, unsigned flags);
+HIDDEN int omp_get_thread_num(void);
+HIDDEN int omp_get_num_threads(void);
 
 void GOMP_parallel(region_fn *fn, void *data, unsigned threads, unsigned flags)
 {
