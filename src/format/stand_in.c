@@ -1,3 +1,5 @@
+/* Both kinds are known by how they begin, and nothing more of the file is looked at: a page may have a byte order mark
+ * and blanks before its first tag. */
 #include "format/stand_in.h"
 
 #include <stdbool.h>
