@@ -312,13 +312,15 @@ typedef struct mien_bench_result {
     int64_t peak_rss_bytes;
     int64_t planned_bytes, sum_bytes; /* activations as planned with reuse, and the sum of all tensors; 0 for data */
     double images_per_cpu_s;          /* data: pictures a second of processor time, all threads together; else 0 */
+    int lanes, tile; /* infer: so many threads compute so many pictures at a time, each its own; 1 and the batch where
+                        all compute it together, as in train; 0 for data */
 } mien_bench_result;
 
 /* One group of nodes with the same operator and implementation. */
 typedef struct mien_bench_row {
     const char *group, *implementation; /* "conv2d_dw", "jit:avx2"; borrowed */
     int nodes;
-    double seconds, flops, bytes; /* a step */
+    double seconds, flops, bytes; /* a step; seconds are those of one lane, which stands for all */
 } mien_bench_row;
 
 typedef struct mien_bench mien_bench;

@@ -2,7 +2,7 @@
 #include "api/api.h"
 #include "api/bench_int.h"
 #include "base/mem.h"
-#include "graph/program.h"
+#include "infer/lanes.h"
 #include "nn/model.h"
 #include "task/score.h"
 
@@ -12,12 +12,15 @@
 
 #define BENCH_UNTIMED 2
 
-/* A program at work: what a step fills in, and what it runs. */
+/* A model at work: what a step fills in, and what it runs. */
 typedef struct {
     model *model;
-    program *program;
-    model_io io;
     size_t image_bytes;
+    program *program; /* train */
+    model_io io;
+    lanes *lanes; /* infer */
+    uint8_t *images;
+    float *probabilities;
 } bench_subject;
 
 static mien_status create_subject(bench_subject *s, const mien_bench_options *o, backend *b)
@@ -34,41 +37,61 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
                        .kind = o->is_deviation ? MODEL_DEVIATION : MODEL_PLAIN};
     TRY(model_create(&s->model, &spec));
     TRY(model_init(s->model, 1, is_training));
+    int64_t size = model_spec_of(s->model)->image_size;
+    s->image_bytes = (size_t)o->batch * (size_t)(size * size * 3);
+    if (!is_training) {
+        TRY(mem_alloc(&s->images, s->image_bytes));
+        TRY(mem_alloc(&s->probabilities, o->batch * LSD_CLASSES));
+        return lanes_create(&s->lanes, s->model, o->batch, api_activation_type(b, &o->compute), b);
+    }
     graph *g = NULL;
     model_graph_options options = {.batch = o->batch,
                                    .activation_type = api_activation_type(b, &o->compute),
-                                   .is_training = is_training,
+                                   .is_training = true,
                                    .label_smoothing = 0.2f,
                                    .has_class_weights = o->is_deviation,
-                                   .optimizer = is_training ? &adam : NULL};
+                                   .optimizer = &adam};
     TRY(model_graph(&g, &s->io, s->model, &options));
     TRY(program_create(&s->program, g, b, param_store_memory(model_params(s->model))));
-    int64_t size = model_spec_of(s->model)->image_size;
-    s->image_bytes = (size_t)o->batch * (size_t)(size * size * 3);
-    if (is_training && o->is_deviation)
+    if (o->is_deviation)
         memcpy(program_data(s->program, s->io.class_weights), (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1},
                LSD_CLASSES * sizeof(float));
     return MIEN_OK;
 }
 
-/* A fresh batch, and what training does with it. */
+static void free_subject(bench_subject *s)
+{
+    program_free(s->program);
+    lanes_free(s->lanes);
+    mem_free(s->images);
+    mem_free(s->probabilities);
+    model_free(s->model);
+}
+
+/* The program whose nodes are told of: the first lane's speaks for all. */
+static program *told_program(const bench_subject *s)
+{
+    return s->lanes ? lanes_program(s->lanes, 0) : s->program;
+}
+
+/* A fresh batch, and what is done with it. */
 static mien_status run_step(bench_subject *s, const mien_bench_options *o, uint32_t step)
 {
     rng r = rng_at(1, 0, step, RNG_BENCH);
-    uint8_t *images = program_data(s->program, s->io.images);
+    uint8_t *images = s->lanes ? s->images : program_data(s->program, s->io.images);
     for (size_t i = 0; i + 4 <= s->image_bytes; i += 4) {
         uint32_t word = rng_u32(&r);
         memcpy(images + i, &word, 4);
     }
-    if (o->what == MIEN_BENCH_TRAIN) {
-        int32_t *labels = program_data(s->program, s->io.labels);
-        for (int i = 0; i < o->batch; i++)
-            labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
-        step_params *params = program_step(s->program);
-        params->lr = 1e-5f;
-        params->step = step + 1;
-        params->seed = 1;
-    }
+    if (s->lanes)
+        return lanes_run(s->lanes, images, o->batch, s->probabilities);
+    int32_t *labels = program_data(s->program, s->io.labels);
+    for (int i = 0; i < o->batch; i++)
+        labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
+    step_params *params = program_step(s->program);
+    params->lr = 1e-5f;
+    params->step = step + 1;
+    params->seed = 1;
     return program_run(s->program);
 }
 
@@ -92,7 +115,7 @@ static mien_status time_steps(mien_bench *bench, bench_subject *s, const mien_be
     TRY(mem_alloc(&seconds, o->steps));
     for (int i = 0; i < BENCH_UNTIMED + o->steps; i++) {
         if (o->is_profiled && i == BENCH_UNTIMED)
-            program_profile(s->program, true);
+            program_profile(told_program(s), true);
         int64_t start = clock_ns();
         TRY_OUT(run_step(s, o, (uint32_t)i));
         if (i >= BENCH_UNTIMED)
@@ -124,8 +147,10 @@ static int compare_rows(const void *a, const void *b)
     return (x->seconds < y->seconds) - (x->seconds > y->seconds);
 }
 
+/* A lane takes its share of a batch one tile after another, beside the others: its share's seconds are the step's. */
 static mien_status collect_rows(mien_bench *b, const program *p)
 {
+    const double tiles = (double)b->result.batch / b->result.tile, turns = tiles / b->result.lanes;
     int count = program_timing_count(p);
     TRY(mem_zalloc(&b->rows, count));
     for (int i = 0; i < count; i++) {
@@ -140,15 +165,28 @@ static mien_status collect_rows(mien_bench *b, const program *p)
             *row = (mien_bench_row){.group = group, .implementation = name};
         }
         row->nodes++;
-        row->seconds += t.seconds;
-        row->flops += t.flops;
-        row->bytes += t.bytes;
+        row->seconds += t.seconds * turns;
+        row->flops += t.flops * tiles;
+        row->bytes += t.bytes * tiles;
     }
     qsort(b->rows, (size_t)b->row_count, sizeof *b->rows, compare_rows);
     return MIEN_OK;
 }
 
 /* --- the call ----------------------------------------------------------------------------------------------------- */
+
+static void take_account(mien_bench_result *r, const bench_subject *s)
+{
+    const program *told = told_program(s);
+    double flops = 0;
+    for (int i = 0; i < program_timing_count(told); i++)
+        flops += program_timing_at(told, i).flops;
+    r->flops_per_s = flops * r->batch / r->tile / (1e-3 * r->ms);
+    program_memory memory = program_memory_used(told); /* every lane's */
+    r->planned_bytes = (int64_t)memory.planned_bytes * r->lanes;
+    r->sum_bytes = (int64_t)memory.sum_bytes * r->lanes;
+    r->size = model_spec_of(s->model)->image_size;
+}
 
 static mien_status bench_program(mien_bench *bench, const mien_bench_options *o)
 {
@@ -158,22 +196,16 @@ static mien_status bench_program(mien_bench *bench, const mien_bench_options *o)
     TRY(api_backend(&b, &o->compute));
     TRY_OUT(create_subject(&s, o, b));
     TRY_OUT(time_steps(bench, &s, o));
-    if (o->is_profiled)
-        TRY_OUT(collect_rows(bench, s.program));
     mien_bench_result *r = &bench->result;
-    double flops = 0;
-    for (int i = 0; i < program_timing_count(s.program); i++)
-        flops += program_timing_at(s.program, i).flops;
-    program_memory memory = program_memory_used(s.program);
-    r->flops_per_s = flops / (1e-3 * r->ms);
-    r->planned_bytes = (int64_t)memory.planned_bytes;
-    r->sum_bytes = (int64_t)memory.sum_bytes;
-    r->size = model_spec_of(s.model)->image_size;
+    r->lanes = s.lanes ? lanes_count(s.lanes) : 1;
+    r->tile = s.lanes ? lanes_tile(s.lanes) : o->batch;
+    if (o->is_profiled)
+        TRY_OUT(collect_rows(bench, told_program(&s)));
+    take_account(r, &s);
     r->threads = b->threads(b);
     r->precision = api_activation_type(b, &o->compute) == DTYPE_BF16 ? "bf16" : "f32";
 out:
-    program_free(s.program);
-    model_free(s.model);
+    free_subject(&s);
     api_backend_free(b);
     return st;
 }

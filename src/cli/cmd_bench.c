@@ -138,6 +138,8 @@ static json_t *make_document(const arguments *a, const mien_bench *b)
     } else {
         json_object_set_new(document, "planned_bytes", json_integer(r->planned_bytes));
         json_object_set_new(document, "sum_bytes", json_integer(r->sum_bytes));
+        json_object_set_new(document, "lanes", json_integer(r->lanes));
+        json_object_set_new(document, "tile", json_integer(r->tile));
     }
     if (a->bench.is_profiled) {
         json_t *rows = json_array();
@@ -156,6 +158,8 @@ static void print_result(const arguments *a, const mien_bench *b)
 {
     const mien_bench_result *r = mien_bench_result_of(b);
     bool is_data = a->bench.what == MIEN_BENCH_DATA;
+    if (a->bench.is_profiled && r->lanes > 1)
+        printf("the first of %d lanes, of %d pictures at a time, stands for all:\n", r->lanes, r->tile);
     if (a->bench.is_profiled)
         print_profile(b);
     printf("%s %s%s batch %d at %d, %s, %s, %d threads: %.2f images/s, %.2f ms a batch", whats[a->bench.what],

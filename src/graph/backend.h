@@ -45,6 +45,12 @@ struct backend {
     mien_status (*prepare)(backend *b, graph *g, kernel ***out_kernels);
     mien_status (*alloc)(backend *b, void **out, size_t bytes);
     void (*dealloc)(backend *b, void *block);
+    /* A backend that prepares and runs for one thread, borrowed from b; several threads may run programs of it at once.
+     * b itself where it is such a one. */
+    backend *(*one_thread)(backend *b);
+    /* body(context, part) for each part of 0..parts-1, side by side on the threads of b, in no order; returns when all
+     * are done. Bodies run programs of one_thread(b), never of b. */
+    void (*side_by_side)(backend *b, int parts, void (*body)(void *context, int part), void *context);
     void (*free)(backend *b);
 };
 

@@ -197,25 +197,23 @@ out:
     return st;
 }
 
-/* Adds a room of `bytes` to the block; *offset = where it begins. */
-static bool block_add(plan *p, size_t *offset, size_t bytes)
+/* Adds a room of `bytes` to a block of *block_bytes; *offset = where it begins. */
+static bool block_add(size_t *block_bytes, size_t *offset, size_t bytes)
 {
     size_t end;
-    if (!size_add(&end, p->block_bytes, bytes) || end > SIZE_MAX - PLAN_ALIGNMENT)
+    if (!size_add(&end, *block_bytes, bytes) || end > SIZE_MAX - PLAN_ALIGNMENT)
         return false;
-    *offset = p->block_bytes;
-    p->block_bytes = size_align(end, PLAN_ALIGNMENT);
+    *offset = *block_bytes;
+    *block_bytes = size_align(end, PLAN_ALIGNMENT);
     return true;
 }
 
-/* Places values one after another; *bytes = what they take together. */
-static bool place_side_by_side(plan *p, int value_count, plan_place place, size_t *bytes)
+/* Adds values one after another to a block. */
+static bool place_side_by_side(plan *p, int value_count, plan_place place, size_t *block_bytes)
 {
-    const size_t begin = p->block_bytes;
     for (value_id v = 0; v < value_count; v++)
-        if (p->values[v].place == place && !block_add(p, &p->values[v].offset, p->values[v].bytes))
+        if (p->values[v].place == place && !block_add(block_bytes, &p->values[v].offset, p->values[v].bytes))
             return false;
-    *bytes = p->block_bytes - begin;
     return true;
 }
 
@@ -231,9 +229,12 @@ mien_status plan_make(plan *out, graph *g, size_t scratch_bytes)
     share_in_place(&p, g);
     TRY(place_reused(&p, g));
     size_t reused_offset = 0;
-    if (!place_side_by_side(&p, value_count, PLACE_KEPT, &p.kept_bytes) ||
-        !place_side_by_side(&p, value_count, PLACE_CONSTANT, &p.constant_bytes) ||
-        !block_add(&p, &reused_offset, p.reused_bytes) || !block_add(&p, &p.scratch_offset, p.scratch_bytes))
+    if (!place_side_by_side(&p, value_count, PLACE_CONSTANT, &p.constant_bytes) ||
+        !place_side_by_side(&p, value_count, PLACE_KEPT, &p.kept_bytes))
+        return mien_fail(MIEN_ERR_NOMEM, "out of memory (planned tensors exceed the address space)");
+    p.block_bytes = p.kept_bytes;
+    if (!block_add(&p.block_bytes, &reused_offset, p.reused_bytes) ||
+        !block_add(&p.block_bytes, &p.scratch_offset, p.scratch_bytes))
         return mien_fail(MIEN_ERR_NOMEM, "out of memory (planned tensors exceed the address space)");
     p.sum_bytes = p.kept_bytes + p.scratch_bytes;
     for (value_id v = 0; v < value_count; v++)

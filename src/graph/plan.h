@@ -1,10 +1,11 @@
 /* Where every tensor lives: offsets into one block, memory reused by lifetime.
  *
- * The block is [kept | constant | reused | scratch]:
+ * The block is [kept | reused | scratch]:
  *   kept      step parameters and inputs: the user's, from run to run
- *   constant  what depends only on parameters that this graph does not change (packed weights): computed by a refresh
  *   reused    tensors of a run; two that are never alive together may share bytes
- *   scratch   one room for all kernels, as large as the largest wants */
+ *   scratch   one room for all kernels, as large as the largest wants
+ * Constants, which depend only on parameters that this graph does not change (packed weights) and are computed by a
+ * refresh, have a block of their own: programs of equal graphs may share it. */
 #ifndef GRAPH_PLAN_H
 #define GRAPH_PLAN_H
 
@@ -21,7 +22,8 @@ typedef enum {
 
 typedef struct {
     plan_place place;
-    size_t offset, bytes; /* in the block; bytes as the value needs, not rounded */
+    size_t offset,
+        bytes;       /* in the block, PLACE_CONSTANT: in that of constants; bytes as the value needs, not rounded */
     int first, last; /* PLACE_REUSED: positions in plan.run between which it holds something; last = run_count where
                         it is an output, to be read after the run */
     value_id shares; /* the value whose memory it took in place, or NO_VALUE */
@@ -30,9 +32,9 @@ typedef struct {
 typedef struct {
     value_plan *values; /* by value id */
     node_id *run, *refresh;
-    int run_count, refresh_count; /* nodes of every run, and of a refresh, in order */
-    size_t block_bytes;           /* to allocate, PLAN_ALIGNMENT-aligned */
-    size_t kept_bytes, constant_bytes, reused_bytes, scratch_bytes;
+    int run_count, refresh_count;       /* nodes of every run, and of a refresh, in order */
+    size_t block_bytes, constant_bytes; /* the two blocks to allocate, PLAN_ALIGNMENT-aligned */
+    size_t kept_bytes, reused_bytes, scratch_bytes;
     size_t scratch_offset;
     size_t sum_bytes; /* of all tensors of a run, had none shared memory, and scratch */
 } plan;

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "data/loader.h"
-#include "graph/program.h"
+#include "infer/lanes.h"
 #include "infer/scores.h"
 #include "nn/model.h"
 #include "task/score.h"
@@ -20,19 +20,12 @@
 enum { DEFAULT_BATCH = 32, NAME_BYTES = 160, FAILURE_BYTES = 1024 };
 #define NOT_FINITE "the model's output is not finite"
 
-/* A program and the batch it was made for. */
-typedef struct {
-    program *program; /* NULL until it is needed */
-    model_io io;
-    int batch;
-} bound;
-
 typedef struct {
     char name[NAME_BYTES];
     bool counts;
     char *path;                /* owned */
     model *model;              /* NULL: its answers are kept */
-    bound many, one;           /* for lists of pictures, and for a single one */
+    lanes *many, *one;         /* for lists of pictures, and for a single one; NULL until needed */
     const score_table *scores; /* the ensemble's */
     int place;                 /* among the members of `scores` */
 } member;
@@ -207,8 +200,8 @@ void ensemble_free(ensemble *e)
     if (!e)
         return;
     for (int i = 0; i < e->count; i++) {
-        program_free(e->members[i].many.program);
-        program_free(e->members[i].one.program);
+        lanes_free(e->members[i].many);
+        lanes_free(e->members[i].one);
         model_free(e->members[i].model);
         mem_free(e->members[i].path);
     }
@@ -263,32 +256,19 @@ mien_status ensemble_check_pictures(const ensemble *e, int64_t count, const char
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
-/* Makes p's program for `batch`, where it is not yet. */
-static mien_status bind(bound *p, ensemble *e, model *m, int batch)
+/* Makes m's programs for `batch`, where they are not yet. */
+static mien_status bind(lanes **l, ensemble *e, model *m, int batch)
 {
-    if (p->program && p->batch == batch)
+    if (*l && lanes_batch(*l) == batch)
         return MIEN_OK;
-    program_free(p->program);
-    p->program = NULL;
-    graph *g;
-    TRY(model_graph(&g, &p->io, m, &(model_graph_options){.batch = batch, .activation_type = e->precision}));
-    TRY(program_create(&p->program, g, e->backend, param_store_memory(model_params(m))));
-    p->batch = batch;
-    return MIEN_OK;
+    lanes_free(*l);
+    *l = NULL;
+    return lanes_create(l, m, batch, e->precision, e->backend);
 }
 
 static int size_of(const member *m)
 {
     return model_spec_of(m->model)->image_size;
-}
-
-/* images [batch, size, size, 3] -> *out [batch, classes], valid until the program's next run. */
-static mien_status run(const float **out, bound *p, const uint8_t *images, int size)
-{
-    memcpy(program_data(p->program, p->io.images), images, (size_t)p->batch * (size_t)size * (size_t)size * 3);
-    TRY(program_run(p->program));
-    *out = program_data(p->program, p->io.probabilities);
-    return MIEN_OK;
 }
 
 /* Finite weights may still give infinities on the way, and then no probabilities. */
@@ -326,16 +306,15 @@ mien_status ensemble_classify(ensemble *e, float *out, const uint8_t *rgb, int w
     mien_status st = MIEN_OK;
     for (int i = 0; i < e->count; i++) {
         member *m = &e->members[i];
-        const float *probabilities;
         assert(m->model);
         TRY_OUT(bind(&m->one, e, m->model, 1));
         TRY_OUT(image_resize(&e->sized, &picture, size_of(m), size_of(m), e->scratch));
-        TRY_OUT(run(&probabilities, &m->one, e->sized.pixels, size_of(m)));
-        if (!is_finite(probabilities, classes)) {
+        float *row = rows + (size_t)i * (size_t)classes;
+        TRY_OUT(lanes_run(m->one, e->sized.pixels, 1, row));
+        if (!is_finite(row, classes)) {
             st = mien_fail(MIEN_ERR_FORMAT, "%s: " NOT_FINITE, m->path);
             goto out;
         }
-        memcpy(rows + (size_t)i * (size_t)classes, probabilities, (size_t)classes * sizeof *rows);
     }
     take_mean(out, rows, e);
 out:
@@ -364,6 +343,7 @@ typedef struct {
     char (*failures)[FAILURE_BYTES]; /* [batch] "" = readable */
     int64_t begin;                   /* item of the batch's first row */
     float *rows;                     /* [batch, members, classes] */
+    float *one_member;               /* [batch, classes] */
     float *mean;                     /* [classes] */
 } pass;
 
@@ -415,6 +395,7 @@ static mien_status open_pass(pass *p, const char *const *paths, int64_t count)
     TRY(mem_zalloc(&p->feeds, members));
     TRY(mem_alloc(&p->failures, p->batch));
     TRY(mem_alloc(&p->rows, (size_t)p->batch * members * classes));
+    TRY(mem_alloc(&p->one_member, (size_t)p->batch * classes));
     TRY(mem_alloc(&p->mean, classes));
     for (int i = 0; i < e->count; i++)
         if (e->members[i].model)
@@ -429,6 +410,7 @@ static void close_pass(pass *p)
     mem_free(p->feeds);
     mem_free(p->failures);
     mem_free(p->rows);
+    mem_free(p->one_member);
     mem_free(p->mean);
     balance_plan_free(&p->plan);
     subset_free(&p->all);
@@ -445,10 +427,9 @@ static mien_status run_member(pass *p, int i, int count)
 {
     member *m = &p->e->members[i];
     size_t classes = (size_t)p->e->class_count;
-    const float *probabilities;
-    TRY(run(&probabilities, &m->many, feed_of(p, size_of(m))->batch.images, size_of(m)));
+    TRY(lanes_run(m->many, feed_of(p, size_of(m))->batch.images, count, p->one_member));
     for (int row = 0; row < count; row++) {
-        const float *answer = probabilities + (size_t)row * classes;
+        const float *answer = p->one_member + (size_t)row * classes;
         memcpy(row_of(p, row, i), answer, classes * sizeof(float));
         if (!p->failures[row][0] && !is_finite(answer, p->e->class_count))
             snprintf(p->failures[row], FAILURE_BYTES, "%s: " NOT_FINITE, m->path);

@@ -166,6 +166,18 @@ static void reference_dealloc(backend *b, void *block)
     mem_free(block);
 }
 
+static backend *reference_one_thread(backend *b)
+{
+    return b;
+}
+
+static void reference_side_by_side(backend *b, int parts, void (*body)(void *, int), void *context)
+{
+    (void)b;
+    for (int i = 0; i < parts; i++)
+        body(context, i);
+}
+
 static void reference_free(backend *b)
 {
     tensors_free((reference_backend *)b);
@@ -183,6 +195,8 @@ mien_status reference_backend_create(backend **out, reference_precision precisio
                         .prepare = reference_prepare,
                         .alloc = reference_alloc,
                         .dealloc = reference_dealloc,
+                        .one_thread = reference_one_thread,
+                        .side_by_side = reference_side_by_side,
                         .free = reference_free};
     b->precision = precision;
     *out = &b->base;

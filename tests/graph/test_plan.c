@@ -27,6 +27,8 @@ static bool live_together(const plan *p, value_id a, value_id b)
 static bool overlap(const plan *p, value_id a, value_id b)
 {
     const value_plan *x = &p->values[a], *y = &p->values[b];
+    if ((x->place == PLACE_CONSTANT) != (y->place == PLACE_CONSTANT)) /* in blocks of their own */
+        return false;
     return x->offset < y->offset + y->bytes && y->offset < x->offset + x->bytes;
 }
 
@@ -46,7 +48,7 @@ static int check_plan(graph *g, const plan *p)
             continue;
         faults += at->offset % PLAN_ALIGNMENT != 0;
         faults += at->bytes < value_bytes(graph_value_at(g, a));
-        faults += at->offset + at->bytes > p->scratch_offset;
+        faults += at->offset + at->bytes > (at->place == PLACE_CONSTANT ? p->constant_bytes : p->scratch_offset);
         for (value_id b = a + 1; b < count; b++)
             if (is_planned(p, b) && live_together(p, a, b) && overlap(p, a, b) && !is_handed_over(p, a, b) &&
                 !is_handed_over(p, b, a)) {

@@ -154,7 +154,7 @@ static void memory__as_told__is_the_plans(void **state)
     const program_memory m = program_memory_used(o.p);
     assert_true(m.planned_bytes < m.sum_bytes);
     assert_true(m.scratch_bytes > 0 && m.scratch_bytes < m.planned_bytes);
-    assert_int_equal(m.planned_bytes + m.constant_bytes, o.p->plan.block_bytes);
+    assert_int_equal(m.planned_bytes, o.p->plan.block_bytes);
     bound_case_close(&o);
 }
 
@@ -184,6 +184,48 @@ static void refresh__after_parameters_changed__computes_constants_again(void **s
     assert_true(got[2] == 30);
     assert_int_equal(program_timing_count(p), 1);
     program_free(p);
+    b->free(b);
+}
+
+/* y = x + relu(w), whose relu is constant. */
+static graph *graph_with_constant(int64_t count, value_id *x, value_id *y)
+{
+    graph *g = new_graph(false);
+    *x = new_input(g, "x", shape_of(1, count));
+    const value_id w = new_param(g, "w", shape_of(1, count), false);
+    *y = new_add(g, "y", *x, new_activation(g, "relu", w, ACT_RELU));
+    graph_mark_output(g, *y);
+    return g;
+}
+
+static void create_beside__another__reads_its_constants(void **state)
+{
+    (void)state;
+    backend *b = NULL;
+    program *first = NULL, *second = NULL, *other = NULL;
+    float values[4] = {1, 2, 3, -4};
+    const param_memory params = {.values = values, .count = 4};
+    value_id x, y;
+    assert_ok(reference_backend_create(&b, REFERENCE_STORED));
+    assert_ok(program_create(&first, graph_with_constant(4, &x, &y), b, &params));
+    values[2] = 30;
+    assert_ok(program_create_beside(&second, graph_with_constant(4, &x, &y), first));
+    assert_int_equal(program_memory_used(first).constant_bytes, 64);
+    assert_int_equal(program_memory_used(second).constant_bytes, 0);
+    const float *got = program_data(second, y);
+    ((float *)program_data(second, x))[0] = 10;
+    assert_ok(program_run(second));
+    assert_true(got[0] == 11 && got[2] == 3 && got[3] == 0); /* as refreshed before the parameter changed */
+    assert_ok(program_refresh(first));
+    assert_ok(program_run(second));
+    assert_true(got[2] == 30);
+    assert_ok(program_run(first));
+    assert_true(((float *)program_data(first, y))[0] == 1); /* its input is its own */
+    assert_failure(program_create_beside(&other, graph_with_constant(3, &x, &y), first), MIEN_ERR_INTERNAL,
+                   "its constants are not the other's");
+    assert_null(other);
+    program_free(second);
+    program_free(first);
     b->free(b);
 }
 
@@ -231,14 +273,14 @@ static void print__of_a_program__tells_kernels_and_rooms(void **state)
         "at refresh, 1 nodes:\n"
         "   0 forward  relu = activation relu (w [4]) -> [4]\n"
         "             reference, scratch 32 bytes\n"
-        "             relu at 128, 16 bytes, kept\n"
+        "             relu at 0, 16 bytes, kept\n"
         "each run, 2 nodes:\n"
         "   0 forward  y = add (x [4], relu [4]) -> [4]\n"
         "             reference, scratch 32 bytes\n"
-        "             y at 192, 16 bytes, nodes 0 to 1\n"
+        "             y at 128, 16 bytes, nodes 0 to 1\n"
         "   1 forward  z = activation silu (y [4]) -> [4]\n"
         "             reference, scratch 32 bytes\n"
-        "             z at 192, 16 bytes, nodes 1 to the end, in place of y\n"
+        "             z at 128, 16 bytes, nodes 1 to the end, in place of y\n"
         "memory: 0.0 MiB planned (0.0 inputs, 0.0 tensors, 0.0 scratch) where all tensors side "
         "by side take 0.0 MiB; 0.0 MiB constants\n";
     assert_string_equal(text.text, wanted);
@@ -354,6 +396,7 @@ int main(void)
         cmocka_unit_test(run__after_the_first__allocates_nothing),
         cmocka_unit_test(memory__as_told__is_the_plans),
         cmocka_unit_test(refresh__after_parameters_changed__computes_constants_again),
+        cmocka_unit_test(create_beside__another__reads_its_constants),
         cmocka_unit_test(profile__of_runs__times_every_node),
         cmocka_unit_test(print__of_a_program__tells_kernels_and_rooms),
         cmocka_unit_test(create__what_does_not_fit__is_refused),

@@ -201,6 +201,17 @@ static void cpu_dealloc(backend *b, void *block)
     mem_free(block);
 }
 
+static backend *cpu_one_thread(backend *base)
+{
+    cpu_backend *b = (cpu_backend *)base;
+    return b->single ? &b->single->base : base;
+}
+
+static void cpu_side_by_side(backend *b, int parts, void (*body)(void *, int), void *context)
+{
+    team_run(((cpu_backend *)b)->team, parts, body, context);
+}
+
 static void cpu_free(backend *base)
 {
     cpu_backend *b = (cpu_backend *)base;
@@ -210,7 +221,14 @@ static void cpu_free(backend *base)
         dnnl_engine_destroy(b->engine);
     team_free(b->team);
     team_free(b->alone);
+    mem_free(b->single);
     mem_free(b);
+}
+
+/* For base.free of what is freed with its lender. */
+static void lent_free(backend *b)
+{
+    (void)b;
 }
 
 mien_status backend_cpu_create(backend **out, const cpu_options *options)
@@ -227,6 +245,8 @@ mien_status backend_cpu_create(backend **out, const cpu_options *options)
                         .prepare = cpu_prepare_graph,
                         .alloc = cpu_alloc,
                         .dealloc = cpu_dealloc,
+                        .one_thread = cpu_one_thread,
+                        .side_by_side = cpu_side_by_side,
                         .free = cpu_free};
     b->isa = chosen;
     b->own = isa_kernels(chosen);
@@ -235,6 +255,12 @@ mien_status backend_cpu_create(backend **out, const cpu_options *options)
     TRY_OUT(team_create(&b->team, b->threads));
     TRY_OUT(team_create(&b->alone, 1));
     TRY_DNNL("engine", dnnl_engine_create(&b->engine, dnnl_cpu, 0));
+    TRY_OUT(mem_zalloc(&b->single, 1));
+    *b->single = *b;
+    b->single->base.free = lent_free;
+    b->single->threads = 1;
+    b->single->team = b->alone;
+    b->single->single = NULL;
     *out = &b->base;
     return MIEN_OK;
 out:

@@ -9,7 +9,8 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-typedef struct {
+typedef struct cpu_backend cpu_backend;
+struct cpu_backend {
     backend base;
     isa isa;
     int threads;
@@ -17,7 +18,8 @@ typedef struct {
     team *alone; /* of one: who has entered it makes primitives for one thread */
     const kernel_table *own;
     dnnl_engine_t engine;
-} cpu_backend;
+    cpu_backend *single; /* the same with `alone` for its team; NULL in that one itself */
+};
 
 /* --- kernels as steps --------------------------------------------------------------------------------------------- */
 /* Where a pointer comes from at bind. Scratch offsets are those of cpu_kernel_scratch. */

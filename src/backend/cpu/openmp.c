@@ -1,6 +1,7 @@
 /* The few entries of libgomp's ABI that are used. GOMP_parallel and the two queries below it are what gcc makes of the
  * pragmas in kernel/: hidden, they are found before libgomp's. onednn_* are what oneDNN's calls are led to. A region in
- * a region, and one of a thread without a team, is computed by its caller alone. */
+ * a region, and one of a thread without a team, is computed by its caller alone; so is that of a team of one, which
+ * several threads may have entered. */
 #include "backend/cpu/openmp.h"
 
 #include "backend/cpu/redirect.h"
@@ -69,6 +70,12 @@ static void run_part(void *context, int part)
     here.team = before;
 }
 
+/* Whether the caller computes a region of so many threads (0: as many as there are) without others. */
+static bool is_alone(unsigned threads)
+{
+    return threads == 1 || !here.team || here.parts || (threads == 0 && team_size(here.team) == 1);
+}
+
 /* --- what our kernels call ---------------------------------------------------------------------------------------- */
 #define HIDDEN __attribute__((visibility("hidden"))) /* from oneDNN, and from whoever else uses libgomp here */
 HIDDEN void GOMP_parallel(region_fn *fn, void *data, unsigned threads, unsigned flags);
@@ -78,7 +85,7 @@ HIDDEN int omp_get_num_threads(void);
 void GOMP_parallel(region_fn *fn, void *data, unsigned threads, unsigned flags)
 {
     (void)flags;
-    if (threads == 1 || !here.team || here.parts) {
+    if (is_alone(threads)) {
         here.inner++;
         fn(data);
         here.inner--;
@@ -123,7 +130,7 @@ static void onednn_parallel_start(region_fn *fn, void *data, unsigned threads)
         libgomp.parallel_start(fn, data, threads);
         return;
     }
-    if (here.parts || threads == 1) {
+    if (is_alone(threads)) {
         here.inner++;
         return;
     }

@@ -45,7 +45,10 @@ void *program_address(const program *p, value_id v)
         return p->params.values + value->param_offset;
     if (value->kind == VALUE_GRAD)
         return p->params.grads + value->param_offset;
-    return p->plan.values[v].place == PLACE_NONE ? NULL : p->block + p->plan.values[v].offset;
+    const value_plan *at = &p->plan.values[v];
+    if (at->place == PLACE_NONE)
+        return NULL;
+    return (at->place == PLACE_CONSTANT ? p->constants : p->block) + at->offset;
 }
 
 static mien_status address_table(const program *p, void *const **out, const value_id *values, int count)
@@ -79,22 +82,49 @@ static void clear_kept(program *p)
             memset(p->block + p->plan.values[v].offset, 0, p->plan.values[v].bytes);
 }
 
+static bool has_constants_of(const program *p, const program *first)
+{
+    if (p->plan.constant_bytes != first->plan.constant_bytes || graph_value_count(p->g) != graph_value_count(first->g))
+        return false;
+    for (value_id v = 0; v < graph_value_count(p->g); v++) {
+        const value_plan *a = &p->plan.values[v], *b = &first->plan.values[v];
+        if ((a->place == PLACE_CONSTANT) != (b->place == PLACE_CONSTANT) ||
+            (a->place == PLACE_CONSTANT && (a->offset != b->offset || a->bytes != b->bytes)))
+            return false;
+    }
+    return true;
+}
+
+static mien_status take_blocks(program *p)
+{
+    void *block = NULL;
+    TRY(p->b->alloc(p->b, &block, p->plan.block_bytes));
+    p->block = block;
+    if (p->first) {
+        if (!has_constants_of(p, p->first))
+            return mien_fail(MIEN_ERR_INTERNAL, "program beside another: its constants are not the other's");
+        p->constants = p->first->constants;
+        return MIEN_OK;
+    }
+    TRY(p->b->alloc(p->b, &block, p->plan.constant_bytes));
+    p->constants = block;
+    return MIEN_OK;
+}
+
 static mien_status finalise(program *p)
 {
     graph *g = p->g;
     TRY(plan_make(&p->plan, g, largest_scratch(p)));
-    void *block = NULL;
-    TRY(p->b->alloc(p->b, &block, p->plan.block_bytes));
-    p->block = block;
+    TRY(take_blocks(p));
     clear_kept(p);
     TRY(arena_alloc(graph_arena(g), &p->ios, graph_node_count(g)));
     TRY(arena_alloc(graph_arena(g), &p->seconds, p->plan.run_count));
     for (int i = 0; i < graph_order_count(g); i++)
         TRY(bind_node(p, graph_order_at(g, i)));
-    return program_refresh(p);
+    return p->first ? MIEN_OK : program_refresh(p);
 }
 
-mien_status program_create(program **out, graph *g, backend *b, const param_memory *params)
+static mien_status create(program **out, graph *g, backend *b, const param_memory *params, const program *first)
 {
     program *p = NULL;
     mien_status st = mem_zalloc(&p, 1);
@@ -102,7 +132,7 @@ mien_status program_create(program **out, graph *g, backend *b, const param_memo
         graph_free(g);
         return st;
     }
-    *p = (program){.g = g, .b = b, .params = *params};
+    *p = (program){.g = g, .b = b, .params = *params, .first = first};
     TRY_OUT(check_params(p));
     TRY_OUT(b->prepare(b, g, &p->kernels));
     TRY_OUT(finalise(p));
@@ -111,6 +141,16 @@ mien_status program_create(program **out, graph *g, backend *b, const param_memo
 out:
     program_free(p);
     return st;
+}
+
+mien_status program_create(program **out, graph *g, backend *b, const param_memory *params)
+{
+    return create(out, g, b, params, NULL);
+}
+
+mien_status program_create_beside(program **out, graph *g, const program *first)
+{
+    return create(out, g, first->b, &first->params, first);
 }
 
 void program_free(program *p)
@@ -122,6 +162,8 @@ void program_free(program *p)
             p->kernels[n]->free(p->kernels[n]);
     if (p->block)
         p->b->dealloc(p->b, p->block);
+    if (p->constants && !p->first)
+        p->b->dealloc(p->b, p->constants);
     graph_free(p->g);
     mem_free(p);
 }
@@ -141,7 +183,7 @@ program_memory program_memory_used(const program *p)
     const plan *m = &p->plan;
     return (program_memory){.planned_bytes = m->kept_bytes + m->reused_bytes + m->scratch_bytes,
                             .sum_bytes = m->sum_bytes,
-                            .constant_bytes = m->constant_bytes,
+                            .constant_bytes = p->first ? 0 : m->constant_bytes,
                             .scratch_bytes = m->scratch_bytes};
 }
 
@@ -154,6 +196,7 @@ static mien_status fail_at(const program *p, node_id n, mien_status st)
 
 mien_status program_refresh(program *p)
 {
+    assert(!p->first);
     for (int i = 0; i < p->plan.refresh_count; i++) {
         kernel *k = p->kernels[p->plan.refresh[i]];
         mien_status st = k->run(k);

@@ -15,7 +15,9 @@ struct program {
     kernel_io *ios;   /* by node id, likewise */
     param_memory params;
     plan plan;
-    unsigned char *block; /* plan.block_bytes, from the backend */
+    unsigned char *block;     /* plan.block_bytes, from the backend */
+    unsigned char *constants; /* plan.constant_bytes, likewise; borrowed where `first` is not NULL */
+    const program *first;     /* the program whose constants these are; NULL: its own */
     bool is_profiling;
     int profiled_runs;
     float (*seconds)[PROFILE_RUNS]; /* by position in plan.run, then run modulo PROFILE_RUNS */

@@ -1,0 +1,191 @@
+/* All lanes read the constants (packed weights) of the first. */
+#include "infer/lanes.h"
+
+#include "base/mem.h"
+#include "graph/plan.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+struct lanes {
+    program **programs; /* [count] */
+    int count, batch, tile;
+    model_io io; /* of every program */
+    backend *backend;
+    size_t image_bytes, classes;
+};
+
+/* --- how many pictures at a time ---------------------------------------------------------------------------------- */
+
+/* Pictures whose activations take as many bytes as the weights do: fewer would read more weights than activations. */
+static mien_status tile_for_cache(int *out, model *m, dtype activation_type)
+{
+    graph *g = NULL;
+    model_io io;
+    plan p;
+    TRY(model_graph(&g, &io, m, &(model_graph_options){.batch = 1, .activation_type = activation_type}));
+    mien_status st = plan_make(&p, g, 0);
+    if (st == MIEN_OK) {
+        size_t weights = param_store_memory(model_params(m))->count * dtype_bytes(activation_type);
+        size_t tile = weights / (p.block_bytes ? p.block_bytes : 1);
+        *out = tile < 1 ? 1 : tile > 1024 ? 1024 : (int)tile;
+    }
+    graph_free(g);
+    return st;
+}
+
+static int divide_up(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Pictures that the busiest of `threads` lanes computes. */
+static int longest_share(int batch, int tile, int threads)
+{
+    return divide_up(divide_up(batch, tile), threads) * tile;
+}
+
+/* The most pictures at a time, `most` or fewer, that end soonest. */
+static int choose_tile(int batch, int most, int threads)
+{
+    int best = 1;
+    for (int tile = 2; tile <= most && tile <= batch; tile++)
+        if (longest_share(batch, tile, threads) <= longest_share(batch, best, threads))
+            best = tile;
+    return best;
+}
+
+/* Sets tile and count. Lanes of which more than a quarter would be idle do worse than one program on all threads. */
+static mien_status divide(lanes *l, model *m, dtype activation_type)
+{
+    const int threads = l->backend->threads(l->backend);
+    l->count = 1;
+    l->tile = l->batch;
+    if (l->batch == 1)
+        return MIEN_OK;
+    int most = 1;
+    TRY(tile_for_cache(&most, m, activation_type));
+    const int tile = choose_tile(l->batch, most, threads), share = longest_share(l->batch, tile, threads);
+    if (4 * (int64_t)l->batch < 3 * (int64_t)threads * share)
+        return MIEN_OK;
+    const int tiles = divide_up(l->batch, tile);
+    l->count = tiles < threads ? tiles : threads;
+    l->tile = tile;
+    return MIEN_OK;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static mien_status create_programs(lanes *l, model *m, dtype activation_type)
+{
+    backend *b = l->count > 1 ? l->backend->one_thread(l->backend) : l->backend;
+    TRY(mem_zalloc(&l->programs, l->count));
+    for (int i = 0; i < l->count; i++) {
+        graph *g;
+        TRY(model_graph(&g, &l->io, m, &(model_graph_options){.batch = l->tile, .activation_type = activation_type}));
+        TRY(i == 0 ? program_create(&l->programs[0], g, b, param_store_memory(model_params(m)))
+                   : program_create_beside(&l->programs[i], g, l->programs[0]));
+    }
+    return MIEN_OK;
+}
+
+mien_status lanes_create(lanes **out, model *m, int batch, dtype activation_type, backend *b)
+{
+    mien_status st;
+    const model_spec *spec = model_spec_of(m);
+    lanes *l = NULL;
+    TRY(mem_zalloc(&l, 1));
+    l->batch = batch;
+    l->backend = b;
+    l->image_bytes = (size_t)spec->image_size * (size_t)spec->image_size * 3;
+    l->classes = (size_t)spec->class_count;
+    TRY_OUT(divide(l, m, activation_type));
+    TRY_OUT(create_programs(l, m, activation_type));
+    *out = l;
+    l = NULL;
+out:
+    lanes_free(l);
+    return st;
+}
+
+void lanes_free(lanes *l)
+{
+    if (!l)
+        return;
+    for (int i = l->count - 1; l->programs && i >= 0; i--) /* the first last: the others read its constants */
+        program_free(l->programs[i]);
+    mem_free(l->programs);
+    mem_free(l);
+}
+
+int lanes_batch(const lanes *l)
+{
+    return l->batch;
+}
+
+int lanes_count(const lanes *l)
+{
+    return l->count;
+}
+
+int lanes_tile(const lanes *l)
+{
+    return l->tile;
+}
+
+program *lanes_program(const lanes *l, int lane)
+{
+    return l->programs[lane];
+}
+
+/* --- running ------------------------------------------------------------------------------------------------------ */
+
+/* What the lanes of a run share. */
+typedef struct {
+    lanes *lanes;
+    const uint8_t *images;
+    float *probabilities;
+    int count;
+    atomic_int next;     /* tile to take */
+    _Atomic int failure; /* a mien_status */
+    char text[256];      /* of whoever failed first */
+} batch_run;
+
+/* Rows of the program behind the last picture keep what they held: no row reads another. */
+static mien_status run_tile(const batch_run *run, program *p, int begin)
+{
+    const lanes *l = run->lanes;
+    const size_t first = (size_t)begin;
+    const size_t rows = (size_t)(run->count - begin < l->tile ? run->count - begin : l->tile);
+    memcpy(program_data(p, l->io.images), run->images + first * l->image_bytes, rows * l->image_bytes);
+    TRY(program_run(p));
+    memcpy(run->probabilities + first * l->classes, program_data(p, l->io.probabilities),
+           rows * l->classes * sizeof(float));
+    return MIEN_OK;
+}
+
+static void run_lane(void *context, int lane)
+{
+    batch_run *run = context;
+    const lanes *l = run->lanes;
+    while (atomic_load(&run->failure) == MIEN_OK) {
+        const int64_t begin = (int64_t)atomic_fetch_add(&run->next, 1) * l->tile;
+        if (begin >= run->count)
+            return;
+        int none = MIEN_OK, st = run_tile(run, l->programs[lane], (int)begin);
+        if (st != MIEN_OK && atomic_compare_exchange_strong(&run->failure, &none, st))
+            status_text_save(run->text, sizeof run->text);
+    }
+}
+
+mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *probabilities)
+{
+    batch_run run = {.lanes = l, .images = images, .probabilities = probabilities, .count = count};
+    if (l->count > 1)
+        l->backend->side_by_side(l->backend, l->count, run_lane, &run);
+    else
+        run_lane(&run, 0);
+    if (run.failure != MIEN_OK)
+        status_text_load(run.text);
+    return (mien_status)run.failure;
+}

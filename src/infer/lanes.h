@@ -1,0 +1,28 @@
+/* Inference of batches: lanes, programs for a few pictures each, every one computed by a thread of its own, side by
+ * side. Activations of a few pictures stay in a core's cache where those of a batch do not, and no thread waits for
+ * another at every operator. A lane takes the next few pictures whenever it is done with some, so one whose core
+ * another process keeps costs its share and no more; whoever computes a picture, the kernels are the same. */
+#ifndef INFER_LANES_H
+#define INFER_LANES_H
+
+#include "graph/program.h"
+#include "nn/model.h"
+
+typedef struct lanes lanes;
+
+/* For up to `batch` pictures a run. Where they are too few to keep the backend's threads busy, one program that all
+ * threads compute together. Model and backend are borrowed and outlive it. */
+MIEN_MUST_USE mien_status lanes_create(lanes **out, model *m, int batch, dtype activation_type, backend *b);
+void lanes_free(lanes *l); /* NULL is a no-op */
+int lanes_batch(const lanes *l);
+
+/* images [count, size, size, 3] -> probabilities [count, classes]; count at most the batch. */
+MIEN_MUST_USE mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *probabilities);
+
+/* For accounts: how many lanes there are, the pictures that each takes at a time, and their programs, which are alike
+ * but that the first holds the constants. */
+int lanes_count(const lanes *l);
+int lanes_tile(const lanes *l);
+program *lanes_program(const lanes *l, int lane);
+
+#endif
