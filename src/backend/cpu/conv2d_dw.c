@@ -33,24 +33,6 @@ static size_t type_bytes(const dw_plan *plan)
 
 /* --- steps of a piece ----------------------------------------------------------------------------------------------
  */
-static mien_status add_reorder(cpu_kernel *k, cpu_prepare *p, const_dnnl_memory_desc_t from, binding src,
-                               const_dnnl_memory_desc_t to, binding dst)
-{
-    mien_status st = MIEN_OK;
-    dnnl_primitive_desc_t pd = NULL;
-    dnnl_primitive_attr_t attr = NULL;
-    TRY_OUT(conv_attr_make(&attr, ACT_NONE, NULL));
-    TRY_DNNL("reorder", dnnl_reorder_primitive_desc_create(&pd, from, p->b->engine, to, p->b->engine, attr));
-    TRY_OUT(cpu_kernel_add_primitive(k, pd, (const binding[]){src, dst}, (const const_dnnl_memory_desc_t[]){from, to},
-                                     2, false));
-out:
-    if (pd)
-        dnnl_primitive_desc_destroy(pd);
-    if (attr)
-        dnnl_primitive_attr_destroy(attr);
-    return st;
-}
-
 /* y [rows, row_bytes] = x, rows of `pitch` bytes */
 typedef struct {
     const char *x;
@@ -103,7 +85,7 @@ static mien_status add_convolution(cpu_kernel *k, cpu_prepare *p, const dw_plan 
                                 as(dw, DNNL_ARG_DIFF_WEIGHTS)};
     TRY_OUT(cpu_kernel_add_primitive(k, pd, bindings, (const const_dnnl_memory_desc_t[]){d.x, d.y, packed}, 3, true));
     if (!is_plain)
-        TRY_OUT(add_reorder(k, p, packed, as(dw, DNNL_ARG_FROM), d.w_plain, as(piece->dw_to, DNNL_ARG_TO)));
+        TRY_OUT(cpu_kernel_add_reorder(k, packed, dw, d.w_plain, piece->dw_to, false));
 out:
     if (pd)
         dnnl_primitive_desc_destroy(pd);

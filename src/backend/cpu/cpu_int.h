@@ -74,6 +74,9 @@ void cpu_kernel_free(cpu_kernel *k); /* NULL is a no-op */
 size_t cpu_kernel_scratch(cpu_kernel *k, size_t bytes);
 MIEN_MUST_USE mien_status cpu_kernel_add_own(cpu_kernel *k, kernel_fn *fn, const void *args, size_t args_bytes,
                                              const binding *bindings, int count);
+/* src, laid out as `from` says, into dst, laid out as `to`; the bindings' `at` is set here. is_main as above. */
+MIEN_MUST_USE mien_status cpu_kernel_add_reorder(cpu_kernel *k, const_dnnl_memory_desc_t from, binding src,
+                                                 const_dnnl_memory_desc_t to, binding dst, bool is_main);
 /* A step of `count` parts, at most as many as threads; the kernel owns them from now on (also on failure) and takes the
  * first one's name. */
 MIEN_MUST_USE mien_status cpu_kernel_add_parts(cpu_kernel *k, cpu_part *parts, int count);

@@ -219,6 +219,27 @@ mien_status cpu_kernel_add_own(cpu_kernel *k, kernel_fn *fn, const void *args, s
     return MIEN_OK;
 }
 
+mien_status cpu_kernel_add_reorder(cpu_kernel *k, const_dnnl_memory_desc_t from, binding src,
+                                   const_dnnl_memory_desc_t to, binding dst, bool is_main)
+{
+    mien_status st = MIEN_OK;
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_primitive_attr_t attr = NULL;
+    src.at = DNNL_ARG_FROM;
+    dst.at = DNNL_ARG_TO;
+    TRY_DNNL("attributes", dnnl_primitive_attr_create(&attr));
+    TRY_DNNL("attributes", dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
+    TRY_DNNL("reorder", dnnl_reorder_primitive_desc_create(&pd, from, k->b->engine, to, k->b->engine, attr));
+    TRY_OUT(cpu_kernel_add_primitive(k, pd, (const binding[]){src, dst}, (const const_dnnl_memory_desc_t[]){from, to},
+                                     2, is_main));
+out:
+    if (pd)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    return st;
+}
+
 mien_status cpu_kernel_add_parts(cpu_kernel *k, cpu_part *parts, int count)
 {
     if (k->step_count == CPU_MAX_STEPS) {

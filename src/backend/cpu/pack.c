@@ -39,24 +39,6 @@ static mien_status pack_node(cpu_prepare *p, node_id *out, node_id before, const
     return graph_insert_before(p->g, out, before, &pack_def, name, inputs, count, attr, sizeof *attr);
 }
 
-static mien_status add_reorder(cpu_kernel *k, const_dnnl_memory_desc_t from, binding src, const_dnnl_memory_desc_t to)
-{
-    mien_status st = MIEN_OK;
-    dnnl_primitive_desc_t pd = NULL;
-    dnnl_primitive_attr_t attr = NULL;
-    TRY_DNNL("attributes", dnnl_primitive_attr_create(&attr));
-    TRY_DNNL("attributes", dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user));
-    TRY_DNNL("reorder", dnnl_reorder_primitive_desc_create(&pd, from, k->b->engine, to, k->b->engine, attr));
-    TRY_OUT(cpu_kernel_add_primitive(k, pd, (const binding[]){src, {FROM_OUTPUT, 0, DNNL_ARG_TO}},
-                                     (const const_dnnl_memory_desc_t[]){from, to}, 2, true));
-out:
-    if (pd)
-        dnnl_primitive_desc_destroy(pd);
-    if (attr)
-        dnnl_primitive_attr_destroy(attr);
-    return st;
-}
-
 static dtype type_of(const_dnnl_memory_desc_t md)
 {
     dnnl_data_type_t type = dnnl_f32;
@@ -73,7 +55,7 @@ mien_status pack_insert(cpu_prepare *p, value_id *out, node_id before, value_id 
     pack_attr attr = {.type = type_of(to), .bytes = dnnl_memory_desc_get_size(to)};
     TRY(pack_node(p, &n, before, &w, 1, &attr, suffix));
     TRY_OUT(cpu_kernel_create(&k, p->b));
-    TRY_OUT(add_reorder(k, from, (binding){FROM_INPUT, PACK_W, DNNL_ARG_FROM}, to));
+    TRY_OUT(cpu_kernel_add_reorder(k, from, (binding){FROM_INPUT, PACK_W, 0}, to, (binding){FROM_OUTPUT, 0, 0}, true));
     TRY_OUT(prepare_set(p, n, k));
     k = NULL;
     *out = graph_node_at(p->g, n)->outputs[0];
@@ -151,7 +133,8 @@ mien_status pack_insert_folded(cpu_prepare *p, node_id conv, const_dnnl_memory_d
     TRY_OUT(cpu_kernel_add_own(k, fold, &args, sizeof args, bindings, 7));
     cpu_kernel_bind(k, packed);
     if (to)
-        TRY_OUT(add_reorder(k, from, (binding){FROM_SCRATCH, packed.index, DNNL_ARG_FROM}, to));
+        TRY_OUT(cpu_kernel_add_reorder(k, from, (binding){FROM_SCRATCH, packed.index, 0}, to,
+                                       (binding){FROM_OUTPUT, 0, 0}, true));
     TRY_OUT(prepare_set(p, n, k));
     k = NULL;
     graph_node *node = graph_node_at(p->g, conv);
