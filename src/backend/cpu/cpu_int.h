@@ -130,8 +130,8 @@ MIEN_MUST_USE mien_status pack_insert(cpu_prepare *p, value_id *out, node_id bef
  * multiplied in. `to` NULL: depthwise weights as [taps, c] f32. The node's inputs are rewired to the packed values. */
 MIEN_MUST_USE mien_status pack_insert_folded(cpu_prepare *p, node_id conv, const_dnnl_memory_desc_t from,
                                              const_dnnl_memory_desc_t to);
-/* Depthwise weights [c, 1, kh, kw] as [kh kw, c] f32. */
-MIEN_MUST_USE mien_status pack_insert_depthwise(cpu_prepare *p, value_id *out, node_id before, value_id w);
+/* Weights [o, ..] as [.., o] f32: depthwise ones [c, 1, kh, kw] as [kh kw, c]. */
+MIEN_MUST_USE mien_status pack_insert_transposed(cpu_prepare *p, value_id *out, node_id before, value_id w);
 
 /* One function an operator: makes the node's kernel. */
 typedef mien_status prepare_fn(cpu_prepare *p, node_id n);

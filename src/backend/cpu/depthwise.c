@@ -44,7 +44,7 @@ mien_status depthwise_prepare(cpu_prepare *p, node_id n)
         TRY(pack_insert_folded(p, n, NULL, NULL));
     } else {
         value_id packed = NO_VALUE;
-        TRY(pack_insert_depthwise(p, &packed, n, graph_node_at(p->g, n)->inputs[CONV_W]));
+        TRY(pack_insert_transposed(p, &packed, n, graph_node_at(p->g, n)->inputs[CONV_W]));
         graph_node_at(p->g, n)->inputs[CONV_W] = packed;
     }
     return prepare_own(p, n, p->b->own->depthwise, &args, sizeof args, bindings, 5, 0);
@@ -59,7 +59,7 @@ mien_status depthwise_dx_prepare(cpu_prepare *p, node_id n)
     const graph_value *dy = node_input(p, n, 0);
     depthwise_args args = args_make(p, &grad->conv, &grad->x, &dy->shape, &node_input(p, n, 1)->shape, is_bf16(dy));
     value_id packed = NO_VALUE;
-    TRY(pack_insert_depthwise(p, &packed, n, graph_node_at(p->g, n)->inputs[1]));
+    TRY(pack_insert_transposed(p, &packed, n, graph_node_at(p->g, n)->inputs[1]));
     graph_node_at(p->g, n)->inputs[1] = packed;
     return prepare_own(p, n, p->b->own->depthwise_dx, &args, sizeof args, bindings, 3, 0);
 }

@@ -125,6 +125,12 @@ mien_status linear_prepare(cpu_prepare *p, node_id n)
     linear_shape s = shape_make(node_input(p, n, 0), node_input(p, n, 1), node_output(p, n, 0));
     if (is_small(&s)) {
         linear_args args = args_make(p, &s);
+        if (s.o > s.k && !graph_is_training(p->g)) { /* what the kernel wants, once and not at each run */
+            value_id packed = NO_VALUE;
+            TRY(pack_insert_transposed(p, &packed, n, graph_node_at(p->g, n)->inputs[1]));
+            graph_node_at(p->g, n)->inputs[1] = packed;
+            args.is_transposed = true;
+        }
         return prepare_own(p, n, p->b->own->linear, &args, sizeof args, own, 5, linear_scratch_bytes(s.rows, s.k, s.o));
     }
     bool half = is_bf16(s.x);

@@ -90,7 +90,7 @@ static fold_args fold_of(const shape *w)
     return (fold_args){.o = w->dim[0], .per_output = shape_count(w) / w->dim[0]};
 }
 
-mien_status pack_insert_depthwise(cpu_prepare *p, value_id *out, node_id before, value_id w)
+mien_status pack_insert_transposed(cpu_prepare *p, value_id *out, node_id before, value_id w)
 {
     static const binding bindings[] = {{FROM_INPUT, PACK_W, offsetof(fold_args, w)},
                                        {FROM_OUTPUT, 0, offsetof(fold_args, packed)}};

@@ -161,12 +161,13 @@ void KERNEL(linear)(const void *args)
     const linear_args *a = args;
     room m = room_make(a);
     widen(m.x, a->x, a->rows * a->k, a->x_is_bf16);
-    if (m.is_wide)
+    if (m.is_wide && !a->is_transposed)
         transpose(m.w, a->w, a->o, a->k);
+    const float *wide = a->is_transposed ? a->w : m.w;
 #pragma omp parallel for num_threads(m.parts) schedule(static)
     for (int index = 0; index < m.parts; index++) {
         if (m.is_wide)
-            combine(m.y, (factor_view){m.x, a->k, 1}, m.w, a->o, a->k, part_of(a->rows, ROWS, m.parts, index));
+            combine(m.y, (factor_view){m.x, a->k, 1}, wide, a->o, a->k, part_of(a->rows, ROWS, m.parts, index));
         else
             dots(m.y, m.x, a->w, a->rows, a->o, a->k, part_of(a->o, OUTS, m.parts, index));
     }

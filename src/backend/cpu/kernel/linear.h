@@ -14,6 +14,7 @@ typedef struct {
     int64_t rows, k, o;
     int threads;
     bool x_is_bf16, y_is_bf16;
+    bool is_transposed; /* forward: w is [k, o] */
 } linear_args;
 static inline size_t linear_scratch_bytes(int64_t rows, int64_t k, int64_t o)
 {
