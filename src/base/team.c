@@ -4,6 +4,7 @@
 #include "base/team.h"
 
 #include "base/mem.h"
+#include "base/progress.h"
 #include "base/thread.h"
 
 #include <linux/futex.h>
@@ -12,7 +13,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Longer than the gaps between the regions of a step, shorter than what a busy neighbour would notice. */
@@ -49,18 +49,11 @@ static void pause_briefly(void)
 #endif
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* Returns the value of w once it is not `old`, or `old` itself after spin_ns. */
 static uint32_t spin_while(word *w, uint32_t old, int64_t spin_ns)
 {
     uint32_t value = old;
-    int64_t begin = spin_ns ? now_ns() : 0;
+    int64_t begin = spin_ns ? clock_ns() : 0;
     do
         for (int i = 0; i < LOOKS_PER_CLOCK; i++) {
             value = atomic_load_explicit(&w->value, memory_order_acquire);
@@ -68,7 +61,7 @@ static uint32_t spin_while(word *w, uint32_t old, int64_t spin_ns)
                 return value;
             pause_briefly();
         }
-    while (spin_ns && now_ns() - begin < spin_ns);
+    while (spin_ns && clock_ns() - begin < spin_ns);
     return value;
 }
 
