@@ -148,6 +148,30 @@ void team_run(team *t, int parts, team_body *body, void *context)
     team_end(t);
 }
 
+typedef struct {
+    team_try_body *body;
+    void *context;
+    _Atomic int failure; /* a mien_status */
+    char text[256];      /* of whoever failed first */
+} trial;
+
+static void try_part(void *context, int part)
+{
+    trial *t = context;
+    int none = MIEN_OK, st = t->body(t->context, part);
+    if (st != MIEN_OK && atomic_compare_exchange_strong(&t->failure, &none, st))
+        status_text_save(t->text, sizeof t->text);
+}
+
+mien_status team_try(team *t, int parts, team_try_body *body, void *context)
+{
+    trial all = {.body = body, .context = context};
+    team_run(t, parts, try_part, &all);
+    if (all.failure != MIEN_OK)
+        status_text_load(all.text);
+    return (mien_status)all.failure;
+}
+
 void team_barrier(team *t, int parts)
 {
     uint32_t passed = atomic_load(&t->passed.value);

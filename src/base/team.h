@@ -23,6 +23,9 @@ int team_size(const team *t);
  * another (team_barrier) where they are at most team_size. Threads: any, one after another; a second caller waits until
  * the first one's region is over. A body never calls team_run on its own team. */
 void team_run(team *t, int parts, team_body *body, void *context);
+/* The same of bodies that can fail: the first failure, with its message, becomes the caller's. */
+typedef mien_status team_try_body(void *context, int part);
+MIEN_MUST_USE mien_status team_try(team *t, int parts, team_try_body *body, void *context);
 /* The two halves of team_run, for a caller who does part 0 itself between them. */
 void team_begin(team *t, int parts, team_body *body, void *context);
 void team_end(team *t);

@@ -49,8 +49,8 @@ struct backend {
      * b itself where it is such a one. */
     backend *(*one_thread)(backend *b);
     /* body(context, part) for each part of 0..parts-1, side by side on the threads of b, in no order; returns when all
-     * are done. Bodies run programs of one_thread(b), never of b. */
-    void (*side_by_side)(backend *b, int parts, void (*body)(void *context, int part), void *context);
+     * are done, the first failure. Bodies run programs of one_thread(b), never of b. */
+    mien_status (*side_by_side)(backend *b, int parts, mien_status (*body)(void *context, int part), void *context);
     void (*free)(backend *b);
 };
 

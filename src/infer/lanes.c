@@ -146,9 +146,8 @@ typedef struct {
     const uint8_t *images;
     float *probabilities;
     int count;
-    atomic_int next;     /* tile to take */
-    _Atomic int failure; /* a mien_status */
-    char text[256];      /* of whoever failed first */
+    atomic_int next; /* tile to take */
+    atomic_bool is_failed;
 } batch_run;
 
 /* Rows of the program behind the last picture keep what they held: no row reads another. */
@@ -164,28 +163,25 @@ static mien_status run_tile(const batch_run *run, program *p, int begin)
     return MIEN_OK;
 }
 
-static void run_lane(void *context, int lane)
+static mien_status run_lane(void *context, int lane)
 {
     batch_run *run = context;
     const lanes *l = run->lanes;
-    while (atomic_load(&run->failure) == MIEN_OK) {
+    while (!atomic_load(&run->is_failed)) {
         const int64_t begin = (int64_t)atomic_fetch_add(&run->next, 1) * l->tile;
         if (begin >= run->count)
-            return;
-        int none = MIEN_OK, st = run_tile(run, l->programs[lane], (int)begin);
-        if (st != MIEN_OK && atomic_compare_exchange_strong(&run->failure, &none, st))
-            status_text_save(run->text, sizeof run->text);
+            break;
+        mien_status st = run_tile(run, l->programs[lane], (int)begin);
+        if (st != MIEN_OK) {
+            atomic_store(&run->is_failed, true); /* the others need not go on */
+            return st;
+        }
     }
+    return MIEN_OK;
 }
 
 mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *probabilities)
 {
     batch_run run = {.lanes = l, .images = images, .probabilities = probabilities, .count = count};
-    if (l->count > 1)
-        l->backend->side_by_side(l->backend, l->count, run_lane, &run);
-    else
-        run_lane(&run, 0);
-    if (run.failure != MIEN_OK)
-        status_text_load(run.text);
-    return (mien_status)run.failure;
+    return l->count > 1 ? l->backend->side_by_side(l->backend, l->count, run_lane, &run) : run_lane(&run, 0);
 }

@@ -87,6 +87,25 @@ static void team_run__worker_is_held__caller_does_the_rest(void **state)
     team_free(t);
 }
 
+static mien_status fail_third(void *context, int part)
+{
+    count_part(context, part);
+    return part == 2 ? mien_fail(MIEN_ERR_FORMAT, "part 2: bad") : MIEN_OK;
+}
+
+static void team_try__one_fails__its_text_arrives(void **state)
+{
+    (void)state;
+    team *t;
+    tally one = {0};
+    assert_ok(team_create(&t, 3));
+    for (int i = 0; i < 200; i++)
+        assert_failure(team_try(t, 8, fail_third, &one), MIEN_ERR_FORMAT, "part 2: bad");
+    assert_each_done(&one, 8, 200);
+    assert_ok(team_try(t, 2, fail_third, &one));
+    team_free(t);
+}
+
 /* --- barriers ----------------------------------------------------------------------------------------------------- */
 typedef struct {
     team *team;
@@ -196,6 +215,7 @@ int main(void)
         cmocka_unit_test(team_run__any_size__does_each_part_once),
         cmocka_unit_test(team_run__many_regions__none_is_lost),
         cmocka_unit_test(team_run__worker_is_held__caller_does_the_rest),
+        cmocka_unit_test(team_try__one_fails__its_text_arrives),
         cmocka_unit_test(team_barrier__each_round__waits_for_all),
         cmocka_unit_test(team_run__two_callers__take_turns),
         cmocka_unit_test(team_create__impossible_sizes__are_refused),

@@ -171,11 +171,12 @@ static backend *reference_one_thread(backend *b)
     return b;
 }
 
-static void reference_side_by_side(backend *b, int parts, void (*body)(void *, int), void *context)
+static mien_status reference_side_by_side(backend *b, int parts, mien_status (*body)(void *, int), void *context)
 {
     (void)b;
     for (int i = 0; i < parts; i++)
-        body(context, i);
+        TRY(body(context, i));
+    return MIEN_OK;
 }
 
 static void reference_free(backend *b)

@@ -207,9 +207,9 @@ static backend *cpu_one_thread(backend *base)
     return b->single ? &b->single->base : base;
 }
 
-static void cpu_side_by_side(backend *b, int parts, void (*body)(void *, int), void *context)
+static mien_status cpu_side_by_side(backend *b, int parts, mien_status (*body)(void *, int), void *context)
 {
-    team_run(((cpu_backend *)b)->team, parts, body, context);
+    return team_try(((cpu_backend *)b)->team, parts, body, context);
 }
 
 static void cpu_free(backend *base)

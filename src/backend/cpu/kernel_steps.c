@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "base/size.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -98,31 +97,25 @@ static mien_status kernel_bind(kernel *base, const kernel_io *io)
 
 static mien_status run_steps(const cpu_kernel *k);
 
-/* What the parts of a step share. */
+/* A step's parts, each as a thread alone. */
 typedef struct {
     const cpu_step *step;
     team *alone;
-    _Atomic int failure; /* a mien_status */
-    char text[256];      /* of whoever failed first */
 } parts_run;
 
-static void run_part(void *context, int index)
+static mien_status run_part(void *context, int index)
 {
-    parts_run *run = context;
+    const parts_run *run = context;
     team *before = openmp_enter(run->alone);
-    int none = MIEN_OK, st = run_steps(run->step->parts[index].kernel);
-    if (st != MIEN_OK && atomic_compare_exchange_strong(&run->failure, &none, st))
-        status_text_save(run->text, sizeof run->text);
+    mien_status st = run_steps(run->step->parts[index].kernel);
     openmp_enter(before);
+    return st;
 }
 
 static mien_status run_parts(const cpu_kernel *k, const cpu_step *step)
 {
-    parts_run run = {.step = step, .alone = k->b->alone};
-    team_run(k->b->team, step->part_count, run_part, &run);
-    if (run.failure != MIEN_OK)
-        status_text_load(run.text);
-    return (mien_status)run.failure;
+    parts_run run = {step, k->b->alone};
+    return team_try(k->b->team, step->part_count, run_part, &run);
 }
 
 static mien_status run_steps(const cpu_kernel *k)
