@@ -125,7 +125,7 @@ mien_status linear_prepare(cpu_prepare *p, node_id n)
     linear_shape s = shape_make(node_input(p, n, 0), node_input(p, n, 1), node_output(p, n, 0));
     if (is_small(&s)) {
         linear_args args = args_make(p, &s);
-        if (s.o > s.k && !graph_is_training(p->g)) { /* what the kernel wants, once and not at each run */
+        if (s.o > s.k && !node_input(p, n, 1)->is_mutated) { /* what the kernel wants, once and not at each run */
             value_id packed = NO_VALUE;
             TRY(pack_insert_transposed(p, &packed, n, graph_node_at(p->g, n)->inputs[1]));
             graph_node_at(p->g, n)->inputs[1] = packed;
