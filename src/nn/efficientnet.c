@@ -66,7 +66,7 @@ static value_id mb_conv(net *n, value_id x, const mb_stage *stage, int stride, i
     return net_add(n, "add", y, x);
 }
 
-value_id efficientnet_b0_features(net *n, value_id x)
+value_id efficientnet_b0_map(net *n, value_id x)
 {
     net_prefix(n, "features.");
     x = conv_bn(n, 0, x, (conv_spec){.out = 32, .kernel = 3, .stride = 2, .pad = 1}, TO_SILU);
@@ -78,7 +78,12 @@ value_id efficientnet_b0_features(net *n, value_id x)
     net_prefix(n, "features.");
     x = conv_bn(n, STAGES + 1, x, (conv_spec){.out = 1280, .kernel = 1, .stride = 1}, TO_SILU);
     net_prefix(n, "%s", "");
-    return net_global_mean(n, "avgpool", x);
+    return x;
+}
+
+value_id efficientnet_b0_features(net *n, value_id x)
+{
+    return net_global_mean(n, "avgpool", efficientnet_b0_map(n, x));
 }
 
 value_id efficientnet_b0_head(net *n, value_id features, int classes)
