@@ -776,12 +776,14 @@ static const op_case cases[] = {
         LOSS(.classes = 1, .is_soft = true)),
 };
 
+enum { OWN_CASES = sizeof cases / sizeof *cases };
+
 int op_case_count(void)
 {
-    return (int)(sizeof cases / sizeof *cases);
+    return OWN_CASES + region_case_count;
 }
 
 const op_case *op_case_at(int index)
 {
-    return &cases[index];
+    return index < OWN_CASES ? &cases[index] : &region_cases[index - OWN_CASES];
 }

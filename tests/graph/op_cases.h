@@ -64,6 +64,10 @@ struct op_case {
     bool is_medium;       /* many vectors, work for two threads, and ends of both; too slow for finite differences */
 };
 
+/* Rows behind those of op_cases.c (op_cases_regions.c). */
+extern const op_case region_cases[];
+extern const int region_case_count;
+
 int op_case_count(void);
 const op_case *op_case_at(int index);
 

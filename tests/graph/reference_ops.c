@@ -967,5 +967,5 @@ reference_fn reference_find(const op_def *op)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].op == op)
             return table[i].fn;
-    return NULL;
+    return reference_find_regions(op);
 }
