@@ -9,7 +9,7 @@
 
 typedef int value_id; /* a value of a graph (graph.h) */
 
-typedef enum { ACT_NONE, ACT_RELU, ACT_SILU, ACT_SIGMOID, ACT_GELU, ACT_COUNT } activation_kind;
+typedef enum { ACT_NONE, ACT_RELU, ACT_SILU, ACT_SIGMOID, ACT_GELU, ACT_CLIP, ACT_COUNT } activation_kind;
 
 /* Of op_pool: count_pad: an average divides by the whole window; is_ceil: PyTorch's ceil mode. */
 typedef struct {

@@ -646,6 +646,8 @@ static const op_case cases[] = {
     ROW("activation", "silu", activation_case, SHAPE4(1, 5, 3, 9), ACT(ACT_SILU)),
     ROW("activation", "sigmoid", activation_case, SHAPE2(3, 17), ACT(ACT_SIGMOID)),
     ROW("activation", "gelu", activation_case, SHAPE2(5, 7), ACT(ACT_GELU)),
+    ROW("activation", "clip", activation_case, SHAPE2(6, 9), ACT(ACT_CLIP)),
+    ROW("activation", "clip_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_CLIP), .is_medium = true),
     ROW("activation", "silu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_SILU), .is_medium = true),
     ROW("activation", "relu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_RELU), .is_medium = true),
     ROW("activation", "gelu_medium", activation_case, SHAPE3(3, 37, 201), ACT(ACT_GELU), .is_medium = true),

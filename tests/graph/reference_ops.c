@@ -68,6 +68,8 @@ static double act_value(activation_kind kind, double x)
         return sigmoid(x);
     case ACT_GELU:
         return x * normal_share(x);
+    case ACT_CLIP:
+        return x < -1 ? -1 : x > 1 ? 1 : x;
     default:
         return x;
     }
@@ -85,6 +87,8 @@ static double act_slope(activation_kind kind, double x)
         return s * (1 - s);
     case ACT_GELU:
         return normal_share(x) + x * exp(-x * x / 2) / sqrt(tau);
+    case ACT_CLIP:
+        return x >= -1 && x <= 1;
     default:
         return 1;
     }
