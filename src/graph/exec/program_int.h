@@ -18,6 +18,8 @@ struct program {
     unsigned char *block;     /* plan.block_bytes, from the backend */
     unsigned char *constants; /* plan.constant_bytes, likewise; borrowed where `first` is not NULL */
     const program *first;     /* the program whose constants these are; NULL: its own */
+    int sum, update; /* positions in plan.run: of op_accumulate's two nodes, first batch's and others', and of the first
+                        behind them; -1 where there are none */
     bool is_profiling;
     int profiled_runs;
     float (*seconds)[PROFILE_RUNS]; /* by position in plan.run, then run modulo PROFILE_RUNS */
