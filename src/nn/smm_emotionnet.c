@@ -20,7 +20,7 @@ static const struct {
     bool is_clipped; /* predicted within -1..1 */
 } known_heads[] = {{"au", .is_sign = true}, {"au_intensity", .is_sign = true}, {"va", .is_clipped = true}};
 
-static bool is_sign(const head *h)
+static bool is_sign(const model_head *h)
 {
     for (size_t i = 0; i < sizeof known_heads / sizeof known_heads[0]; i++)
         if (strcmp(known_heads[i].name, h->name) == 0)
@@ -28,7 +28,7 @@ static bool is_sign(const head *h)
     return false;
 }
 
-static bool is_clipped(const head *h)
+static bool is_clipped(const model_head *h)
 {
     for (size_t i = 0; i < sizeof known_heads / sizeof known_heads[0]; i++)
         if (strcmp(known_heads[i].name, h->name) == 0)
@@ -52,7 +52,7 @@ mien_status smm_check(const smm_spec *spec)
     if (spec->head_count < 1 || spec->head_count > MODEL_MAX_HEADS)
         return mien_fail(MIEN_ERR_ARG, "heads: %d (wanted 1 to %d)", spec->head_count, MODEL_MAX_HEADS);
     for (int i = 0; i < spec->head_count; i++) {
-        const head *h = &spec->heads[i];
+        const model_head *h = &spec->heads[i];
         const bool is_of_tokens = is_sign(h) && !spec->is_baseline;
         if (h->size < 1 || (is_of_tokens && h->size > regions))
             return mien_fail(MIEN_ERR_ARG, "head %s: %d numbers (wanted 1 to %d)", h->name, h->size,
@@ -75,16 +75,13 @@ static float bound_of(int inputs)
     return 1 / sqrtf((float)(inputs > 0 ? inputs : 1));
 }
 
-static value_id conv(net *n, const char *name, value_id x, int out, int kernel)
+static value_id conv(net *n, const char *name, value_id x, int out, int side)
 {
-    const float bound = bound_of(net_channels(n, x) * kernel * kernel);
-    return net_conv2d(n, name, x,
-                      (conv_spec){.out = out,
-                                  .kernel = kernel,
-                                  .stride = 1,
-                                  .pad = kernel / 2,
-                                  .has_bias = true,
-                                  .init_std = bound / sqrtf(3)});
+    const float bound = bound_of(net_channels(n, x) * side * side);
+    return net_conv2d(
+        n, name, x,
+        (conv_spec){
+            .out = out, .kernel = side, .stride = 1, .pad = side / 2, .has_bias = true, .init_std = bound / sqrtf(3)});
 }
 
 /* f [n, h, w, c] -> how much each region looks at each pixel, [n, h, w, R] within 0..1 */
@@ -158,13 +155,13 @@ static value_id message_space(net *n, value_id e, int regions, bool is_orthogona
 /* --- heads -------------------------------------------------------------------------------------------------------- */
 
 /* Nodes of a head are called "heads.NAME:..", its parameters "heads.NAME.weight" and ".bias". */
-static void head_prefix(net *n, const head *h)
+static void head_prefix(net *n, const model_head *h)
 {
     net_prefix(n, SMM_HEADS "%s:", h->name);
 }
 
 /* rows [n, .. D], of which the first h->size D are its own -> logits [n, size] */
-static value_id read_groups(net *n, const head *h, value_id rows)
+static value_id read_groups(net *n, const model_head *h, value_id rows)
 {
     head_prefix(n, h);
     if (net_channels(n, rows) != h->size * D)
@@ -176,14 +173,14 @@ static value_id read_groups(net *n, const head *h, value_id rows)
 }
 
 /* x [.., D] -> logits [.., size] */
-static value_id read_all(net *n, const head *h, value_id x)
+static value_id read_all(net *n, const model_head *h, value_id x)
 {
     net_prefix(n, "%s", SMM_HEADS);
     return net_linear(n, h->name, x, (linear_spec){h->size, bound_of(D), bound_of(D), 2, true});
 }
 
 /* The prediction of a head with these logits. */
-static value_id output_of(net *n, const head *h, value_id logits)
+static value_id output_of(net *n, const model_head *h, value_id logits)
 {
     if (graph_is_training(n->g))
         return NO_VALUE;
@@ -194,7 +191,7 @@ static value_id output_of(net *n, const head *h, value_id logits)
     return is_clipped(h) ? net_activation(n, "clipped", logits, ACT_CLIP) : logits;
 }
 
-static void read_message(net *n, smm_output *out, const head *h, value_id messages, smm_ensemble ensemble)
+static void read_message(net *n, smm_output *out, const model_head *h, value_id messages, smm_ensemble ensemble)
 {
     const value_id each = read_all(n, h, messages); /* [n, R, size] */
     head_prefix(n, h);
@@ -205,7 +202,7 @@ static void read_message(net *n, smm_output *out, const head *h, value_id messag
         out->output = output_of(n, h, out->logits);
 }
 
-static void read_signs(net *n, smm_output *out, const head *h, value_id signs)
+static void read_signs(net *n, smm_output *out, const model_head *h, value_id signs)
 {
     out->logits = read_groups(n, h, signs);
     head_prefix(n, h);
@@ -220,7 +217,7 @@ static void describe_regions(net *n, smm_output *out, const smm_spec *spec, valu
     const value_id e = embeddings(n, f, attention(n, f, regions), regions);
     value_id signs = NO_VALUE, messages = NO_VALUE;
     for (int i = 0; i < spec->head_count; i++) {
-        const head *h = &spec->heads[i];
+        const model_head *h = &spec->heads[i];
         if (is_sign(h)) {
             if (signs == NO_VALUE)
                 signs = sign_space(n, e, regions);
@@ -239,7 +236,7 @@ static void describe_baseline(net *n, smm_output *out, const smm_spec *spec, val
     net_prefix(n, "%s", "");
     const value_id largest = net_global_max(n, "largest", f); /* [n, c] */
     for (int i = 0; i < spec->head_count; i++) {
-        const head *h = &spec->heads[i];
+        const model_head *h = &spec->heads[i];
         net_prefix(n, "features.");
         value_id x = linear(n, h->name, largest, is_sign(h) ? h->size * D : D, false);
         net_prefix(n, "features.%s:", h->name);

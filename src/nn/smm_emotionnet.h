@@ -33,7 +33,7 @@ typedef struct {
     bool is_orthogonal; /* the message space's matrices are orthogonal: Cayley's transform of what is learned */
     smm_ensemble ensemble;
     int regions; /* 0: SMM_REGIONS */
-    const head *heads;
+    const model_head *heads;
     int head_count;
 } smm_spec;
 
