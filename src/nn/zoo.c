@@ -58,7 +58,8 @@ static const architecture zoo[] = {
      .head_prefix = "heads.",
      AS_IMAGENET,
      .features = vit_b_16_features,
-     .head = vit_b_16_head},
+     .head = vit_b_16_head,
+     .maps = {{"patches", 768, 16, vit_b_16_patches}}},
 };
 enum { ZOO_COUNT = sizeof zoo / sizeof zoo[0] };
 

@@ -17,6 +17,7 @@ value_id inception_v3_mixed_6e(net *n, value_id x); /* at 299 [n, 17, 17, 768] *
 value_id inception_v3_mixed_7c(net *n, value_id x);
 value_id inception_v3_features(net *n, value_id x);
 value_id inception_v3_head(net *n, value_id features, int classes);
+value_id vit_b_16_patches(net *n, value_id x); /* the tokens of its patches where they lie: [n, h / 16, w / 16, 768] */
 value_id vit_b_16_features(net *n, value_id x);
 value_id vit_b_16_head(net *n, value_id features, int classes);
 
