@@ -455,6 +455,8 @@ typedef struct mien_synth_options {
     int is_forced;               /* replace the set that `out` holds */
     const char *sheet;           /* PNG of four people in six expressions; NULL: none */
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
+    const char *missing; /* labels that an mtl set leaves out: "aff-wild2", a task's at a time, as often as s-Aff-Wild2
+                          * lacks them; NULL or "none": none */
 } mien_synth_options;
 MIEN_OPTIONS(mien_synth_options, MIEN_OPTIONS_SYNTH)
 

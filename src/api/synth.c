@@ -26,6 +26,9 @@ mien_status mien_synth(const mien_synth_options *given)
     bool is_mtl = !strcmp(o.task, "mtl");
     if (!is_mtl && strcmp(o.task, "lsd"))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted lsd or mtl)", o.task);
+    const bool is_complete = !o.missing || !strcmp(o.missing, "none");
+    if (!is_complete && strcmp(o.missing, "aff-wild2"))
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "missing: %.32s (wanted none or aff-wild2)", o.missing);
     progress p = api_progress(&compute);
     return synth_run(&(synth_options){.out = o.out,
                                       .face_path = o.face,
@@ -34,6 +37,7 @@ mien_status mien_synth(const mien_synth_options *given)
                                       .first_identity = o.first_identity,
                                       .size = o.image_size,
                                       .task = is_mtl ? SYNTH_MTL : SYNTH_LSD,
+                                      .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
                                       .seed = o.seed,
                                       .studio = o.is_studio != 0,
                                       .resume = o.is_resumed != 0,

@@ -319,7 +319,7 @@ static void create__what_does_not_fit__is_refused(void **state)
     g = new_graph(true);
     const value_id x = new_input(g, "x", NHWC(1, 1, 1, 2));
     const value_id loss = new_loss(g, x);
-    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, &(graph_loss){loss, 1}, 1, NO_VALUE, NULL));
     assert_failure(program_create(&p, g, b, &(param_memory){.values = values, .count = 8}), MIEN_ERR_ARG,
                    "fc.weight.grad: the parameters have no gradient arena");
 
