@@ -185,6 +185,32 @@ def check(name, library, folder):
     return is_good
 
 
+def check_imagenet(folder):
+    """The weights that `tools/setup --imagenet` fetches: the five likeliest classes, and their probabilities."""
+    source = pathlib.Path(os.environ["MIEN"]).parent / "deps" / "imagenet" / "efficientnet_lite0.pth"
+    if not source.is_file():
+        print(f"skipped: {source} is not there (tools/setup --imagenet fetches it)")
+        return True
+    state, model = torch.load(source), lite0.tf_efficientnet_lite0(1000).eval()
+    model.load_state_dict({name: state[ported] for name, ported in zip(model.state_dict(), ported_names(model.state_dict()))})
+    out, picture = folder / "imagenet.safetensors", folder / "picture.png"
+    subprocess.run([os.environ["MIEN"], "import", source, "--arch", "tf_efficientnet_lite0", "--classes",
+                    ",".join(f"c{i}" for i in range(1000)), "--out", out], check=True, capture_output=True)
+    torch.manual_seed(3)
+    coarse = torch.rand(1, 3, 14, 14)  # blobs, which look like more things than noise does
+    pixels = (torch.nn.functional.interpolate(coarse, size=224, mode="bicubic").clamp(0, 1) * 255).round().to(torch.uint8)[0]
+    torchvision.io.write_png(pixels, str(picture))
+    with torch.no_grad():
+        wanted = torch.softmax(model((pixels[None].float() / 255 - 0.5) / 0.5).double(), 1)[0]
+    told = subprocess.run([os.environ["MIEN"], "predict", out, picture, "--precision", "f32"], check=True, capture_output=True, text=True)
+    header, row = (line.split(",") for line in told.stdout.splitlines())
+    found = torch.tensor([float(row[header.index(f"c{i}")]) for i in range(1000)])
+    off = (found - wanted).abs().max().item()
+    is_good = found.topk(5)[1].tolist() == wanted.topk(5)[1].tolist() and off < 1e-5 < wanted.max().item()
+    print(f"ImageNet weights: classes {wanted.topk(5)[1].tolist()}, probabilities within {off:.1e}  {'ok' if is_good else 'FAILED'}", flush=True)
+    return is_good
+
+
 def main():
     library = ctypes.CDLL(os.environ["MIEN_LIBRARY"])
     library.mien_error.restype = ctypes.c_char_p
@@ -195,6 +221,7 @@ def main():
     print(f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}, timm {timm.__version__ if timm else 'not installed'}")
     with tempfile.TemporaryDirectory() as folder:
         results = [check(name, library, pathlib.Path(folder)) for name in sys.argv[1:] or CASES]
+        results.append(check_imagenet(pathlib.Path(folder)))
     sys.exit(not all(results))
 
 
