@@ -467,9 +467,8 @@ static mien_status dropout_case(case_graph *c, const op_case *self, value_id *y,
 /* In f32, whatever the activations are. */
 static mien_status softmax_case(case_graph *c, const op_case *self, value_id *y, value_id x)
 {
-    (void)self;
     value_id logits = NO_VALUE;
-    TRY(add_linear(c, &logits, "logits", x, CLASSES, true, true));
+    TRY(add_linear(c, &logits, "logits", x, self->spec ? *(const int *)self->spec : CLASSES, true, true));
     TRY(op_softmax(c->g, &logits, "softmax", logits));
     return op_cast(c->g, y, "y", logits, graph_activation_type(c->g));
 }
@@ -937,6 +936,8 @@ static const op_case cases[] = {
 
     ROW("softmax", "rows", softmax_case, SHAPE2(4, 9), .spec = NULL),
     ROW("softmax", "tokens", softmax_case, SHAPE3(2, 3, 9), .spec = NULL),
+    ROW("softmax", "many", softmax_case, SHAPE2(3, 9), .spec = &(const int){71}),
+    ROW("softmax", "many_medium", softmax_case, SHAPE2(37, 9), .spec = &(const int){1003}, .is_medium = true),
 
     ROW("layer_norm", "rows", layer_norm_case, SHAPE2(3, 17), .spec = NULL),
     ROW("layer_norm", "tokens", layer_norm_case, SHAPE3(2, 5, 16), .spec = NULL),
@@ -979,6 +980,20 @@ static const op_case cases[] = {
         LOSS(.classes = 6, .smoothing = 0.1f, .has_weights = true, .has_mask = true, .has_absent_rows = true)),
     ROW("cross_entropy", "mask_of_none", loss_case, SHAPE2(3, 4),
         LOSS(.classes = 4, .has_mask = true, .is_all_absent = true)),
+    ROW("cross_entropy", "many", loss_case, SHAPE2(4, 9), LOSS(.classes = 64)),
+    ROW("cross_entropy", "many_weights_smoothing_absent", loss_case, SHAPE2(7, 5),
+        LOSS(.classes = 71, .smoothing = 0.1f, .has_weights = true, .has_absent_rows = true)),
+    ROW("cross_entropy", "many_mask", loss_case, SHAPE2(7, 5),
+        LOSS(.classes = 80, .smoothing = 0.2f, .has_mask = true, .has_absent_rows = true)),
+    ROW("cross_entropy", "many_all_absent", loss_case, SHAPE2(3, 4), LOSS(.classes = 65, .is_all_absent = true)),
+    ROW("cross_entropy", "many_soft", loss_case, SHAPE2(5, 9), LOSS(.classes = 77, .smoothing = 0.2f, .is_soft = true)),
+    ROW("cross_entropy", "many_soft_weights", loss_case, SHAPE2(5, 9),
+        LOSS(.classes = 66, .has_weights = true, .is_soft = true)),
+    ROW("cross_entropy", "many_medium", loss_case, SHAPE2(37, 9),
+        LOSS(.classes = 1003, .smoothing = 0.1f, .has_weights = true), .is_medium = true),
+    ROW("cross_entropy", "many_soft_medium", loss_case, SHAPE2(37, 9), LOSS(.classes = 1003, .is_soft = true),
+        .is_medium = true),
+    ROW("cross_entropy", "identities", loss_case, SHAPE2(64, 512), LOSS(.classes = 10000), .is_large = true),
 
     ROW("regression", "squared", loss_case, SHAPE2(4, 9), LOSS(.classes = 3, .kind = LOSS_SQUARED)),
     ROW("regression", "squared_mask", loss_case, SHAPE2(5, 8),
