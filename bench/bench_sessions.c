@@ -62,7 +62,7 @@ static mien_status run(race *r, int sessions, double seconds)
 }
 
 /* *rate pictures a second, *mib what the sessions added. */
-static mien_status measure(double *rate, double *mib, race *r, mien_model *model, int way, double seconds)
+static mien_status measure(double *rate, double *mib, race *r, mien_model *shared, int way, double seconds)
 {
     mien_status st = MIEN_OK;
     const double before = resident_mib();
@@ -71,7 +71,7 @@ static mien_status measure(double *rate, double *mib, race *r, mien_model *model
     options.threads = ways[way].threads;
     memset(r->sessions, 0, sizeof r->sessions);
     for (int i = 0; i < ways[way].sessions; i++)
-        TRY_OUT(mien_session_open(&r->sessions[i], model, &options));
+        TRY_OUT(mien_session_open(&r->sessions[i], shared, &options));
     TRY_OUT(run(r, ways[way].sessions, 0.2));
     *mib = resident_mib() - before;
     const int64_t begin = clock_ns();
@@ -105,16 +105,16 @@ static mien_status make_file(int *size, const char *arch, const char *path)
 
 static mien_status go_through(race *r, const char *path, double seconds)
 {
-    mien_model *model = NULL;
+    mien_model *shared = NULL;
     double rates[WAYS] = {0}, mibs[WAYS] = {0}, before = resident_mib();
     mien_status st = MIEN_OK;
-    TRY(mien_model_open(&model, &path, 1, NULL));
+    TRY(mien_model_open(&shared, &path, 1, NULL));
     printf("%s, one picture of %dx%d at a time, %s, %d cores; the model itself %.0f MiB\n", path, r->size, r->size,
            mien_isa(), thread_cores(), resident_mib() - before);
     for (int round = 0; round < ROUNDS; round++)
         for (int way = 0; way < WAYS; way++) {
-            double rate, mib;
-            TRY_OUT(measure(&rate, &mib, r, model, way, seconds));
+            double rate = 0, mib = 0;
+            TRY_OUT(measure(&rate, &mib, r, shared, way, seconds));
             rates[way] = rate > rates[way] ? rate : rates[way];
             mibs[way] = round == 0 ? mib : mibs[way];
         }
@@ -126,7 +126,7 @@ static mien_status go_through(race *r, const char *path, double seconds)
                                         : "2",
                rates[way], mibs[way]);
 out:
-    mien_model_free(model);
+    mien_model_free(shared);
     return st;
 }
 
