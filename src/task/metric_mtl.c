@@ -133,7 +133,7 @@ static void measure_au(mtl_report *out, const measuring *m, const uint32_t *time
 
 static void measure_all(mtl_report *out, const measuring *m, const uint32_t *times)
 {
-    *out = (mtl_report){0};
+    *out = (mtl_report){.n = m->rows->n};
     if (has_va(m->rows))
         measure_va(out, m->rows, times);
     if (has_expression(m->rows))

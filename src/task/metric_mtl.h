@@ -39,6 +39,7 @@ enum {
 };
 
 typedef struct {
+    int64_t n;                  /* rows, with labels or without */
     int64_t n_va, n_expr, n_au; /* rows that count; is_partial: for some unit */
     metric_agreement valence, arousal;
     metric_tally expr[EXPRESSION_COUNT]; /* `of` and `as` 0: absent from both, F1 is 0 and counts in the mean */
