@@ -18,6 +18,8 @@ typedef struct {
     int dim;          /* channels: 768 */
     int stride;       /* input pixels a side for each of the map's: what the strides before it multiply to */
     value_id (*describe)(net *n, value_id x); /* x [n, h, w, 3] normalised -> [n, about h / stride, .., dim] */
+    const char
+        *behind; /* what names of layers behind it begin with, the head's aside: "Mixed_7"; NULL: there are none */
 } feature_map;
 #define ARCHITECTURE_MAX_MAPS 2
 

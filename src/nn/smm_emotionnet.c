@@ -4,6 +4,7 @@
  *
  * From the embeddings on numbers are few, and f32 wherever a sum or a prediction is made of them. */
 #include "nn/smm_emotionnet.h"
+#include "nn/import.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -264,4 +265,20 @@ void smm_emotionnet(net *n, smm_output *out, const smm_spec *spec, value_id x)
     else
         describe_regions(n, out, spec, f);
     net_prefix(n, "%s", "");
+}
+
+mien_status smm_load_backbone(param_store *params, const smm_spec *spec, tensor_file *f, const char *path)
+{
+    const architecture *arch = spec->arch;
+    const feature_map *map = NULL;
+    const char *skipped[5] = {arch->head_prefix};
+    int count = 1;
+    TRY(architecture_map(&map, arch, spec->map));
+    for (int i = 0; i < 2; i++)
+        if (arch->ignored[i])
+            skipped[count++] = arch->ignored[i];
+    if (map->behind)
+        skipped[count] = map->behind;
+    TRY(import_rename(f, &(import_naming){.arch = arch}));
+    return param_store_load_under(params, SMM_BACKBONE, f, path, skipped);
 }

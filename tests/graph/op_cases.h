@@ -23,7 +23,7 @@ typedef enum { CASE_FORWARD, CASE_TRAINING } case_mode;
 /* How a parameter is drawn: N(0, 1/fan_in), N(1, 0.1), N(0, 0.3), U(0.5, 1.5). */
 typedef enum { FILL_WEIGHT, FILL_GAMMA, FILL_BIAS, FILL_VARIANCE } case_fill;
 
-enum { CASE_MAX_PARAMS = 24 };
+enum { CASE_MAX_PARAMS = 40 };
 typedef struct {
     value_id value;
     const char *name; /* borrowed from the graph */

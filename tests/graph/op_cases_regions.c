@@ -39,6 +39,41 @@ static mien_status roi_embed_case(case_graph *c, const op_case *self, value_id *
     return op_roi_embed(c->g, y, "y", products, attention, bias);
 }
 
+/* The same the plain way, and what it costs: for each region a copy of x that its attention brightens, and a
+ * convolution of it. */
+static mien_status roi_plain_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    const roi_spec *s = self->spec;
+    const shape f = *shape_at(c, x);
+    const int64_t one = 1, three = 3, pixels = f.dim[0] * f.dim[1] * f.dim[2], channels = f.dim[3], d = s->d;
+    const conv2d_attr same = {
+        .stride = {1, 1}, .pad_begin = {1, 1}, .pad_end = {1, 1}, .dilation = {1, 1}, .groups = 1};
+    value_id attention = NO_VALUE, parts[32], all = NO_VALUE;
+    TRY(add_product(c, &attention, "attention", x, s->regions));
+    TRY(op_activation(c->g, &attention, "attention.act", attention, ACT_SIGMOID));
+    TRY(op_reshape(c->g, &all, "y:pixels", x, shape_of(4, pixels, one, channels, one)));
+    for (int r = 0; r < s->regions; r++) {
+        value_id scale = NO_VALUE, copy = NO_VALUE, w = NO_VALUE, b = NO_VALUE;
+        char name[8][32];
+        static const char *const parts_of[8] = {"own",    "negative", "scale",       "rows",
+                                                "bright", "map",      "conv.weight", "conv.bias"};
+        for (int i = 0; i < 8; i++)
+            snprintf(name[i], sizeof name[i], "y:%d.%s", r, parts_of[i]);
+        TRY(op_slice(c->g, &scale, name[0], attention, 3, r, 1));
+        TRY(op_sub(c->g, &scale, name[1], NO_VALUE, scale, 0));
+        TRY(op_sub(c->g, &scale, name[2], NO_VALUE, scale, 1));
+        TRY(op_reshape(c->g, &scale, name[3], scale, shape_of(2, pixels, one)));
+        TRY(op_scale(c->g, &copy, name[4], all, scale));
+        TRY(op_reshape(c->g, &copy, name[5], copy, f));
+        TRY(case_param_add(c, &w, name[6], shape_of(4, d, channels, three, three), FILL_WEIGHT, (double)(9 * channels),
+                           true));
+        TRY(case_param_add(c, &b, name[7], shape_of(1, d), FILL_BIAS, 1, true));
+        snprintf(name[0], sizeof name[0], "y:%d.conv", r);
+        TRY(op_conv2d(c->g, &parts[r], name[0], copy, w, b, &same));
+    }
+    return op_concat(c->g, y, "y", parts, s->regions);
+}
+
 typedef struct {
     int groups, out; /* out: of each group */
     bool has_bias, is_f32;
@@ -79,8 +114,11 @@ const op_case region_cases[] = {
         .is_medium = true),
     ROW("roi_embed", "medium_odd", roi_embed_case, SHAPE4(2, 11, 7, 16), ROI(.regions = 5, .d = 21, .has_bias = true),
         .is_medium = true),
+    ROW("roi_embed", "plain", roi_plain_case, SHAPE4(2, 4, 3, 5), ROI(.regions = 2, .d = 4)),
     ROW("roi_embed", "smm_emotionnet", roi_embed_case, SHAPE4(16, 17, 17, 768),
         ROI(.regions = 17, .d = 16, .has_bias = true), .is_large = true),
+    ROW("roi_embed", "smm_emotionnet_plain", roi_plain_case, SHAPE4(16, 17, 17, 768), ROI(.regions = 17, .d = 16),
+        .is_large = true),
 
     ROW("group_linear", "rows", group_linear_case, SHAPE2(3, 10), GROUPS(.groups = 2, .out = 3, .has_bias = true)),
     ROW("group_linear", "tokens", group_linear_case, SHAPE3(2, 3, 12), GROUPS(.groups = 3, .out = 4)),

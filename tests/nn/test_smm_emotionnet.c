@@ -183,6 +183,39 @@ static void smm__hidden_region__reaches_both_spaces(void **state)
     assert_memory_not_equal(expression[0], expression[1], sizeof expression[0]);
 }
 
+/* A file of the whole of Inception v3 fills the backbone up to the map, and nothing else. */
+static void smm__backbone__is_loaded_from_the_whole(void **state)
+{
+    (void)state;
+    static const char *const classes[] = {"a", "b"};
+    const model_spec whole = {
+        .task = "lsd", .arch = "inception_v3", .classes = classes, .class_count = 2, .std = {1, 1, 1}};
+    const smm_spec spec = spec_of("inception_v3");
+    model *m = NULL;
+    tensor_file *file = NULL;
+    fixture f;
+    assert_ok(model_create(&m, &whole));
+    assert_ok(model_init(m, 5, false));
+    assert_ok(model_save(m, "whole.safetensors", NULL));
+    fixture_open(&f, &spec, 299, false);
+    assert_ok(param_store_alloc(f.params, false));
+    param_store_init(f.params, 6);
+    const param_slice *to =
+        param_store_at(f.params, param_store_find(f.params, "backbone.Mixed_6e.branch1x1.conv.weight"));
+    const param_slice *from =
+        param_store_at(model_params(m), param_store_find(model_params(m), "Mixed_6e.branch1x1.conv.weight"));
+    const param_slice *head = param_store_at(f.params, param_store_find(f.params, "heads.va.weight"));
+    const float *values = param_store_memory(f.params)->values, before = values[head->offset];
+    assert_ok(tensor_file_open(&file, "whole.safetensors"));
+    assert_ok(smm_load_backbone(f.params, &spec, file, "whole.safetensors"));
+    assert_memory_equal(values + to->offset, param_store_memory(model_params(m))->values + from->offset,
+                        to->count * sizeof *values);
+    assert_true(values[head->offset] == before);
+    tensor_file_close(file);
+    fixture_close(&f);
+    model_free(m);
+}
+
 static void smm__bad_spec__is_one_line(void **state)
 {
     (void)state;
@@ -218,7 +251,8 @@ int main(void)
         cmocka_unit_test(smm__baseline__has_features_and_heads_alone),
         cmocka_unit_test(smm__outputs__have_the_heads_sizes),
         cmocka_unit_test(smm__hidden_region__reaches_both_spaces),
+        cmocka_unit_test(smm__backbone__is_loaded_from_the_whole),
         cmocka_unit_test(smm__bad_spec__is_one_line),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, temp_folder_enter, temp_folder_leave);
 }
