@@ -43,29 +43,43 @@ static void turn__many_threads__one_has_it(void **state)
     turn_destroy(&w.turn);
 }
 
-/* Threads come one after the other: each is started when the one before it waits. */
 static mien_status take_once(void *context, int index)
 {
     work *w = context;
-    usleep(30000 * (useconds_t)index);
+    (void)index;
+    int number = atomic_fetch_add(&w->inside, 1);
     turn_take(&w->turn);
-    w->order[w->ordered++] = index;
+    w->order[w->ordered++] = number;
     turn_leave(&w->turn);
     return MIEN_OK;
+}
+
+/* Returns when somebody has come behind `before`, the end of the line. */
+static void wait_for_one_more(turn *t, turn_waiter **before)
+{
+    for (bool has_come = false; !has_come; usleep(200)) {
+        pthread_mutex_lock(&t->lock);
+        has_come = t->end != before;
+        pthread_mutex_unlock(&t->lock);
+    }
 }
 
 static void turn__who_waits__gets_it_in_order(void **state)
 {
     (void)state;
     work w = {.count = 0};
-    thread_group *group = NULL;
+    thread_group *groups[THREADS];
     turn_init(&w.turn);
     turn_take(&w.turn);
-    assert_ok(thread_group_start(&group, THREADS, take_once, &w));
-    usleep(30000 * THREADS + 100000);
+    for (int i = 0; i < THREADS; i++) {
+        turn_waiter **end = w.turn.end; /* nobody is on the way */
+        assert_ok(thread_group_start(&groups[i], 1, take_once, &w));
+        wait_for_one_more(&w.turn, end);
+    }
     assert_int_equal(w.ordered, 0);
     turn_leave(&w.turn);
-    assert_ok(thread_group_join(group));
+    for (int i = 0; i < THREADS; i++)
+        assert_ok(thread_group_join(groups[i]));
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(w.order[i], i);
     turn_destroy(&w.turn);
