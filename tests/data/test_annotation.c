@@ -31,11 +31,11 @@ static annotations read_text(const char *folder, const char *text)
 static void assert_refused(const char *folder, const char *text, const char *part)
 {
     char path[PATH_MAX];
-    annotations a = {.source = (char *)path};
+    annotations a = {.part_count = 77};
     write_file(path, folder, text);
     assert_failure(annotations_open(&a, path, ANNOTATIONS_TRAIN), MIEN_ERR_FORMAT, part);
     assert_int_equal(strncmp(mien_error(), path, strlen(path)), 0);
-    assert_ptr_equal(a.source, path); /* untouched */
+    assert_int_equal(a.part_count, 77); /* untouched */
 }
 
 static double value_at(const annotations *a, annotation_kind kind, int64_t row, int value)
@@ -76,7 +76,7 @@ static void annotations__every_form__says_the_same(void **state)
         assert_null(a.values[ANNOTATION_POSE]);
         assert_null(a.known[ANNOTATION_UNITS]);
         snprintf(root, sizeof root, "%s/", (char *)*state);
-        assert_string_equal(a.root, root);
+        assert_string_equal(a.parts->root, root);
         annotations_free(&a);
         assert_null(a.rows.names);
     }
@@ -248,7 +248,7 @@ static void annotations__folders__are_found(void **state)
     assert_ok(annotations_open(&a, path, ANNOTATIONS_EVALUATE));
     assert_true(value_at(&a, ANNOTATION_VA, 0, 1) == 0.5);
     snprintf(wanted, sizeof wanted, "%s/", path);
-    assert_string_equal(a.root, wanted);
+    assert_string_equal(a.parts->root, wanted);
     annotations_free(&a);
     assert_ok(annotations_validation(&val, path));
     assert_null(val);
@@ -272,7 +272,7 @@ static void annotations__folders__are_found(void **state)
     assert_string_equal(list_name(&a.rows, 1), "contempt/sub/3.png");
     assert_true(value_at(&a, ANNOTATION_EXPRESSION, 1, 0) == EXPRESSION_OTHER);
     snprintf(wanted, sizeof wanted, "%s/val/", path);
-    assert_string_equal(a.root, wanted);
+    assert_string_equal(a.parts->root, wanted);
     assert_int_equal(a.rows.other_count, 1);
     assert_string_equal(a.rows.others[0].name, "bored");
     annotations_free(&a);
@@ -315,6 +315,47 @@ static void annotations__drawn_faces__are_read_back(void **state)
     assert_true(value_at(&a, ANNOTATION_POSE, 1, 0) == -5 && value_at(&a, ANNOTATION_POSE, 1, 2) == 2.5);
     annotations_free(&a);
     str_free(&text);
+}
+
+/* Two sets of different labels, both with a 1.jpg, as one. */
+static void annotations_append__each_row_keeps_its_own(void **state)
+{
+    char path[PATH_MAX], got[PATH_MAX], wanted[PATH_MAX + 8];
+    annotations a = read_text(*state, HEADER ROW "2,-5,-5,-1,1,0,1,0,1,0,1,0,1,0,1,-1\n"), b;
+    set_text(*state, "faces/list.csv", "image,label\n2,sad\nx.jpg,bored\n1.jpg,happy\n");
+    set_path(path, *state, "faces/list.csv");
+    set_log log = {0};
+    mien_set_log(set_log_line, &log);
+    assert_ok(annotations_open(&b, path, ANNOTATIONS_TRAIN));
+    mien_set_log(NULL, NULL);
+    assert_ok(annotations_set_root(&b, "/pictures"));
+    assert_ok(annotations_append(&a, &b));
+    assert_null(b.rows.names);
+    assert_int_equal(a.rows.count, 4);
+    assert_row(&a, 0);
+    assert_int_equal(annotation_known(&a, ANNOTATION_AU, 1), 0x7FF);
+    assert_int_equal(annotation_known(&a, ANNOTATION_EXPRESSION, 1), 0);
+    assert_string_equal(list_name(&a.rows, 3), "1.jpg");
+    assert_int_equal(a.rows.line[3], 4);
+    assert_true(value_at(&a, ANNOTATION_EXPRESSION, 2, 0) == EXPRESSION_SADNESS);
+    assert_true(value_at(&a, ANNOTATION_EXPRESSION, 3, 0) == EXPRESSION_HAPPINESS);
+    assert_true(annotation_known(&a, ANNOTATION_AU, 3) == 0 && annotation_known(&a, ANNOTATION_VA, 3) == 0);
+    assert_int_equal(a.rows.other_count, 1);
+    assert_string_equal(a.rows.others[0].name, "bored");
+    snprintf(wanted, sizeof wanted, "%s/2", (char *)*state);
+    assert_ok(annotation_path(&a, 1, got, sizeof got));
+    assert_string_equal(got, wanted);
+    assert_ok(annotation_path(&a, 2, got, sizeof got));
+    assert_string_equal(got, "/pictures/2");
+    assert_failure(annotation_path(&a, 2, got, 5), MIEN_ERR_ARG, "path of 11 bytes (room for 5)");
+    assert_string_equal(annotation_part_of(&a, 3)->source, path);
+    b = read_text(*state, "image,yaw,roll\n1,1,1\n"); /* a third, which alone knows of pose */
+    assert_ok(annotations_append(&a, &b));
+    assert_int_equal(a.part_count, 3);
+    assert_int_equal(annotation_part_of(&a, 4)->begin, 4);
+    assert_int_equal(annotation_part_of(&a, 3)->begin, 2);
+    assert_true(value_at(&a, ANNOTATION_POSE, 4, 2) == 1 && annotation_known(&a, ANNOTATION_POSE, 0) == 0);
+    annotations_free(&a);
 }
 
 static void annotation_subset__goes_by_task(void **state)
@@ -467,6 +508,18 @@ static mien_status open_and_free(void *path)
     return MIEN_OK;
 }
 
+static mien_status append_and_free(void *path)
+{
+    annotations a, b;
+    TRY(annotations_open(&a, path, ANNOTATIONS_TRAIN));
+    mien_status st = annotations_open(&b, path, ANNOTATIONS_TRAIN);
+    if (st == MIEN_OK)
+        st = annotations_append(&a, &b);
+    assert_int_equal(a.part_count, st == MIEN_OK ? 2 : 1);
+    annotations_free(&a);
+    return st;
+}
+
 static mien_status find_validation(void *path)
 {
     char *val;
@@ -487,6 +540,7 @@ static void annotations__memory_runs_out__fails_and_leaks_nothing(void **state)
     set_picture(*state, "two/val/anger/1.png", 12, 12, 1);
     set_path(path, *state, "two");
     fail_each_allocation(open_and_free, path);
+    fail_each_allocation(append_and_free, path);
     fail_each_allocation(find_validation, path);
 }
 
@@ -504,6 +558,7 @@ int main(void)
         TEST(annotations__labels_alone__are_expressions),
         TEST(annotations__folders__are_found),
         TEST(annotations__drawn_faces__are_read_back),
+        TEST(annotations_append__each_row_keeps_its_own),
         TEST(annotation_subset__goes_by_task),
         TEST(annotation_weights__of_what_is_not_there__are_one),
         TEST(annotations__numbers__are_strtod_s),
