@@ -139,6 +139,36 @@ metric_binary_score metric_binary_measure(const metric_binary *b, const uint32_t
     return out;
 }
 
+/* Midway below a row's prediction; never so near that rounding would leave the row out. */
+static float cut_before(const metric_binary *b, const metric_column *c, int64_t i)
+{
+    double above = predicted_of(c, b->row[i]), below = i > 0 ? predicted_of(c, b->row[i - 1]) : 0;
+    float cut = (float)((above + below) / 2);
+    return (double)cut < above ? cut : (float)below;
+}
+
+/* From all rows predicted active down to the last one alone. */
+float metric_best_threshold(const metric_binary *b, const metric_column *c, float usual)
+{
+    const int64_t active = metric_binary_measure(b, NULL).tally.of;
+    metric_tally t = {.right = active, .of = active, .as = b->count};
+    float best = usual;
+    double best_f1 = 0;
+    for (int64_t i = 0; i < b->count && active > 0; i++) {
+        if (!(b->codes[i] & METRIC_TIED) && predicted_of(c, b->row[i]) > 0) {
+            float cut = cut_before(b, c, i);
+            double f1 = metric_tally_f1(t);
+            if (f1 > best_f1 || (f1 == best_f1 && fabsf(cut - usual) < fabsf(best - usual))) {
+                best = cut;
+                best_f1 = f1;
+            }
+        }
+        t.right -= b->codes[i] & METRIC_ACTIVE;
+        t.as--;
+    }
+    return best;
+}
+
 /* --- bootstrap ---------------------------------------------------------------------------------------------------- */
 
 /* values [resamples, count] -> each measure's defined ones, gathered in `gathered` [resamples] */

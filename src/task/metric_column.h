@@ -49,6 +49,11 @@ void metric_binary_free(metric_binary *b); /* and empties it */
 /* times [rows of the column], NULL: once each. */
 metric_binary_score metric_binary_measure(const metric_binary *b, const uint32_t *times);
 
+/* The threshold at which F1 of these rows would be best, midway between two neighbouring probabilities (the lowest's
+ * neighbour is 0); of equally good ones that nearest to `usual`, which is the answer too where no row is active. c:
+ * what b was made of. */
+float metric_best_threshold(const metric_binary *b, const metric_column *c, float usual);
+
 /* Intervals of `count` measures at once, over rows drawn with replacement from those where is_candidate [n] (NULL:
  * all). measure fills values [count] from rows that count times[i] each; NaN: undefined there, and left out. An
  * interval that is never defined is 0..0. Draws are those of metric_bootstrap over as many rows. */
