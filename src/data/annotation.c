@@ -306,6 +306,34 @@ mien_status annotation_subset(subset *out, const annotations *a, const subset *i
     return MIEN_OK;
 }
 
+/* The bits of a picture that a loss may see. */
+static uint64_t seen_bits(const annotations *a, annotation_kind kind, int64_t picture, bool is_partial)
+{
+    uint64_t known = picture >= 0 ? annotation_known(a, kind, picture) : 0;
+    return is_partial || known == annotation_all(kind) ? known : 0;
+}
+
+void annotation_fill(float *values, uint8_t *mask, const annotations *a, annotation_kind kind, const int64_t *pictures,
+                     int count, bool is_partial)
+{
+    const int width = annotation_forms[kind].width;
+    for (int i = 0; i < count; i++) {
+        uint64_t seen = seen_bits(a, kind, pictures[i], is_partial);
+        for (int k = 0; k < width; k++) {
+            mask[i * width + k] = seen >> k & 1;
+            values[i * width + k] = mask[i * width + k] ? annotation_values(a, kind, pictures[i])[k] : 0;
+        }
+    }
+}
+
+void annotation_fill_labels(int32_t *labels, uint8_t *mask, const annotations *a, const int64_t *pictures, int count)
+{
+    for (int i = 0; i < count; i++) {
+        mask[i] = seen_bits(a, ANNOTATION_EXPRESSION, pictures[i], false) != 0;
+        labels[i] = mask[i] ? (int32_t)*annotation_values(a, ANNOTATION_EXPRESSION, pictures[i]) : 0;
+    }
+}
+
 void annotation_count(annotation_counts *out, const annotations *a, const subset *expression, const subset *au)
 {
     *out = (annotation_counts){0};

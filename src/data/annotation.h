@@ -104,6 +104,13 @@ MIEN_MUST_USE mien_status annotations_append(annotations *a, annotations *more);
 MIEN_MUST_USE mien_status annotation_subset(subset *out, const annotations *a, const subset *items,
                                             annotation_kind kind, bool is_partial);
 
+/* Targets of a batch as losses want them: values and mask [count, width] of those pictures (-1: none, masked). Where
+ * not is_partial, a picture of which a value is missing is masked as a whole, as it is no part of the subset. */
+void annotation_fill(float *values, uint8_t *mask, const annotations *a, annotation_kind kind, const int64_t *pictures,
+                     int count, bool is_partial);
+/* The same of expressions, as labels [count] and mask [count]. */
+void annotation_fill_labels(int32_t *labels, uint8_t *mask, const annotations *a, const int64_t *pictures, int count);
+
 /* How often each expression is there, and each of the challenge's AUs inactive and active. */
 typedef struct {
     int64_t expression[EXPRESSION_COUNT];
