@@ -44,20 +44,20 @@ static int region_count(const smm_spec *spec)
 
 mien_status smm_check(const smm_spec *spec)
 {
-    enum { MOST = 256 };
+    enum { MOST_REGIONS = 256, HEAD_SIZE_MOST = 1000 };
     const feature_map *map = NULL;
     const int regions = region_count(spec);
     TRY(architecture_map(&map, spec->arch, spec->map));
-    if (regions < 1 || regions > MOST)
-        return mien_fail(MIEN_ERR_ARG, "regions: %d (wanted 1 to %d)", regions, MOST);
+    if (regions < 1 || regions > MOST_REGIONS)
+        return mien_fail(MIEN_ERR_ARG, "regions: %d (wanted 1 to %d)", regions, MOST_REGIONS);
     if (spec->head_count < 1 || spec->head_count > MODEL_MAX_HEADS)
         return mien_fail(MIEN_ERR_ARG, "heads: %d (wanted 1 to %d)", spec->head_count, MODEL_MAX_HEADS);
     for (int i = 0; i < spec->head_count; i++) {
         const model_head *h = &spec->heads[i];
         const bool is_of_tokens = is_sign(h) && !spec->is_baseline;
-        if (h->size < 1 || (is_of_tokens && h->size > regions))
-            return mien_fail(MIEN_ERR_ARG, "head %s: %d numbers (wanted 1 to %d)", h->name, h->size,
-                             is_of_tokens ? regions : MODEL_MAX_CLASSES);
+        const int most = is_of_tokens ? regions : HEAD_SIZE_MOST;
+        if (h->size < 1 || h->size > most)
+            return mien_fail(MIEN_ERR_ARG, "head %s: %d numbers (wanted 1 to %d)", h->name, h->size, most);
         if (is_sign(h) && h->kind == HEAD_CLASS)
             return mien_fail(MIEN_ERR_ARG, "head %s: classes (wanted a number an action unit)", h->name);
         for (int k = 0; k < i; k++)
