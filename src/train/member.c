@@ -165,8 +165,10 @@ static mien_status create_program(member *m)
                                                .has_soft_targets = mix_is_on(&m->recipe->mix),
                                                .optimizer = &optimizer};
     graph *g;
+    const param_memory *params;
+    TRY(param_store_place(m->params, &params, m->options->options->backend));
     TRY(model_graph(&g, &m->io, m->model, &graph_options));
-    TRY(program_create(&m->program, g, m->options->options->backend, param_store_memory(m->params)));
+    TRY(program_create(&m->program, g, m->options->options->backend, params));
     if (m->stage->class_weight_count > 0)
         TRY(program_write(m->program, m->io.class_weights, m->stage->class_weights));
     if (mix_is_on(&m->recipe->mix)) {

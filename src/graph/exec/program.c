@@ -134,6 +134,15 @@ static mien_status take_blocks(program *p, const program *other)
     return other ? share_constants(p, other) : make_constants(p);
 }
 
+static mien_status capture_run(program *p)
+{
+    kernel **kernels = NULL;
+    TRY(arena_alloc(graph_arena(p->g), &kernels, p->plan.run_count));
+    for (int i = 0; i < p->plan.run_count; i++)
+        kernels[i] = p->kernels[p->plan.run[i]];
+    return p->b->capture(p->b, &p->captured, kernels, p->plan.run_count);
+}
+
 static mien_status finalise(program *p, const program *other)
 {
     graph *g = p->g;
@@ -144,7 +153,9 @@ static mien_status finalise(program *p, const program *other)
     TRY(arena_alloc(graph_arena(g), &p->seconds, p->plan.run_count));
     for (int i = 0; i < graph_order_count(g); i++)
         TRY(bind_node(p, graph_order_at(g, i)));
-    return other ? MIEN_OK : program_refresh(p);
+    if (!other)
+        TRY(program_refresh(p));
+    return p->b->capture ? capture_run(p) : MIEN_OK;
 }
 
 static mien_status create(program **out, graph *g, backend *b, const param_memory *params, const program *other)
@@ -180,6 +191,8 @@ void program_free(program *p)
 {
     if (!p)
         return;
+    if (p->captured)
+        p->captured->free(p->captured);
     for (node_id n = 0; p->kernels && n < graph_node_count(p->g); n++)
         if (p->kernels[n])
             p->kernels[n]->free(p->kernels[n]);
@@ -304,6 +317,8 @@ mien_status program_run(program *p)
 {
     if (p->is_profiling)
         return run_profiled(p);
+    if (p->captured)
+        return p->captured->run(p->captured);
     for (int i = 0; i < p->plan.run_count; i++) {
         kernel *k = p->kernels[p->plan.run[i]];
         mien_status st = k->run(k);

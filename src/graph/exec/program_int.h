@@ -25,7 +25,8 @@ struct program {
     plan plan;
     unsigned char *block; /* plan.block_bytes, from the backend */
     program_constants *constants;
-    bool is_beside; /* another program has made the constants */
+    bool is_beside;     /* another program has made the constants */
+    captured *captured; /* the nodes of a run as the backend captured them; NULL: one after another */
     bool is_profiling;
     int profiled_runs;
     float (*seconds)[PROFILE_RUNS]; /* by position in plan.run, then run modulo PROFILE_RUNS */
