@@ -1,12 +1,12 @@
-/* Gradients never move: nobody outside a step reads them. */
+/* Gradients and their sums never move: nobody outside a step reads them. */
 #include "graph/params.h"
 
-enum { VALUES, GRADS, STATE1, STATE2, ARENAS };
+enum { VALUES, STATE1, STATE2, MOVED, GRADS = MOVED, SUMS, ARENAS };
 
 static float **part_at(param_memory *m, int which)
 {
     float **const all[ARENAS] = {
-        [VALUES] = &m->values, [GRADS] = &m->grads, [STATE1] = &m->state1, [STATE2] = &m->state2};
+        [VALUES] = &m->values, [STATE1] = &m->state1, [STATE2] = &m->state2, [GRADS] = &m->grads, [SUMS] = &m->sums};
     return all[which];
 }
 
@@ -27,7 +27,7 @@ static mien_status place_part(param_place *place, const param_memory *host, int 
         return MIEN_OK;
     TRY(b->alloc(b, &block, bytes));
     *at = block;
-    return which == GRADS ? b->clear(b, block, bytes) : b->upload(b, block, src, bytes);
+    return which < MOVED ? b->upload(b, block, src, bytes) : b->clear(b, block, bytes);
 }
 
 mien_status params_place(param_place *place, backend *b, const param_memory *host)
@@ -61,10 +61,10 @@ static mien_status move(const param_place *place, const param_memory *host, bool
 {
     param_memory there = place->memory, here = *host;
     backend *b = place->owner;
-    for (int i = 0; b && i < ARENAS; i++) {
+    for (int i = 0; b && i < MOVED; i++) {
         float *far = *part_at(&there, i), *near = *part_at(&here, i);
         const size_t bytes = part_bytes(host, i);
-        if (i != GRADS && far)
+        if (far)
             TRY(is_up ? b->upload(b, far, near, bytes) : b->download(b, near, far, bytes));
     }
     return MIEN_OK;

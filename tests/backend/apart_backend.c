@@ -175,6 +175,7 @@ static mien_status kernel_bind(kernel *base, const kernel_io *io)
     k->params = *m;
     TRY(translate(h, (void **)&k->params.values, m->values));
     TRY(translate(h, (void **)&k->params.grads, m->grads));
+    TRY(translate(h, (void **)&k->params.sums, m->sums));
     TRY(translate(h, (void **)&k->params.state1, m->state1));
     TRY(translate(h, (void **)&k->params.state2, m->state2));
     k->io = (kernel_io){.inputs = k->table, .outputs = k->table + k->input_count, .params = &k->params};

@@ -18,6 +18,17 @@ static backend *make_apart(bool captures)
     return b;
 }
 
+static const op_case *any_case(void)
+{
+    for (int i = 0; i < op_case_count(); i++)
+        if (strcmp(op_case_at(i)->name, "linear/squeeze") == 0)
+            return op_case_at(i);
+    fail_msg("no such case");
+    return NULL;
+}
+
+enum { MAX_VALUES = 4096 }; /* parameters of that case, at most */
+
 /* --- operators ---------------------------------------------------------------------------------------------------- */
 
 /* A case on a backend: what its run left, as bytes of the caller's. */
@@ -111,16 +122,52 @@ static void apart__every_case__is_the_cpus_bits(void **state)
     cpu->free(cpu);
 }
 
-/* --- the wall ----------------------------------------------------------------------------------------------------- */
-
-static const op_case *any_case(void)
+/* Two batches and their update, twice: the spans of a program that accumulates are captured each for itself. */
+static void accumulate(float *values, backend *b)
 {
-    for (int i = 0; i < op_case_count(); i++)
-        if (strcmp(op_case_at(i)->name, "linear/squeeze") == 0)
-            return op_case_at(i);
-    fail_msg("no such case");
-    return NULL;
+    const op_case *oc = any_case();
+    optimizer_attr attr = {.kind = OPTIMIZER_SGD, .momentum = 0.9f};
+    param_place place = {0};
+    program *p = NULL;
+    case_graph c;
+    assert_ok(case_graph_build(&c, oc, DTYPE_F32, CASE_TRAINING));
+    attr.loss = c.loss;
+    assert_ok(op_accumulate(c.g, "sums", c.loss));
+    assert_ok(op_optimizer(c.g, "update", &attr));
+    assert_ok(params_place(&place, b, &c.params));
+    mien_status st = program_create(&p, c.g, b, &place.memory);
+    c.g = NULL;
+    assert_ok(st);
+    assert_ok(case_graph_fill(&c, p, 3));
+    assert_ok(params_upload(&place, &c.params));
+    for (int batch = 0; batch < 4; batch++) {
+        assert_ok(program_run_gradients(p, batch % 2 == 0));
+        if (batch % 2 == 1)
+            assert_ok(program_run_update(p));
+    }
+    assert_ok(params_download(&place, &c.params));
+    assert_true(c.params.count <= MAX_VALUES);
+    memcpy(values, c.params.values, c.params.count * sizeof *values);
+    program_free(p);
+    params_leave(&place);
+    case_graph_free(&c);
 }
+
+static void apart__accumulated_batches__are_the_cpus_bits(void **state)
+{
+    (void)state;
+    static float wanted[MAX_VALUES], got[MAX_VALUES];
+    backend *cpu = NULL, *apart = make_apart(true);
+    assert_ok(backend_cpu_create(&cpu, &(cpu_options){.threads = 2}));
+    accumulate(wanted, cpu);
+    accumulate(got, apart);
+    assert_memory_equal(got, wanted, sizeof wanted);
+    assert_int_equal(apart_captured_runs(apart), 4 * 2 + 2);
+    cpu->free(cpu);
+    apart->free(apart);
+}
+
+/* --- the wall ----------------------------------------------------------------------------------------------------- */
 
 static void apart__memory__is_out_of_reach(void **state)
 {
@@ -214,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(apart__every_case__is_the_cpus_bits),
+        cmocka_unit_test(apart__accumulated_batches__are_the_cpus_bits),
         cmocka_unit_test(apart__memory__is_out_of_reach),
         cmocka_unit_test(apart__parameters_of_the_host__are_refused),
         cmocka_unit_test(params__on_the_cpu__are_the_hosts),

@@ -27,6 +27,27 @@ static mien_status check_params(const program *p)
     return MIEN_OK;
 }
 
+/* What runs as a whole: everything or, in a graph that accumulates, its phases. */
+static mien_status find_spans(program *p)
+{
+    const int count = p->plan.run_count;
+    int sum = 0;
+    while (sum < count && graph_node_at(p->g, p->plan.run[sum])->phase != PHASE_SUM)
+        sum++;
+    p->span_count = 1;
+    p->spans[0] = (program_span){.end = sum};
+    if (sum == count)
+        return MIEN_OK;
+    const int begins[PROGRAM_SPANS + 1] = {0, sum, sum + 1, sum + 2, count};
+    for (int i = 0; i < PROGRAM_SPANS; i++)
+        p->spans[i] = (program_span){.begin = begins[i], .end = begins[i + 1]};
+    p->span_count = PROGRAM_SPANS;
+    if (!p->params.sums)
+        return mien_fail(MIEN_ERR_ARG, "%s: the parameters have no arena of sums",
+                         graph_node_at(p->g, p->plan.run[sum])->name);
+    return MIEN_OK;
+}
+
 static size_t largest_scratch(const program *p)
 {
     size_t bytes = 0;
@@ -134,19 +155,24 @@ static mien_status take_blocks(program *p, const program *other)
     return other ? share_constants(p, other) : make_constants(p);
 }
 
-static mien_status capture_run(program *p)
+static mien_status capture_spans(program *p)
 {
     kernel **kernels = NULL;
     TRY(arena_alloc(graph_arena(p->g), &kernels, p->plan.run_count));
     for (int i = 0; i < p->plan.run_count; i++)
         kernels[i] = p->kernels[p->plan.run[i]];
-    return p->b->capture(p->b, &p->captured, kernels, p->plan.run_count);
+    for (int i = 0; i < p->span_count; i++) {
+        program_span *s = &p->spans[i];
+        TRY(p->b->capture(p->b, &s->captured, kernels + s->begin, s->end - s->begin));
+    }
+    return MIEN_OK;
 }
 
 static mien_status finalise(program *p, const program *other)
 {
     graph *g = p->g;
     TRY(plan_make(&p->plan, g, largest_scratch(p)));
+    TRY(find_spans(p));
     TRY(take_blocks(p, other));
     TRY(clear_kept(p));
     TRY(arena_alloc(graph_arena(g), &p->ios, graph_node_count(g)));
@@ -155,7 +181,7 @@ static mien_status finalise(program *p, const program *other)
         TRY(bind_node(p, graph_order_at(g, i)));
     if (!other)
         TRY(program_refresh(p));
-    return p->b->capture ? capture_run(p) : MIEN_OK;
+    return p->b->capture ? capture_spans(p) : MIEN_OK;
 }
 
 static mien_status create(program **out, graph *g, backend *b, const param_memory *params, const program *other)
@@ -191,8 +217,9 @@ void program_free(program *p)
 {
     if (!p)
         return;
-    if (p->captured)
-        p->captured->free(p->captured);
+    for (int i = 0; i < p->span_count; i++)
+        if (p->spans[i].captured)
+            p->spans[i].captured->free(p->spans[i].captured);
     for (node_id n = 0; p->kernels && n < graph_node_count(p->g); n++)
         if (p->kernels[n])
             p->kernels[n]->free(p->kernels[n]);
@@ -296,11 +323,11 @@ mien_status program_refresh(program *p)
     return MIEN_OK;
 }
 
-static mien_status run_profiled(program *p)
+static mien_status run_profiled(program *p, int begin, int end)
 {
     const int slot = p->profiled_runs % PROFILE_RUNS;
     int64_t before = clock_ns();
-    for (int i = 0; i < p->plan.run_count; i++) {
+    for (int i = begin; i < end; i++) {
         kernel *k = p->kernels[p->plan.run[i]];
         mien_status st = k->run(k);
         if (st != MIEN_OK)
@@ -309,23 +336,56 @@ static mien_status run_profiled(program *p)
         p->seconds[i][slot] = (float)((double)(after - before) * 1e-9);
         before = after;
     }
-    p->profiled_runs++;
+    if (end == p->plan.run_count)
+        p->profiled_runs++;
     return MIEN_OK;
 }
 
-mien_status program_run(program *p)
+static mien_status run_span(program *p, int which)
 {
+    const program_span *span = &p->spans[which];
     if (p->is_profiling)
-        return run_profiled(p);
-    if (p->captured)
-        return p->captured->run(p->captured);
-    for (int i = 0; i < p->plan.run_count; i++) {
+        return run_profiled(p, span->begin, span->end);
+    if (span->captured)
+        return span->captured->run(span->captured);
+    for (int i = span->begin; i < span->end; i++) {
         kernel *k = p->kernels[p->plan.run[i]];
         mien_status st = k->run(k);
         if (st != MIEN_OK)
             return fail_at(p, p->plan.run[i], st);
     }
     return MIEN_OK;
+}
+
+static bool accumulates(const program *p)
+{
+    return p->span_count == PROGRAM_SPANS;
+}
+
+static mien_status check_accumulates(const program *p)
+{
+    return accumulates(p) ? MIEN_OK : mien_fail(MIEN_ERR_ARG, "a program of one batch a step (wanted op_accumulate)");
+}
+
+mien_status program_run_gradients(program *p, bool is_first)
+{
+    TRY(check_accumulates(p));
+    TRY(run_span(p, SPAN_GRADIENTS));
+    return run_span(p, is_first ? SPAN_FIRST : SPAN_OTHERS);
+}
+
+mien_status program_run_update(program *p)
+{
+    TRY(check_accumulates(p));
+    return run_span(p, SPAN_UPDATE);
+}
+
+mien_status program_run(program *p)
+{
+    if (!accumulates(p))
+        return run_span(p, 0);
+    TRY(program_run_gradients(p, true));
+    return program_run_update(p);
 }
 
 /* --- profile ------------------------------------------------------------------------------------------------------ */
