@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "infer/infer.h"
 #include "infer/scores.h"
 #include "nn/model.h"
@@ -20,21 +21,27 @@ typedef struct {
 } ignored_part;
 
 struct mien_evaluation {
+    char *task;
     int64_t count;
     char **classes;
     int class_count, member_count;
     char **names;           /* [member_count + 1], the last one of the ensemble */
     metric_report *reports; /* likewise */
-    mien_metrics *metrics;  /* likewise, pointing into the two above */
+    mien_metrics *metrics;  /* likewise, pointing into the two above and ... */
+    mien_metric **items;    /* ... likewise, [METRICS_BESIDE_F1 + class_count] of each */
+    char **f1_names;        /* [class_count] "f1.anger" */
     skipped_picture *skipped;
     int64_t skipped_count, skipped_room;
     ignored_part *ignored;
     int ignored_count;
 };
 
+/* accuracy, macro_f1, ece */
+enum { METRICS_BESIDE_F1 = 3 };
+
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-static mien_status create(mien_evaluation **out, int class_count, int member_count)
+static mien_status create(mien_evaluation **out, const char *task, int class_count, int member_count)
 {
     mien_status st = MIEN_OK;
     mien_evaluation *e = NULL;
@@ -45,6 +52,11 @@ static mien_status create(mien_evaluation **out, int class_count, int member_cou
     TRY_OUT(mem_zalloc(&e->names, member_count + 1));
     TRY_OUT(mem_zalloc(&e->reports, member_count + 1));
     TRY_OUT(mem_zalloc(&e->metrics, member_count + 1));
+    TRY_OUT(mem_zalloc(&e->items, member_count + 1));
+    for (int i = 0; i <= member_count; i++)
+        TRY_OUT(mem_zalloc(&e->items[i], METRICS_BESIDE_F1 + class_count));
+    TRY_OUT(mem_zalloc(&e->f1_names, class_count));
+    TRY_OUT(mem_strdup(&e->task, task));
     *out = e;
     e = NULL;
 out:
@@ -58,8 +70,12 @@ void mien_evaluation_free(mien_evaluation *e)
         return;
     for (int i = 0; e->classes && i < e->class_count; i++)
         mem_free(e->classes[i]);
+    for (int i = 0; e->f1_names && i < e->class_count; i++)
+        mem_free(e->f1_names[i]);
     for (int i = 0; e->names && i <= e->member_count; i++)
         mem_free(e->names[i]);
+    for (int i = 0; e->items && i <= e->member_count; i++)
+        mem_free(e->items[i]);
     for (int i = 0; e->reports && i <= e->member_count; i++)
         metric_report_free(&e->reports[i]);
     for (int64_t i = 0; i < e->skipped_count; i++) {
@@ -73,20 +89,44 @@ void mien_evaluation_free(mien_evaluation *e)
     mem_free(e->names);
     mem_free(e->reports);
     mem_free(e->metrics);
+    mem_free(e->items);
+    mem_free(e->f1_names);
+    mem_free(e->task);
     mem_free(e->skipped);
     mem_free(e->ignored);
     mem_free(e);
 }
 
-/* Points the public rows at names and reports, once both are there. */
-static void publish(mien_evaluation *e)
+static int list_metrics(mien_metric *items, const mien_evaluation *e, const metric_report *r)
 {
+    int count = 0;
+    items[count++] = (mien_metric){"accuracy", r->accuracy};
+    items[count++] = (mien_metric){"macro_f1", r->macro_f1};
+    for (int c = 0; c < e->class_count; c++)
+        items[count++] = (mien_metric){e->f1_names[c], r->f1[c]};
+    if (r->has_ece)
+        items[count++] = (mien_metric){"ece", r->ece};
+    return count;
+}
+
+/* Points the public rows at names and reports, once both are there. */
+static mien_status publish(mien_evaluation *e)
+{
+    for (int c = 0; c < e->class_count; c++) {
+        str name = {0};
+        mien_status st = str_printf(&name, "f1.%s", e->classes[c]);
+        e->f1_names[c] = name.text;
+        TRY(st);
+    }
     for (int i = 0; i <= e->member_count; i++) {
         const metric_report *r = &e->reports[i];
-        e->metrics[i] =
-            (mien_metrics){e->names[i], r->accuracy, r->macro_f1, r->f1, r->confusion, r->has_ece ? r->ece : -1};
+        e->metrics[i] = (mien_metrics){.name = e->names[i],
+                                       .items = e->items[i],
+                                       .count = list_metrics(e->items[i], e, r),
+                                       .confusion = r->confusion};
     }
     e->count = e->reports[e->member_count].count;
+    return MIEN_OK;
 }
 
 /* --- evaluating --------------------------------------------------------------------------------------------------- */
@@ -219,14 +259,16 @@ static mien_status evaluate(evaluation_work *w, ensemble *members, session *s, c
     for (int m = 0; m <= e->member_count; m++)
         TRY(metric_report_from_probabilities(&e->reports[m], w->truth, w->answers[m], w->count, e->class_count));
     TRY(metric_report_tell_absent(&e->reports[e->member_count], data, classes));
-    publish(e);
-    return MIEN_OK;
+    return publish(e);
 }
 
 mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int count, const char *data,
-                          const mien_evaluate_options *options)
+                          const mien_evaluate_options *given)
 {
-    const mien_evaluate_options defaults = MIEN_EVALUATE_OPTIONS_INIT, *o = options ? options : &defaults;
+    mien_evaluate_options o;
+    mien_compute compute;
+    TRY(api_options(&o, given, MIEN_OPTIONS_EVALUATE, "mien_evaluate"));
+    TRY(api_compute(&compute, o.compute, "mien_evaluate"));
     TRY(api_need(out, "mien_evaluate", "out"));
     TRY(api_need(paths, "mien_evaluate", "paths"));
     TRY(api_need(data, "mien_evaluate", "data"));
@@ -238,14 +280,14 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     session *asked = NULL;
     evaluation_work w = {0};
     file_writer *scores = NULL;
-    progress p = api_progress(&o->compute);
-    TRY(api_backend(&b, &o->compute));
-    TRY_OUT(api_ensemble_open(&members, paths, count, true, b, &o->compute));
-    TRY_OUT(session_open(&asked, members, &(session_options){.loader_threads = api_threads(&o->compute)}));
-    if (o->scores)
-        TRY_OUT(file_write_open(&scores, o->scores)); /* what cannot be written is told before the work */
-    TRY_OUT(create(&w.result, ensemble_class_count(members), ensemble_member_count(members)));
-    TRY_OUT(evaluate(&w, members, asked, data, o->is_strict != 0, &p));
+    progress p = api_progress(&compute);
+    TRY(api_backend(&b, &compute));
+    TRY_OUT(api_ensemble_open(&members, paths, count, true, b, api_precision(&compute)));
+    TRY_OUT(session_open(&asked, members, &(session_options){.loader_threads = api_threads(&compute)}));
+    if (o.scores)
+        TRY_OUT(file_write_open(&scores, o.scores)); /* what cannot be written is told before the work */
+    TRY_OUT(create(&w.result, ensemble_task(members), ensemble_class_count(members), ensemble_member_count(members)));
+    TRY_OUT(evaluate(&w, members, asked, data, o.is_strict != 0, &p));
     if (scores) {
         TRY_OUT(keep_scores(&w, members, scores));
         st = file_write_commit(scores);
@@ -274,13 +316,13 @@ mien_status mien_score(mien_evaluation **out, const char *task, const char *trut
         return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted lsd)", task);
     mien_status st = MIEN_OK;
     mien_evaluation *e = NULL;
-    TRY(create(&e, LSD_CLASSES, 0));
+    TRY(create(&e, task, LSD_CLASSES, 0));
     for (int i = 0; i < LSD_CLASSES; i++)
         TRY_OUT(mem_strdup(&e->classes[i], lsd_classes[i]));
     TRY_OUT(mem_strdup(&e->names[0], file_base_name(predictions)));
     TRY_OUT(score_lsd(&e->reports[0], truth, predictions));
     TRY_OUT(metric_report_tell_absent(&e->reports[0], truth, lsd_classes));
-    publish(e);
+    TRY_OUT(publish(e));
     *out = e;
     e = NULL;
 out:
@@ -292,64 +334,74 @@ out:
 
 const char *mien_evaluation_task(const mien_evaluation *e)
 {
-    (void)e; /* one task so far */
-    return "lsd";
+    return e ? e->task : NULL;
 }
 
 int64_t mien_evaluation_count(const mien_evaluation *e)
 {
-    return e->count;
+    return e ? e->count : 0;
 }
 
 int mien_evaluation_class_count(const mien_evaluation *e)
 {
-    return e->class_count;
+    return e ? e->class_count : 0;
 }
 
 const char *mien_evaluation_class(const mien_evaluation *e, int index)
 {
-    return index >= 0 && index < e->class_count ? e->classes[index] : NULL;
+    return index >= 0 && index < mien_evaluation_class_count(e) ? e->classes[index] : NULL;
 }
 
 int64_t mien_evaluation_skipped_count(const mien_evaluation *e)
 {
-    return e->skipped_count;
+    return e ? e->skipped_count : 0;
 }
 
 const char *mien_evaluation_skipped(const mien_evaluation *e, int64_t index, const char **out_path,
                                     const char **out_why)
 {
-    if (index < 0 || index >= e->skipped_count)
+    if (index < 0 || index >= mien_evaluation_skipped_count(e))
         return NULL;
-    *out_path = e->skipped[index].path;
-    *out_why = e->skipped[index].why;
+    if (out_path)
+        *out_path = e->skipped[index].path;
+    if (out_why)
+        *out_why = e->skipped[index].why;
     return e->skipped[index].image;
 }
 
 int mien_evaluation_ignored_count(const mien_evaluation *e)
 {
-    return e->ignored_count;
+    return e ? e->ignored_count : 0;
 }
 
 const char *mien_evaluation_ignored(const mien_evaluation *e, int index, int64_t *out_count)
 {
-    if (index < 0 || index >= e->ignored_count)
+    if (index < 0 || index >= mien_evaluation_ignored_count(e))
         return NULL;
-    *out_count = e->ignored[index].count;
+    if (out_count)
+        *out_count = e->ignored[index].count;
     return e->ignored[index].name;
 }
 
 int mien_evaluation_member_count(const mien_evaluation *e)
 {
-    return e->member_count;
+    return e ? e->member_count : 0;
 }
 
 const mien_metrics *mien_evaluation_member(const mien_evaluation *e, int index)
 {
-    return index >= 0 && index < e->member_count ? &e->metrics[index] : NULL;
+    return index >= 0 && index < mien_evaluation_member_count(e) ? &e->metrics[index] : NULL;
 }
 
 const mien_metrics *mien_evaluation_ensemble(const mien_evaluation *e)
 {
-    return &e->metrics[e->member_count];
+    return e ? &e->metrics[e->member_count] : NULL;
+}
+
+const mien_metric *mien_metrics_find(const mien_metrics *metrics, const char *name)
+{
+    for (int i = 0; metrics && name && i < metrics->count; i++)
+        if (strcmp(metrics->items[i].name, name) == 0)
+            return &metrics->items[i];
+    return NULL;
 }

@@ -1,14 +1,28 @@
-/* mien_model: an ensemble and the backend it runs on. */
-#include "api/api.h"
+/* mien_model: an ensemble, the backend that its sessions share, and what its answers are called. */
+#include "api/handles.h"
 #include "base/mem.h"
-#include "infer/infer.h"
 
-struct mien_model {
-    backend *backend;
-    ensemble *members;
-    session *session;
-    progress progress;
-};
+#include <math.h>
+#include <string.h>
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+/* The most probable class, and the probability of each. */
+static mien_status name_columns(mien_model *m)
+{
+    static const char head[] = "expression";
+    const int classes = ensemble_class_count(m->members);
+    TRY(mem_zalloc(&m->labels, classes));
+    TRY(mem_zalloc(&m->columns, classes + 1));
+    for (int c = 0; c < classes; c++) {
+        m->labels[c] = ensemble_class(m->members, c);
+        m->columns[c + 1] = (mien_column){.name = m->labels[c], .head = head, .kind = MIEN_COLUMN_PROBABILITY};
+    }
+    m->columns[0] = (mien_column){
+        .name = head, .head = head, .kind = MIEN_COLUMN_CLASS, .labels = m->labels, .label_count = classes};
+    m->column_count = classes + 1;
+    return MIEN_OK;
+}
 
 mien_status mien_model_open(mien_model **out, const char *const *paths, int count, const mien_compute *compute)
 {
@@ -16,13 +30,16 @@ mien_status mien_model_open(mien_model **out, const char *const *paths, int coun
     TRY(api_need(paths, "mien_model_open", "paths"));
     if (count < 1)
         return mien_fail(MIEN_ERR_ARG, "mien_model_open: count: %d (wanted at least 1)", count);
+    for (int i = 0; i < count; i++)
+        TRY(api_need(paths[i], "mien_model_open", "paths"));
     mien_status st = MIEN_OK;
     mien_model *m = NULL;
     TRY(mem_zalloc(&m, 1));
-    m->progress = api_progress(compute);
-    TRY_OUT(api_backend(&m->backend, compute));
-    TRY_OUT(api_ensemble_open(&m->members, paths, count, false, m->backend, compute));
-    TRY_OUT(session_open(&m->session, m->members, &(session_options){.loader_threads = api_threads(compute)}));
+    atomic_init(&m->users, 1);
+    TRY_OUT(api_compute(&m->compute, compute, "mien_model_open"));
+    TRY_OUT(api_backend(&m->backend, &m->compute));
+    TRY_OUT(api_ensemble_open(&m->members, paths, count, false, m->backend, api_precision(&m->compute)));
+    TRY_OUT(name_columns(m));
     *out = m;
     m = NULL;
 out:
@@ -30,110 +47,55 @@ out:
     return st;
 }
 
+void model_enter(mien_model *m)
+{
+    atomic_fetch_add(&m->users, 1);
+}
+
+void model_leave(mien_model *m)
+{
+    if (atomic_fetch_sub(&m->users, 1) > 1)
+        return;
+    ensemble_free(m->members);
+    api_backend_free(m->backend);
+    mem_free(m->columns);
+    mem_free(m->labels);
+    mem_free(m);
+}
+
 void mien_model_free(mien_model *model)
 {
-    if (!model)
-        return;
-    session_free(model->session);
-    ensemble_free(model->members);
-    api_backend_free(model->backend);
-    mem_free(model);
+    if (model)
+        model_leave(model);
 }
 
-int mien_model_class_count(const mien_model *model)
+/* --- getters ------------------------------------------------------------------------------------------------------ */
+
+const char *mien_model_task(const mien_model *model)
 {
-    return model ? ensemble_class_count(model->members) : 0;
+    return model ? ensemble_task(model->members) : NULL;
 }
 
-const char *mien_model_class(const mien_model *model, int index)
+int mien_model_column_count(const mien_model *model)
 {
-    return index >= 0 && index < mien_model_class_count(model) ? ensemble_class(model->members, index) : NULL;
+    return model ? model->column_count : 0;
 }
 
-static mien_status classify(float *out, mien_model *model, const uint8_t *rgb, int width, int height)
+const mien_column *mien_model_column(const mien_model *model, int index)
 {
-    const pixel_array one = {.pixels = rgb,
-                             .count = 1,
-                             .width = width,
-                             .height = height,
-                             .row_stride = 3 * (int64_t)width,
-                             .column_stride = 3};
-    return session_predict_pixels(model->session, out, &one, NULL);
+    return index >= 0 && index < mien_model_column_count(model) ? &model->columns[index] : NULL;
 }
 
-static mien_status check_room(const float *out, int count, const mien_model *model, const void *picture)
+const char *mien_column_label(const mien_column *column, float value)
 {
-    TRY(api_need(out, "mien_classify", "out"));
-    TRY(api_need(model, "mien_classify", "model"));
-    TRY(api_need(picture, "mien_classify", "picture"));
-    if (count < mien_model_class_count(model))
-        return mien_fail(MIEN_ERR_ARG, "mien_classify: out: room for %d (wanted %d)", count,
-                         mien_model_class_count(model));
-    return MIEN_OK;
+    if (!column || !(value >= 0 && value < (float)column->label_count) || value != floorf(value))
+        return NULL;
+    return column->labels[(int)value];
 }
 
-mien_status mien_classify_rgb(float *out, int count, mien_model *model, const uint8_t *rgb, int width, int height)
+void model_fill_row(float *row, const mien_model *m, const float *mean)
 {
-    TRY(check_room(out, count, model, rgb));
-    if (width < 1 || height < 1 || (int64_t)width * height > IMAGE_MAX_PIXELS)
-        return mien_fail(MIEN_ERR_ARG, "mien_classify_rgb: %dx%d pixels (wanted 1 to %d)", width, height,
-                         IMAGE_MAX_PIXELS);
-    return classify(out, model, rgb, width, height);
-}
-
-mien_status mien_classify_bytes(float *out, int count, mien_model *model, const void *bytes, size_t length)
-{
-    TRY(check_room(out, count, model, bytes));
-    image picture = {0};
-    mien_status st = image_decode(&picture, bytes, length, "picture in memory");
-    if (st == MIEN_OK)
-        st = classify(out, model, picture.pixels, picture.width, picture.height);
-    image_free(&picture);
-    return st;
-}
-
-mien_status mien_classify_file(float *out, int count, mien_model *model, const char *path)
-{
-    TRY(check_room(out, count, model, path));
-    image picture = {0};
-    mien_status st = image_read(&picture, path);
-    if (st == MIEN_OK)
-        st = classify(out, model, picture.pixels, picture.width, picture.height);
-    image_free(&picture);
-    return st;
-}
-
-typedef struct {
-    mien_prediction_fn fn;
-    void *payload;
-    int classes;
-    infer_inputs inputs;
-} listener;
-
-static mien_status hand_over(void *payload, const prediction *p)
-{
-    const listener *l = payload;
-    mien_prediction row = {.image = p->name, .best = -1};
-    if (p->failure) {
-        row.failure = api_without_path(p->failure, l->inputs.paths[p->index]);
-    } else {
-        row.probabilities = p->mean;
-        row.best = metric_argmax(p->mean, l->classes);
-    }
-    return l->fn(l->payload, &row) ? mien_fail(MIEN_ERR_CANCELLED, "mien_predict: stopped by its caller") : MIEN_OK;
-}
-
-mien_status mien_predict(mien_model *model, const char *const *inputs, int count, mien_prediction_fn fn, void *payload)
-{
-    TRY(api_need(model, "mien_predict", "model"));
-    TRY(api_need(inputs, "mien_predict", "inputs"));
-    if (!fn || count < 1)
-        return mien_fail(MIEN_ERR_ARG, "mien_predict: %s: missing", fn ? "inputs" : "fn");
-    listener l = {.fn = fn, .payload = payload, .classes = mien_model_class_count(model)};
-    TRY(infer_expand_inputs(&l.inputs, inputs, count, &model->progress));
-    mien_status st =
-        session_predict(model->session, (const char *const *)l.inputs.paths, (const char *const *)l.inputs.names,
-                        (int64_t)l.inputs.count, hand_over, &l, &model->progress);
-    infer_inputs_free(&l.inputs);
-    return st;
+    const int classes = m->column_count - 1;
+    row[0] = (float)metric_argmax(mean, classes);
+    memcpy(row + 1, mean, (size_t)classes * sizeof *row);
 }

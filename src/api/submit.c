@@ -1,5 +1,5 @@
 /* mien_submit: a list of the task room, answered by the infer room. */
-#include "api/api.h"
+#include "api/handles.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -15,9 +15,9 @@
 
 typedef struct {
     const mien_submit_options *options;
-    backend *backend;
-    ensemble *members;
+    mien_model *model;
     session *session;
+    float *row;                    /* [column_count] of the model */
     int labels[MODEL_MAX_CLASSES]; /* the challenge's number of each of the models' classes */
     label_list rows;
     char **names; /* [rows.count] path of each picture */
@@ -27,7 +27,6 @@ typedef struct {
 
 static mien_status check_options(const mien_submit_options *o)
 {
-    TRY(api_need(o, "mien_submit", "options"));
     TRY(api_need(o->task, "mien_submit", "task"));
     TRY(api_need(o->list, "mien_submit", "list"));
     TRY(api_need(o->images, "mien_submit", "images"));
@@ -41,11 +40,11 @@ static mien_status check_options(const mien_submit_options *o)
 
 static mien_status number_classes(submission_work *w, const char *first_path)
 {
-    for (int c = 0; c < ensemble_class_count(w->members); c++) {
-        int label = label_find(ensemble_class(w->members, c), lsd_classes, LSD_CLASSES);
+    for (int c = 0; c < ensemble_class_count(w->model->members); c++) {
+        int label = label_find(ensemble_class(w->model->members, c), lsd_classes, LSD_CLASSES);
         if (label < 0)
             return mien_fail(MIEN_ERR_FORMAT, "%s: class %.64s is none of LSD's", first_path,
-                             ensemble_class(w->members, c));
+                             ensemble_class(w->model->members, c));
         w->labels[c] = label;
     }
     return MIEN_OK;
@@ -65,15 +64,15 @@ static mien_status take_answer(void *payload, const prediction *p)
 {
     submission_work *w = payload;
     const mien_submit_options *o = w->options;
-    mien_prediction told = {.image = list_name(&w->rows, p->index), .best = -1};
+    mien_prediction told = {.image = list_name(&w->rows, p->index)};
     if (p->failure) {
         told.failure = api_without_path(p->failure, w->names[p->index]);
         if (!w->first_failure[0])
             str_fit(w->first_failure, sizeof w->first_failure, p->failure);
     } else {
-        told.probabilities = p->mean;
-        told.best = metric_argmax(p->mean, ensemble_class_count(w->members));
-        w->rows.label[p->index] = (uint16_t)w->labels[told.best];
+        model_fill_row(w->row, w->model, p->mean);
+        told.row = w->row;
+        w->rows.label[p->index] = (uint16_t)w->labels[metric_argmax(p->mean, ensemble_class_count(w->model->members))];
     }
     return o->told && o->told(o->told_payload, &told)
                ? mien_fail(MIEN_ERR_CANCELLED, "mien_submit: stopped by its caller")
@@ -99,11 +98,11 @@ static mien_status write_rows(submission_work *w, mien_submission *out)
 static mien_status submit(submission_work *w, mien_submission *out, const char *const *paths, int count)
 {
     const mien_submit_options *o = w->options;
-    progress p = api_progress(&o->compute);
+    progress p = api_progress(o->compute);
     TRY(submission_read_list(&w->rows, o->list));
-    TRY(api_backend(&w->backend, &o->compute));
-    TRY(api_ensemble_open(&w->members, paths, count, false, w->backend, &o->compute));
-    TRY(session_open(&w->session, w->members, &(session_options){.loader_threads = api_threads(&o->compute)}));
+    TRY(mien_model_open(&w->model, paths, count, o->compute));
+    TRY(mem_alloc(&w->row, w->model->column_count));
+    TRY(session_open(&w->session, w->model->members, &(session_options){.loader_threads = api_threads(o->compute)}));
     TRY(number_classes(w, paths[0]));
     TRY(make_paths(w));
     TRY(file_write_open(&w->out, o->out)); /* what cannot be written is told before the work */
@@ -112,15 +111,21 @@ static mien_status submit(submission_work *w, mien_submission *out, const char *
     return write_rows(w, out);
 }
 
-mien_status mien_submit(mien_submission *out, const char *const *paths, int count, const mien_submit_options *options)
+mien_status mien_submit(mien_submission *out, const char *const *paths, int count, const mien_submit_options *given)
 {
-    TRY(check_options(options));
+    mien_submit_options o;
+    mien_compute compute;
+    TRY(api_need(given, "mien_submit", "options"));
+    TRY(api_options(&o, given, MIEN_OPTIONS_SUBMIT, "mien_submit"));
+    TRY(api_compute(&compute, o.compute, "mien_submit"));
+    o.compute = &compute;
+    TRY(check_options(&o));
     TRY(api_need(paths, "mien_submit", "paths"));
     if (count < 1)
         return mien_fail(MIEN_ERR_ARG, "mien_submit: count: %d (wanted at least 1)", count);
     submission_work *w;
     TRY(mem_zalloc(&w, 1));
-    w->options = options;
+    w->options = &o;
     mien_status st = submit(w, out, paths, count);
     file_write_abort(w->out);
     for (int64_t i = 0; w->names && i < w->rows.count; i++)
@@ -128,8 +133,8 @@ mien_status mien_submit(mien_submission *out, const char *const *paths, int coun
     mem_free(w->names);
     list_free(&w->rows);
     session_free(w->session);
-    ensemble_free(w->members);
-    api_backend_free(w->backend);
+    mien_model_free(w->model);
+    mem_free(w->row);
     mem_free(w);
     return st;
 }

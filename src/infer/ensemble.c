@@ -200,6 +200,10 @@ model *ensemble_model(const ensemble *e, int member_index)
 {
     return e->members[member_index].model;
 }
+const char *ensemble_task(const ensemble *e)
+{
+    return e->first_model ? model_spec_of(e->first_model->model)->task : "lsd";
+}
 int ensemble_class_count(const ensemble *e)
 {
     return e->class_count;

@@ -35,6 +35,7 @@ const char *ensemble_member_name(const ensemble *e, int member); /* "resnet50-st
 bool ensemble_member_counts(const ensemble *e, int member);      /* part of the mean */
 const char *ensemble_member_path(const ensemble *e, int member);
 struct model *ensemble_model(const ensemble *e, int member); /* the ensemble's; NULL: its answers are kept */
+const char *ensemble_task(const ensemble *e);                /* of its models; LSD where there is none */
 int ensemble_class_count(const ensemble *e);
 const char *ensemble_class(const ensemble *e, int c);
 

@@ -247,6 +247,8 @@ mien_status model_load_backbone(model *m, const char *path)
     const bool is_deviation = m->spec.kind == MODEL_DEVIATION;
     if (tensor_file_choice(f))
         log_notice("%s: %s", path, tensor_file_choice(f));
+    if (!tensor_file_meta(f, "mien"))
+        import_tell_variant(path, m->arch, m->spec.variant);
     mien_status st = import_rename(f, &(import_naming){.arch = m->arch});
     if (st == MIEN_OK)
         st = param_store_load_under(m->params, is_deviation ? DEVIATION_FACE : "", f, path, skipped);

@@ -1,21 +1,13 @@
 /* Operators whose work is too small, or too much a copy, for kernels of their own: softmax and the loss over a few
  * classes, concatenation. And dropout's arguments. */
 #include "backend/cpu/cpu_int.h"
+#include "backend/cpu/kernel/classes.h"
 #include "backend/cpu/kernel/dropout.h"
 
 #include <math.h>
 #include <string.h>
 
 /* --- softmax and cross entropy ------------------------------------------------------------------------------------ */
-typedef struct {
-    const float *x, *class_weights;
-    const int32_t *labels;
-    const float *targets; /* [n, c]: probabilities in place of labels */
-    float *y, *loss;      /* y [n, c]: probabilities, or dlogits */
-    int64_t n, c;
-    float smoothing;
-} classes_args;
-
 /* y = softmax(x); returns log of the sum of e^(x - max), plus max */
 static double softmax_row(float *y, const float *x, int64_t c)
 {
@@ -37,23 +29,18 @@ static void softmax(const void *args)
         (void)softmax_row(a->y + r * a->c, a->x + r * a->c, a->c);
 }
 
-static double weight_of(const classes_args *a, int64_t class)
+/* x is y of the forward pass; y, the gradient, may lie where dy does */
+static void softmax_dx(const void *args)
 {
-    return a->class_weights ? (double)a->class_weights[class] : 1;
-}
-
-static bool is_present(const classes_args *a, int64_t row)
-{
-    return a->labels[row] >= 0 && a->labels[row] < a->c;
-}
-
-static double present_weight(const classes_args *a)
-{
-    double total = 0;
-    for (int64_t r = 0; r < a->n; r++)
-        if (is_present(a, r))
-            total += weight_of(a, a->labels[r]);
-    return total;
+    const classes_args *a = args;
+    for (int64_t r = 0; r < a->n; r++) {
+        const float *y = a->x + r * a->c, *dy = a->dy + r * a->c;
+        double sum = 0;
+        for (int64_t i = 0; i < a->c; i++)
+            sum += (double)y[i] * (double)dy[i];
+        for (int64_t i = 0; i < a->c; i++)
+            a->y[r * a->c + i] = (float)((double)y[i] * ((double)dy[i] - sum));
+    }
 }
 
 static void cross_entropy(const void *args)
@@ -63,11 +50,11 @@ static void cross_entropy(const void *args)
     for (int64_t r = 0; r < a->n; r++) {
         const float *x = a->x + r * a->c;
         double log_sum = softmax_row(a->y + r * a->c, x, a->c), spread = 0;
-        if (!is_present(a, r))
+        if (!is_row_present(a, r))
             continue;
         for (int64_t i = 0; i < a->c; i++)
-            spread += weight_of(a, i) * (log_sum - (double)x[i]);
-        loss += (1 - smoothing) * weight_of(a, a->labels[r]) * (log_sum - (double)x[a->labels[r]]) +
+            spread += class_weight(a, i) * (log_sum - (double)x[i]);
+        loss += (1 - smoothing) * class_weight(a, a->labels[r]) * (log_sum - (double)x[a->labels[r]]) +
                 smoothing / (double)a->c * spread;
     }
     *a->loss = total > 0 ? (float)(loss / total) : 0;
@@ -77,14 +64,13 @@ static void cross_entropy(const void *args)
 static void cross_entropy_dx(const void *args)
 {
     const classes_args *a = args;
-    double total = present_weight(a), all = 0, smoothing = (double)a->smoothing, share = smoothing / (double)a->c;
-    for (int64_t i = 0; i < a->c; i++)
-        all += weight_of(a, i);
+    double total = present_weight(a), all = all_weight(a);
+    double smoothing = (double)a->smoothing, share = smoothing / (double)a->c;
     for (int64_t r = 0; r < a->n; r++) {
-        bool is_row = is_present(a, r) && total > 0;
-        double own = is_row ? (1 - smoothing) * weight_of(a, a->labels[r]) : 0;
+        bool is_row = is_row_present(a, r) && total > 0;
+        double own = is_row ? (1 - smoothing) * class_weight(a, a->labels[r]) : 0;
         for (int64_t i = 0; i < a->c; i++) {
-            double d = (double)a->x[r * a->c + i] * (own + share * all) - share * weight_of(a, i);
+            double d = (double)a->x[r * a->c + i] * (own + share * all) - share * class_weight(a, i);
             if (is_row && i == a->labels[r])
                 d -= own;
             a->y[r * a->c + i] = is_row ? (float)(d / total) : 0;
@@ -96,7 +82,7 @@ static void cross_entropy_dx(const void *args)
 static double target_share(const classes_args *a, int64_t r, int64_t class)
 {
     double smoothing = (double)a->smoothing, target = (double)a->targets[r * a->c + class];
-    return weight_of(a, class) * ((1 - smoothing) * target + smoothing / (double)a->c);
+    return class_weight(a, class) * ((1 - smoothing) * target + smoothing / (double)a->c);
 }
 
 static void soft_cross_entropy(const void *args)
@@ -126,18 +112,34 @@ static void soft_cross_entropy_dx(const void *args)
     }
 }
 
-static classes_args classes_of(const graph_value *x)
+static classes_args classes_of(cpu_prepare *p, const graph_value *x)
 {
     return (classes_args){.n = shape_count(&x->shape) / x->shape.dim[x->shape.rank - 1],
-                          .c = x->shape.dim[x->shape.rank - 1]};
+                          .c = x->shape.dim[x->shape.rank - 1],
+                          .threads = p->b->threads};
+}
+
+/* What few classes have, or many. */
+static kernel_fn *for_classes(const classes_args *args, kernel_fn *few, kernel_fn *many)
+{
+    return args->c < CLASSES_MANY ? few : many;
 }
 
 mien_status softmax_prepare(cpu_prepare *p, node_id n)
 {
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
-    classes_args args = classes_of(node_input(p, n, 0));
-    return prepare_own(p, n, softmax, &args, sizeof args, bindings, 2, 0);
+    classes_args args = classes_of(p, node_input(p, n, 0));
+    return prepare_own(p, n, for_classes(&args, softmax, p->b->own->softmax), &args, sizeof args, bindings, 2, 0);
+}
+
+mien_status softmax_dx_prepare(cpu_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, dy)},
+                                       {FROM_INPUT, 1, offsetof(classes_args, x)},
+                                       {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
+    classes_args args = classes_of(p, node_input(p, n, 0));
+    return prepare_own(p, n, for_classes(&args, softmax_dx, p->b->own->softmax_dx), &args, sizeof args, bindings, 3, 0);
 }
 
 /* Where labels or probabilities go. */
@@ -152,11 +154,16 @@ mien_status cross_entropy_prepare(cpu_prepare *p, node_id n)
     const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
                                 {FROM_INPUT, 1, target_place(is_soft)},
                                 {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
+                                {FROM_INPUT, 3, offsetof(classes_args, mask)},
                                 {FROM_OUTPUT, 0, offsetof(classes_args, loss)},
-                                {FROM_OUTPUT, 1, offsetof(classes_args, y)}};
-    classes_args args = classes_of(node_input(p, n, 0));
+                                {FROM_OUTPUT, 1, offsetof(classes_args, y)},
+                                {FROM_SCRATCH, 0, offsetof(classes_args, row_losses)}};
+    classes_args args = classes_of(p, node_input(p, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
-    return prepare_own(p, n, is_soft ? soft_cross_entropy : cross_entropy, &args, sizeof args, bindings, 5, 0);
+    if (args.c < CLASSES_MANY)
+        return prepare_own(p, n, is_soft ? soft_cross_entropy : cross_entropy, &args, sizeof args, bindings, 6, 0);
+    return prepare_own(p, n, p->b->own->cross_entropy, &args, sizeof args, bindings, 7,
+                       (size_t)args.n * sizeof *args.row_losses);
 }
 
 mien_status cross_entropy_dx_prepare(cpu_prepare *p, node_id n)
@@ -165,22 +172,23 @@ mien_status cross_entropy_dx_prepare(cpu_prepare *p, node_id n)
     const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
                                 {FROM_INPUT, 1, target_place(is_soft)},
                                 {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
+                                {FROM_INPUT, 3, offsetof(classes_args, mask)},
                                 {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
-    classes_args args = classes_of(node_input(p, n, 0));
+    classes_args args = classes_of(p, node_input(p, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
-    return prepare_own(p, n, is_soft ? soft_cross_entropy_dx : cross_entropy_dx, &args, sizeof args, bindings, 4, 0);
+    kernel_fn *few = is_soft ? soft_cross_entropy_dx : cross_entropy_dx;
+    return prepare_own(p, n, for_classes(&args, few, p->b->own->cross_entropy_dx), &args, sizeof args, bindings, 5, 0);
 }
 
-/* --- concat and slice --------------------------------------------------------------------------------------------- */
+/* --- concat --------------------------------------------------------------------------------------------- */
 enum { CONCAT_MAX = 12 };
 
-/* Rows whose parts lie in `count` arrays: concat gathers them, slice takes one. */
+/* Rows whose parts lie densely in `count` arrays. */
 typedef struct {
     const char *src[CONCAT_MAX];
     char *dst;
     int64_t rows;
-    size_t bytes[CONCAT_MAX];    /* of a part's row */
-    size_t src_pitch, src_begin; /* slice: from where in rows of src_pitch; concat: parts lie densely, pitch 0 */
+    size_t bytes[CONCAT_MAX]; /* of a part's row */
     size_t dst_pitch;
     int count, threads;
 } gather_args;
@@ -195,8 +203,7 @@ static void gather(const void *args)
         for (int64_t r = mine.begin; r < mine.end; r++) {
             char *dst = a->dst + (size_t)r * a->dst_pitch;
             for (int i = 0; i < a->count; i++) {
-                size_t pitch = a->src_pitch ? a->src_pitch : a->bytes[i];
-                memcpy(dst, a->src[i] + (size_t)r * pitch + a->src_begin, a->bytes[i]);
+                memcpy(dst, a->src[i] + (size_t)r * a->bytes[i], a->bytes[i]);
                 dst += a->bytes[i];
             }
         }
@@ -213,17 +220,13 @@ static int64_t row_count(const graph_value *v)
     return shape_count(&v->shape) / v->shape.dim[v->shape.rank - 1];
 }
 
-static gather_args gather_to(cpu_prepare *p, const graph_value *y)
-{
-    return (gather_args){.rows = row_count(y), .dst_pitch = row_bytes(y), .threads = p->b->threads};
-}
-
 mien_status concat_prepare(cpu_prepare *p, node_id n)
 {
     int count = graph_node_at(p->g, n)->input_count;
     if (count > CONCAT_MAX)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "%d parts (wanted at most %d)", count, CONCAT_MAX);
-    gather_args args = gather_to(p, node_output(p, n, 0));
+    const graph_value *y = node_output(p, n, 0);
+    gather_args args = {.rows = row_count(y), .dst_pitch = row_bytes(y), .threads = p->b->threads};
     binding bindings[CONCAT_MAX + 1] = {{FROM_OUTPUT, 0, offsetof(gather_args, dst)}};
     args.count = count;
     for (int i = 0; i < count; i++) {
@@ -231,20 +234,6 @@ mien_status concat_prepare(cpu_prepare *p, node_id n)
         bindings[i + 1] = (binding){FROM_INPUT, (size_t)i, offsetof(gather_args, src) + (size_t)i * sizeof(char *)};
     }
     return prepare_own(p, n, gather, &args, sizeof args, bindings, count + 1, 0);
-}
-
-mien_status slice_prepare(cpu_prepare *p, node_id n)
-{
-    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(gather_args, src)},
-                                       {FROM_OUTPUT, 0, offsetof(gather_args, dst)}};
-    const graph_value *x = node_input(p, n, 0);
-    const slice_attr *attr = graph_node_at(p->g, n)->attr;
-    gather_args args = gather_to(p, node_output(p, n, 0));
-    args.count = 1;
-    args.bytes[0] = args.dst_pitch;
-    args.src_pitch = row_bytes(x);
-    args.src_begin = (size_t)attr->begin * dtype_bytes(x->type);
-    return prepare_own(p, n, gather, &args, sizeof args, bindings, 2, 0);
 }
 
 /* --- dropout ------------------------------------------------------------------------------------------------------ */
