@@ -138,6 +138,7 @@ typedef struct {
     char **names, **paths; /* [count] */
     int32_t *truth;        /* [count]; -1 once a picture turned out unreadable */
     float **answers;       /* [members + 1] of [count, classes]; the last is the ensemble's */
+    const char **classes;  /* borrowed from the ensemble */
     int64_t count;
 } evaluation_work;
 
@@ -201,6 +202,7 @@ static void free_work(evaluation_work *w)
         mem_free(w->answers[m]);
     mem_free(w->answers);
     mem_free(w->truth);
+    mem_free(w->classes);
     for (int64_t i = 0; w->names && i < w->count; i++)
         mem_free(w->names[i]);
     for (int64_t i = 0; w->paths && i < w->count; i++)
@@ -247,10 +249,10 @@ static mien_status evaluate(evaluation_work *w, ensemble *members, session *s, c
                             progress *p)
 {
     mien_evaluation *e = w->result;
-    const char *classes[MODEL_MAX_CLASSES];
+    TRY(mem_alloc(&w->classes, e->class_count));
     for (int i = 0; i < e->class_count; i++)
-        classes[i] = ensemble_class(members, i);
-    TRY(dataset_open(&w->data, data, classes, e->class_count,
+        w->classes[i] = ensemble_class(members, i);
+    TRY(dataset_open(&w->data, data, w->classes, e->class_count,
                      is_strict ? DATASET_EVALUATE | DATASET_STRICT : DATASET_EVALUATE));
     TRY(ensemble_check_pictures(members, dataset_count(w->data), data));
     TRY(describe(e, members, w->data));
@@ -258,7 +260,7 @@ static mien_status evaluate(evaluation_work *w, ensemble *members, session *s, c
     TRY(session_predict(s, (const char *const *)w->paths, (const char *const *)w->names, w->count, take_answer, w, p));
     for (int m = 0; m <= e->member_count; m++)
         TRY(metric_report_from_probabilities(&e->reports[m], w->truth, w->answers[m], w->count, e->class_count));
-    TRY(metric_report_tell_absent(&e->reports[e->member_count], data, classes));
+    TRY(metric_report_tell_absent(&e->reports[e->member_count], data, w->classes));
     return publish(e);
 }
 

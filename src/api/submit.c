@@ -17,8 +17,8 @@ typedef struct {
     const mien_submit_options *options;
     mien_model *model;
     session *session;
-    float *row;                    /* [column_count] of the model */
-    int labels[MODEL_MAX_CLASSES]; /* the challenge's number of each of the models' classes */
+    float *row;  /* [column_count] of the model */
+    int *labels; /* the challenge's number of each of the models' classes */
     label_list rows;
     char **names; /* [rows.count] path of each picture */
     file_writer *out;
@@ -40,6 +40,7 @@ static mien_status check_options(const mien_submit_options *o)
 
 static mien_status number_classes(submission_work *w, const char *first_path)
 {
+    TRY(mem_alloc(&w->labels, ensemble_class_count(w->model->members)));
     for (int c = 0; c < ensemble_class_count(w->model->members); c++) {
         int label = label_find(ensemble_class(w->model->members, c), lsd_classes, LSD_CLASSES);
         if (label < 0)
@@ -131,6 +132,7 @@ mien_status mien_submit(mien_submission *out, const char *const *paths, int coun
     for (int64_t i = 0; w->names && i < w->rows.count; i++)
         mem_free(w->names[i]);
     mem_free(w->names);
+    mem_free(w->labels);
     list_free(&w->rows);
     session_free(w->session);
     mien_model_free(w->model);

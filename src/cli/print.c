@@ -55,9 +55,11 @@ void print_metrics_row(FILE *to, int name_width, const mien_evaluation *e, const
 void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metrics *m)
 {
     int classes = mien_evaluation_class_count(e);
-    json_t *f1 = json_array(), *confusion = json_array();
+    json_t *f1 = json_array(), *confusion = m->confusion ? json_array() : json_null();
     for (int i = 0; i < classes; i++) {
         json_array_append_new(f1, json_real(class_f1(e, m, i)));
+        if (!m->confusion)
+            continue;
         json_t *row = json_array();
         for (int j = 0; j < classes; j++)
             json_array_append_new(row, json_integer(m->confusion[i * classes + j]));

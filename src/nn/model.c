@@ -9,6 +9,7 @@
 #include "nn/deviation.h"
 #include "nn/import.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -150,8 +151,8 @@ static mien_status check_spec(const model_spec *spec, const architecture *arch)
     if (arch->size_step && spec->image_size % arch->size_step != 0)
         return mien_fail(MIEN_ERR_ARG, "image_size: %d (wanted a multiple of %d for %s)", spec->image_size,
                          arch->size_step, arch->name);
-    if (spec->class_count < 1 || spec->class_count > MODEL_MAX_CLASSES)
-        return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted 1 to %d)", spec->class_count, MODEL_MAX_CLASSES);
+    if (spec->class_count < 1)
+        return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted at least 1)", spec->class_count);
     if (spec->variant == VARIANT_TENSORFLOW && !arch->has_tensorflow)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "variant: tensorflow (wanted torchvision for %s)", arch->name);
     for (int c = 0; c < 3; c++)
@@ -362,18 +363,24 @@ static mien_status read_triple(float out[3], const json_t *root, const char *key
     return MIEN_OK;
 }
 
-static mien_status read_classes(const char **names, int *count, const json_t *root, const char *where)
+/* *out: the names, borrowed from root, in an array for mem_free. */
+static mien_status read_classes(const char ***out, int *count, const json_t *root, const char *where)
 {
+    const char **names = NULL;
     json_t *array = NULL;
     TRY(json_get_array(&array, root, "classes", where));
     size_t n = json_array_size(array);
-    if (n < 1 || n > MODEL_MAX_CLASSES)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: classes: %zu (wanted 1 to %d)", where, n, MODEL_MAX_CLASSES);
+    if (n < 1 || n > INT_MAX)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: classes: %zu (wanted 1 to %d)", where, n, INT_MAX);
+    TRY(mem_alloc(&names, n));
     for (size_t i = 0; i < n; i++) {
         names[i] = json_string_value(json_array_get(array, i));
-        if (!names[i] || !*names[i])
+        if (!names[i] || !*names[i]) {
+            mem_free(names);
             return mien_fail(MIEN_ERR_FORMAT, "%s: classes: entry %zu is not a name", where, i);
+        }
     }
+    *out = names;
     *count = (int)n;
     return MIEN_OK;
 }
@@ -391,7 +398,7 @@ static mien_status read_kind(model_kind *out, const char *name, const char *wher
 }
 
 /* The spec in a model file's metadata; strings borrowed from root, class names put into `classes`. */
-static mien_status read_spec(model_spec *spec, const char **classes, const json_t *root, const char *where)
+static mien_status read_spec(model_spec *spec, const char ***classes, const json_t *root, const char *where)
 {
     int64_t version = 0, size = 0;
     const char *kind = NULL;
@@ -412,7 +419,7 @@ static mien_status read_spec(model_spec *spec, const char **classes, const json_
     TRY(read_triple(spec->mean, root, "mean", where));
     TRY(read_triple(spec->std, root, "std", where));
     TRY(read_classes(classes, &spec->class_count, root, where));
-    spec->classes = classes;
+    spec->classes = *classes;
     return MIEN_OK;
 }
 
@@ -432,9 +439,8 @@ mien_status model_load(model **out, const char *path)
         goto out;
     }
     TRY_OUT(str_printf(&where, "%s: metadata", path));
-    TRY_OUT(mem_alloc(&classes, MODEL_MAX_CLASSES));
     TRY_OUT(json_parse(&root, text, strlen(text), where.text));
-    TRY_OUT(read_spec(&spec, classes, root, where.text));
+    TRY_OUT(read_spec(&spec, &classes, root, where.text));
     st = model_create(&m, &spec);
     if (st != MIEN_OK) {
         st = mien_fail_in(st, "%s", where.text);
