@@ -82,8 +82,9 @@ static mien_status divide(lanes *l)
 static mien_status create_programs(lanes *l, const lanes *other)
 {
     backend *b = l->count > 1 ? l->backend->one_thread(l->backend) : l->backend;
-    const param_memory *params = param_store_memory(model_params(l->model));
+    const param_memory *params;
     const model_graph_options options = {.batch = l->tile, .activation_type = l->activation_type};
+    TRY(param_store_place(model_params(l->model), &params, l->backend));
     TRY(mem_zalloc(&l->programs, l->count));
     for (int i = 0; i < l->count; i++) {
         graph *g;
@@ -173,12 +174,10 @@ static mien_status run_tile(const batch_run *run, program *p, int begin)
 {
     const lanes *l = run->lanes;
     const size_t first = (size_t)begin;
-    const size_t rows = (size_t)(run->count - begin < l->tile ? run->count - begin : l->tile);
-    memcpy(program_data(p, l->io.images), run->images + first * l->image_bytes, rows * l->image_bytes);
+    const int rows = run->count - begin < l->tile ? run->count - begin : l->tile;
+    TRY(program_write_rows(p, l->io.images, 0, rows, run->images + first * l->image_bytes));
     TRY(program_run(p));
-    memcpy(run->probabilities + first * l->classes, program_data(p, l->io.probabilities),
-           rows * l->classes * sizeof(float));
-    return MIEN_OK;
+    return program_read_rows(p, l->io.probabilities, 0, rows, run->probabilities + first * l->classes);
 }
 
 static mien_status run_lane(void *context, int lane)

@@ -40,7 +40,10 @@ typedef struct {
     program *program;
     model_io io;
     loader *loader;
-    frozen *frozen; /* keeps the frozen copy's features; NULL: the program computes them each step, or has none */
+    uint8_t *mixed_images; /* a mixed batch and its targets; NULL: batches are not mixed */
+    float *mixed_targets;
+    step_params step; /* of the last step */
+    frozen *frozen;   /* keeps the frozen copy's features; NULL: the program computes them each step, or has none */
     bool keeps_validation; /* the validator does */
     validator *validator;
     int64_t batches, total_steps; /* in an epoch, in the whole stage */
@@ -162,8 +165,17 @@ static mien_status create_program(member *m)
                                                .has_soft_targets = mix_is_on(&m->recipe->mix),
                                                .optimizer = &optimizer};
     graph *g;
+    const param_memory *params;
+    TRY(param_store_place(m->params, &params, m->options->options->backend));
     TRY(model_graph(&g, &m->io, m->model, &graph_options));
-    return program_create(&m->program, g, m->options->options->backend, param_store_memory(m->params));
+    TRY(program_create(&m->program, g, m->options->options->backend, params));
+    if (m->stage->class_weight_count > 0)
+        TRY(program_write(m->program, m->io.class_weights, m->stage->class_weights));
+    if (mix_is_on(&m->recipe->mix)) {
+        TRY(mem_alloc(&m->mixed_images, m->batch_bytes));
+        TRY(mem_alloc(&m->mixed_targets, m->stage->batch * m->recipe->class_count));
+    }
+    return MIEN_OK;
 }
 
 static mien_status create_loaders(member *m)
@@ -278,39 +290,37 @@ out:
 }
 
 /* The batch as it is, or mixed, into the program's inputs. */
-static void fill_inputs(member *m, const loader_batch *batch)
+static mien_status fill_inputs(member *m, const loader_batch *batch)
 {
     const model_spec *spec = model_spec_of(m->model);
-    void *images = program_data(m->program, m->io.images), *labels = program_data(m->program, m->io.labels);
-    if (mix_is_on(&m->recipe->mix)) {
+    const void *images = batch->images, *labels = batch->labels;
+    if (m->mixed_images) {
         mix_plan plan = mix_draw(&m->recipe->mix, spec->image_size, m->seed, (uint32_t)m->state.epoch, m->state.batch);
-        mix_batch(images, labels, &plan, batch, spec->image_size, spec->class_count);
-        return;
+        mix_batch(m->mixed_images, m->mixed_targets, &plan, batch, spec->image_size, spec->class_count);
+        images = m->mixed_images;
+        labels = m->mixed_targets;
     }
-    memcpy(images, batch->images, m->batch_bytes);
-    memcpy(labels, batch->labels, (size_t)m->stage->batch * sizeof(int32_t));
+    TRY(program_write(m->program, m->io.images, images));
+    TRY(program_write(m->program, m->io.labels, labels));
+    return m->frozen ? frozen_fill(m->frozen, m->program, m->io.identity, batch) : MIEN_OK;
 }
 
 static mien_status run_step(member *m, const loader_batch *batch)
 {
-    step_params *step = program_step(m->program);
-    fill_inputs(m, batch);
-    if (m->stage->class_weight_count > 0)
-        memcpy(program_data(m->program, m->io.class_weights), m->stage->class_weights,
-               (size_t)m->stage->class_weight_count * sizeof(float));
-    if (m->frozen)
-        TRY(frozen_fill(m->frozen, program_data(m->program, m->io.identity), batch));
-    step->lr = schedule_lr(m->stage, m->state.step, m->total_steps);
-    step->step = (uint32_t)(m->state.step + 1);
-    step->seed = m->seed;
-    step->is_nonfinite = 0;
+    float loss;
+    m->step = (step_params){.lr = schedule_lr(m->stage, m->state.step, m->total_steps),
+                            .step = (uint32_t)(m->state.step + 1),
+                            .seed = m->seed};
+    TRY(fill_inputs(m, batch));
+    TRY(program_set_step(m->program, &m->step));
     TRY(program_run(m->program));
-    double loss = (double)*(const float *)program_data(m->program, m->io.loss);
-    if (step->is_nonfinite || !isfinite(loss))
-        return fail_nonfinite(m, batch, loss);
+    TRY(program_read(m->program, m->io.loss, &loss));
+    TRY(program_get_step(&m->step, m->program));
+    if (m->step.is_nonfinite || !isfinite(loss))
+        return fail_nonfinite(m, batch, (double)loss);
     if (!m->is_deviation) /* its batch norms count nothing: running statistics stay */
         param_store_count_batch(m->params);
-    m->state.loss_sum += loss;
+    m->state.loss_sum += (double)loss;
     m->state.step++;
     m->state.batch++;
     return MIEN_OK;
@@ -321,10 +331,10 @@ static mien_status log_step(member *m, double loss)
     int64_t every = m->batches > STEP_LINES_PER_EPOCH ? m->batches / STEP_LINES_PER_EPOCH : 1;
     if (m->state.batch % every != 0)
         return MIEN_OK;
-    return run_log_write(m->options->log, json_pack("{s:s, s:s, s:s, s:i, s:I, s:f, s:f}", "event", "step", "member",
-                                                    m->name, "stage", m->options->stage_name, "epoch",
-                                                    m->state.epoch + 1, "step", (json_int_t)m->state.step, "loss", loss,
-                                                    "lr", (double)program_step(m->program)->lr));
+    return run_log_write(m->options->log,
+                         json_pack("{s:s, s:s, s:s, s:i, s:I, s:f, s:f}", "event", "step", "member", m->name, "stage",
+                                   m->options->stage_name, "epoch", m->state.epoch + 1, "step",
+                                   (json_int_t)m->state.step, "loss", loss, "lr", (double)m->step.lr));
 }
 
 /* "efficientnet_b0 stage1 epoch 3/20" */
@@ -488,6 +498,8 @@ mien_status member_train(const member_options *options)
     validator_free(m->validator);
     loader_free(m->loader);
     frozen_free(m->frozen);
+    mem_free(m->mixed_images);
+    mem_free(m->mixed_targets);
     program_free(m->program);
     model_free(m->model);
     mem_free(m);

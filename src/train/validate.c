@@ -25,6 +25,7 @@ struct validator {
     frozen *frozen;               /* NULL: the program computes the frozen copy's features itself, or has none */
     int32_t *truth;               /* [plan total], -1 = unreadable */
     float *probabilities;         /* [plan total, classes] */
+    float *logits;                /* [batch, classes] */
     int64_t bad_count;            /* of this pass */
     char first_bad[REASON_BYTES]; /* why the first of them is one */
     bool is_told;                 /* bad pictures have been named by an earlier pass */
@@ -45,14 +46,16 @@ static void note_bad(void *payload, int64_t item, const char *why)
 static mien_status create_program(validator *v)
 {
     graph *g;
+    const param_memory *params;
     const validator_options *o = &v->options;
     model_graph_options graph_options = {.batch = o->batch,
                                          .activation_type = o->precision,
                                          .part = o->keeps_features ? MODEL_WITHOUT_IDENTITY : MODEL_WHOLE};
     if (o->keeps_features)
         TRY(frozen_create(&v->frozen, o->model, o->backend, o->precision, o->batch, o->plan->total));
-    TRY(model_graph(&g, &v->io, v->options.model, &graph_options));
-    return program_create(&v->program, g, v->options.backend, param_store_memory(model_params(v->options.model)));
+    TRY(param_store_place(model_params(o->model), &params, o->backend));
+    TRY(model_graph(&g, &v->io, o->model, &graph_options));
+    return program_create(&v->program, g, o->backend, params);
 }
 
 mien_status validator_create(validator **out, const validator_options *options)
@@ -75,6 +78,7 @@ mien_status validator_create(validator **out, const validator_options *options)
                                     .payload = v};
     TRY_OUT(mem_alloc(&v->truth, total));
     TRY_OUT(mem_alloc(&v->probabilities, total * v->classes));
+    TRY_OUT(mem_alloc(&v->logits, v->options.batch * v->classes));
     TRY_OUT(create_program(v));
     TRY_OUT(loader_create(&v->loader, &loading));
     *out = v;
@@ -94,6 +98,7 @@ void validator_free(validator *v)
     metric_report_free(&v->report);
     mem_free(v->truth);
     mem_free(v->probabilities);
+    mem_free(v->logits);
     mem_free(v);
 }
 
@@ -111,15 +116,13 @@ static double cross_entropy(const float *logits, int classes, int label)
 /* Takes over a batch's rows, which begin at item `begin`; adds to *loss. */
 static mien_status take_rows(validator *v, double *loss, const loader_batch *batch, int64_t begin)
 {
-    const float *logits = program_data(v->program, v->io.logits);
-    const float *probabilities = program_data(v->program, v->io.probabilities);
-    memcpy(v->probabilities + begin * v->classes, probabilities,
-           (size_t)batch->count * (size_t)v->classes * sizeof(float));
+    TRY(program_read(v->program, v->io.logits, v->logits));
+    TRY(program_read_rows(v->program, v->io.probabilities, 0, batch->count, v->probabilities + begin * v->classes));
     for (int i = 0; i < batch->count; i++) {
         v->truth[begin + i] = batch->labels[i];
         if (batch->labels[i] < 0)
             continue;
-        double row_loss = cross_entropy(logits + (size_t)i * v->classes, v->classes, batch->labels[i]);
+        double row_loss = cross_entropy(v->logits + (size_t)i * v->classes, v->classes, batch->labels[i]);
         if (!isfinite(row_loss))
             return mien_fail(MIEN_ERR_FORMAT, "validation: the model's output is not finite");
         *loss += row_loss;
@@ -141,8 +144,6 @@ static mien_status check_bad(const validator *v)
 
 mien_status validator_run(validator *v, validation_score *out, progress *p, const char *what)
 {
-    const model_spec *spec = model_spec_of(v->options.model);
-    size_t picture_bytes = (size_t)spec->image_size * (size_t)spec->image_size * 3;
     int64_t done = 0, total = v->options.plan->total;
     double loss = 0;
     v->score = (validation_score){0};
@@ -156,9 +157,9 @@ mien_status validator_run(validator *v, validation_score *out, progress *p, cons
         TRY(loader_next(v->loader, &batch));
         if (batch.count == 0)
             break;
-        memcpy(program_data(v->program, v->io.images), batch.images, picture_bytes * (size_t)v->options.batch);
+        TRY(program_write(v->program, v->io.images, batch.images));
         if (v->frozen)
-            TRY(frozen_fill(v->frozen, program_data(v->program, v->io.identity), &batch));
+            TRY(frozen_fill(v->frozen, v->program, v->io.identity, &batch));
         TRY(program_run(v->program));
         TRY(take_rows(v, &loss, &batch, done));
         done += batch.count;

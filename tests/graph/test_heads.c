@@ -115,8 +115,8 @@ static void masked__numbers_that_are_not_finite__do_not_matter(void **state)
     program *run = NULL;
     assert_ok(reference_backend_create(&b, REFERENCE_STORED));
     assert_ok(program_create(&run, g, b, &params));
-    float *targets = program_data(run, t), *pictures = program_data(run, x);
-    uint8_t *is_present = program_data(run, mask), *is_row = program_data(run, rows);
+    float targets[ROWS * COLUMNS], pictures[ROWS * COLUMNS], dys[ROWS * COLUMNS], value;
+    uint8_t is_present[ROWS * COLUMNS], is_row[ROWS];
     for (int i = 0; i < ROWS * COLUMNS; i++) {
         pictures[i] = 0.5f * (float)(i % 5 - 2);
         targets[i] = (float)(i % 2);
@@ -125,22 +125,31 @@ static void masked__numbers_that_are_not_finite__do_not_matter(void **state)
     memset(is_row, 1, ROWS);
     is_row[0] = 0;
     targets[0] = NAN, targets[1] = INFINITY;
-    ((int32_t *)program_data(run, labels))[1] = 1;
+    assert_ok(program_write(run, t, targets));
+    assert_ok(program_write(run, x, pictures));
+    assert_ok(program_write(run, mask, is_present));
+    assert_ok(program_write(run, rows, is_row));
+    assert_ok(program_write(run, labels, (int32_t[ROWS]){0, 1, 0}));
     assert_ok(program_run(run));
     double sum = 0;
     for (int i = 0; i < 4; i++) {
-        const float value = *(float *)program_data(run, loss[i]);
+        assert_ok(program_read(run, loss[i], &value));
         assert_true(isfinite(value) && value > 0);
         sum += (double)losses[i].weight * (double)value;
     }
-    assert_true(fabs(sum - (double)*(float *)program_data(run, total)) < 1e-6);
-    assert_true(((float *)program_data(run, dy))[0] == 0 && ((float *)program_data(run, dy))[2] != 0);
+    assert_ok(program_read(run, total, &value));
+    assert_true(fabs(sum - (double)value) < 1e-6);
+    assert_ok(program_read(run, dy, dys));
+    assert_true(dys[0] == 0 && dys[2] != 0);
     for (int i = 0; i < 4; i++)
         assert_true(isfinite(grads[i]) && grads[i] != 0);
     memset(is_present, 0, ROWS * COLUMNS);
     memset(is_row, 0, ROWS);
+    assert_ok(program_write(run, mask, is_present));
+    assert_ok(program_write(run, rows, is_row));
     assert_ok(program_run(run));
-    assert_true(*(float *)program_data(run, total) == 0);
+    assert_ok(program_read(run, total, &value));
+    assert_true(value == 0);
     for (int i = 0; i < 4; i++)
         assert_true(grads[i] == 0);
     program_free(run);

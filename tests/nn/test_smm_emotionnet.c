@@ -158,11 +158,15 @@ static void run_fresh(float *au, float *expression, const smm_spec *spec, const 
     mien_status st = program_create(&p, f.g, b, param_store_memory(f.params));
     f.g = NULL;
     assert_ok(st);
+    float *pixels = malloc(BATCH * SIZE * SIZE * 3 * sizeof *pixels);
+    assert_non_null(pixels);
     for (int i = 0; i < BATCH * SIZE * SIZE * 3; i++)
-        ((float *)program_data(p, f.x))[i] = (float)(i % 37) / 18 - 1;
+        pixels[i] = (float)(i % 37) / 18 - 1;
+    assert_ok(program_write(p, f.x, pixels));
+    free(pixels);
     assert_ok(program_run(p));
-    memcpy(au, program_data(p, f.out[2].logits), 12 * sizeof *au);
-    memcpy(expression, program_data(p, f.out[0].logits), 8 * sizeof *expression);
+    assert_ok(program_read_rows(p, f.out[2].logits, 0, 1, au));
+    assert_ok(program_read_rows(p, f.out[0].logits, 0, 1, expression));
     program_free(p);
     b->free(b);
     fixture_close(&f);

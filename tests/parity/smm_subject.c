@@ -232,72 +232,102 @@ out:
     return st;
 }
 
-/* One of the heads' values, "PART.NAME", as it stands in the program; the name into `name`. */
-static st_tensor output_tensor(char name[64], program *p, const subject *s, const char *part, int head, value_id v)
+/* The heads' values as a run left them. */
+typedef struct {
+    char names[HEADS][64];
+    float *values[HEADS];
+    st_tensor tensors[HEADS];
+} outputs;
+
+static void outputs_clear(outputs *o)
 {
-    snprintf(name, 64, "%s.%s", part, heads[head].name);
-    return (st_tensor){.name = name,
-                       .dtype = ST_F32,
-                       .rank = 2,
-                       .dims = {s->batch, heads[head].size},
-                       .data = program_data(p, v),
-                       .bytes = (size_t)(s->batch * heads[head].size) * sizeof(float)};
+    for (int h = 0; h < HEADS; h++)
+        mem_free(o->values[h]);
+}
+
+/* "PART.NAME" of each head: its logits, or its output. */
+static mien_status outputs_read(outputs *o, program *p, const subject *s, const subject_io *io, const char *part,
+                                bool is_logits)
+{
+    for (int h = 0; h < HEADS; h++) {
+        const int64_t count = s->batch * heads[h].size;
+        snprintf(o->names[h], sizeof o->names[h], "%s.%s", part, heads[h].name);
+        TRY(mem_alloc(&o->values[h], count));
+        TRY(program_read(p, is_logits ? io->out[h].logits : io->out[h].output, o->values[h]));
+        o->tensors[h] = (st_tensor){.name = o->names[h],
+                                    .dtype = ST_F32,
+                                    .rank = 2,
+                                    .dims = {s->batch, heads[h].size},
+                                    .data = o->values[h],
+                                    .bytes = (size_t)count * sizeof(float)};
+    }
+    return MIEN_OK;
 }
 
 static mien_status write_pass(const char *path, const subject *s, program *p, const subject_io *io, dtype type)
 {
     mien_status st = MIEN_OK;
     st_tensor *tensors = NULL, more[2 + HEADS];
-    char names[HEADS][64];
+    outputs logits = {0};
+    float loss;
+    char *gradient = NULL;
     size_t count = 0;
-    TRY(param_store_tensors(s->params, &tensors, &count));
+    TRY_OUT(mem_alloc(&gradient, batch_bytes(s) * dtype_bytes(type)));
+    TRY_OUT(program_read(p, io->total, &loss));
+    TRY_OUT(program_read(p, io->dx, gradient));
+    TRY_OUT(outputs_read(&logits, p, s, io, "logits", true));
+    TRY_OUT(param_store_tensors(s->params, &tensors, &count));
     for (size_t i = 0; i < count; i++) {
         const param_slice *slice = param_store_at(s->params, param_store_find(s->params, tensors[i].name));
         if (slice->kind == SLICE_PARAMETER)
             tensors[i].data = param_store_memory(s->params)->grads + slice->offset;
     }
-    more[0] = (st_tensor){.name = "loss", .dtype = ST_F32, .data = program_data(p, io->total), .bytes = sizeof(float)};
-    more[1] = (st_tensor){.name = "input.grad",
-                          .dtype = type == DTYPE_BF16 ? ST_BF16 : ST_F32,
-                          .rank = 4,
-                          .dims = {s->batch, s->size, s->size, 3},
-                          .data = program_data(p, io->dx),
-                          .bytes = batch_bytes(s) * dtype_bytes(type)};
-    for (int h = 0; h < HEADS; h++)
-        more[2 + h] = output_tensor(names[h], p, s, "logits", h, io->out[h].logits);
+    memcpy(more, logits.tensors, sizeof logits.tensors);
+    more[HEADS] = (st_tensor){.name = "loss", .dtype = ST_F32, .data = &loss, .bytes = sizeof loss};
+    more[HEADS + 1] = (st_tensor){.name = "input.grad",
+                                  .dtype = type == DTYPE_BF16 ? ST_BF16 : ST_F32,
+                                  .rank = 4,
+                                  .dims = {s->batch, s->size, s->size, 3},
+                                  .data = gradient,
+                                  .bytes = batch_bytes(s) * dtype_bytes(type)};
     TRY_OUT(parity_write(path, tensors, count, more, 2 + HEADS));
 out:
+    outputs_clear(&logits);
+    mem_free(gradient);
     mem_free(tensors);
     return st;
 }
 
 static mien_status write_outputs(const char *path, const subject *s, program *p, const subject_io *io)
 {
-    st_tensor outputs[HEADS];
-    char names[HEADS][64];
-    for (int h = 0; h < HEADS; h++)
-        outputs[h] = output_tensor(names[h], p, s, "output", h, io->out[h].output);
-    return st_write(path, outputs, HEADS, NULL, 0);
+    outputs o = {0};
+    mien_status st = outputs_read(&o, p, s, io, "output", false);
+    if (st == MIEN_OK)
+        st = st_write(path, o.tensors, HEADS, NULL, 0);
+    outputs_clear(&o);
+    return st;
 }
 
 /* --- run ---------------------------------------------------------------------------------------------------------- */
 
-static void fill(program *p, const subject_io *io, const subject *s, int64_t k)
+static mien_status fill(program *p, const subject_io *io, const subject *s, int64_t k)
 {
-    memcpy(program_data(p, io->images), s->images + (size_t)k * batch_bytes(s), batch_bytes(s));
-    *program_step(p) = (step_params){.step = 1};
+    TRY(program_write(p, io->images, s->images + (size_t)k * batch_bytes(s)));
+    TRY(program_set_step(p, &(step_params){.step = 1}));
     for (int h = 0; h < HEADS; h++) {
         const int64_t count = target_count(s, h);
-        for (int64_t i = 0; io->targets[h] != NO_VALUE && i < count; i++) {
-            const float target = s->targets[h][k * count + i];
-            if (heads[h].kind == HEAD_CLASS)
-                ((int32_t *)program_data(p, io->targets[h]))[i] = (int32_t)target;
-            else
-                ((float *)program_data(p, io->targets[h]))[i] = target;
-        }
-        for (int i = 0; io->weights[h] != NO_VALUE && i < heads[h].size; i++)
-            ((float *)program_data(p, io->weights[h]))[i] = 1 + 0.5f * (float)(i % 3);
+        const float *targets = s->targets[h] + k * count;
+        float weights[64];
+        for (int i = 0; i < heads[h].size; i++)
+            weights[i] = 1 + 0.5f * (float)(i % 3);
+        if (io->weights[h] != NO_VALUE)
+            TRY(program_write(p, io->weights[h], weights));
+        if (io->targets[h] != NO_VALUE && heads[h].kind != HEAD_CLASS)
+            TRY(program_write(p, io->targets[h], targets));
+        for (int64_t i = 0; io->targets[h] != NO_VALUE && heads[h].kind == HEAD_CLASS && i < count; i++)
+            TRY(program_write_rows(p, io->targets[h], i, 1, &(int32_t){(int32_t)targets[i]}));
     }
+    return MIEN_OK;
 }
 
 typedef struct {
@@ -326,7 +356,7 @@ static mien_status run(const run_options *o, backend *b)
     parity_move_weight(s.params, o->moved);
     TRY_OUT(describe_new(&g, &io, &s, type, !o->is_prediction));
     TRY_OUT(program_create(&p, g, b, param_store_memory(s.params)));
-    fill(p, &io, &s, o->k);
+    TRY_OUT(fill(p, &io, &s, o->k));
     TRY_OUT(program_run(p));
     st = o->is_prediction ? write_outputs(o->end, &s, p, &io) : write_pass(o->end, &s, p, &io, type);
 out:

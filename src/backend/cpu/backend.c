@@ -1,8 +1,10 @@
-/* prepare goes over the graph once and asks each operator's function for a kernel. */
+/* prepare takes the groups that it knows, then goes over the graph once and asks each operator's function for a kernel.
+ */
 #include "backend/cpu/cpu_int.h"
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "graph/plan.h"
 
 #include <string.h>
 
@@ -73,7 +75,10 @@ static const struct {
     {&op_roi_embed_dx_def, roi_embed_dx_prepare},
     {&op_orthogonal_def, orthogonal_prepare},
     {&op_orthogonal_dx_def, orthogonal_dx_prepare},
+    {&excite_def, excite_prepare},
 };
+
+static group_match *const groups[] = {excite_match};
 
 /* --- prepare ------------------------------------------------------------------------------------------------------ */
 const graph_value *node_input(cpu_prepare *p, node_id n, int index)
@@ -105,8 +110,7 @@ static double node_bytes(cpu_prepare *p, node_id n)
     for (int i = 0; i < node->input_count + node->output_count; i++) {
         const graph_value *v = i < node->input_count ? node_input(p, n, i) : node_output(p, n, i - node->input_count);
         if (v && v->kind != VALUE_STEP)
-            bytes +=
-                v->packed ? (double)v->packed_bytes : (double)shape_count(&v->shape) * (double)dtype_bytes(v->type);
+            bytes += (double)value_bytes(v);
     }
     return bytes;
 }
@@ -173,6 +177,7 @@ static mien_status prepare_all(cpu_backend *b, graph *g, kernel ***out_kernels)
     if (graph_activation_type(g) == DTYPE_BF16 && !isa_computes_bf16(p.b->isa))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "bf16: this CPU does not compute in it (found %s, wanted %s or %s)",
                          isa_name(p.b->isa), isa_name(ISA_AVX512_BF16), isa_name(ISA_AMX));
+    TRY(graph_group(g, groups, sizeof groups / sizeof *groups));
     int described = graph_node_count(g); /* inserted nodes come with their kernels */
     for (node_id n = 0; n < described; n++)
         if (!graph_node_at(g, n)->is_removed)
@@ -228,6 +233,21 @@ static void cpu_dealloc(backend *b, void *block)
     mem_free(block);
 }
 
+/* Its memory is the caller's own: moving in and out is a copy. */
+static mien_status cpu_move(backend *b, void *dst, const void *src, size_t bytes)
+{
+    (void)b;
+    memcpy(dst, src, bytes);
+    return MIEN_OK;
+}
+
+static mien_status cpu_clear(backend *b, void *dst, size_t bytes)
+{
+    (void)b;
+    memset(dst, 0, bytes);
+    return MIEN_OK;
+}
+
 static backend *cpu_one_thread(backend *base)
 {
     cpu_backend *b = (cpu_backend *)base;
@@ -272,11 +292,15 @@ mien_status backend_cpu_create(backend **out, const cpu_options *options)
                         .prepare = cpu_prepare_graph,
                         .alloc = cpu_alloc,
                         .dealloc = cpu_dealloc,
+                        .upload = cpu_move,
+                        .download = cpu_move,
+                        .clear = cpu_clear,
                         .one_thread = cpu_one_thread,
                         .side_by_side = cpu_side_by_side,
                         .free = cpu_free};
     b->isa = chosen;
     b->own = isa_kernels(chosen);
+    b->reduce = options ? options->reduce : (all_reduce){0};
     b->threads = options && options->threads > 0 ? options->threads : thread_cores();
     openmp_lead_onednn();
     TRY_OUT(team_create(&b->team, b->threads));

@@ -5,6 +5,7 @@
 #include "base/progress.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,19 +27,24 @@ static mien_status check_params(const program *p)
     return MIEN_OK;
 }
 
-/* Where the phases of a graph that accumulates begin. */
-static mien_status find_phases(program *p)
+/* What runs as a whole: everything or, in a graph that accumulates, its phases. */
+static mien_status find_spans(program *p)
 {
-    p->sum = p->update = -1;
-    for (int i = 0; i < p->plan.run_count && p->sum < 0; i++)
-        if (graph_node_at(p->g, p->plan.run[i])->phase == PHASE_SUM)
-            p->sum = i;
-    if (p->sum < 0)
+    const int count = p->plan.run_count;
+    int sum = 0;
+    while (sum < count && graph_node_at(p->g, p->plan.run[sum])->phase != PHASE_SUM)
+        sum++;
+    p->span_count = 1;
+    p->spans[0] = (program_span){.end = sum};
+    if (sum == count)
         return MIEN_OK;
-    p->update = p->sum + 2;
+    const int begins[PROGRAM_SPANS + 1] = {0, sum, sum + 1, sum + 2, count};
+    for (int i = 0; i < PROGRAM_SPANS; i++)
+        p->spans[i] = (program_span){.begin = begins[i], .end = begins[i + 1]};
+    p->span_count = PROGRAM_SPANS;
     if (!p->params.sums)
         return mien_fail(MIEN_ERR_ARG, "%s: the parameters have no arena of sums",
-                         graph_node_at(p->g, p->plan.run[p->sum])->name);
+                         graph_node_at(p->g, p->plan.run[sum])->name);
     return MIEN_OK;
 }
 
@@ -91,11 +97,12 @@ static mien_status bind_node(program *p, node_id n)
 }
 
 /* Inputs and step parameters begin as zero; tensors hold what a run leaves in them. */
-static void clear_kept(program *p)
+static mien_status clear_kept(program *p)
 {
     for (value_id v = 0; v < graph_value_count(p->g); v++)
         if (p->plan.values[v].place == PLACE_KEPT)
-            memset(p->block + p->plan.values[v].offset, 0, p->plan.values[v].bytes);
+            TRY(p->b->clear(p->b, p->block + p->plan.values[v].offset, p->plan.values[v].bytes));
+    return MIEN_OK;
 }
 
 static bool has_constants_of(const program *p, const program *other)
@@ -148,18 +155,33 @@ static mien_status take_blocks(program *p, const program *other)
     return other ? share_constants(p, other) : make_constants(p);
 }
 
+static mien_status capture_spans(program *p)
+{
+    kernel **kernels = NULL;
+    TRY(arena_alloc(graph_arena(p->g), &kernels, p->plan.run_count));
+    for (int i = 0; i < p->plan.run_count; i++)
+        kernels[i] = p->kernels[p->plan.run[i]];
+    for (int i = 0; i < p->span_count; i++) {
+        program_span *s = &p->spans[i];
+        TRY(p->b->capture(p->b, &s->captured, kernels + s->begin, s->end - s->begin));
+    }
+    return MIEN_OK;
+}
+
 static mien_status finalise(program *p, const program *other)
 {
     graph *g = p->g;
     TRY(plan_make(&p->plan, g, largest_scratch(p)));
-    TRY(find_phases(p));
+    TRY(find_spans(p));
     TRY(take_blocks(p, other));
-    clear_kept(p);
+    TRY(clear_kept(p));
     TRY(arena_alloc(graph_arena(g), &p->ios, graph_node_count(g)));
     TRY(arena_alloc(graph_arena(g), &p->seconds, p->plan.run_count));
     for (int i = 0; i < graph_order_count(g); i++)
         TRY(bind_node(p, graph_order_at(g, i)));
-    return other ? MIEN_OK : program_refresh(p);
+    if (!other)
+        TRY(program_refresh(p));
+    return p->b->capture ? capture_spans(p) : MIEN_OK;
 }
 
 static mien_status create(program **out, graph *g, backend *b, const param_memory *params, const program *other)
@@ -195,6 +217,9 @@ void program_free(program *p)
 {
     if (!p)
         return;
+    for (int i = 0; i < p->span_count; i++)
+        if (p->spans[i].captured)
+            p->spans[i].captured->free(p->spans[i].captured);
     for (node_id n = 0; p->kernels && n < graph_node_count(p->g); n++)
         if (p->kernels[n])
             p->kernels[n]->free(p->kernels[n]);
@@ -205,14 +230,69 @@ void program_free(program *p)
     mem_free(p);
 }
 
-void *program_data(program *p, value_id v)
+/* --- numbers in and out ------------------------------------------------------------------------------------------- */
+
+static int64_t row_count(const program *p, value_id v)
 {
-    return program_address(p, v);
+    const shape *s = &graph_value_at(p->g, v)->shape;
+    return s->rank > 0 ? s->dim[0] : 1;
 }
 
-step_params *program_step(program *p)
+/* Where rows first .. first + count of v begin, and their bytes. */
+static mien_status find_rows(const program *p, value_id v, int64_t first, int64_t count, unsigned char **out,
+                             size_t *bytes)
 {
-    return program_address(p, graph_step(p->g));
+    const graph_value *value = graph_value_at(p->g, v);
+    const int64_t rows = row_count(p, v);
+    if (first < 0 || count < 0 || first > rows || count > rows - first)
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: rows %" PRId64 " to %" PRId64 " (wanted within %" PRId64 ")",
+                         value->name, first, first + count, rows);
+    const size_t row_bytes = p->plan.values[v].bytes / (size_t)rows;
+    *out = (unsigned char *)program_address(p, v) + (size_t)first * row_bytes;
+    *bytes = (size_t)count * row_bytes;
+    return MIEN_OK;
+}
+
+mien_status program_write_rows(program *p, value_id v, int64_t first, int64_t count, const void *src)
+{
+    unsigned char *dst = NULL;
+    size_t bytes = 0;
+    const graph_value *value = graph_value_at(p->g, v);
+    if (value->kind != VALUE_INPUT)
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: written from outside (wanted an input)", value->name);
+    TRY(find_rows(p, v, first, count, &dst, &bytes));
+    return p->b->upload(p->b, dst, src, bytes);
+}
+
+mien_status program_write(program *p, value_id v, const void *src)
+{
+    return program_write_rows(p, v, 0, row_count(p, v), src);
+}
+
+mien_status program_read_rows(program *p, value_id v, int64_t first, int64_t count, void *dst)
+{
+    unsigned char *src = NULL;
+    size_t bytes = 0;
+    const graph_value *value = graph_value_at(p->g, v);
+    if (value->kind != VALUE_INPUT && !(value->kind == VALUE_TENSOR && value->is_output))
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: read from outside (wanted an input or an output)", value->name);
+    TRY(find_rows(p, v, first, count, &src, &bytes));
+    return p->b->download(p->b, dst, src, bytes);
+}
+
+mien_status program_read(program *p, value_id v, void *dst)
+{
+    return program_read_rows(p, v, 0, row_count(p, v), dst);
+}
+
+mien_status program_set_step(program *p, const step_params *step)
+{
+    return p->b->upload(p->b, program_address(p, graph_step(p->g)), step, sizeof *step);
+}
+
+mien_status program_get_step(step_params *out, program *p)
+{
+    return p->b->download(p->b, out, program_address(p, graph_step(p->g)), sizeof *out);
 }
 
 program_memory program_memory_used(const program *p)
@@ -261,12 +341,14 @@ static mien_status run_profiled(program *p, int begin, int end)
     return MIEN_OK;
 }
 
-/* Nodes at positions [begin, end). */
-static mien_status run_span(program *p, int begin, int end)
+static mien_status run_span(program *p, int which)
 {
+    const program_span *span = &p->spans[which];
     if (p->is_profiling)
-        return run_profiled(p, begin, end);
-    for (int i = begin; i < end; i++) {
+        return run_profiled(p, span->begin, span->end);
+    if (span->captured)
+        return span->captured->run(span->captured);
+    for (int i = span->begin; i < span->end; i++) {
         kernel *k = p->kernels[p->plan.run[i]];
         mien_status st = k->run(k);
         if (st != MIEN_OK)
@@ -275,29 +357,33 @@ static mien_status run_span(program *p, int begin, int end)
     return MIEN_OK;
 }
 
+static bool accumulates(const program *p)
+{
+    return p->span_count == PROGRAM_SPANS;
+}
+
 static mien_status check_accumulates(const program *p)
 {
-    return p->sum >= 0 ? MIEN_OK : mien_fail(MIEN_ERR_ARG, "a program of one batch a step (wanted op_accumulate)");
+    return accumulates(p) ? MIEN_OK : mien_fail(MIEN_ERR_ARG, "a program of one batch a step (wanted op_accumulate)");
 }
 
 mien_status program_run_gradients(program *p, bool is_first)
 {
-    const int sum = p->sum + !is_first;
     TRY(check_accumulates(p));
-    TRY(run_span(p, 0, p->sum));
-    return run_span(p, sum, sum + 1);
+    TRY(run_span(p, SPAN_GRADIENTS));
+    return run_span(p, is_first ? SPAN_FIRST : SPAN_OTHERS);
 }
 
 mien_status program_run_update(program *p)
 {
     TRY(check_accumulates(p));
-    return run_span(p, p->update, p->plan.run_count);
+    return run_span(p, SPAN_UPDATE);
 }
 
 mien_status program_run(program *p)
 {
-    if (p->sum < 0)
-        return run_span(p, 0, p->plan.run_count);
+    if (!accumulates(p))
+        return run_span(p, 0);
     TRY(program_run_gradients(p, true));
     return program_run_update(p);
 }
