@@ -125,10 +125,12 @@ static mien_status base_spec(model_spec *spec, const import_options *o)
 
 void import_tell_variant(const char *path, const architecture *arch, model_variant variant)
 {
-    if (arch->has_tensorflow && variant == VARIANT_TENSORFLOW)
+    if (!arch->is_timms)
+        return;
+    if (variant == VARIANT_TENSORFLOW)
         log_notice("%s: read as tf_%s (its tensors do not tell it from %s, which pads symmetrically)", path, arch->name,
                    arch->name);
-    else if (arch->has_tensorflow)
+    else
         log_notice("%s: read as %s (its tensors do not tell it from tf_%s, TensorFlow's, which mien import knows)",
                    path, arch->name, arch->name);
 }

@@ -32,6 +32,7 @@ typedef struct {
     const char *head_prefix;                  /* "fc.": the names that a new head replaces */
     const char *ignored[2];                   /* "aux1.": names in init files that no part of ours has */
     bool has_tensorflow;                      /* there is a variant VARIANT_TENSORFLOW of it */
+    bool is_timms;                            /* torchvision has none: names are timm's, alike for both variants */
     float mean[3], std[3];                    /* normalisation that published weights expect */
     value_id (*features)(net *n, value_id x); /* x [n, h, w, 3] normalised -> [n, feature_dim] */
     value_id (*head)(net *n, value_id features, int classes); /* dropout and classifier: logits [n, classes] f32 */

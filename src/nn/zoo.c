@@ -36,6 +36,7 @@ static const architecture zoo[] = {
      .feature_dim = 1280,
      .head_prefix = "classifier.",
      .has_tensorflow = true,
+     .is_timms = true,
      AS_IMAGENET,
      .features = efficientnet_lite0_features,
      .head = efficientnet_lite0_head,

@@ -239,6 +239,18 @@ class Import(Case):
         self.assert_done(again)
         self.assertEqual(mien("predict", self.folder / "again.safetensors", TEST, "--precision", "f32").out, answers)
 
+    def test_of_which_variant_lite0_was_read_is_said(self):
+        entries = [line.split() for line in (ROOT / "tests" / "fixtures" / "nn" / "efficientnet_lite0.txt").read_text().splitlines()]
+        path, out = self.folder / "lite0.pth", self.folder / "lite0.safetensors"
+        save_zip(path, {n: repeated("I64" if n.endswith("num_batches_tracked") else "F32", [int(d) for d in dims]) for n, *dims in entries})
+        for arch, variant in (("efficientnet_lite0", "torchvision"), ("tf_efficientnet_lite0", "tensorflow")):
+            answer = mien("import", path, "--arch", arch, "--classes", ",".join(f"c{i}" for i in range(1000)), "--out", out, "--json")
+            self.assert_done(answer)
+            self.assertEqual(len(answer.lines), 1)
+            self.assertIn(f"read as {arch} (its tensors do not tell it from", answer.lines[0])
+            self.assertEqual(answer.json()["model"]["variant"], variant)
+        self.assertEqual(mien("import", out, "--arch", "efficientnet_lite0", "--out", self.folder / "again.safetensors").err, "")
+
     def test_what_does_not_fit_is_listed_whole_above_one_line(self):
         path = self.folder / "w.pth"
         state = dict(self.tensors)
@@ -411,7 +423,7 @@ class Info(Case):
     def test_every_architecture_is_recognised(self):
         for name, arch in (("resnet50", "resnet50"), ("efficientnet_b0", "efficientnet_b0"), ("vit_b_16", "vit_b_16"),
                            ("googlenet", "googlenet"), ("inception_v3", "inception_v3"), ("timm_resnet50", "resnet50"),
-                           ("timm_efficientnet_b0", "efficientnet_b0"), ("timm_vit_base_patch16_224", "vit_b_16"),
+                           ("timm_efficientnet_b0", "efficientnet_b0"), ("timm_efficientnet_lite0", "efficientnet_lite0"), ("timm_vit_base_patch16_224", "vit_b_16"),
                            ("timm_inception_v3", "inception_v3")):
             with self.subTest(name):
                 document, text = self.named(name)

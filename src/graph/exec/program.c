@@ -261,7 +261,7 @@ mien_status program_write_rows(program *p, value_id v, int64_t first, int64_t co
     if (value->kind != VALUE_INPUT)
         return mien_fail(MIEN_ERR_INTERNAL, "%s: written from outside (wanted an input)", value->name);
     TRY(find_rows(p, v, first, count, &dst, &bytes));
-    return p->b->upload(p->b, dst, src, bytes);
+    return bytes ? p->b->upload(p->b, dst, src, bytes) : MIEN_OK;
 }
 
 mien_status program_write(program *p, value_id v, const void *src)
@@ -277,7 +277,7 @@ mien_status program_read_rows(program *p, value_id v, int64_t first, int64_t cou
     if (value->kind != VALUE_INPUT && !(value->kind == VALUE_TENSOR && value->is_output))
         return mien_fail(MIEN_ERR_INTERNAL, "%s: read from outside (wanted an input or an output)", value->name);
     TRY(find_rows(p, v, first, count, &src, &bytes));
-    return p->b->download(p->b, dst, src, bytes);
+    return bytes ? p->b->download(p->b, dst, src, bytes) : MIEN_OK;
 }
 
 mien_status program_read(program *p, value_id v, void *dst)
