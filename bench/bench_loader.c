@@ -15,7 +15,7 @@ static const double seconds_a_row = 2.0;
 typedef struct {
     dataset *data;
     subset all;
-    balance_plan plan;
+    epoch_plan plan;
 } set;
 
 /* Every subfolder is a class. */
@@ -37,12 +37,12 @@ static mien_status set_open(set *s, const char *folder)
     file_list_free(names, count);
     TRY(st);
     TRY(subset_all(&s->all, s->data));
-    return balance_plan_create(&s->plan, s->data, &s->all, false);
+    return epoch_plan_create(&s->plan, s->data, &s->all, false);
 }
 
 static void set_close(set *s)
 {
-    balance_plan_free(&s->plan);
+    epoch_plan_free(&s->plan);
     subset_free(&s->all);
     dataset_free(s->data);
 }

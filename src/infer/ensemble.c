@@ -335,7 +335,7 @@ typedef struct {
     ensemble *e;
     dataset *set;
     subset all;
-    balance_plan plan;
+    epoch_plan plan;
     int64_t total; /* pictures */
     int batch;
     feed *feeds; /* [members at most] */
@@ -391,7 +391,7 @@ static mien_status open_pass(pass *p, const char *const *paths, int64_t count)
     p->batch = count < e->batch ? (int)count : e->batch;
     TRY(dataset_of_paths(&p->set, paths, count));
     TRY(subset_all(&p->all, p->set));
-    TRY(balance_plan_create(&p->plan, p->set, &p->all, false));
+    TRY(epoch_plan_create(&p->plan, p->set, &p->all, false));
     TRY(mem_zalloc(&p->feeds, members));
     TRY(mem_alloc(&p->failures, p->batch));
     TRY(mem_alloc(&p->rows, (size_t)p->batch * members * classes));
@@ -412,7 +412,7 @@ static void close_pass(pass *p)
     mem_free(p->rows);
     mem_free(p->one_member);
     mem_free(p->mean);
-    balance_plan_free(&p->plan);
+    epoch_plan_free(&p->plan);
     subset_free(&p->all);
     dataset_free(p->set);
 }

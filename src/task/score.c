@@ -8,8 +8,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-const char *const lsd_classes[LSD_CLASSES] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
-
 /* One of the two files, and its rows in order of their names. */
 typedef struct {
     const char *path;
@@ -72,7 +70,7 @@ mien_status score_lsd(metric_report *out, const char *truth_path, const char *pr
     TRY_OUT(mem_alloc(&truth_labels, truth.list.count));
     TRY_OUT(mem_alloc(&predicted_labels, truth.list.count));
     TRY_OUT(match_rows(truth_labels, predicted_labels, &truth, &predicted));
-    st = metric_report_create(out, truth_labels, predicted_labels, truth.list.count, LSD_CLASSES);
+    st = metric_report_create(out, truth_labels, NULL, predicted_labels, truth.list.count, LSD_CLASSES);
 out:
     table_free(&truth);
     table_free(&predicted);

@@ -13,7 +13,7 @@ typedef struct {
     char folder[PATH_MAX];
     dataset *data;
     subset all;
-    balance_plan plan;
+    epoch_plan plan;
     set_log log;
 } fixture;
 
@@ -33,7 +33,7 @@ static inline int unmake(void **state)
 {
     fixture *f = *state;
     mien_set_log(NULL, NULL);
-    balance_plan_free(&f->plan);
+    epoch_plan_free(&f->plan);
     subset_free(&f->all);
     dataset_free(f->data);
     temp_folder_remove(f->folder);
@@ -45,7 +45,7 @@ static inline void plan_all(fixture *f, const char *path, bool is_balanced)
 {
     f->data = set_open(path, DATASET_EVALUATE);
     assert_ok(subset_all(&f->all, f->data));
-    assert_ok(balance_plan_create(&f->plan, f->data, &f->all, is_balanced));
+    assert_ok(epoch_plan_create(&f->plan, f->data, &f->all, is_balanced));
 }
 
 static inline void plan_six(fixture *f, bool is_balanced)

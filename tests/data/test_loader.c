@@ -23,7 +23,7 @@ static void loader__training__equals_read_resize_augment(void **state)
     image_scratch *scratch = NULL;
     assert_ok(image_scratch_create(&scratch));
     for (int64_t i = 0; i < r.rows; i++) {
-        int64_t copy, picture = balance_plan_item(&f->plan, r.items[i], &copy);
+        int64_t copy, picture = epoch_plan_item(&f->plan, r.items[i], &copy);
         char path[PATH_MAX];
         assert_int_equal(r.pictures[i], picture);
         assert_int_equal(r.labels[i], dataset_label(f->data, picture));
@@ -195,7 +195,7 @@ static void loader__unreadable_in_training__next_of_its_class_and_one_line(void 
         record r = play(l, 5);
         assert_int_equal(r.rows, 30);
         for (int i = 0; i < 30; i++) {
-            int64_t copy, own = balance_plan_item(&f->plan, r.items[i], &copy);
+            int64_t copy, own = epoch_plan_item(&f->plan, r.items[i], &copy);
             /* picture 1 is ANGER/2.png, 2 follows it; 16 is SURPRISE/2.png, the last, so the first follows */
             assert_int_equal(r.pictures[i], own == 1 ? 2 : own == 16 ? 15 : own);
             assert_int_equal(r.labels[i], dataset_label(f->data, own));

@@ -1,0 +1,27 @@
+/* A head: what a model says of a picture, as one row. Files and graphs know heads by these rows; what is learned of
+ * them is a task's business (task/task.h). */
+#ifndef NN_HEAD_H
+#define NN_HEAD_H
+
+typedef enum {
+    HEAD_CLASS,     /* one of `size` classes: probabilities that sum to 1 */
+    HEAD_BINARIES,  /* `size` yes or no: a probability each */
+    HEAD_REGRESSION /* `size` numbers, as they come */
+} head_kind;
+
+typedef struct {
+    const char *name; /* "expression" */
+    head_kind kind;
+    int size;
+    const char *loss, *metric;  /* "cross_entropy", "macro_f1": words of the task that trains it; NULL: none is named */
+    const char *const *columns; /* [size] of the outputs: names of classes, "valence" ... */
+} head;
+
+#define MODEL_MAX_HEADS 8
+/* What the one head is called that a model of classes alone has. */
+#define HEAD_EXPRESSION "expression"
+
+/* "class", "binaries", "regression" */
+const char *head_kind_name(head_kind kind);
+
+#endif
