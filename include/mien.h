@@ -349,10 +349,12 @@ typedef struct mien_synth_options {
     int is_forced;     /* replace the set that `out` holds */
     const char *sheet; /* PNG of four people in six expressions; NULL: none */
     mien_compute compute;
+    const char *missing; /* labels that an mtl set leaves out: "aff-wild2", a task's at a time, as often as s-Aff-Wild2
+                          * lacks them; NULL or "none": none */
 } mien_synth_options;
 #define MIEN_SYNTH_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
-        NULL, NULL, 100, 0, 0, 112, "lsd", 1, 0, 0, 0, NULL, MIEN_COMPUTE_INIT                                         \
+        NULL, NULL, 100, 0, 0, 112, "lsd", 1, 0, 0, 0, NULL, MIEN_COMPUTE_INIT, NULL                                   \
     }
 
 /* Draws labelled faces. The same options give the same bytes, whatever the number of threads. */

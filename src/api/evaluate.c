@@ -203,7 +203,8 @@ static mien_status keep_scores(const evaluation_work *w, const ensemble *members
     return st;
 }
 
-static mien_status evaluate(evaluation_work *w, ensemble *members, const char *data, bool is_strict, progress *p)
+static mien_status evaluate(evaluation_work *w, ensemble *members, session *s, const char *data, bool is_strict,
+                            progress *p)
 {
     mien_evaluation *e = w->result;
     const char *classes[MODEL_MAX_CLASSES];
@@ -214,8 +215,7 @@ static mien_status evaluate(evaluation_work *w, ensemble *members, const char *d
     TRY(ensemble_check_pictures(members, dataset_count(w->data), data));
     TRY(describe(e, members, w->data));
     TRY(lay_out(w));
-    TRY(ensemble_predict(members, (const char *const *)w->paths, (const char *const *)w->names, w->count, take_answer,
-                         w, p));
+    TRY(session_predict(s, (const char *const *)w->paths, (const char *const *)w->names, w->count, take_answer, w, p));
     for (int m = 0; m <= e->member_count; m++)
         TRY(metric_report_from_probabilities(&e->reports[m], w->truth, w->answers[m], w->count, e->class_count));
     TRY(metric_report_tell_absent(&e->reports[e->member_count], data, classes));
@@ -235,15 +235,17 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     mien_status st = MIEN_OK;
     backend *b = NULL;
     ensemble *members = NULL;
+    session *asked = NULL;
     evaluation_work w = {0};
     file_writer *scores = NULL;
     progress p = api_progress(&o->compute);
     TRY(api_backend(&b, &o->compute));
     TRY_OUT(api_ensemble_open(&members, paths, count, true, b, &o->compute));
+    TRY_OUT(session_open(&asked, members, &(session_options){.loader_threads = api_threads(&o->compute)}));
     if (o->scores)
         TRY_OUT(file_write_open(&scores, o->scores)); /* what cannot be written is told before the work */
     TRY_OUT(create(&w.result, ensemble_class_count(members), ensemble_member_count(members)));
-    TRY_OUT(evaluate(&w, members, data, o->is_strict != 0, &p));
+    TRY_OUT(evaluate(&w, members, asked, data, o->is_strict != 0, &p));
     if (scores) {
         TRY_OUT(keep_scores(&w, members, scores));
         st = file_write_commit(scores);
@@ -256,6 +258,7 @@ out:
     free_work(&w);
     if (st != MIEN_OK)
         mien_evaluation_free(w.result);
+    session_free(asked);
     ensemble_free(members);
     api_backend_free(b);
     return st;

@@ -98,7 +98,7 @@ static mien_status run_passes(str *text, subject *s, const model_graph_options *
     TRY(add_pass(text, "fused", s->graph));
     if (!options->is_training)
         return MIEN_OK;
-    TRY(graph_differentiate(s->graph, s->io.loss, NO_VALUE, NULL));
+    TRY(graph_differentiate(s->graph, &(graph_loss){s->io.loss, 1}, 1, NO_VALUE, NULL));
     optimizer_attr update = *options->optimizer;
     update.loss = s->io.loss;
     TRY(op_optimizer(s->graph, "optimizer", &update));

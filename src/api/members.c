@@ -60,7 +60,7 @@ mien_status api_ensemble_open(ensemble **out, const char *const *paths, int coun
                               const mien_compute *compute)
 {
     member_list list = {0};
-    ensemble_options options = {.precision = api_precision(compute), .loader_threads = api_threads(compute)};
+    ensemble_options options = {.precision = api_precision(compute)};
     mien_status st = arena_create(&list.texts, 0);
     for (int i = 0; st == MIEN_OK && i < count; i++)
         st = add_path(&list, paths[i], all_stages);

@@ -6,6 +6,7 @@
 struct mien_model {
     backend *backend;
     ensemble *members;
+    session *session;
     progress progress;
 };
 
@@ -21,6 +22,7 @@ mien_status mien_model_open(mien_model **out, const char *const *paths, int coun
     m->progress = api_progress(compute);
     TRY_OUT(api_backend(&m->backend, compute));
     TRY_OUT(api_ensemble_open(&m->members, paths, count, false, m->backend, compute));
+    TRY_OUT(session_open(&m->session, m->members, &(session_options){.loader_threads = api_threads(compute)}));
     *out = m;
     m = NULL;
 out:
@@ -32,6 +34,7 @@ void mien_model_free(mien_model *model)
 {
     if (!model)
         return;
+    session_free(model->session);
     ensemble_free(model->members);
     api_backend_free(model->backend);
     mem_free(model);
@@ -45,6 +48,17 @@ int mien_model_class_count(const mien_model *model)
 const char *mien_model_class(const mien_model *model, int index)
 {
     return index >= 0 && index < mien_model_class_count(model) ? ensemble_class(model->members, index) : NULL;
+}
+
+static mien_status classify(float *out, mien_model *model, const uint8_t *rgb, int width, int height)
+{
+    const pixel_array one = {.pixels = rgb,
+                             .count = 1,
+                             .width = width,
+                             .height = height,
+                             .row_stride = 3 * (int64_t)width,
+                             .column_stride = 3};
+    return session_predict_pixels(model->session, out, &one, NULL);
 }
 
 static mien_status check_room(const float *out, int count, const mien_model *model, const void *picture)
@@ -64,7 +78,7 @@ mien_status mien_classify_rgb(float *out, int count, mien_model *model, const ui
     if (width < 1 || height < 1 || (int64_t)width * height > IMAGE_MAX_PIXELS)
         return mien_fail(MIEN_ERR_ARG, "mien_classify_rgb: %dx%d pixels (wanted 1 to %d)", width, height,
                          IMAGE_MAX_PIXELS);
-    return ensemble_classify(model->members, out, rgb, width, height);
+    return classify(out, model, rgb, width, height);
 }
 
 mien_status mien_classify_bytes(float *out, int count, mien_model *model, const void *bytes, size_t length)
@@ -73,7 +87,7 @@ mien_status mien_classify_bytes(float *out, int count, mien_model *model, const 
     image picture = {0};
     mien_status st = image_decode(&picture, bytes, length, "picture in memory");
     if (st == MIEN_OK)
-        st = ensemble_classify(model->members, out, picture.pixels, picture.width, picture.height);
+        st = classify(out, model, picture.pixels, picture.width, picture.height);
     image_free(&picture);
     return st;
 }
@@ -84,7 +98,7 @@ mien_status mien_classify_file(float *out, int count, mien_model *model, const c
     image picture = {0};
     mien_status st = image_read(&picture, path);
     if (st == MIEN_OK)
-        st = ensemble_classify(model->members, out, picture.pixels, picture.width, picture.height);
+        st = classify(out, model, picture.pixels, picture.width, picture.height);
     image_free(&picture);
     return st;
 }
@@ -118,8 +132,8 @@ mien_status mien_predict(mien_model *model, const char *const *inputs, int count
     listener l = {.fn = fn, .payload = payload, .classes = mien_model_class_count(model)};
     TRY(infer_expand_inputs(&l.inputs, inputs, count, &model->progress));
     mien_status st =
-        ensemble_predict(model->members, (const char *const *)l.inputs.paths, (const char *const *)l.inputs.names,
-                         (int64_t)l.inputs.count, hand_over, &l, &model->progress);
+        session_predict(model->session, (const char *const *)l.inputs.paths, (const char *const *)l.inputs.names,
+                        (int64_t)l.inputs.count, hand_over, &l, &model->progress);
     infer_inputs_free(&l.inputs);
     return st;
 }

@@ -17,6 +17,7 @@ typedef struct {
     const mien_submit_options *options;
     backend *backend;
     ensemble *members;
+    session *session;
     int labels[MODEL_MAX_CLASSES]; /* the challenge's number of each of the models' classes */
     label_list rows;
     char **names; /* [rows.count] path of each picture */
@@ -102,11 +103,12 @@ static mien_status submit(submission_work *w, mien_submission *out, const char *
     TRY(submission_read_list(&w->rows, o->list));
     TRY(api_backend(&w->backend, &o->compute));
     TRY(api_ensemble_open(&w->members, paths, count, false, w->backend, &o->compute));
+    TRY(session_open(&w->session, w->members, &(session_options){.loader_threads = api_threads(&o->compute)}));
     TRY(number_classes(w, paths[0]));
     TRY(make_paths(w));
     TRY(file_write_open(&w->out, o->out)); /* what cannot be written is told before the work */
     const char *const *names = (const char *const *)w->names;
-    TRY(ensemble_predict(w->members, names, names, w->rows.count, take_answer, w, &p));
+    TRY(session_predict(w->session, names, names, w->rows.count, take_answer, w, &p));
     return write_rows(w, out);
 }
 
@@ -125,6 +127,7 @@ mien_status mien_submit(mien_submission *out, const char *const *paths, int coun
         mem_free(w->names[i]);
     mem_free(w->names);
     list_free(&w->rows);
+    session_free(w->session);
     ensemble_free(w->members);
     api_backend_free(w->backend);
     mem_free(w);

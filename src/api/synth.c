@@ -22,6 +22,9 @@ mien_status mien_synth(const mien_synth_options *options)
     bool is_mtl = !strcmp(options->task, "mtl");
     if (!is_mtl && strcmp(options->task, "lsd"))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted lsd or mtl)", options->task);
+    const bool is_complete = !options->missing || !strcmp(options->missing, "none");
+    if (!is_complete && strcmp(options->missing, "aff-wild2"))
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "missing: %.32s (wanted none or aff-wild2)", options->missing);
     progress p = api_progress(&options->compute);
     return synth_run(&(synth_options){.out = options->out,
                                       .face_path = options->face,
@@ -30,6 +33,7 @@ mien_status mien_synth(const mien_synth_options *options)
                                       .first_identity = options->first_identity,
                                       .size = options->size,
                                       .task = is_mtl ? SYNTH_MTL : SYNTH_LSD,
+                                      .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
                                       .seed = options->seed,
                                       .studio = options->is_studio != 0,
                                       .resume = options->is_resumed != 0,

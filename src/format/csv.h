@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CSV_MAX_FIELDS 64
+#define CSV_MAX_FIELDS 256
 #define CSV_MAX_ROW_BYTES (1 << 20)
 
 typedef struct {

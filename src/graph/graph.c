@@ -89,7 +89,7 @@ static mien_status value_add(graph *g, value_id *out, const char *name, value_ki
     char *copy = NULL;
     TRY(arena_alloc(g->memory, &v, 1));
     TRY(arena_strdup(g->memory, &copy, name));
-    *v = (graph_value){.name = copy, .kind = kind, .type = type, .shape = s, .producer = NO_NODE};
+    *v = (graph_value){.name = copy, .kind = kind, .type = type, .shape = s, .producer = NO_NODE, .adds_to = NO_VALUE};
     *out = g->values.count;
     value_table(g)[g->values.count++] = v;
     return MIEN_OK;
@@ -236,13 +236,20 @@ mien_status graph_add_param_grad_output(graph *g, node_id n, value_id param)
 {
     value_id slice = NO_VALUE;
     TRY(graph_grad_of(g, &slice, param));
-    graph_value *grad = graph_value_at(g, slice);
-    if (grad->producer != NO_NODE)
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s is read by two operators (wanted one, its gradient has one writer)",
-                         graph_value_at(g, param)->name);
-    grad->producer = n;
-    output_append(graph_node_at(g, n), slice);
+    if (graph_value_at(g, slice)->producer == NO_NODE) {
+        graph_add_slice_output(g, n, slice);
+        return MIEN_OK;
+    }
+    const int index = graph_node_at(g, n)->output_count;
+    TRY(graph_add_output(g, n, DTYPE_F32, graph_value_at(g, param)->shape));
+    graph_value_at(g, graph_node_at(g, n)->outputs[index])->adds_to = slice;
     return MIEN_OK;
+}
+
+void graph_add_slice_output(graph *g, node_id n, value_id slice)
+{
+    graph_value_at(g, slice)->producer = n;
+    output_append(graph_node_at(g, n), slice);
 }
 
 void graph_take_output(graph *g, node_id n, int index, value_id v)

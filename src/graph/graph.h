@@ -35,7 +35,8 @@ typedef struct {
     value_kind kind;
     dtype type;
     shape shape;
-    node_id producer;    /* VALUE_TENSOR, VALUE_GRAD: the node that writes it; else NO_NODE */
+    node_id producer; /* VALUE_TENSOR, VALUE_GRAD: the node that writes it (last); else NO_NODE */
+    value_id adds_to; /* a tensor that is a further reader's gradient of a parameter: its VALUE_GRAD; else NO_VALUE */
     size_t param_offset; /* VALUE_PARAM, VALUE_GRAD: element offset in the arena */
     bool requires_grad;  /* a trainable parameter, or a tensor that depends on one */
     bool is_output;      /* readable after a run: its memory is not reused */
@@ -110,10 +111,16 @@ int graph_consumer_count(graph *g, value_id v);        /* nodes that read it */
  * conv2d with folded statistics. Only where the inner values have one consumer and are no outputs. */
 MIEN_MUST_USE mien_status graph_fuse(graph *g);
 
-/* Appends the backward nodes of `loss` (a scalar f32 tensor). Gradients of trainable parameters are written to their
- * VALUE_GRAD slices; parameters, and inputs, that nobody needs get no node. `input_grad`: value whose gradient is
- * wanted as an output (tests), or NO_VALUE; *out_input_grad receives it (may be NULL). */
-MIEN_MUST_USE mien_status graph_differentiate(graph *g, value_id loss, value_id input_grad, value_id *out_input_grad);
+/* Appends the backward nodes of the sum of `losses`, each times its weight. Gradients of trainable parameters are
+ * written to their VALUE_GRAD slices, contributions of several readers added; parameters, and inputs, that nobody needs
+ * get no node. A loss of weight 0 is left out. `input_grad`: value whose gradient is wanted as an output (tests), or
+ * NO_VALUE; *out_input_grad receives it (may be NULL). */
+typedef struct {
+    value_id value; /* output 0 of an operator that is_loss: a scalar, f32 */
+    float weight;
+} graph_loss;
+MIEN_MUST_USE mien_status graph_differentiate(graph *g, const graph_loss *losses, int loss_count, value_id input_grad,
+                                              value_id *out_input_grad);
 
 /* The graph as text, a line a node: phase, operator, name, inputs with shapes -> outputs; the product of `mien info
  * --graph`. */

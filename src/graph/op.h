@@ -14,8 +14,9 @@ struct op_def {
     /* Checks the inputs and creates the outputs (graph_add_output). */
     mien_status (*infer)(graph *g, node_id n);
     /* Appends the backward nodes of n (graph_add_backward). out_grads[i]: gradient of output i or NO_VALUE. Writes
-     * in_grads[i] for inputs that want one (needs[i]). A trainable parameter's gradient is no tensor: the backward
-     * node's shape rule makes the parameter's slice its output (graph_add_param_grad_output). What forward must save
+     * in_grads[i] for inputs that want one (needs[i]). An operator that reads weights computes their gradients into
+     * their slices: the backward node's shape rule makes those its outputs (graph_add_param_grad_output); a parameter
+     * that is a plain operand gets in_grads[i] as any tensor does. What forward must save
      * for it and would not otherwise (mask, index) the rule adds to the forward node's outputs. NULL: not
      * differentiable. */
     mien_status (*grad)(graph *g, node_id n, const value_id *out_grads, const bool *needs, value_id *in_grads);
@@ -23,7 +24,8 @@ struct op_def {
      * (graph_value.packed equal); -1 none. Kernels of such operators accept dst == src: activation, activation_dx, add,
      * sub, scale, scale_dx, dropout, softmax, batch_norm (y over x), batch_norm_dx (dx over dy). */
     int inplace_input;
-    /* Output 0 is a loss: its gradient is 1, which the gradient rule knows and no tensor holds. */
+    /* Output 0 is a loss: its gradient is 1, which the gradient rule knows and no tensor holds (graph_differentiate
+     * multiplies what comes of it with the loss's weight). */
     bool is_loss;
     /* Multiply-add pairs x 2 of one run, for profiles; NULL: counts as memory traffic alone. */
     double (*flops)(graph *g, node_id n);
@@ -37,8 +39,8 @@ MIEN_MUST_USE mien_status graph_add_backward(graph *g, node_id *out, const op_de
                                              const void *attr, size_t attr_bytes);
 /* The VALUE_GRAD of a trainable parameter (created once). */
 MIEN_MUST_USE mien_status graph_grad_of(graph *g, value_id *out, value_id param);
-/* Called by shape rules of backward operators: the next output is the parameter's gradient slice, not a new tensor. A
- * slice has one writer: a parameter that two operators read is MIEN_ERR_UNSUPPORTED. */
+/* Called by shape rules of backward operators: the next output is the parameter's gradient slice, not a new tensor.
+ * Where another reader has written the slice already it is a tensor, which graph_differentiate has added to it. */
 MIEN_MUST_USE mien_status graph_add_param_grad_output(graph *g, node_id n, value_id param);
 
 const char *activation_name(activation_kind kind);
@@ -170,6 +172,11 @@ MIEN_MUST_USE mien_status op_sub(graph *g, value_id *y, const char *name, value_
 /* y[n, h, w, c] = x[n, h, w, c] s[n, c] (squeeze-excite). Backward: scale_dx (dy, s) -> dx; scale_ds (dy, x) -> ds [n,
  * c]. */
 MIEN_MUST_USE mien_status op_scale(graph *g, value_id *y, const char *name, value_id x, value_id s);
+/* y = x times a number. Backward: the same operator on dy. It is also how a loss gets its weight. */
+typedef struct {
+    float factor;
+} multiply_attr;
+MIEN_MUST_USE mien_status op_multiply(graph *g, value_id *y, const char *name, value_id x, float factor);
 /* Concatenation along the last dimension. Backward: slice. */
 MIEN_MUST_USE mien_status op_concat(graph *g, value_id *y, const char *name, const value_id *parts, int count);
 
@@ -216,6 +223,11 @@ typedef struct {
 MIEN_MUST_USE mien_status op_cross_entropy(graph *g, value_id *loss, value_id *probabilities, const char *name,
                                            value_id logits, value_id labels, value_id class_weights, float smoothing);
 
+/* --- gradients of parameters ------------------------------------------------------------------------------------ */
+/* Appends the node that adds `part`, f32 of its shape, to the gradient slice; without `is_sum` it begins the slice with
+ * it. For graph_differentiate: inputs the slice or NO_VALUE, and part; the output is the slice. */
+MIEN_MUST_USE mien_status op_contribute(graph *g, const char *name, value_id slice, value_id part, bool is_sum);
+
 /* --- update ------------------------------------------------------------------------------------------------------- */
 /* One node that moves every trainable parameter that has a gradient: inputs are step, those VALUE_GRADs and, last, the
  * loss. The kernel walks `ranges` of the arenas. Adam as torch.optim.Adam (weight decay added to the gradient), AdamW
@@ -231,7 +243,7 @@ extern const op_def op_normalise_def, op_conv2d_def, op_conv2d_dx_def, op_conv2d
     op_concat_def, op_slice_def, op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def,
     op_softmax_def, op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def, op_layer_norm_def,
     op_layer_norm_dx_def, op_attention_def, op_attention_dx_def, op_tokens_def, op_tokens_dx_def, op_first_token_def,
-    op_first_token_dx_def;
+    op_first_token_dx_def, op_multiply_def, op_contribute_def;
 /* slice: y = x[.., begin : begin + length] of the last dimension (concat's backward). */
 typedef struct {
     int64_t begin, length;

@@ -13,10 +13,11 @@ typedef struct program program;
 /* Takes the graph over (freed with the program, also on failure); backend and params' arenas are borrowed and outlive
  * it. */
 MIEN_MUST_USE mien_status program_create(program **out, graph *g, backend *b, const param_memory *params);
-/* The same beside `first`, made of an equal graph, on its backend and over its parameters: constants (packed weights)
- * are first's, which is borrowed, outlives it and alone is refreshed. The two may run at once. Errors: also
- * MIEN_ERR_INTERNAL where the graphs are seen to differ. */
-MIEN_MUST_USE mien_status program_create_beside(program **out, graph *g, const program *first);
+/* The same beside `other`, made of an equal graph over the same parameters, on a backend b of as many threads:
+ * constants (packed weights) are shared, and freed with the last that has them. Programs that share them may run at
+ * once, and those made beside another are never refreshed. Errors: also MIEN_ERR_INTERNAL where the graphs are seen to
+ * differ. */
+MIEN_MUST_USE mien_status program_create_beside(program **out, graph *g, backend *b, const program *other);
 void program_free(program *p); /* NULL is a no-op */
 
 /* Memory of an input or output value: plain row-major, in the value's type. Inputs are written here before a run. */
@@ -32,7 +33,7 @@ MIEN_MUST_USE mien_status program_run(program *p);
 typedef struct {
     size_t planned_bytes;  /* activations and scratch as planned, with reuse */
     size_t sum_bytes;      /* the same without reuse: the sum of all tensors */
-    size_t constant_bytes; /* packed weights kept from run to run; 0 where they are another program's */
+    size_t constant_bytes; /* packed weights kept from run to run; 0 where another program has made them */
     size_t scratch_bytes;
 } program_memory;
 program_memory program_memory_used(const program *p);

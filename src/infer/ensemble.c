@@ -1,48 +1,14 @@
-/* Every model has programs of its own over its own parameters; pictures are decoded once for each input size, and not
- * at all where every member's answers are kept scores. */
-#include "infer/infer.h"
-
+/* Once open, an ensemble changes in one thing alone: the list of its sessions, which has a lock. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "data/loader.h"
-#include "infer/lanes.h"
-#include "infer/scores.h"
-#include "nn/model.h"
+#include "infer/ensemble_int.h"
 #include "task/score.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { DEFAULT_BATCH = 32, NAME_BYTES = 160, FAILURE_BYTES = 1024 };
-#define NOT_FINITE "the model's output is not finite"
-
-typedef struct {
-    char name[NAME_BYTES];
-    bool counts;
-    char *path;                /* owned */
-    model *model;              /* NULL: its answers are kept */
-    lanes *many, *one;         /* for lists of pictures, and for a single one; NULL until needed */
-    const score_table *scores; /* the ensemble's */
-    int place;                 /* among the members of `scores` */
-} member;
-
-struct ensemble {
-    member *members; /* [capacity] */
-    int count, capacity;
-    score_table *tables; /* [table_count] */
-    int table_count;
-    const member *first_model; /* its classes are everyone's; NULL: none is a model */
-    int class_count;
-    backend *backend;
-    dtype precision;
-    int batch, loader_threads;
-    image sized; /* of ensemble_classify */
-    image_scratch *scratch;
-};
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
@@ -177,12 +143,11 @@ mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int co
     if (count < 1)
         return mien_fail(MIEN_ERR_ARG, "no model (wanted at least one)");
     TRY(mem_zalloc(&e, 1));
+    pthread_mutex_init(&e->lock, NULL);
+    turn_init(&e->turn);
     e->backend = b;
-    e->batch = options->batch ? options->batch : DEFAULT_BATCH;
-    e->loader_threads = options->loader_threads;
     if (b)
         TRY_OUT(precision_resolve(&e->precision, options->precision, b));
-    TRY_OUT(image_scratch_create(&e->scratch));
     TRY_OUT(mem_zalloc(&e->tables, count));
     for (int i = 0; i < count; i++)
         TRY_OUT(scores_is_file(sources[i].path) ? add_scores(e, &sources[i]) : add_model(e, &sources[i]));
@@ -199,9 +164,8 @@ void ensemble_free(ensemble *e)
 {
     if (!e)
         return;
+    assert(!e->sessions);
     for (int i = 0; i < e->count; i++) {
-        lanes_free(e->members[i].many);
-        lanes_free(e->members[i].one);
         model_free(e->members[i].model);
         mem_free(e->members[i].path);
     }
@@ -209,8 +173,8 @@ void ensemble_free(ensemble *e)
     for (int i = 0; i < e->table_count; i++)
         scores_free(&e->tables[i]);
     mem_free(e->tables);
-    image_free(&e->sized);
-    image_scratch_free(e->scratch);
+    turn_destroy(&e->turn);
+    pthread_mutex_destroy(&e->lock);
     mem_free(e);
 }
 
@@ -252,262 +216,4 @@ mien_status ensemble_check_pictures(const ensemble *e, int64_t count, const char
                              m->scores->pictures, count, set);
     }
     return MIEN_OK;
-}
-
-/* --- running ------------------------------------------------------------------------------------------------------ */
-
-/* Makes m's programs for `batch`, where they are not yet. */
-static mien_status bind(lanes **l, ensemble *e, model *m, int batch)
-{
-    if (*l && lanes_batch(*l) == batch)
-        return MIEN_OK;
-    lanes_free(*l);
-    *l = NULL;
-    return lanes_create(l, m, batch, e->precision, e->backend);
-}
-
-static int size_of(const member *m)
-{
-    return model_spec_of(m->model)->image_size;
-}
-
-/* Finite weights may still give infinities on the way, and then no probabilities. */
-static bool is_finite(const float *row, int classes)
-{
-    for (int c = 0; c < classes; c++)
-        if (!isfinite(row[c]))
-            return false;
-    return true;
-}
-
-/* mean [classes] over the members that count; members [members, classes]. */
-static void take_mean(float *mean, const float *members, const ensemble *e)
-{
-    int classes = ensemble_class_count(e), counted = 0;
-    for (int i = 0; i < e->count; i++)
-        counted += e->members[i].counts;
-    for (int c = 0; c < classes; c++) {
-        double sum = 0;
-        for (int i = 0; i < e->count; i++)
-            if (e->members[i].counts)
-                sum += (double)members[i * classes + c];
-        mean[c] = (float)(sum / counted);
-    }
-}
-
-mien_status ensemble_classify(ensemble *e, float *out, const uint8_t *rgb, int width, int height)
-{
-    int classes = ensemble_class_count(e);
-    if (width < 1 || height < 1 || (int64_t)width * height > IMAGE_MAX_PIXELS)
-        return mien_fail(MIEN_ERR_ARG, "picture: %dx%d pixels (wanted 1 to %d)", width, height, IMAGE_MAX_PIXELS);
-    image picture = {.pixels = (uint8_t *)rgb, .width = width, .height = height}; /* read only: capacity stays 0 */
-    float *rows;
-    TRY(mem_alloc(&rows, (size_t)e->count * (size_t)classes));
-    mien_status st = MIEN_OK;
-    for (int i = 0; i < e->count; i++) {
-        member *m = &e->members[i];
-        assert(m->model);
-        TRY_OUT(bind(&m->one, e, m->model, 1));
-        TRY_OUT(image_resize(&e->sized, &picture, size_of(m), size_of(m), e->scratch));
-        float *row = rows + (size_t)i * (size_t)classes;
-        TRY_OUT(lanes_run(m->one, e->sized.pixels, 1, row));
-        if (!is_finite(row, classes)) {
-            st = mien_fail(MIEN_ERR_FORMAT, "%s: " NOT_FINITE, m->path);
-            goto out;
-        }
-    }
-    take_mean(out, rows, e);
-out:
-    mem_free(rows);
-    return st;
-}
-
-/* --- many pictures ------------------------------------------------------------------------------------------------ */
-
-/* Pictures of one input size, for the members that want it. */
-typedef struct {
-    int size;
-    loader *loader;
-    loader_batch batch;
-} feed;
-
-typedef struct {
-    ensemble *e;
-    dataset *set;
-    subset all;
-    epoch_plan plan;
-    int64_t total; /* pictures */
-    int batch;
-    feed *feeds; /* [members at most] */
-    int feed_count;
-    char (*failures)[FAILURE_BYTES]; /* [batch] "" = readable */
-    int64_t begin;                   /* item of the batch's first row */
-    float *rows;                     /* [batch, members, classes] */
-    float *one_member;               /* [batch, classes] */
-    float *mean;                     /* [classes] */
-} pass;
-
-static void note_bad(void *payload, int64_t item, const char *why)
-{
-    pass *p = payload;
-    str_fit(p->failures[item - p->begin], FAILURE_BYTES, why);
-}
-
-static feed *feed_of(pass *p, int size)
-{
-    for (int i = 0; i < p->feed_count; i++)
-        if (p->feeds[i].size == size)
-            return &p->feeds[i];
-    return NULL;
-}
-
-static mien_status open_feeds(pass *p)
-{
-    for (int i = 0; i < p->e->count; i++) {
-        int size = p->e->members[i].model ? size_of(&p->e->members[i]) : 0;
-        if (size == 0 || feed_of(p, size))
-            continue;
-        loader_options options = {.plan = &p->plan,
-                                  .batch = p->batch,
-                                  .image_size = size,
-                                  .threads = p->e->loader_threads,
-                                  .max_bad_share = -1,
-                                  .on_bad = note_bad,
-                                  .payload = p};
-        feed *f = &p->feeds[p->feed_count];
-        TRY(loader_create(&f->loader, &options));
-        f->size = size;
-        p->feed_count++;
-        TRY(loader_start(f->loader, 0, 0));
-    }
-    return MIEN_OK;
-}
-
-static mien_status open_pass(pass *p, const char *const *paths, int64_t count)
-{
-    ensemble *e = p->e;
-    size_t members = (size_t)e->count, classes = (size_t)ensemble_class_count(e);
-    p->total = count;
-    p->batch = count < e->batch ? (int)count : e->batch;
-    TRY(dataset_of_paths(&p->set, paths, count));
-    TRY(subset_all(&p->all, p->set));
-    TRY(epoch_plan_create(&p->plan, p->set, &p->all, false));
-    TRY(mem_zalloc(&p->feeds, members));
-    TRY(mem_alloc(&p->failures, p->batch));
-    TRY(mem_alloc(&p->rows, (size_t)p->batch * members * classes));
-    TRY(mem_alloc(&p->one_member, (size_t)p->batch * classes));
-    TRY(mem_alloc(&p->mean, classes));
-    for (int i = 0; i < e->count; i++)
-        if (e->members[i].model)
-            TRY(bind(&e->members[i].many, e, e->members[i].model, p->batch));
-    return open_feeds(p);
-}
-
-static void close_pass(pass *p)
-{
-    for (int i = 0; i < p->feed_count; i++)
-        loader_free(p->feeds[i].loader);
-    mem_free(p->feeds);
-    mem_free(p->failures);
-    mem_free(p->rows);
-    mem_free(p->one_member);
-    mem_free(p->mean);
-    epoch_plan_free(&p->plan);
-    subset_free(&p->all);
-    dataset_free(p->set);
-}
-
-/* [classes] of member i for a row of the batch. */
-static float *row_of(const pass *p, int row, int i)
-{
-    return p->rows + ((size_t)row * (size_t)p->e->count + (size_t)i) * (size_t)p->e->class_count;
-}
-
-static mien_status run_member(pass *p, int i, int count)
-{
-    member *m = &p->e->members[i];
-    size_t classes = (size_t)p->e->class_count;
-    TRY(lanes_run(m->many, feed_of(p, size_of(m))->batch.images, count, p->one_member));
-    for (int row = 0; row < count; row++) {
-        const float *answer = p->one_member + (size_t)row * classes;
-        memcpy(row_of(p, row, i), answer, classes * sizeof(float));
-        if (!p->failures[row][0] && !is_finite(answer, p->e->class_count))
-            snprintf(p->failures[row], FAILURE_BYTES, "%s: " NOT_FINITE, m->path);
-    }
-    return MIEN_OK;
-}
-
-static void look_up_member(pass *p, int i, int count)
-{
-    const member *m = &p->e->members[i];
-    for (int row = 0; row < count; row++) {
-        const float *kept = scores_row(m->scores, m->place, p->begin + row);
-        if (kept)
-            memcpy(row_of(p, row, i), kept, (size_t)p->e->class_count * sizeof(float));
-        else if (!p->failures[row][0])
-            snprintf(p->failures[row], FAILURE_BYTES, "%s: no scores of this picture (row %" PRId64 " is NaN)", m->path,
-                     p->begin + row);
-    }
-}
-
-/* Fills p->rows and p->failures with the next batch; *count 0 at the end. */
-static mien_status run_batch(pass *p, int *count)
-{
-    memset(p->failures, 0, (size_t)p->batch * FAILURE_BYTES);
-    for (int i = 0; i < p->feed_count; i++)
-        TRY(loader_next(p->feeds[i].loader, &p->feeds[i].batch));
-    int64_t left = p->total - p->begin;
-    *count = left < p->batch ? (int)left : p->batch;
-    for (int i = 0; *count > 0 && i < p->e->count; i++) {
-        if (p->e->members[i].model)
-            TRY(run_member(p, i, *count));
-        else
-            look_up_member(p, i, *count);
-    }
-    return MIEN_OK;
-}
-
-static mien_status hand_out(pass *p, int count, const char *const *names, prediction_fn fn, void *payload)
-{
-    for (int row = 0; row < count; row++) {
-        const float *members = row_of(p, row, 0);
-        prediction answer = {.index = p->begin + row, .name = names[p->begin + row]};
-        if (p->failures[row][0]) {
-            answer.failure = p->failures[row];
-        } else {
-            take_mean(p->mean, members, p->e);
-            answer.members = members;
-            answer.mean = p->mean;
-        }
-        TRY(fn(payload, &answer));
-    }
-    return MIEN_OK;
-}
-
-static mien_status predict(pass *p, const char *const *paths, const char *const *names, int64_t count, prediction_fn fn,
-                           void *payload, progress *told)
-{
-    TRY(open_pass(p, paths, count));
-    for (;;) {
-        int rows;
-        if (told && progress_tell(told, "pictures", p->begin, count, NULL))
-            return mien_fail(MIEN_ERR_CANCELLED, "interrupted after %lld of %lld pictures", (long long)p->begin,
-                             (long long)count);
-        TRY(run_batch(p, &rows));
-        if (rows == 0)
-            return MIEN_OK;
-        TRY(hand_out(p, rows, names, fn, payload));
-        p->begin += rows;
-    }
-}
-
-mien_status ensemble_predict(ensemble *e, const char *const *paths, const char *const *names, int64_t count,
-                             prediction_fn fn, void *payload, progress *p)
-{
-    if (count == 0)
-        return MIEN_OK;
-    pass all = {.e = e};
-    mien_status st = predict(&all, paths, names, count, fn, payload, p);
-    close_pass(&all);
-    return st;
 }

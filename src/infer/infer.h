@@ -11,12 +11,10 @@
 
 /* Members: models with equal class lists (checked), each with its own architecture, size and normalisation; and score
  * files (scores.h), which know their probabilities for one set alone. Where no member is a model, the classes are LSD's
- * six. */
+ * six. Threads: once open, any number of them; what computes is a session. */
 typedef struct ensemble ensemble;
 typedef struct {
     precision_kind precision;
-    int batch;          /* 0: 32 */
-    int loader_threads; /* 0: automatic */
 } ensemble_options;
 /* One member to be. */
 typedef struct {
@@ -25,11 +23,12 @@ typedef struct {
         *name; /* what its row is called; NULL: the file's base name, or its folder's where that is best.safetensors */
     bool counts; /* part of the mean */
 } ensemble_source;
-/* Sources and their texts are borrowed for the call. b NULL: only to look at the models; nothing may run. */
+/* Sources and their texts are borrowed for the call; b outlives the ensemble. b NULL: only to look at the models;
+ * nothing may run. */
 MIEN_MUST_USE mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int count, backend *b,
                                         const ensemble_options *options);
-void ensemble_free(ensemble *e); /* NULL is a no-op */
-/* Are score files' rows as many as the set has pictures? Owed before ensemble_predict. `set` is for the message. */
+void ensemble_free(ensemble *e); /* after its sessions; NULL is a no-op */
+/* Are score files' rows as many as the set has pictures? Owed before session_predict. `set` is for the message. */
 MIEN_MUST_USE mien_status ensemble_check_pictures(const ensemble *e, int64_t count, const char *set);
 int ensemble_member_count(const ensemble *e);
 const char *ensemble_member_name(const ensemble *e, int member); /* "resnet50-stage1" or the file's base name; unique */
@@ -38,6 +37,20 @@ const char *ensemble_member_path(const ensemble *e, int member);
 struct model *ensemble_model(const ensemble *e, int member); /* the ensemble's; NULL: its answers are kept */
 int ensemble_class_count(const ensemble *e);
 const char *ensemble_class(const ensemble *e, int c);
+
+/* --- sessions ----------------------------------------------------------------------------------------------------- */
+
+/* Programs and buffers over an ensemble, for one thread at a time; several threads have a session each. Sessions that
+ * compute on as many threads have packed weights in common. They may be opened and freed while others run. */
+typedef struct session session;
+typedef struct {
+    backend *own; /* what it computes on, taken over with the call; NULL: the ensemble's, where sessions take turns */
+    bool is_one_thread; /* else: of the ensemble's backend, the calling thread alone, beside the others */
+    int batch;          /* pictures of a run; 0: 32 */
+    int loader_threads; /* 0: automatic */
+} session_options;
+MIEN_MUST_USE mien_status session_open(session **out, ensemble *e, const session_options *options);
+void session_free(session *s); /* NULL is a no-op */
 
 /* A row per picture of the list, in order. */
 typedef struct {
@@ -50,10 +63,21 @@ typedef struct {
 typedef mien_status (*prediction_fn)(void *payload, const prediction *p);
 /* Pictures by path; `names` are what rows are called. Rows arrive in order. A picture that any member has no answer for
  * has none. */
-MIEN_MUST_USE mien_status ensemble_predict(ensemble *e, const char *const *paths, const char *const *names,
-                                           int64_t count, prediction_fn fn, void *payload, progress *p);
-/* One decoded picture, [height, width, 3] RGB: probabilities [classes] of the mean. All members are models. */
-MIEN_MUST_USE mien_status ensemble_classify(ensemble *e, float *out, const uint8_t *rgb, int width, int height);
+MIEN_MUST_USE mien_status session_predict(session *s, const char *const *paths, const char *const *names, int64_t count,
+                                          prediction_fn fn, void *payload, progress *p);
+
+/* Pictures in memory, RGB: byte c of pixel (x, y) of picture i is pixels[i * picture_stride + y * row_stride +
+ * x * column_stride + c]. Strides may be negative or 0; all that is named is readable. */
+typedef struct {
+    const uint8_t *pixels;
+    int64_t count;
+    int width, height; /* 1 to IMAGE_MAX_PIXELS together */
+    int64_t picture_stride, row_stride, column_stride;
+} pixel_array;
+/* out [count, classes]: probabilities of the mean. All members are models. Errors: MIEN_ERR_FORMAT where an answer is
+ * not finite. */
+MIEN_MUST_USE mien_status session_predict_pixels(session *s, float *out, const pixel_array *pictures, progress *p);
+
 /* Inputs of `predict`: files; folders (descended, natural order; pictures by content or name); lists (.txt, .csv: one
  * path a line); "-", which is stdin, and pipes: one picture, or a list. p is asked while a pipe is waited for. */
 typedef struct {

@@ -1,4 +1,4 @@
-/* All lanes read the constants (packed weights) of the first. */
+/* All lanes have their constants (packed weights) in common, also with lanes that are made beside them. */
 #include "infer/lanes.h"
 
 #include "base/mem.h"
@@ -11,6 +11,8 @@ struct lanes {
     program **programs; /* [count] */
     int count, batch, tile;
     model_io io; /* of every program */
+    model *model;
+    dtype activation_type;
     backend *backend;
     size_t image_bytes, classes;
 };
@@ -56,7 +58,7 @@ static int choose_tile(int batch, int most, int threads)
 }
 
 /* Sets tile and count. Lanes of which more than a quarter would be idle do worse than one program on all threads. */
-static mien_status divide(lanes *l, model *m, dtype activation_type)
+static mien_status divide(lanes *l)
 {
     const int threads = l->backend->threads(l->backend);
     l->count = 1;
@@ -64,7 +66,7 @@ static mien_status divide(lanes *l, model *m, dtype activation_type)
     if (l->batch == 1)
         return MIEN_OK;
     int most = 1;
-    TRY(tile_for_cache(&most, m, activation_type));
+    TRY(tile_for_cache(&most, l->model, l->activation_type));
     const int tile = choose_tile(l->batch, most, threads), share = longest_share(l->batch, tile, threads);
     if (4 * (int64_t)l->batch < 3 * (int64_t)threads * share)
         return MIEN_OK;
@@ -76,31 +78,37 @@ static mien_status divide(lanes *l, model *m, dtype activation_type)
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-static mien_status create_programs(lanes *l, model *m, dtype activation_type)
+/* Beside those of `other`, or beside the first of these. */
+static mien_status create_programs(lanes *l, const lanes *other)
 {
     backend *b = l->count > 1 ? l->backend->one_thread(l->backend) : l->backend;
+    const param_memory *params = param_store_memory(model_params(l->model));
+    const model_graph_options options = {.batch = l->tile, .activation_type = l->activation_type};
     TRY(mem_zalloc(&l->programs, l->count));
     for (int i = 0; i < l->count; i++) {
         graph *g;
-        TRY(model_graph(&g, &l->io, m, &(model_graph_options){.batch = l->tile, .activation_type = activation_type}));
-        TRY(i == 0 ? program_create(&l->programs[0], g, b, param_store_memory(model_params(m)))
-                   : program_create_beside(&l->programs[i], g, l->programs[0]));
+        const program *beside = other ? other->programs[0] : l->programs[0];
+        TRY(model_graph(&g, &l->io, l->model, &options));
+        TRY(beside ? program_create_beside(&l->programs[i], g, b, beside)
+                   : program_create(&l->programs[i], g, b, params));
     }
     return MIEN_OK;
 }
 
-mien_status lanes_create(lanes **out, model *m, int batch, dtype activation_type, backend *b)
+static mien_status create(lanes **out, model *m, int batch, dtype activation_type, backend *b, const lanes *other)
 {
     mien_status st;
     const model_spec *spec = model_spec_of(m);
     lanes *l = NULL;
     TRY(mem_zalloc(&l, 1));
     l->batch = batch;
+    l->model = m;
+    l->activation_type = activation_type;
     l->backend = b;
     l->image_bytes = (size_t)spec->image_size * (size_t)spec->image_size * 3;
     l->classes = (size_t)spec->class_count;
-    TRY_OUT(divide(l, m, activation_type));
-    TRY_OUT(create_programs(l, m, activation_type));
+    TRY_OUT(divide(l));
+    TRY_OUT(create_programs(l, other));
     *out = l;
     l = NULL;
 out:
@@ -108,11 +116,21 @@ out:
     return st;
 }
 
+mien_status lanes_create(lanes **out, model *m, int batch, dtype activation_type, backend *b)
+{
+    return create(out, m, batch, activation_type, b, NULL);
+}
+
+mien_status lanes_create_beside(lanes **out, const lanes *other, backend *b)
+{
+    return create(out, other->model, other->batch, other->activation_type, b, other);
+}
+
 void lanes_free(lanes *l)
 {
     if (!l)
         return;
-    for (int i = l->count - 1; l->programs && i >= 0; i--) /* the first last: the others read its constants */
+    for (int i = 0; l->programs && i < l->count; i++)
         program_free(l->programs[i]);
     mem_free(l->programs);
     mem_free(l);

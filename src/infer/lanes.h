@@ -13,6 +13,9 @@ typedef struct lanes lanes;
 /* For up to `batch` pictures a run. Where they are too few to keep the backend's threads busy, one program that all
  * threads compute together. Model and backend are borrowed and outlive it. */
 MIEN_MUST_USE mien_status lanes_create(lanes **out, model *m, int batch, dtype activation_type, backend *b);
+/* The same beside `other`, of its model and batch, on a backend of as many threads: they have their constants in common
+ * (program_create_beside), whichever is freed first, and may run at once. */
+MIEN_MUST_USE mien_status lanes_create_beside(lanes **out, const lanes *other, backend *b);
 void lanes_free(lanes *l); /* NULL is a no-op */
 int lanes_batch(const lanes *l);
 
@@ -20,7 +23,7 @@ int lanes_batch(const lanes *l);
 MIEN_MUST_USE mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *probabilities);
 
 /* For accounts: how many lanes there are, the pictures that each takes at a time, and their programs, which are alike
- * but that the first holds the constants. */
+ * but that the first has made the constants. */
 int lanes_count(const lanes *l);
 int lanes_tile(const lanes *l);
 program *lanes_program(const lanes *l, int lane);

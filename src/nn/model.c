@@ -129,7 +129,7 @@ mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_o
     TRY(model_describe(&g, io, m, options));
     TRY_OUT(graph_fuse(g));
     if (options->is_training)
-        TRY_OUT(graph_differentiate(g, io->losses[0].value, NO_VALUE, NULL));
+        TRY_OUT(graph_differentiate(g, io->losses, io->loss_count, NO_VALUE, NULL));
     if (options->is_training && options->optimizer) {
         optimizer_attr update = *options->optimizer;
         update.loss = io->losses[0].value;

@@ -79,11 +79,6 @@ MIEN_MUST_USE mien_status model_save(model *m, const char *path, const char *met
 /* The metadata JSON text as stored under "mien" (caller: mem_free). */
 MIEN_MUST_USE mien_status model_metadata(const model *m, char **out, const char *metrics_json);
 
-/* A term of what training makes small. */
-typedef struct {
-    value_id value; /* output, scalar f32 */
-    float weight;
-} model_loss;
 #define MODEL_MAX_LOSSES 16
 
 /* What a program over the model reads and writes. NO_VALUE where the mode has none. */
@@ -94,7 +89,7 @@ typedef struct {
         value_id output; /* the same as probabilities; of a regression the logits themselves */
     } heads[MODEL_MAX_HEADS];
     int head_count;
-    model_loss losses[MODEL_MAX_LOSSES]; /* training */
+    graph_loss losses[MODEL_MAX_LOSSES]; /* training: outputs, scalar f32 */
     int loss_count;
     value_id features; /* [batch, feature_dim] */
     value_id identity; /* deviation: the frozen copy's features [batch, feature_dim], activation type */

@@ -102,19 +102,34 @@ mien_status labels_header(str *out)
         TRY(str_printf(out, ",AU%02d%s", au_numbers[i % AU_COUNT], i < AU_COUNT ? "" : "_i"));
     for (int i = 0; i < COLUMNS; i++)
         TRY(str_printf(out, ",%s", columns[i].name));
-    return str_append(out, ",hair,jpeg_quality\n");
+    TRY(str_append(out, ",hair,jpeg_quality"));
+    for (int u = 0; u < UNIT_COUNT; u++)
+        TRY(str_printf(out, ",%s", unit_names[u]));
+    return str_append(out, "\n");
 }
 
-mien_status labels_row(str *out, const char *image, const synth_face *f, const person *who)
+/* ",0.2500", or how the challenge writes what is missing. */
+static mien_status label(str *out, float value, bool is_told, const char *missing)
+{
+    return is_told ? str_printf(out, ",%.4f", (double)value) : str_printf(out, ",%s", missing);
+}
+
+mien_status labels_row(str *out, const char *image, const synth_face *f, const person *who, synth_told told)
 {
     const face_expression *e = &f->expression;
-    TRY(str_printf(out, "%s,%" PRId64 ",%s,%.4f,%.4f,%.4f", image, f->identity, expression_names[e->expression],
-                   (double)e->intensity, (double)e->valence, (double)e->arousal));
+    TRY(str_printf(out, "%s,%" PRId64 ",%s", image, f->identity,
+                   told.expression ? expression_names[e->expression] : "-1"));
+    TRY(label(out, e->intensity, told.expression, "-1"));
+    TRY(label(out, e->valence, told.va, "-5"));
+    TRY(label(out, e->arousal, told.va, "-5"));
     for (int a = 0; a < AU_COUNT; a++)
-        TRY(str_printf(out, ",%d", e->au[a]));
+        TRY(str_printf(out, ",%d", told.au ? e->au[a] : -1));
     for (int a = 0; a < AU_COUNT; a++)
-        TRY(str_printf(out, ",%.4f", (double)e->au_level[a]));
+        TRY(label(out, e->au_level[a], told.au, "-1"));
     for (int i = 0; i < COLUMNS; i++)
         TRY(str_printf(out, ",%.4f", (double)columns[i].value(f, who)));
-    return str_printf(out, ",%s,%d\n", hair_style_names[who->style], f->shot.quality);
+    TRY(str_printf(out, ",%s,%d", hair_style_names[who->style], f->shot.quality));
+    for (int u = 0; u < UNIT_COUNT; u++)
+        TRY(label(out, e->units[u], told.au, "-1"));
+    return str_append(out, "\n");
 }

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SET_VERSION 1
+#define SET_VERSION 2
 #define RECORD "synth.json"
 #define MAX_RECORD_BYTES 65536
 
@@ -42,10 +42,11 @@ static mien_status record_make(json_t **out, const synth_options *o, const face_
     char sum[20], seed[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, face_sum(face));
     snprintf(seed, sizeof seed, "%" PRIu64, o->seed);
-    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:b, s:s, s:s, s:s}", "version", SET_VERSION, "task",
+    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:b, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
                      o->task == SYNTH_LSD ? "lsd" : "mtl", "count", (json_int_t)o->count, "identities",
                      (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size", o->size,
-                     "studio", (int)o->studio, "seed", seed, "face", face->source, "face_sum", sum);
+                     "studio", (int)o->studio, "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed",
+                     seed, "face", face->source, "face_sum", sum);
     return json_check(*out);
 }
 

@@ -13,8 +13,14 @@
 
 typedef enum {
     SYNTH_LSD, /* six expressions, a folder each: ANGER/000001.jpg */
-    SYNTH_MTL, /* eight expressions in one folder: 000001.jpg; every label present */
+    SYNTH_MTL, /* eight expressions in one folder: 000001.jpg */
 } synth_task;
+
+/* Which labels labels.csv leaves out, as sets that people have labelled do. A face itself always has all of them. */
+typedef enum {
+    SYNTH_COMPLETE,  /* none */
+    SYNTH_AFF_WILD2, /* a whole task's at a time, as often as s-Aff-Wild2 lacks them; never all three (SYNTH_MTL) */
+} synth_missing;
 
 typedef struct {
     const char *out;        /* folder of the set; NULL: no set, only the sheet */
@@ -24,6 +30,7 @@ typedef struct {
     int64_t first_identity; /* number of the first person: sets with disjoint ranges, or other seeds, share nobody */
     int size;               /* pixels of a side, RENDER_MIN_SIZE..RENDER_MAX_SIZE */
     synth_task task;
+    synth_missing missing;
     uint64_t seed;
     bool studio;       /* frontal faces in one plain light, as on sheets: an easy set */
     bool resume;       /* go on in a folder that an interrupted run with the same options left */
@@ -51,6 +58,11 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
 /* Which identity face `number` shows, and who that is. weights [face->identity.count] */
 int64_t synth_identity(const synth_options *options, int64_t number);
 void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity);
+/* Which of a face's labels are told. */
+typedef struct {
+    bool va, expression, au;
+} synth_told;
+synth_told synth_labels_told(const synth_options *options, int64_t number);
 /* "ANGER/000001.jpg" */
 void synth_face_name(char *dst, size_t bytes, const synth_options *options, int64_t number);
 

@@ -13,7 +13,7 @@ mien_status class_loss_describe(class_loss *l, graph *g, model_io *io, int batch
     TRY(op_cross_entropy(g, &loss, &io->heads[0].output, "loss", io->heads[0].logits, l->labels, l->class_weights,
                          l->label_smoothing));
     graph_mark_output(g, loss);
-    io->losses[io->loss_count++] = (model_loss){loss, 1};
+    io->losses[io->loss_count++] = (graph_loss){loss, 1};
     return MIEN_OK;
 }
 

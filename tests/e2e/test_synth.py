@@ -50,6 +50,17 @@ class Synth(Case):
         for column in ("identity", "intensity", "valence", "arousal", "AU12", "AU12_i", "yaw", "pitch", "roll"):
             self.assertIn(column, rows[0])
 
+    def test_labels_are_left_out_a_task_at_a_time(self):
+        self.assert_done(self.synth("a", "--task", "mtl", "--missing", "aff-wild2"))
+        with open(self.folder / "a" / "labels.csv", newline="") as f:
+            rows = list(csv.DictReader(f))
+        missing = {column: sum(row[column] == marker for row in rows)
+                   for column, marker in (("valence", "-5"), ("expression", "-1"), ("AU12", "-1"), ("jawOpen", "-1"))}
+        self.assertTrue(all(0 < n < len(rows) for n in missing.values()), missing)
+        self.assertEqual(missing["AU12"], missing["jawOpen"])
+        self.assert_fails_alone(self.synth("b", "--missing", "aff-wild2"), "missing")
+        self.assert_fails(self.synth("b", "--task", "mtl", "--missing", "some"), "none or aff-wild2", code=2)
+
     def test_threads_change_no_byte_and_seeds_do(self):
         self.assert_done(self.synth("a", "--threads", 1))
         self.assert_done(self.synth("b", "--threads", 3))

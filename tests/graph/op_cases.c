@@ -104,7 +104,7 @@ static mien_status describe(case_graph *c, const op_case *oc, dtype activation_t
     graph_mark_output(c->g, c->y);
     TRY(graph_fuse(c->g));
     if (is_training && !oc->is_forward_only)
-        TRY(graph_differentiate(c->g, c->loss, c->x, &c->dx));
+        TRY(graph_differentiate(c->g, &(graph_loss){c->loss, 1}, 1, c->x, &c->dx));
     return MIEN_OK;
 }
 
@@ -466,6 +466,40 @@ static mien_status first_token_case(case_graph *c, const op_case *self, value_id
     return op_first_token(c->g, y, "y", x);
 }
 
+static mien_status multiply_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    return op_multiply(c->g, y, "y", x, *(const float *)self->spec);
+}
+
+/* One weight and bias, read by two operators one after the other. */
+static mien_status two_readers_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    const int64_t k = shape_at(c, x)->dim[1];
+    value_id w = NO_VALUE, b = NO_VALUE;
+    TRY(case_param_add(c, &w, "shared.weight", shape_of(2, k, k), FILL_WEIGHT, (double)k, true));
+    TRY(case_param_add(c, &b, "shared.bias", shape_of(1, k), FILL_BIAS, 1, true));
+    TRY(op_linear(c->g, y, "first", x, w, b, false));
+    TRY(op_activation(c->g, y, "act", *y, ACT_SILU));
+    return op_linear(c->g, y, "y", *y, w, b, false);
+}
+
+/* A parameter as an operand of two additions, in f32, and of a normalisation. */
+static mien_status operand_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    const shape s = *shape_at(c, x);
+    value_id p = NO_VALUE, gamma = NO_VALUE, beta = NO_VALUE;
+    TRY(case_param_add(c, &p, "operand", s, FILL_BIAS, 1, true));
+    TRY(case_param_add(c, &gamma, "y.weight", shape_of(1, s.dim[1]), FILL_GAMMA, 1, true));
+    TRY(case_param_add(c, &beta, "y.bias", shape_of(1, s.dim[1]), FILL_BIAS, 1, true));
+    TRY(op_add(c->g, y, "sum", p, x));
+    TRY(op_activation(c->g, y, "act", *y, ACT_SILU));
+    TRY(op_add(c->g, y, "again", *y, p));
+    TRY(op_layer_norm(c->g, y, "norm", *y, gamma, beta, 1e-6f));
+    return op_layer_norm(c->g, y, "y", *y, gamma, beta, 1e-6f);
+}
+
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
 // clang-format off
@@ -627,6 +661,14 @@ static const op_case cases[] = {
     ROW("sub", "features", sub_case, SHAPE2(3, 33), .spec = NULL),
     ROW("sub", "medium", sub_case, SHAPE4(3, 31, 29, 7), .is_medium = true),
     ROW("sub", "resnet_features", sub_case, SHAPE2(64, 2048), .is_large = true),
+
+    ROW("multiply", "negative", multiply_case, SHAPE4(2, 3, 5, 7), .spec = &(const float){-1.5f}),
+    ROW("multiply", "medium", multiply_case, SHAPE4(3, 31, 29, 7), .spec = &(const float){0.3f}, .is_medium = true),
+
+    ROW("contribute", "two_readers", two_readers_case, SHAPE2(3, 7), .spec = NULL),
+    ROW("contribute", "two_readers_medium", two_readers_case, SHAPE2(21, 200), .is_medium = true),
+    ROW("contribute", "operand", operand_case, SHAPE2(3, 9), .spec = NULL),
+    ROW("contribute", "operand_medium", operand_case, SHAPE2(70, 257), .is_medium = true),
 
     ROW("scale", "excite", scale_case, SHAPE4(2, 3, 4, 5), .spec = NULL),
     ROW("scale", "one_pixel", scale_case, SHAPE4(3, 1, 1, 16), .spec = NULL),

@@ -135,6 +135,19 @@ static void sub(const reference_call *c)
                         (double)a->shift);
 }
 
+static void multiply(const reference_call *c)
+{
+    const multiply_attr *a = c->attr;
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, (double)a->factor * operand_get(&c->in[0], i));
+}
+
+static void contribute(const reference_call *c)
+{
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, (c->in[0].data ? operand_get(&c->in[0], i) : 0) + operand_get(&c->in[1], i));
+}
+
 /* Index into s [n, c] of element i of x [n, h, w, c]. */
 static int64_t scale_of(const shape *x, int64_t i)
 {
@@ -926,6 +939,8 @@ reference_fn reference_find(const op_def *op)
         {&op_add_def, add},
         {&op_add_db_def, add_db},
         {&op_sub_def, sub},
+        {&op_multiply_def, multiply},
+        {&op_contribute_def, contribute},
         {&op_scale_def, scale},
         {&op_scale_dx_def, scale},
         {&op_scale_ds_def, scale_ds},

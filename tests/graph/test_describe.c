@@ -351,7 +351,7 @@ static void graph__printed__is_a_line_a_node(void **state)
     y = new_activation(g, "relu", y, ACT_RELU);
     const value_id loss = new_loss(g, y);
     assert_ok(graph_fuse(g));
-    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, &(graph_loss){loss, 1}, 1, NO_VALUE, NULL));
     str text = {0};
     assert_ok(graph_print(g, &text));
     static const char wanted[] =

@@ -28,7 +28,7 @@ static void optimizer__ranges__are_merged_where_they_touch(void **state)
         graph *g = new_graph(true);
         optimizer_attr attr = sgd;
         attr.loss = two_layers(g, is_first_trained);
-        assert_ok(graph_differentiate(g, attr.loss, NO_VALUE, NULL));
+        assert_ok(graph_differentiate(g, &(graph_loss){attr.loss, 1}, 1, NO_VALUE, NULL));
         assert_ok(op_optimizer(g, "optimizer", &attr));
         const optimizer_attr *full = attr_of(g);
         const node_id n = find_node(g, "optimizer");
@@ -55,7 +55,7 @@ static void optimizer__gap_between_slices__stays(void **state)
     optimizer_attr attr = sgd;
     attr.loss = new_loss(g, y); /* fc.weight comes to lie at 104 */
     graph_value_at(g, graph_find(g, "fc.weight"))->param_offset = 16;
-    assert_ok(graph_differentiate(g, attr.loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, &(graph_loss){attr.loss, 1}, 1, NO_VALUE, NULL));
     assert_ok(op_optimizer(g, "optimizer", &attr));
     const optimizer_attr *full = attr_of(g);
     assert_int_equal(full->range_count, 2);
@@ -71,7 +71,7 @@ static void optimizer__what_makes_no_sense__is_refused(void **state)
     optimizer_attr attr = sgd;
     attr.loss = two_layers(g, true);
     assert_failure(op_optimizer(g, "optimizer", &attr), MIEN_ERR_ARG, "optimizer: no gradients (wanted graph_diff");
-    assert_ok(graph_differentiate(g, attr.loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, &(graph_loss){attr.loss, 1}, 1, NO_VALUE, NULL));
     attr.momentum = 1;
     assert_failure(op_optimizer(g, "optimizer", &attr), MIEN_ERR_ARG, "optimizer: momentum 1");
     attr.momentum = 0, attr.weight_decay = NAN;
@@ -96,7 +96,7 @@ static void optimizer__number_that_is_not_finite__moves_nothing(void **state)
     optimizer_attr attr = sgd;
     attr.loss = two_layers(g, true);
     const value_id x = graph_find(g, "x");
-    assert_ok(graph_differentiate(g, attr.loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, &(graph_loss){attr.loss, 1}, 1, NO_VALUE, NULL));
     assert_ok(op_optimizer(g, "optimizer", &attr));
     assert_ok(reference_backend_create(&b, REFERENCE_STORED));
     assert_ok(program_create(&p, g, b, &params));

@@ -111,7 +111,7 @@ static graph *residual_network(int blocks)
     }
     const value_id loss = new_loss(g, x);
     assert_ok(graph_fuse(g));
-    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, &(graph_loss){loss, 1}, 1, NO_VALUE, NULL));
     return g;
 }
 
@@ -207,7 +207,7 @@ static void plan__gradient_of_two_readers__is_added_in_place(void **state)
     const value_id y = new_conv(g, "conv", new_input(g, "x", NHWC(2, 4, 4, 3)), 4, 3, true);
     const value_id z = new_add(g, "z", new_activation(g, "a", y, ACT_SILU), new_activation(g, "b", y, ACT_GELU));
     const value_id loss = new_loss(g, z);
-    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, &(graph_loss){loss, 1}, 1, NO_VALUE, NULL));
     plan p;
     assert_ok(plan_make(&p, g, 0));
     const value_id sum = graph_find(g, "conv:sum0");
@@ -274,7 +274,7 @@ static void plan__packing_of_weights_that_nothing_moves__is_done_once(void **sta
         value_id y = new_conv(g, "frozen", new_input(g, "x", NHWC(2, 4, 4, 3)), 4, 3, false);
         y = new_conv(g, "trained", y, 4, 3, true);
         const value_id loss = new_loss(g, y);
-        assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
+        assert_ok(graph_differentiate(g, &(graph_loss){loss, 1}, 1, NO_VALUE, NULL));
         const optimizer_attr sgd = {.kind = OPTIMIZER_SGD, .loss = loss};
         if (has_optimizer)
             assert_ok(op_optimizer(g, "optimizer", &sgd));

@@ -209,7 +209,7 @@ static void create_beside__another__reads_its_constants(void **state)
     assert_ok(reference_backend_create(&b, REFERENCE_STORED));
     assert_ok(program_create(&first, graph_with_constant(4, &x, &y), b, &params));
     values[2] = 30;
-    assert_ok(program_create_beside(&second, graph_with_constant(4, &x, &y), first));
+    assert_ok(program_create_beside(&second, graph_with_constant(4, &x, &y), b, first));
     assert_int_equal(program_memory_used(first).constant_bytes, 64);
     assert_int_equal(program_memory_used(second).constant_bytes, 0);
     const float *got = program_data(second, y);
@@ -221,11 +221,15 @@ static void create_beside__another__reads_its_constants(void **state)
     assert_true(got[2] == 30);
     assert_ok(program_run(first));
     assert_true(((float *)program_data(first, y))[0] == 1); /* its input is its own */
-    assert_failure(program_create_beside(&other, graph_with_constant(3, &x, &y), first), MIEN_ERR_INTERNAL,
+    assert_failure(program_create_beside(&other, graph_with_constant(3, &x, &y), b, first), MIEN_ERR_INTERNAL,
                    "its constants are not the other's");
     assert_null(other);
+    program_free(first); /* whoever is left has them */
+    assert_ok(program_create_beside(&other, graph_with_constant(4, &x, &y), b, second));
     program_free(second);
-    program_free(first);
+    assert_ok(program_run(other));
+    assert_true(((float *)program_data(other, y))[2] == 30);
+    program_free(other);
     b->free(b);
 }
 
@@ -315,7 +319,7 @@ static void create__what_does_not_fit__is_refused(void **state)
     g = new_graph(true);
     const value_id x = new_input(g, "x", NHWC(1, 1, 1, 2));
     const value_id loss = new_loss(g, x);
-    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, &(graph_loss){loss, 1}, 1, NO_VALUE, NULL));
     assert_failure(program_create(&p, g, b, &(param_memory){.values = values, .count = 8}), MIEN_ERR_ARG,
                    "fc.weight.grad: the parameters have no gradient arena");
 

@@ -151,7 +151,7 @@ static bool replay_optimizer(const st_file *f, const char *name, const optimizer
     assert_ok(graph_input(g, &labels, "labels", DTYPE_I32, shape_of(1, 2L)));
     assert_ok(op_cross_entropy(g, &loss, &probabilities, "loss", y, labels, NO_VALUE, 0));
     graph_mark_output(g, loss);
-    assert_ok(graph_differentiate(g, loss, NO_VALUE, NULL));
+    assert_ok(graph_differentiate(g, &(graph_loss){loss, 1}, 1, NO_VALUE, NULL));
     optimizer_attr full = *attr;
     full.loss = loss;
     assert_ok(op_optimizer(g, "optimizer", &full));

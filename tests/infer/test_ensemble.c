@@ -66,16 +66,29 @@ static int leave(void **state)
     return temp_folder_leave(state);
 }
 
-static ensemble *open_models(const char *const *paths, int count, int batch)
+static ensemble *open_models(const char *const *paths, int count)
 {
     ensemble *e;
     ensemble_source sources[4];
     assert_true(count <= 4);
     for (int i = 0; i < count; i++)
         sources[i] = (ensemble_source){.path = paths[i], .counts = true};
-    assert_ok(ensemble_open(&e, sources, count, cpu,
-                            &(ensemble_options){.precision = PRECISION_F32, .batch = batch, .loader_threads = 2}));
+    assert_ok(ensemble_open(&e, sources, count, cpu, &(ensemble_options){.precision = PRECISION_F32}));
     return e;
+}
+
+static session *open_session(ensemble *e, int batch)
+{
+    session *s;
+    assert_ok(session_open(&s, e, &(session_options){.batch = batch, .loader_threads = 2}));
+    return s;
+}
+
+static mien_status answer_one(session *s, float p[3], const uint8_t *rgb, int width, int height)
+{
+    const pixel_array one = {
+        .pixels = rgb, .count = 1, .width = width, .height = height, .row_stride = 3 * width, .column_stride = 3};
+    return session_predict_pixels(s, p, &one, NULL);
 }
 
 typedef struct {
@@ -110,10 +123,12 @@ static void predict_faces(answers *out, const char *const *models, int count, in
         snprintf(names[i], sizeof names[i], "faces/anger/%d.png", i + 1);
         paths[i] = names[i];
     }
-    ensemble *e = open_models(models, count, batch);
+    ensemble *e = open_models(models, count);
+    session *s = open_session(e, batch);
     *out = (answers){.members = ensemble_member_count(e)};
-    assert_ok(ensemble_predict(e, paths, paths, pictures, keep, out, NULL));
+    assert_ok(session_predict(s, paths, paths, pictures, keep, out, NULL));
     assert_int_equal(out->count, pictures);
+    session_free(s);
     ensemble_free(e);
 }
 
@@ -199,7 +214,7 @@ static void ensemble__kept_scores__are_members(void **state)
     assert_memory_equal(got.each[3][0], kept.mean[3], sizeof kept.mean[3]);
 
     keep_scores("two.npy", &kept, 3, 5);
-    ensemble *e = open_models(two, 2, 4);
+    ensemble *e = open_models(two, 2);
     assert_int_equal(ensemble_member_count(e), 3);
     assert_string_equal(ensemble_member_name(e, 0), "two.npy#1");
     assert_string_equal(ensemble_member_name(e, 1), "two.npy#2");
@@ -269,7 +284,8 @@ static void ensemble__one_decoded_picture__is_the_same(void **state)
     const char *const paths[] = {"a.safetensors", "b.safetensors"};
     answers all;
     predict_faces(&all, paths, 2, 4, PICTURES);
-    ensemble *e = open_models(paths, 2, 0);
+    ensemble *e = open_models(paths, 2);
+    session *s = open_session(e, 0);
     assert_int_equal(ensemble_class_count(e), 3);
     assert_string_equal(ensemble_class(e, 2), "sadness");
     for (int i = 0; i < 3; i++) {
@@ -278,14 +294,14 @@ static void ensemble__one_decoded_picture__is_the_same(void **state)
         float p[3];
         snprintf(path, sizeof path, "faces/anger/%d.png", i + 1);
         assert_ok(image_read(&picture, path));
-        assert_ok(ensemble_classify(e, p, picture.pixels, picture.width, picture.height));
+        assert_ok(answer_one(s, p, picture.pixels, picture.width, picture.height));
         assert_close(p, all.mean[i]);
         image_free(&picture);
     }
     float p[3];
-    assert_failure(ensemble_classify(e, p, (const uint8_t *)"", 0, 4), MIEN_ERR_ARG, "picture: 0x4");
     const uint8_t pixel[3] = {1, 2, 3};
-    assert_ok(ensemble_classify(e, p, pixel, 1, 1));
+    assert_ok(answer_one(s, p, pixel, 1, 1));
+    session_free(s);
     ensemble_free(e);
 }
 
@@ -298,8 +314,10 @@ static void ensemble__bad_pictures__are_told_and_the_others_answered(void **stat
     answers good, got = {.members = 1};
     assert_ok(file_write_all("text.jpg", "no picture", 10));
     predict_faces(&good, only, 1, 2, 3);
-    ensemble *e = open_models(only, 1, 2);
-    assert_ok(ensemble_predict(e, paths, paths, 5, keep, &got, NULL));
+    ensemble *e = open_models(only, 1);
+    session *s = open_session(e, 2);
+    assert_ok(session_predict(s, paths, paths, 5, keep, &got, NULL));
+    session_free(s);
     ensemble_free(e);
     assert_int_equal(got.count, 5);
     assert_true(got.has_failed[1] && got.has_failed[3]);
@@ -334,12 +352,14 @@ static void ensemble__output_that_is_not_finite__is_a_failure(void **state)
         assert_true(got.has_failed[i]);
         assert_string_equal(got.failure[i], "rootless.safetensors: the model's output is not finite");
     }
-    ensemble *e = open_models(paths, 2, 0);
+    ensemble *e = open_models(paths, 2);
+    session *s = open_session(e, 0);
     const uint8_t pixel[3] = {1, 2, 3};
     float p[3] = {7, 7, 7};
-    assert_failure(ensemble_classify(e, p, pixel, 1, 1), MIEN_ERR_FORMAT,
+    assert_failure(answer_one(s, p, pixel, 1, 1), MIEN_ERR_FORMAT,
                    "rootless.safetensors: the model's output is not finite");
     assert_true(p[0] == 7); /* nothing is given */
+    session_free(s);
     ensemble_free(e);
 }
 
@@ -361,12 +381,14 @@ static void ensemble__who_listens__may_stop_it(void **state)
     (void)state;
     const char *const only[] = {"a.safetensors"}, *const paths[] = {"faces/anger/1.png", "faces/anger/2.png"};
     int rows = 0;
-    ensemble *e = open_models(only, 1, 1);
-    assert_failure(ensemble_predict(e, paths, paths, 2, refuse, &rows, NULL), MIEN_ERR_CANCELLED, "enough");
+    ensemble *e = open_models(only, 1);
+    session *s = open_session(e, 1);
+    assert_failure(session_predict(s, paths, paths, 2, refuse, &rows, NULL), MIEN_ERR_CANCELLED, "enough");
     assert_int_equal(rows, 1);
     progress p = {.callback = say_stop};
-    assert_failure(ensemble_predict(e, paths, paths, 2, refuse, &rows, &p), MIEN_ERR_CANCELLED, "interrupted after 0");
+    assert_failure(session_predict(s, paths, paths, 2, refuse, &rows, &p), MIEN_ERR_CANCELLED, "interrupted after 0");
     assert_int_equal(rows, 1);
+    session_free(s);
     ensemble_free(e);
 }
 
@@ -402,7 +424,7 @@ static void ensemble__names__tell_members_apart(void **state)
     const char *const paths[] = {"a.safetensors", "x/net-stage1/best.safetensors", "a.safetensors", "a.safetensors"};
     assert_ok(file_make_folders("x/net-stage1"));
     save_model("x/net-stage1/best.safetensors", "efficientnet_b0", 32, lsd, 4);
-    ensemble *e = open_models(paths, 4, 0);
+    ensemble *e = open_models(paths, 4);
     assert_int_equal(ensemble_member_count(e), 4);
     assert_string_equal(ensemble_member_name(e, 0), "a.safetensors");
     assert_string_equal(ensemble_member_name(e, 1), "net-stage1");

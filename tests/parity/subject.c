@@ -213,10 +213,10 @@ static mien_status build(program **out, model_io *io, value_id *dx, const subjec
     if (optimizer) {
         optimizer_attr update = *optimizer;
         update.loss = io->loss;
-        TRY_OUT(graph_differentiate(g, io->loss, NO_VALUE, NULL));
+        TRY_OUT(graph_differentiate(g, &(graph_loss){io->loss, 1}, 1, NO_VALUE, NULL));
         TRY_OUT(op_optimizer(g, "optimizer", &update));
     } else {
-        TRY_OUT(graph_differentiate(g, io->loss, graph_find(g, "normalise"), dx));
+        TRY_OUT(graph_differentiate(g, &(graph_loss){io->loss, 1}, 1, graph_find(g, "normalise"), dx));
     }
     st = program_create(out, g, b, param_store_memory(model_params(s->m)));
     g = NULL;

@@ -225,6 +225,8 @@ static void check_row(const csv_reader *r, const header *h, const char *folder)
     static const char *const columns[] = {"yaw", "pitch", "roll", "age", "beard", "moustache", "glasses"};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         number_at(r, h, columns[i]);
+    for (int u = 0; u < UNIT_COUNT; u++)
+        assert_true(number_at(r, h, unit_names[u]) >= 0 && number_at(r, h, unit_names[u]) <= 1);
 }
 
 static void synth__labels__fit_the_files(void **state)
@@ -241,6 +243,64 @@ static void synth__labels__fit_the_files(void **state)
     assert_true(file_exists(path));
     snprintf(path, sizeof path, "%s/000001.jpg", mtl);
     assert_true(file_exists(path));
+}
+
+static bool is_missing(const csv_reader *r, const header *h, const char *name, const char *marker)
+{
+    for (int i = 0; i < h->columns; i++)
+        if (strcmp(h->names[i], name) == 0)
+            return csv_field_equals(r->fields[i], marker);
+    fail_msg("no column %s", name);
+    return false;
+}
+
+/* A task's labels are there or not as a whole, and one task's always are. */
+static void check_missing_row(const csv_reader *r, const header *h, const char *folder)
+{
+    static const char *const of_au[] = {"AU01", "AU26", "AU01_i", "AU26_i", "browDownLeft", "jawOpen", "tongueOut"};
+    (void)folder;
+    const bool va = is_missing(r, h, "valence", "-5"), expression = is_missing(r, h, "expression", "-1"),
+               au = is_missing(r, h, "AU12", "-1");
+    assert_false(va && expression && au);
+    assert_int_equal(is_missing(r, h, "arousal", "-5"), va);
+    assert_int_equal(is_missing(r, h, "intensity", "-1"), expression);
+    for (size_t i = 0; i < sizeof of_au / sizeof *of_au; i++)
+        assert_int_equal(is_missing(r, h, of_au[i], "-1"), au);
+    number_at(r, h, "yaw");
+}
+
+static void synth__missing__takes_labels_a_task_at_a_time(void **state)
+{
+    packed_face *p = packed_of(state);
+    char whole[96], less[96];
+    synth_options a = options_for(p, whole, "labels-whole"), b = options_for(p, less, "labels-less");
+    a.task = b.task = SYNTH_MTL;
+    b.missing = SYNTH_AFF_WILD2;
+    assert_ok(run_set(&a));
+    assert_ok(run_set(&b));
+    assert_int_equal(read_labels(less, check_missing_row), COUNT);
+    assert_same_file(whole, less, "000001.jpg");
+    b.missing = SYNTH_COMPLETE;
+    b.resume = true;
+    assert_failure(run_set(&b), MIEN_ERR_IO, "missing");
+}
+
+static void synth__missing__shares_are_the_published_ones(void **state)
+{
+    enum { FACES = 100000 };
+    const synth_options o = {.task = SYNTH_MTL, .missing = SYNTH_AFF_WILD2, .seed = 3};
+    int va = 0, expression = 0, au = 0;
+    (void)state;
+    for (int64_t i = 0; i < FACES; i++) {
+        const synth_told told = synth_labels_told(&o, i);
+        va += told.va;
+        expression += told.expression;
+        au += told.au;
+    }
+    /* of 142,333 pictures; four standard deviations of a share are .006 */
+    assert_true(fabs(va / (double)FACES - 103917 / 142333.) < .006);
+    assert_true(fabs(expression / (double)FACES - 90645 / 142333.) < .006);
+    assert_true(fabs(au / (double)FACES - 103316 / 142333.) < .006);
 }
 
 static void synth__set__shares_out_classes_and_people(void **state)
@@ -304,6 +364,8 @@ static void synth__options__impossible_ones_are_named(void **state)
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "identities: -1");
     bad = o, bad.resume = bad.force = true;
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "exclude each other");
+    bad = o, bad.missing = SYNTH_AFF_WILD2; /* of the lsd task */
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "missing");
     bad = o, bad.face_path = NULL;
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "no face model");
     bad = o, bad.out = NULL;
@@ -321,6 +383,8 @@ int main(void)
         cmocka_unit_test(synth__set__stops_when_asked_and_can_be_resumed),
         cmocka_unit_test(synth__set__leaves_used_folders_alone),
         cmocka_unit_test(synth__labels__fit_the_files),
+        cmocka_unit_test(synth__missing__takes_labels_a_task_at_a_time),
+        cmocka_unit_test(synth__missing__shares_are_the_published_ones),
         cmocka_unit_test(synth__set__shares_out_classes_and_people),
         cmocka_unit_test(synth__sheet__shows_rows_of_people),
         cmocka_unit_test(synth__options__impossible_ones_are_named),

@@ -21,45 +21,66 @@ mien_status normalise_prepare(cpu_prepare *p, node_id n)
     return prepare_own(p, n, p->b->own->normalise, &args, sizeof args, bindings, 2, 0);
 }
 
-/* a and b are inputs 0 and 1, y output 0 */
-static mien_status pointwise(cpu_prepare *p, node_id n, kernel_fn *fn, int inputs, activation_kind kind, float shift)
+static const pointwise_args no_options = {0};
+
+/* a and b are inputs 0 and 1, y output 0; options: kind, shift, factor */
+static mien_status pointwise(cpu_prepare *p, node_id n, kernel_fn *fn, int inputs, const pointwise_args *options)
 {
     static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(pointwise_args, y)},
                                        {FROM_INPUT, 0, offsetof(pointwise_args, a)},
                                        {FROM_INPUT, 1, offsetof(pointwise_args, b)}};
     const graph_value *y = node_output(p, n, 0);
-    pointwise_args args = {
-        .count = shape_count(&y->shape), .kind = kind, .shift = shift, .threads = p->b->threads, .is_bf16 = is_bf16(y)};
+    pointwise_args args = *options;
+    args.count = shape_count(&y->shape);
+    args.threads = p->b->threads;
+    args.is_bf16 = is_bf16(y);
     return prepare_own(p, n, fn, &args, sizeof args, bindings, 1 + inputs, 0);
 }
 
 mien_status activation_prepare(cpu_prepare *p, node_id n)
 {
     const activation_attr *attr = graph_node_at(p->g, n)->attr;
-    return pointwise(p, n, p->b->own->activation, 1, attr->kind, 0);
+    return pointwise(p, n, p->b->own->activation, 1, &(pointwise_args){.kind = attr->kind});
 }
 
 mien_status activation_dx_prepare(cpu_prepare *p, node_id n)
 {
     const activation_attr *attr = graph_node_at(p->g, n)->attr;
-    return pointwise(p, n, p->b->own->activation_dx, 2, attr->kind, 0);
+    return pointwise(p, n, p->b->own->activation_dx, 2, &(pointwise_args){.kind = attr->kind});
 }
 
 mien_status add_prepare(cpu_prepare *p, node_id n)
 {
     const bool is_mixed = node_input(p, n, 0)->type != node_input(p, n, 1)->type;
-    return pointwise(p, n, is_mixed ? p->b->own->add_narrow : p->b->own->add, 2, ACT_NONE, 0);
+    return pointwise(p, n, is_mixed ? p->b->own->add_narrow : p->b->own->add, 2, &no_options);
 }
 
 mien_status add_db_prepare(cpu_prepare *p, node_id n)
 {
-    return pointwise(p, n, p->b->own->narrow, 1, ACT_NONE, 0);
+    return pointwise(p, n, p->b->own->narrow, 1, &no_options);
 }
 
 mien_status sub_prepare(cpu_prepare *p, node_id n)
 {
     const sub_attr *attr = graph_node_at(p->g, n)->attr;
-    return pointwise(p, n, p->b->own->sub, 2, ACT_NONE, attr->shift);
+    return pointwise(p, n, p->b->own->sub, 2, &(pointwise_args){.shift = attr->shift});
+}
+
+mien_status multiply_prepare(cpu_prepare *p, node_id n)
+{
+    const multiply_attr *attr = graph_node_at(p->g, n)->attr;
+    return pointwise(p, n, p->b->own->multiply, 1, &(pointwise_args){.factor = attr->factor});
+}
+
+/* slice = part where it begins with it, thus one times part; else slice + part */
+mien_status contribute_prepare(cpu_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(pointwise_args, y)},
+                                       {FROM_INPUT, 1, offsetof(pointwise_args, a)},
+                                       {FROM_INPUT, 0, offsetof(pointwise_args, b)}};
+    const bool is_sum = node_input(p, n, 0) != NULL;
+    pointwise_args args = {.count = shape_count(&node_output(p, n, 0)->shape), .factor = 1, .threads = p->b->threads};
+    return prepare_own(p, n, is_sum ? p->b->own->add : p->b->own->multiply, &args, sizeof args, bindings, 3, 0);
 }
 
 static scale_args scale_of(cpu_prepare *p, const graph_value *x)

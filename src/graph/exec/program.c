@@ -48,7 +48,7 @@ void *program_address(const program *p, value_id v)
     const value_plan *at = &p->plan.values[v];
     if (at->place == PLACE_NONE)
         return NULL;
-    return (at->place == PLACE_CONSTANT ? p->constants : p->block) + at->offset;
+    return (at->place == PLACE_CONSTANT ? p->constants->block : p->block) + at->offset;
 }
 
 static mien_status address_table(const program *p, void *const **out, const value_id *values, int count)
@@ -82,12 +82,12 @@ static void clear_kept(program *p)
             memset(p->block + p->plan.values[v].offset, 0, p->plan.values[v].bytes);
 }
 
-static bool has_constants_of(const program *p, const program *first)
+static bool has_constants_of(const program *p, const program *other)
 {
-    if (p->plan.constant_bytes != first->plan.constant_bytes || graph_value_count(p->g) != graph_value_count(first->g))
+    if (p->plan.constant_bytes != other->plan.constant_bytes || graph_value_count(p->g) != graph_value_count(other->g))
         return false;
     for (value_id v = 0; v < graph_value_count(p->g); v++) {
-        const value_plan *a = &p->plan.values[v], *b = &first->plan.values[v];
+        const value_plan *a = &p->plan.values[v], *b = &other->plan.values[v];
         if ((a->place == PLACE_CONSTANT) != (b->place == PLACE_CONSTANT) ||
             (a->place == PLACE_CONSTANT && (a->offset != b->offset || a->bytes != b->bytes)))
             return false;
@@ -95,36 +95,57 @@ static bool has_constants_of(const program *p, const program *first)
     return true;
 }
 
-static mien_status take_blocks(program *p)
+static mien_status make_constants(program *p)
+{
+    void *block = NULL;
+    TRY(mem_zalloc(&p->constants, 1));
+    atomic_init(&p->constants->users, 1);
+    TRY(p->b->alloc(p->b, &block, p->plan.constant_bytes));
+    p->constants->block = block;
+    return MIEN_OK;
+}
+
+static mien_status share_constants(program *p, const program *other)
+{
+    if (!has_constants_of(p, other))
+        return mien_fail(MIEN_ERR_INTERNAL, "program beside another: its constants are not the other's");
+    p->constants = other->constants;
+    p->is_beside = true;
+    atomic_fetch_add(&p->constants->users, 1);
+    return MIEN_OK;
+}
+
+static void leave_constants(program *p)
+{
+    if (!p->constants || atomic_fetch_sub(&p->constants->users, 1) > 1)
+        return;
+    if (p->constants->block)
+        p->b->dealloc(p->b, p->constants->block);
+    mem_free(p->constants);
+}
+
+static mien_status take_blocks(program *p, const program *other)
 {
     void *block = NULL;
     TRY(p->b->alloc(p->b, &block, p->plan.block_bytes));
     p->block = block;
-    if (p->first) {
-        if (!has_constants_of(p, p->first))
-            return mien_fail(MIEN_ERR_INTERNAL, "program beside another: its constants are not the other's");
-        p->constants = p->first->constants;
-        return MIEN_OK;
-    }
-    TRY(p->b->alloc(p->b, &block, p->plan.constant_bytes));
-    p->constants = block;
-    return MIEN_OK;
+    return other ? share_constants(p, other) : make_constants(p);
 }
 
-static mien_status finalise(program *p)
+static mien_status finalise(program *p, const program *other)
 {
     graph *g = p->g;
     TRY(plan_make(&p->plan, g, largest_scratch(p)));
-    TRY(take_blocks(p));
+    TRY(take_blocks(p, other));
     clear_kept(p);
     TRY(arena_alloc(graph_arena(g), &p->ios, graph_node_count(g)));
     TRY(arena_alloc(graph_arena(g), &p->seconds, p->plan.run_count));
     for (int i = 0; i < graph_order_count(g); i++)
         TRY(bind_node(p, graph_order_at(g, i)));
-    return p->first ? MIEN_OK : program_refresh(p);
+    return other ? MIEN_OK : program_refresh(p);
 }
 
-static mien_status create(program **out, graph *g, backend *b, const param_memory *params, const program *first)
+static mien_status create(program **out, graph *g, backend *b, const param_memory *params, const program *other)
 {
     program *p = NULL;
     mien_status st = mem_zalloc(&p, 1);
@@ -132,10 +153,10 @@ static mien_status create(program **out, graph *g, backend *b, const param_memor
         graph_free(g);
         return st;
     }
-    *p = (program){.g = g, .b = b, .params = *params, .first = first};
+    *p = (program){.g = g, .b = b, .params = *params};
     TRY_OUT(check_params(p));
     TRY_OUT(b->prepare(b, g, &p->kernels));
-    TRY_OUT(finalise(p));
+    TRY_OUT(finalise(p, other));
     *out = p;
     p = NULL;
 out:
@@ -148,9 +169,9 @@ mien_status program_create(program **out, graph *g, backend *b, const param_memo
     return create(out, g, b, params, NULL);
 }
 
-mien_status program_create_beside(program **out, graph *g, const program *first)
+mien_status program_create_beside(program **out, graph *g, backend *b, const program *other)
 {
-    return create(out, g, first->b, &first->params, first);
+    return create(out, g, b, &other->params, other);
 }
 
 void program_free(program *p)
@@ -162,8 +183,7 @@ void program_free(program *p)
             p->kernels[n]->free(p->kernels[n]);
     if (p->block)
         p->b->dealloc(p->b, p->block);
-    if (p->constants && !p->first)
-        p->b->dealloc(p->b, p->constants);
+    leave_constants(p);
     graph_free(p->g);
     mem_free(p);
 }
@@ -183,7 +203,7 @@ program_memory program_memory_used(const program *p)
     const plan *m = &p->plan;
     return (program_memory){.planned_bytes = m->kept_bytes + m->reused_bytes + m->scratch_bytes,
                             .sum_bytes = m->sum_bytes,
-                            .constant_bytes = p->first ? 0 : m->constant_bytes,
+                            .constant_bytes = p->is_beside ? 0 : m->constant_bytes,
                             .scratch_bytes = m->scratch_bytes};
 }
 
@@ -196,7 +216,7 @@ static mien_status fail_at(const program *p, node_id n, mien_status st)
 
 mien_status program_refresh(program *p)
 {
-    assert(!p->first);
+    assert(!p->is_beside);
     for (int i = 0; i < p->plan.refresh_count; i++) {
         kernel *k = p->kernels[p->plan.refresh[i]];
         mien_status st = k->run(k);

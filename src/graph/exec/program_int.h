@@ -5,8 +5,16 @@
 #include "graph/plan.h"
 #include "graph/program.h"
 
+#include <stdatomic.h>
+
 /* Times are kept of the last this many runs. */
 enum { PROFILE_RUNS = 64 };
+
+/* What programs of equal graphs have in common. */
+typedef struct {
+    atomic_int users;     /* programs that have it; the last one frees it */
+    unsigned char *block; /* plan.constant_bytes, from the backend */
+} program_constants;
 
 struct program {
     graph *g;         /* owned */
@@ -15,9 +23,9 @@ struct program {
     kernel_io *ios;   /* by node id, likewise */
     param_memory params;
     plan plan;
-    unsigned char *block;     /* plan.block_bytes, from the backend */
-    unsigned char *constants; /* plan.constant_bytes, likewise; borrowed where `first` is not NULL */
-    const program *first;     /* the program whose constants these are; NULL: its own */
+    unsigned char *block; /* plan.block_bytes, from the backend */
+    program_constants *constants;
+    bool is_beside; /* another program has made the constants */
     bool is_profiling;
     int profiled_runs;
     float (*seconds)[PROFILE_RUNS]; /* by position in plan.run, then run modulo PROFILE_RUNS */

@@ -66,7 +66,7 @@ INLINE vf slope(vf x, activation_kind kind, bool is_bf16)
     }
 }
 
-typedef enum { FORM_ACTIVATION, FORM_ACTIVATION_DX, FORM_ADD } form;
+typedef enum { FORM_ACTIVATION, FORM_ACTIVATION_DX, FORM_ADD, FORM_MUL, FORM_MULTIPLY } form; /* from ADD on: no kind */
 
 INLINE void span(const pointwise_args *a, part mine, form f, activation_kind kind, bool is_bf16)
 {
@@ -77,6 +77,10 @@ INLINE void span(const pointwise_args *a, part mine, form f, activation_kind kin
             v = activate(v, kind, is_bf16);
         else if (f == FORM_ADD)
             v += vec_load_upto(a->b, i, n, is_bf16);
+        else if (f == FORM_MUL)
+            v *= vec_load_upto(a->b, i, n, is_bf16);
+        else if (f == FORM_MULTIPLY)
+            v *= a->factor;
         else
             v *= slope(vec_load_upto(a->b, i, n, is_bf16), kind, is_bf16);
         vec_store_upto(a->y, i, n, v, is_bf16);
@@ -109,7 +113,7 @@ INLINE void run(const pointwise_args *a, form f)
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int index = 0; index < parts; index++) {
         part mine = part_of(a->count, VEC_LANES, parts, index);
-        if (f == FORM_ADD)
+        if (f >= FORM_ADD)
             a->is_bf16 ? span(a, mine, f, ACT_NONE, true) : span(a, mine, f, ACT_NONE, false);
         else
             a->is_bf16 ? span_of_kind(a, mine, f, true) : span_of_kind(a, mine, f, false);
@@ -129,6 +133,16 @@ void KERNEL(activation_dx)(const void *args)
 void KERNEL(add)(const void *args)
 {
     run(args, FORM_ADD);
+}
+
+void KERNEL(mul)(const void *args)
+{
+    run(args, FORM_MUL);
+}
+
+void KERNEL(multiply)(const void *args)
+{
+    run(args, FORM_MULTIPLY);
 }
 
 /* is_sum: y = a + b, f32 and bf16; else y = a, rounded to bf16 */

@@ -17,13 +17,13 @@ typedef struct {
 
 /* activation: y = f(a). activation_dx: y = a f'(b), b the input (ReLU: output) of the forward pass. add: y = a + b.
  * add_narrow: the same, b bf16, a and y f32. narrow: y = a, y bf16, a f32.
- * sub: y = a - b + shift, a NULL: y = shift - b. */
+ * sub: y = a - b + shift, a NULL: y = shift - b. multiply: y = factor a. mul: y = a b. */
 typedef struct {
     const void *a, *b;
     void *y;
     int64_t count;
     activation_kind kind;
-    float shift;
+    float shift, factor;
     int threads;
     bool is_bf16;
 } pointwise_args;

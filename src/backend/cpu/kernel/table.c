@@ -5,11 +5,11 @@
 #define KERNEL_NAME_(isa) "mien:" KERNEL_TEXT_(isa)
 
 kernel_fn KERNEL(normalise), KERNEL(activation), KERNEL(activation_dx), KERNEL(add), KERNEL(add_narrow), KERNEL(narrow),
-    KERNEL(sub), KERNEL(sum), KERNEL(scale), KERNEL(scale_ds), KERNEL(batch_norm), KERNEL(batch_norm_dx), KERNEL(pool),
-    KERNEL(pool_dx), KERNEL(global_mean), KERNEL(global_mean_dx), KERNEL(depthwise), KERNEL(depthwise_dx),
-    KERNEL(depthwise_dw), KERNEL(linear), KERNEL(linear_dx), KERNEL(linear_dw), KERNEL(optimizer),
-    KERNEL(bias_gradient), KERNEL(dropout), KERNEL(layer_norm), KERNEL(layer_norm_dx), KERNEL(attention),
-    KERNEL(attention_dx), KERNEL(tokens), KERNEL(tokens_dx);
+    KERNEL(sub), KERNEL(multiply), KERNEL(mul), KERNEL(sum), KERNEL(scale), KERNEL(scale_ds), KERNEL(batch_norm),
+    KERNEL(batch_norm_dx), KERNEL(pool), KERNEL(pool_dx), KERNEL(global_mean), KERNEL(global_mean_dx),
+    KERNEL(depthwise), KERNEL(depthwise_dx), KERNEL(depthwise_dw), KERNEL(linear), KERNEL(linear_dx), KERNEL(linear_dw),
+    KERNEL(optimizer), KERNEL(bias_gradient), KERNEL(dropout), KERNEL(layer_norm), KERNEL(layer_norm_dx),
+    KERNEL(attention), KERNEL(attention_dx), KERNEL(tokens), KERNEL(tokens_dx);
 
 const kernel_table KERNEL(kernel_table) = {
     .name = KERNEL_NAME_(KERNEL_ISA),
@@ -20,6 +20,8 @@ const kernel_table KERNEL(kernel_table) = {
     .add_narrow = KERNEL(add_narrow),
     .narrow = KERNEL(narrow),
     .sub = KERNEL(sub),
+    .multiply = KERNEL(multiply),
+    .mul = KERNEL(mul),
     .sum = KERNEL(sum),
     .scale = KERNEL(scale),
     .scale_ds = KERNEL(scale_ds),

@@ -7,7 +7,8 @@
 
 typedef struct {
     const char *name; /* "mien:avx2" */
-    kernel_fn *normalise, *activation, *activation_dx, *add, *add_narrow, *narrow, *sub, *sum, *scale, *scale_ds;
+    kernel_fn *normalise, *activation, *activation_dx, *add, *add_narrow, *narrow, *sub, *multiply, *mul, *sum, *scale,
+        *scale_ds;
     kernel_fn *batch_norm, *batch_norm_dx;
     kernel_fn *pool, *pool_dx, *global_mean, *global_mean_dx;
     kernel_fn *depthwise, *depthwise_dx, *depthwise_dw;

@@ -1,0 +1,200 @@
+/* Pictures by path: decoded once for each input size, and not at all where every member's answers are kept scores. */
+#include "base/mem.h"
+#include "base/str.h"
+#include "data/loader.h"
+#include "infer/ensemble_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FAILURE_BYTES = 1024 };
+
+/* Pictures of one input size, for the members that want it. */
+typedef struct {
+    int size;
+    loader *loader;
+    loader_batch batch;
+} feed;
+
+typedef struct {
+    session *s;
+    ensemble *e; /* the session's */
+    dataset *set;
+    subset all;
+    balance_plan plan;
+    int64_t total; /* pictures */
+    int batch;
+    feed *feeds; /* [members at most] */
+    int feed_count;
+    char (*failures)[FAILURE_BYTES]; /* [batch] "" = readable */
+    int64_t begin;                   /* item of the batch's first row */
+    float *rows;                     /* [batch, members, classes] */
+    float *one_member;               /* [batch, classes] */
+    float *mean;                     /* [classes] */
+} pass;
+
+static void note_bad(void *payload, int64_t item, const char *why)
+{
+    pass *p = payload;
+    str_fit(p->failures[item - p->begin], FAILURE_BYTES, why);
+}
+
+static feed *feed_of(pass *p, int size)
+{
+    for (int i = 0; i < p->feed_count; i++)
+        if (p->feeds[i].size == size)
+            return &p->feeds[i];
+    return NULL;
+}
+
+static mien_status open_feeds(pass *p)
+{
+    for (int i = 0; i < p->e->count; i++) {
+        int size = p->e->members[i].model ? member_size(&p->e->members[i]) : 0;
+        if (size == 0 || feed_of(p, size))
+            continue;
+        loader_options options = {.plan = &p->plan,
+                                  .batch = p->batch,
+                                  .image_size = size,
+                                  .threads = p->s->loader_threads,
+                                  .max_bad_share = -1,
+                                  .on_bad = note_bad,
+                                  .payload = p};
+        feed *f = &p->feeds[p->feed_count];
+        TRY(loader_create(&f->loader, &options));
+        f->size = size;
+        p->feed_count++;
+        TRY(loader_start(f->loader, 0, 0));
+    }
+    return MIEN_OK;
+}
+
+static mien_status open_pass(pass *p, const char *const *paths, int64_t count)
+{
+    ensemble *e = p->e;
+    size_t members = (size_t)e->count, classes = (size_t)ensemble_class_count(e);
+    p->total = count;
+    p->batch = count < p->s->batch ? (int)count : p->s->batch;
+    TRY(dataset_of_paths(&p->set, paths, count));
+    TRY(subset_all(&p->all, p->set));
+    TRY(balance_plan_create(&p->plan, p->set, &p->all, false));
+    TRY(mem_zalloc(&p->feeds, members));
+    TRY(mem_alloc(&p->failures, p->batch));
+    TRY(mem_alloc(&p->rows, (size_t)p->batch * members * classes));
+    TRY(mem_alloc(&p->one_member, (size_t)p->batch * classes));
+    TRY(mem_alloc(&p->mean, classes));
+    for (int i = 0; i < e->count; i++)
+        if (e->members[i].model)
+            TRY(session_bind(p->s, i, &p->s->members[i].many, p->batch));
+    return open_feeds(p);
+}
+
+static void close_pass(pass *p)
+{
+    for (int i = 0; i < p->feed_count; i++)
+        loader_free(p->feeds[i].loader);
+    mem_free(p->feeds);
+    mem_free(p->failures);
+    mem_free(p->rows);
+    mem_free(p->one_member);
+    mem_free(p->mean);
+    balance_plan_free(&p->plan);
+    subset_free(&p->all);
+    dataset_free(p->set);
+}
+
+/* [classes] of member i for a row of the batch. */
+static float *row_of(const pass *p, int row, int i)
+{
+    return p->rows + ((size_t)row * (size_t)p->e->count + (size_t)i) * (size_t)p->e->class_count;
+}
+
+static mien_status run_member(pass *p, int i, int count)
+{
+    const member *m = &p->e->members[i];
+    size_t classes = (size_t)p->e->class_count;
+    TRY(session_run(p->s, p->s->members[i].many, feed_of(p, member_size(m))->batch.images, count, p->one_member));
+    for (int row = 0; row < count; row++) {
+        const float *answer = p->one_member + (size_t)row * classes;
+        memcpy(row_of(p, row, i), answer, classes * sizeof(float));
+        if (!p->failures[row][0] && !is_row_finite(answer, p->e->class_count))
+            snprintf(p->failures[row], FAILURE_BYTES, "%s: " NOT_FINITE, m->path);
+    }
+    return MIEN_OK;
+}
+
+static void look_up_member(pass *p, int i, int count)
+{
+    const member *m = &p->e->members[i];
+    for (int row = 0; row < count; row++) {
+        const float *kept = scores_row(m->scores, m->place, p->begin + row);
+        if (kept)
+            memcpy(row_of(p, row, i), kept, (size_t)p->e->class_count * sizeof(float));
+        else if (!p->failures[row][0])
+            snprintf(p->failures[row], FAILURE_BYTES, "%s: no scores of this picture (row %" PRId64 " is NaN)", m->path,
+                     p->begin + row);
+    }
+}
+
+/* Fills p->rows and p->failures with the next batch; *count 0 at the end. */
+static mien_status run_batch(pass *p, int *count)
+{
+    memset(p->failures, 0, (size_t)p->batch * FAILURE_BYTES);
+    for (int i = 0; i < p->feed_count; i++)
+        TRY(loader_next(p->feeds[i].loader, &p->feeds[i].batch));
+    int64_t left = p->total - p->begin;
+    *count = left < p->batch ? (int)left : p->batch;
+    for (int i = 0; *count > 0 && i < p->e->count; i++) {
+        if (p->e->members[i].model)
+            TRY(run_member(p, i, *count));
+        else
+            look_up_member(p, i, *count);
+    }
+    return MIEN_OK;
+}
+
+static mien_status hand_out(pass *p, int count, const char *const *names, prediction_fn fn, void *payload)
+{
+    for (int row = 0; row < count; row++) {
+        const float *members = row_of(p, row, 0);
+        prediction answer = {.index = p->begin + row, .name = names[p->begin + row]};
+        if (p->failures[row][0]) {
+            answer.failure = p->failures[row];
+        } else {
+            ensemble_mean(p->mean, members, p->e);
+            answer.members = members;
+            answer.mean = p->mean;
+        }
+        TRY(fn(payload, &answer));
+    }
+    return MIEN_OK;
+}
+
+static mien_status predict(pass *p, const char *const *paths, const char *const *names, int64_t count, prediction_fn fn,
+                           void *payload, progress *told)
+{
+    TRY(open_pass(p, paths, count));
+    for (;;) {
+        int rows;
+        if (told && progress_tell(told, "pictures", p->begin, count, NULL))
+            return mien_fail(MIEN_ERR_CANCELLED, "interrupted after %lld of %lld pictures", (long long)p->begin,
+                             (long long)count);
+        TRY(run_batch(p, &rows));
+        if (rows == 0)
+            return MIEN_OK;
+        TRY(hand_out(p, rows, names, fn, payload));
+        p->begin += rows;
+    }
+}
+
+mien_status session_predict(session *s, const char *const *paths, const char *const *names, int64_t count,
+                            prediction_fn fn, void *payload, progress *p)
+{
+    if (count == 0)
+        return MIEN_OK;
+    pass all = {.s = s, .e = s->e};
+    mien_status st = predict(&all, paths, names, count, fn, payload, p);
+    close_pass(&all);
+    return st;
+}
