@@ -36,8 +36,8 @@ static mien_status set_open(set *s, const char *folder)
     mien_status st = dataset_open(&s->data, folder, (const char *const *)names, (int)kept, DATASET_TRAIN);
     file_list_free(names, count);
     TRY(st);
-    TRY(subset_all(&s->all, s->data));
-    return epoch_plan_create(&s->plan, s->data, &s->all, false);
+    TRY(subset_all(&s->all, dataset_pictures(s->data)));
+    return epoch_plan_create(&s->plan, dataset_pictures(s->data), &s->all, false);
 }
 
 static void set_close(set *s)

@@ -4,9 +4,9 @@
 #define INFER_INFER_H
 
 #include "base/progress.h"
-#include "data/dataset.h"
 #include "graph/backend.h"
 #include "graph/precision.h"
+#include "image/picture_source.h"
 #include "task/metric.h"
 
 /* Members: models with equal class lists (checked), each with its own architecture, size and normalisation; and score
@@ -61,9 +61,9 @@ typedef struct {
     const float *mean;    /* [classes] */
 } prediction;
 typedef mien_status (*prediction_fn)(void *payload, const prediction *p);
-/* Pictures by path; `names` are what rows are called. Rows arrive in order. A picture that any member has no answer for
+/* Pictures of a source; `names` are what rows are called. Rows arrive in order. A picture that any member has no answer for
  * has none. */
-MIEN_MUST_USE mien_status session_predict(session *s, const char *const *paths, const char *const *names, int64_t count,
+MIEN_MUST_USE mien_status session_predict(session *s, const picture_source *pictures, const char *const *names,
                                           prediction_fn fn, void *payload, progress *p);
 
 /* Pictures in memory, RGB: byte c of pixel (x, y) of picture i is pixels[i * picture_stride + y * row_stride +

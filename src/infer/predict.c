@@ -1,4 +1,4 @@
-/* Pictures by path: decoded once for each input size, and not at all where every member's answers are kept scores. */
+/* Pictures of a source: read once for each input size, and not at all where every member's answers are kept scores. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "data/loader.h"
@@ -20,9 +20,9 @@ typedef struct {
 typedef struct {
     session *s;
     ensemble *e; /* the session's */
-    dataset *set;
+    picture_set set;
     subset all;
-    balance_plan plan;
+    epoch_plan plan;
     int64_t total; /* pictures */
     int batch;
     feed *feeds; /* [members at most] */
@@ -70,15 +70,15 @@ static mien_status open_feeds(pass *p)
     return MIEN_OK;
 }
 
-static mien_status open_pass(pass *p, const char *const *paths, int64_t count)
+static mien_status open_pass(pass *p, const picture_source *pictures)
 {
     ensemble *e = p->e;
     size_t members = (size_t)e->count, classes = (size_t)ensemble_class_count(e);
-    p->total = count;
-    p->batch = count < p->s->batch ? (int)count : p->s->batch;
-    TRY(dataset_of_paths(&p->set, paths, count));
-    TRY(subset_all(&p->all, p->set));
-    TRY(balance_plan_create(&p->plan, p->set, &p->all, false));
+    p->total = pictures->count;
+    p->batch = p->total < p->s->batch ? (int)p->total : p->s->batch;
+    p->set = (picture_set){.source = pictures, .group_count = 1};
+    TRY(subset_all(&p->all, &p->set));
+    TRY(epoch_plan_create(&p->plan, &p->set, &p->all, false));
     TRY(mem_zalloc(&p->feeds, members));
     TRY(mem_alloc(&p->failures, p->batch));
     TRY(mem_alloc(&p->rows, (size_t)p->batch * members * classes));
@@ -99,9 +99,8 @@ static void close_pass(pass *p)
     mem_free(p->rows);
     mem_free(p->one_member);
     mem_free(p->mean);
-    balance_plan_free(&p->plan);
+    epoch_plan_free(&p->plan);
     subset_free(&p->all);
-    dataset_free(p->set);
 }
 
 /* [classes] of member i for a row of the batch. */
@@ -171,10 +170,11 @@ static mien_status hand_out(pass *p, int count, const char *const *names, predic
     return MIEN_OK;
 }
 
-static mien_status predict(pass *p, const char *const *paths, const char *const *names, int64_t count, prediction_fn fn,
+static mien_status predict(pass *p, const picture_source *pictures, const char *const *names, prediction_fn fn,
                            void *payload, progress *told)
 {
-    TRY(open_pass(p, paths, count));
+    const int64_t count = pictures->count;
+    TRY(open_pass(p, pictures));
     for (;;) {
         int rows;
         if (told && progress_tell(told, "pictures", p->begin, count, NULL))
@@ -188,13 +188,13 @@ static mien_status predict(pass *p, const char *const *paths, const char *const 
     }
 }
 
-mien_status session_predict(session *s, const char *const *paths, const char *const *names, int64_t count,
-                            prediction_fn fn, void *payload, progress *p)
+mien_status session_predict(session *s, const picture_source *pictures, const char *const *names, prediction_fn fn,
+                            void *payload, progress *p)
 {
-    if (count == 0)
+    if (pictures->count == 0)
         return MIEN_OK;
     pass all = {.s = s, .e = s->e};
-    mien_status st = predict(&all, paths, names, count, fn, payload, p);
+    mien_status st = predict(&all, pictures, names, fn, payload, p);
     close_pass(&all);
     return st;
 }

@@ -34,15 +34,6 @@ static const task_stage stages[] = {
 
 /* --- recipes ------------------------------------------------------------------------------------------------------ */
 
-typedef struct {
-    recipe_classes classes;
-} lsd_values;
-
-typedef struct {
-    float label_smoothing;
-    recipe_weights class_weights; /* none: all alike */
-} lsd_stage_values;
-
 static const recipe_key keys[] = {
     {.name = "classes",
      .type = &recipe_type_classes,

@@ -81,32 +81,35 @@ static bool has_begun(const run_folder *f, int stage)
     return false;
 }
 
-/* Why a stage cannot have more epochs than it began with; NULL: it can. */
-static const char *why_not_more(const run_folder *f, int stage)
+/* Why a stage cannot have more epochs than it began with, into dst; false: it can. */
+static bool may_not_have_more(char *dst, size_t bytes, const run_folder *f, int stage)
 {
     const recipe *used = f->used;
-    if (!recipe_may_go_on(&used->stages[stage]))
-        return "its learning rate falls to the end of the run: begin another one, or one whose schedule is constant or "
-               "has a t_max";
+    if (!recipe_may_go_on(&used->stages[stage])) {
+        snprintf(dst, bytes, "its learning rate falls to the end of the run: begin another one, or one whose schedule is "
+                             "constant or has a t_max");
+        return true;
+    }
     for (int s = 1; stage == 0 && s < used->stage_count; s++)
         if (used->stages[s].enabled && used->stages[s].kind == MODEL_DEVIATION &&
-            used->stages[s].init == STAGE_INIT_STAGE1 && has_begun(f, s))
-            return "stage2 has begun with what it gave";
-    return NULL;
+            used->stages[s].init == STAGE_INIT_STAGE1 && has_begun(f, s)) {
+            snprintf(dst, bytes, "%s has begun with what it gave", used->stages[s].name);
+            return true;
+        }
+    return false;
 }
 
 /* A stage that asks for more epochs is no difference where it may have them. */
 static mien_status compare_recipe(run_folder *f, const char *recipe_path, const recipe *r)
 {
-    char difference[512];
+    char difference[512], why[256];
     int had[TASK_MAX_STAGES];
     TRY(recipe_load(&f->used, r->tasks, recipe_path, NULL, 0));
     const int stages = f->used->task == r->task ? r->stage_count : 0;
     for (int s = 0; s < stages; s++) {
         int more = r->stages[s].epochs;
         had[s] = f->used->stages[s].epochs;
-        const char *why = more > had[s] ? why_not_more(f, s) : NULL;
-        if (why)
+        if (more > had[s] && may_not_have_more(why, sizeof why, f, s))
             return mien_fail(MIEN_ERR_ARG, "%s: run with another recipe: %s.epochs: %d (wanted %d: %s)", f->path,
                              r->stages[s].name, more, had[s], why);
     }

@@ -73,7 +73,7 @@ static void sort_by_item(record *r)
         assert_true(item >= 0 && item < r->rows);
         memcpy(sorted.images + item * BYTES, r->images + i * BYTES, BYTES);
         sorted.items[item] = item;
-        sorted.labels[item] = r->labels[i];
+        sorted.is_read[item] = r->is_read[i];
         sorted.pictures[item] = r->pictures[i];
     }
     free(r->images);

@@ -1,7 +1,6 @@
 /* Splits and balanced plans on sets that are nothing but class sizes: which items, in which order, how often. */
 #include "data/sets.h"
 
-#include "data/dataset_int.h"
 
 #include <math.h>
 
@@ -28,27 +27,27 @@ static void subset_split__share__last_of_each_class_in_file_order(void **state)
     static const int order[] = {0, 1, 0, 0, 1, 2, 0, 0, 1, 0};
     dataset *d = list_of(*state, order, 10);
     subset kept, held;
-    assert_ok(subset_split(&kept, &held, d, 0.34)); /* of 6: 2, of 3: 1, of 1: none */
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0.34)); /* of 6: 2, of 3: 1, of 1: none */
     assert_indices(&kept, (const int[]){0, 1, 2, 3, 4, 5, 6}, 7);
     assert_indices(&held, (const int[]){7, 8, 9}, 3);
     subset_free(&kept);
     subset_free(&held);
-    assert_ok(subset_split(&kept, &held, d, 0.001)); /* at least one of a class that has two */
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0.001)); /* at least one of a class that has two */
     assert_indices(&held, (const int[]){8, 9}, 2);
     subset_free(&kept);
     subset_free(&held);
-    assert_ok(subset_split(&kept, &held, d, 0.99)); /* never all */
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0.99)); /* never all */
     assert_indices(&kept, (const int[]){0, 1, 5}, 3);
     subset_free(&kept);
     subset_free(&held);
-    assert_ok(subset_split(&kept, &held, d, 0));
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0));
     assert_int_equal(kept.count, 10);
     assert_int_equal(held.count, 0);
     subset_free(&kept);
     subset_free(&held);
-    assert_failure(subset_split(&kept, &held, d, 1), MIEN_ERR_ARG, "share: 1 (wanted");
-    assert_failure(subset_split(&kept, &held, d, -0.1), MIEN_ERR_ARG, "share");
-    assert_failure(subset_split(&kept, &held, d, (double)NAN), MIEN_ERR_ARG, "share");
+    assert_failure(subset_split(&kept, &held, dataset_pictures(d), 1), MIEN_ERR_ARG, "share: 1 (wanted");
+    assert_failure(subset_split(&kept, &held, dataset_pictures(d), -0.1), MIEN_ERR_ARG, "share");
+    assert_failure(subset_split(&kept, &held, dataset_pictures(d), (double)NAN), MIEN_ERR_ARG, "share");
     dataset_free(d);
 }
 
@@ -58,8 +57,8 @@ static void epoch_plan__balanced__copies_of_own_images_in_turn(void **state)
     dataset *d = list_of(*state, order, 8);
     subset all;
     epoch_plan p;
-    assert_ok(subset_all(&all, d));
-    assert_ok(epoch_plan_create(&p, d, &all, true));
+    assert_ok(subset_all(&all, dataset_pictures(d)));
+    assert_ok(epoch_plan_create(&p, dataset_pictures(d), &all, true));
     assert_int_equal(p.total, 15); /* absent classes stay absent */
     int per_class[6] = {0};
     for (int64_t item = 0; item < p.total; item++) {
@@ -75,7 +74,7 @@ static void epoch_plan__balanced__copies_of_own_images_in_turn(void **state)
             assert_int_equal(picture, copy_of[item - 8]);
             assert_int_equal(copy, number[item - 8]);
         }
-        assert_int_equal(all.index[p.by_class[epoch_plan_position(&p, item)]], picture);
+        assert_int_equal(all.index[p.by_group[epoch_plan_position(&p, item)]], picture);
     }
     assert_int_equal(per_class[0], 5);
     assert_int_equal(per_class[1], 5);
@@ -91,15 +90,15 @@ static void epoch_plan__subset__only_its_items(void **state)
     dataset *d = list_of(*state, order, 7);
     subset kept, held;
     epoch_plan p;
-    assert_ok(subset_split(&kept, &held, d, 0.5)); /* keeps 0, 1, 2 and holds 3, 4, 5, 6: half of three is two */
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0.5)); /* keeps 0, 1, 2 and holds 3, 4, 5, 6: half of three is two */
     assert_indices(&kept, (const int[]){0, 1, 2}, 3);
-    assert_ok(epoch_plan_create(&p, d, &kept, true));
+    assert_ok(epoch_plan_create(&p, dataset_pictures(d), &kept, true));
     assert_int_equal(p.total, 4);
     int64_t copy;
     assert_int_equal(epoch_plan_item(&p, 3, &copy), 1);
     assert_int_equal(copy, 0);
     epoch_plan_free(&p);
-    assert_ok(epoch_plan_create(&p, d, &held, false));
+    assert_ok(epoch_plan_create(&p, dataset_pictures(d), &held, false));
     assert_int_equal(p.total, 4);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(epoch_plan_item(&p, i, &copy), 3 + i);
@@ -117,8 +116,8 @@ static mien_status plan_and_free(void *context)
     subset kept = {0}, held = {0};
     epoch_plan p = {0};
     mien_status st;
-    TRY_OUT(subset_split(&kept, &held, d, 0.3));
-    TRY_OUT(epoch_plan_create(&p, d, &kept, true));
+    TRY_OUT(subset_split(&kept, &held, dataset_pictures(d), 0.3));
+    TRY_OUT(epoch_plan_create(&p, dataset_pictures(d), &kept, true));
 out:
     epoch_plan_free(&p);
     subset_free(&kept);

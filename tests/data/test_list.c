@@ -229,8 +229,8 @@ static void dataset_open__challenge_list__is_fast_and_small(void **state)
     dataset *d = set_open(path, DATASET_TRAIN);
     subset all;
     epoch_plan plan;
-    assert_ok(subset_all(&all, d));
-    assert_ok(epoch_plan_create(&plan, d, &all, true));
+    assert_ok(subset_all(&all, dataset_pictures(d)));
+    assert_ok(epoch_plan_create(&plan, dataset_pictures(d), &all, true));
     double seconds = (double)(clock_ns() - began) * 1e-9;
     int64_t kib = peak_rss_kib() - rss_before;
     print_message("277,251 rows, 867,786 planned: %.3f s, %.1f MB\n", seconds, (double)kib / 1024);

@@ -53,11 +53,10 @@ static train_state make_state(void)
                          .batch = 17,
                          .loss_sum = 1.0 / 3,
                          .epoch_seconds = 2.5,
-                         .best_score = -INFINITY,
+                         .best_worth = -INFINITY,
                          .best_epoch = 2,
-                         .best_val_loss = 0.1,
-                         .best_macro_f1 = 0.2,
-                         .best_accuracy = 0.3,
+                         .best = {{"loss", 0.1}, {"macro_f1", 0.2}, {"accuracy", 0.3}},
+                         .best_count = 3,
                          .bad_epochs = 1};
 }
 
@@ -79,8 +78,12 @@ static void checkpoint__round_trip__is_exact(void **state)
     assert_memory_equal(after.facts.std, before.facts.std, sizeof after.facts.std);
     assert_true(after.step == before.step && after.epoch == 3 && after.batch == 17);
     assert_true(after.loss_sum == before.loss_sum && after.epoch_seconds == 2.5);
-    assert_true(after.best_score == -INFINITY && after.best_epoch == 2 && after.bad_epochs == 1);
-    assert_true(after.best_val_loss == 0.1 && after.best_macro_f1 == 0.2 && after.best_accuracy == 0.3);
+    assert_true(after.best_worth == -INFINITY && after.best_epoch == 2 && after.bad_epochs == 1);
+    assert_int_equal(after.best_count, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(after.best[i].name, before.best[i].name);
+        assert_true(after.best[i].value == before.best[i].value);
+    }
     const param_memory *a = param_store_memory(written), *b = param_store_memory(read);
     for (int i = 0; i < param_store_count(read); i++) {
         const param_slice *slice = param_store_at(read, i);
