@@ -30,7 +30,7 @@ static mien_status time_case(backend *b, const op_case *oc, dtype type)
     mien_status st = program_create(&p, c.g, b, &c.params);
     c.g = NULL; /* the program's, also where it failed */
     TRY_OUT(st);
-    case_graph_fill(&c, p, 1);
+    TRY_OUT(case_graph_fill(&c, p, 1));
     TRY_OUT(program_refresh(p));
     for (int i = 0; i < WARM_UP; i++)
         TRY_OUT(program_run(p));

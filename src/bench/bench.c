@@ -20,6 +20,7 @@ typedef struct {
     model_io io;
     lanes *lanes; /* infer */
     uint8_t *images;
+    int32_t *labels;
     float *probabilities;
 } bench_subject;
 
@@ -39,8 +40,9 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
     TRY(model_init(s->model, 1, is_training));
     int64_t size = model_spec_of(s->model)->image_size;
     s->image_bytes = (size_t)o->batch * (size_t)(size * size * 3);
+    TRY(mem_alloc(&s->images, s->image_bytes));
+    TRY(mem_alloc(&s->labels, o->batch));
     if (!is_training) {
-        TRY(mem_alloc(&s->images, s->image_bytes));
         TRY(mem_alloc(&s->probabilities, o->batch * LSD_CLASSES));
         return lanes_create(&s->lanes, s->model, o->batch, api_activation_type(b, &o->compute), b);
     }
@@ -54,8 +56,7 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
     TRY(model_graph(&g, &s->io, s->model, &options));
     TRY(program_create(&s->program, g, b, param_store_memory(model_params(s->model))));
     if (o->is_deviation)
-        memcpy(program_data(s->program, s->io.class_weights), (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1},
-               LSD_CLASSES * sizeof(float));
+        TRY(program_write(s->program, s->io.class_weights, (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1}));
     return MIEN_OK;
 }
 
@@ -64,6 +65,7 @@ static void free_subject(bench_subject *s)
     program_free(s->program);
     lanes_free(s->lanes);
     mem_free(s->images);
+    mem_free(s->labels);
     mem_free(s->probabilities);
     model_free(s->model);
 }
@@ -78,20 +80,17 @@ static program *told_program(const bench_subject *s)
 static mien_status run_step(bench_subject *s, const mien_bench_options *o, uint32_t step)
 {
     rng r = rng_at(1, 0, step, RNG_BENCH);
-    uint8_t *images = s->lanes ? s->images : program_data(s->program, s->io.images);
     for (size_t i = 0; i + 4 <= s->image_bytes; i += 4) {
         uint32_t word = rng_u32(&r);
-        memcpy(images + i, &word, 4);
+        memcpy(s->images + i, &word, 4);
     }
     if (s->lanes)
-        return lanes_run(s->lanes, images, o->batch, s->probabilities);
-    int32_t *labels = program_data(s->program, s->io.labels);
+        return lanes_run(s->lanes, s->images, o->batch, s->probabilities);
     for (int i = 0; i < o->batch; i++)
-        labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
-    step_params *params = program_step(s->program);
-    params->lr = 1e-5f;
-    params->step = step + 1;
-    params->seed = 1;
+        s->labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
+    TRY(program_write(s->program, s->io.images, s->images));
+    TRY(program_write(s->program, s->io.labels, s->labels));
+    TRY(program_set_step(s->program, &(step_params){.lr = 1e-5f, .step = step + 1, .seed = 1}));
     return program_run(s->program);
 }
 

@@ -158,7 +158,7 @@ static mien_status normalise(const normaliser *n, const loader_batch *batch)
 {
     if (!n->program)
         return MIEN_OK;
-    memcpy(program_data(n->program, n->images), batch->images, n->bytes);
+    TRY(program_write(n->program, n->images, batch->images));
     return program_run(n->program);
 }
 

@@ -43,8 +43,14 @@ struct backend {
     /* Fills kernels[node id] for every node in order that is not removed; the array grows with insertions: prepare
      * allocates it in the graph's arena. On failure frees what it made. */
     mien_status (*prepare)(backend *b, graph *g, kernel ***out_kernels);
+    /* Memory of the backend's own, 64-byte aligned, which need not be the caller's: it is filled and read by these
+     * calls and by kernels alone. Addresses within a block are its own plus an offset. dst and src of the three overlap
+     * with nothing that a run in progress uses. */
     mien_status (*alloc)(backend *b, void **out, size_t bytes);
     void (*dealloc)(backend *b, void *block);
+    mien_status (*upload)(backend *b, void *dst, const void *src, size_t bytes);
+    mien_status (*download)(backend *b, void *dst, const void *src, size_t bytes);
+    mien_status (*clear)(backend *b, void *dst, size_t bytes); /* to zero bytes */
     /* A backend that prepares and runs for one thread, borrowed from b; several threads may run programs of it at once.
      * b itself where it is such a one. */
     backend *(*one_thread)(backend *b);

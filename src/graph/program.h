@@ -20,9 +20,17 @@ MIEN_MUST_USE mien_status program_create(program **out, graph *g, backend *b, co
 MIEN_MUST_USE mien_status program_create_beside(program **out, graph *g, backend *b, const program *other);
 void program_free(program *p); /* NULL is a no-op */
 
-/* Memory of an input or output value: plain row-major, in the value's type. Inputs are written here before a run. */
-void *program_data(program *p, value_id v);
-step_params *program_step(program *p);
+/* A program's memory is its backend's, which need not be the caller's: numbers go in and come out as copies, plain
+ * row-major and in the value's type. Inputs keep what was written from run to run, and begin as zero; an output is read
+ * after a run. A row is an element of the first dimension: whole values, or `count` rows from row `first` on.
+ * Errors: MIEN_ERR_INTERNAL where v is no input (write), neither input nor output (read), or has no such rows. */
+MIEN_MUST_USE mien_status program_write(program *p, value_id v, const void *src);
+MIEN_MUST_USE mien_status program_write_rows(program *p, value_id v, int64_t first, int64_t count, const void *src);
+MIEN_MUST_USE mien_status program_read(program *p, value_id v, void *dst);
+MIEN_MUST_USE mien_status program_read_rows(program *p, value_id v, int64_t first, int64_t count, void *dst);
+/* What the next runs compute with; and what the last one left there (is_nonfinite, gradient_norm). */
+MIEN_MUST_USE mien_status program_set_step(program *p, const step_params *step);
+MIEN_MUST_USE mien_status program_get_step(step_params *out, program *p);
 
 /* Runs what depends only on parameters that this program does not change (packing of weights). Call after parameters
  * changed outside: program_create has done it once. Not for programs that were made beside another. */

@@ -173,12 +173,10 @@ static mien_status run_tile(const batch_run *run, program *p, int begin)
 {
     const lanes *l = run->lanes;
     const size_t first = (size_t)begin;
-    const size_t rows = (size_t)(run->count - begin < l->tile ? run->count - begin : l->tile);
-    memcpy(program_data(p, l->io.images), run->images + first * l->image_bytes, rows * l->image_bytes);
+    const int rows = run->count - begin < l->tile ? run->count - begin : l->tile;
+    TRY(program_write_rows(p, l->io.images, 0, rows, run->images + first * l->image_bytes));
     TRY(program_run(p));
-    memcpy(run->probabilities + first * l->classes, program_data(p, l->io.probabilities),
-           rows * l->classes * sizeof(float));
-    return MIEN_OK;
+    return program_read_rows(p, l->io.probabilities, 0, rows, run->probabilities + first * l->classes);
 }
 
 static mien_status run_lane(void *context, int lane)

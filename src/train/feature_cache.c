@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "base/size.h"
-#include "graph/program.h"
 
 #include <string.h>
 
@@ -12,9 +11,10 @@ struct feature_cache {
     program *program; /* images to features */
     model_io io;
     int batch;
-    size_t image_bytes, row_bytes;
+    size_t row_bytes;
     char *rows;     /* [total, feature_dim] */
     bool *is_known; /* [total] */
+    char *passing;  /* [batch, feature_dim], of the batch that is learnt or filled in */
 };
 
 static size_t row_bytes(const model *m, dtype precision)
@@ -33,14 +33,13 @@ mien_status feature_cache_create(feature_cache **out, model *m, backend *b, dtyp
     mien_status st;
     feature_cache *f = NULL;
     graph *g;
-    size_t side = (size_t)model_spec_of(m)->image_size;
     const model_graph_options options = {.batch = batch, .activation_type = precision, .part = MODEL_IDENTITY};
     TRY(mem_zalloc(&f, 1));
     f->batch = batch;
-    f->image_bytes = (size_t)batch * side * side * 3;
     f->row_bytes = row_bytes(m, precision);
     TRY_OUT(mem_alloc(&f->rows, (size_t)total * f->row_bytes));
     TRY_OUT(mem_zalloc(&f->is_known, total));
+    TRY_OUT(mem_alloc(&f->passing, (size_t)batch * f->row_bytes));
     TRY_OUT(model_graph(&g, &f->io, m, &options));
     TRY_OUT(program_create(&f->program, g, b, param_store_memory(model_params(m))));
     *out = f;
@@ -57,6 +56,7 @@ void feature_cache_free(feature_cache *f)
     program_free(f->program);
     mem_free(f->rows);
     mem_free(f->is_known);
+    mem_free(f->passing);
     mem_free(f);
 }
 
@@ -71,27 +71,28 @@ static bool knows_all(const feature_cache *f, const loader_batch *batch)
 /* Runs the frozen copy over the batch and keeps what it says of each item. */
 static mien_status learn(feature_cache *f, const loader_batch *batch)
 {
-    memcpy(program_data(f->program, f->io.images), batch->images, f->image_bytes);
+    TRY(program_write(f->program, f->io.images, batch->images));
     TRY(program_run(f->program));
-    const char *features = program_data(f->program, f->io.identity);
+    TRY(program_read(f->program, f->io.identity, f->passing));
     for (int i = 0; i < f->batch; i++)
         if (batch->items[i] >= 0) {
-            memcpy(f->rows + (size_t)batch->items[i] * f->row_bytes, features + (size_t)i * f->row_bytes, f->row_bytes);
+            memcpy(f->rows + (size_t)batch->items[i] * f->row_bytes, f->passing + (size_t)i * f->row_bytes,
+                   f->row_bytes);
             f->is_known[batch->items[i]] = true;
         }
     return MIEN_OK;
 }
 
-mien_status feature_cache_fill(feature_cache *f, void *dst, const loader_batch *batch)
+mien_status feature_cache_fill(feature_cache *f, program *p, value_id v, const loader_batch *batch)
 {
     if (!knows_all(f, batch))
         TRY(learn(f, batch));
     for (int i = 0; i < f->batch; i++) {
-        char *row = (char *)dst + (size_t)i * f->row_bytes;
+        char *row = f->passing + (size_t)i * f->row_bytes;
         if (batch->items[i] >= 0)
             memcpy(row, f->rows + (size_t)batch->items[i] * f->row_bytes, f->row_bytes);
         else
             memset(row, 0, f->row_bytes);
     }
-    return MIEN_OK;
+    return program_write(p, v, f->passing);
 }

@@ -32,7 +32,7 @@ static void side_open(side *s, backend *b, const op_case *oc, dtype type, case_m
     mien_status st = program_create(&s->p, s->c.g, b, &s->c.params);
     s->c.g = NULL;
     assert_ok(st);
-    case_graph_fill(&s->c, s->p, 7);
+    assert_ok(case_graph_fill(&s->c, s->p, 7));
     assert_ok(program_refresh(s->p)); /* no optimizer here: packed weights are made once */
     assert_ok(program_run(s->p));
 }
@@ -48,8 +48,8 @@ static bool compare_value(const char *label, side *got, side *wanted, value_id v
 {
     double *numbers = malloc(2 * (size_t)count * sizeof *numbers);
     assert_non_null(numbers);
-    load_doubles(numbers, program_data(got->p, v), type, count);
-    load_doubles(numbers + count, program_data(wanted->p, v), type, count);
+    assert_ok(read_doubles(numbers, got->p, v, type, count));
+    assert_ok(read_doubles(numbers + count, wanted->p, v, type, count));
     bool is_equal = compare_doubles(label, numbers, numbers + count, count, tol);
     free(numbers);
     return is_equal;
@@ -170,6 +170,8 @@ static bool steps_agree(backend *cpu, const optimizer_attr *attr, int steps)
     backend *plain = NULL;
     assert_ok(reference_backend_create(&plain, REFERENCE_STORED));
     side sides[2] = {{.b = cpu}, {.b = plain}};
+    step_params params;
+    float norms[2];
     for (int i = 0; i < 2; i++) {
         side *s = &sides[i];
         optimizer_attr full = *attr;
@@ -179,19 +181,21 @@ static bool steps_agree(backend *cpu, const optimizer_attr *attr, int steps)
         mien_status st = program_create(&s->p, s->c.g, s->b, &s->c.params);
         s->c.g = NULL;
         assert_ok(st);
-        case_graph_fill(&s->c, s->p, 3);
+        assert_ok(case_graph_fill(&s->c, s->p, 3));
         for (int step = 1; step <= steps; step++) {
-            program_step(s->p)->step = (uint32_t)step;
+            params = (step_params){.lr = 0.01f, .step = (uint32_t)step, .seed = 3};
+            assert_ok(program_set_step(s->p, &params));
             assert_ok(program_run(s->p));
         }
-        assert_false(program_step(s->p)->is_nonfinite);
+        assert_ok(program_get_step(&params, s->p));
+        assert_false(params.is_nonfinite);
+        norms[i] = params.gradient_norm;
     }
     const param_memory *g = &sides[0].c.params, *w = &sides[1].c.params;
     int64_t count = (int64_t)g->count;
     bool is_fine = compare_floats("values", g->values, w->values, count, f32_tolerance);
     is_fine = compare_floats("state 1", g->state1, w->state1, count, f32_tolerance) && is_fine;
     is_fine = compare_floats("state 2", g->state2, w->state2, count, f32_tolerance) && is_fine;
-    float norms[2] = {program_step(sides[0].p)->gradient_norm, program_step(sides[1].p)->gradient_norm};
     is_fine = compare_floats("gradient norm", norms, norms + 1, 1, f32_tolerance) && is_fine;
     side_close(&sides[0]);
     side_close(&sides[1]);
@@ -223,14 +227,21 @@ static void ops_cpu__nan_gradient__changes_nothing(void **state)
     mien_status st = program_create(&s.p, s.c.g, s.b, &s.c.params);
     s.c.g = NULL;
     assert_ok(st);
-    case_graph_fill(&s.c, s.p, 3);
-    ((float *)program_data(s.p, s.c.x))[5] = NAN;
+    assert_ok(case_graph_fill(&s.c, s.p, 3));
+    step_params step;
+    float *x = malloc((size_t)shape_count(&s.c.spec->x) * sizeof *x);
+    assert_non_null(x);
+    assert_ok(program_read(s.p, s.c.x, x));
+    x[5] = NAN;
+    assert_ok(program_write(s.p, s.c.x, x));
+    free(x);
     size_t bytes = s.c.params.count * sizeof(float);
     float *before = malloc(bytes);
     assert_non_null(before);
     memcpy(before, s.c.params.values, bytes);
     assert_ok(program_run(s.p));
-    assert_true(program_step(s.p)->is_nonfinite);
+    assert_ok(program_get_step(&step, s.p));
+    assert_true(step.is_nonfinite);
     assert_memory_equal(s.c.params.values, before, bytes);
     free(before);
     side_close(&s);

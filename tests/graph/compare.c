@@ -2,6 +2,8 @@
  * where to look. */
 #include "graph/compare.h"
 
+#include "base/mem.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -56,4 +58,15 @@ void load_doubles(double *dst, const void *src, dtype type, int64_t count)
 {
     for (int64_t i = 0; i < count; i++)
         dst[i] = type == DTYPE_BF16 ? (double)bf16_to_f32(((const uint16_t *)src)[i]) : get_float(src, i);
+}
+
+mien_status read_doubles(double *dst, program *p, value_id v, dtype type, int64_t count)
+{
+    void *numbers = NULL;
+    TRY(mem_alloc_bytes(&numbers, (size_t)count * dtype_bytes(type)));
+    mien_status st = program_read(p, v, numbers);
+    if (st == MIEN_OK)
+        load_doubles(dst, numbers, type, count);
+    mem_free(numbers);
+    return st;
 }

@@ -2,7 +2,7 @@
 #ifndef TESTS_GRAPH_COMPARE_H
 #define TESTS_GRAPH_COMPARE_H
 
-#include "graph/tensor.h"
+#include "graph/program.h"
 
 #include <stdbool.h>
 
@@ -18,5 +18,7 @@ bool compare_doubles(const char *label, const double *got, const double *wanted,
 bool compare_floats(const char *label, const float *got, const float *wanted, int64_t count, tolerance tol);
 /* Elements of any floating type (f32, bf16) as doubles. */
 void load_doubles(double *dst, const void *src, dtype type, int64_t count);
+/* An input or output of a program, of a floating type, as doubles. */
+MIEN_MUST_USE mien_status read_doubles(double *dst, program *p, value_id v, dtype type, int64_t count);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "graph/exec/program_int.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -187,8 +188,10 @@ static void fill_x(const case_graph *c, void *x, uint64_t seed)
     }
 }
 
-static void fill_labels(const case_graph *c, int32_t *labels)
+static void fill_labels(const case_graph *c, void *dst, uint64_t seed)
 {
+    (void)seed;
+    int32_t *labels = dst;
     const loss_spec *spec = loss_of(c->spec);
     for (int64_t i = 0; i < c->label_count; i++) {
         const bool is_absent = spec->is_all_absent || (spec->has_absent_rows && i % 3 == 1);
@@ -197,8 +200,10 @@ static void fill_labels(const case_graph *c, int32_t *labels)
 }
 
 /* Two classes a row, or one where they meet, by shares that a float holds exactly. */
-static void fill_targets(const case_graph *c, float *targets)
+static void fill_targets(const case_graph *c, void *dst, uint64_t seed)
 {
+    (void)seed;
+    float *targets = dst;
     const int64_t classes = loss_of(c->spec)->classes;
     memset(targets, 0, (size_t)(c->label_count * classes) * sizeof *targets);
     for (int64_t i = 0; i < c->label_count; i++) {
@@ -208,18 +213,33 @@ static void fill_targets(const case_graph *c, float *targets)
     }
 }
 
-void case_graph_fill(case_graph *c, program *p, uint64_t seed)
+static void fill_class_weights(const case_graph *c, void *dst, uint64_t seed)
+{
+    (void)seed;
+    for (int64_t k = 0; k < loss_of(c->spec)->classes; k++)
+        ((float *)dst)[k] = 1 + (float)(k % 3);
+}
+
+static mien_status write_filled(const case_graph *c, program *p, value_id v,
+                                void (*fill)(const case_graph *c, void *dst, uint64_t seed), uint64_t seed)
+{
+    void *numbers = NULL;
+    TRY(mem_alloc_bytes(&numbers, p->plan.values[v].bytes));
+    fill(c, numbers, seed);
+    mien_status st = program_write(p, v, numbers);
+    mem_free(numbers);
+    return st;
+}
+
+mien_status case_graph_fill(case_graph *c, program *p, uint64_t seed)
 {
     fill_params(c, seed);
-    fill_x(c, program_data(p, c->x), seed);
-    if (c->labels != NO_VALUE && loss_of(c->spec)->is_soft)
-        fill_targets(c, program_data(p, c->labels));
-    else if (c->labels != NO_VALUE)
-        fill_labels(c, program_data(p, c->labels));
+    TRY(write_filled(c, p, c->x, fill_x, seed));
+    if (c->labels != NO_VALUE)
+        TRY(write_filled(c, p, c->labels, loss_of(c->spec)->is_soft ? fill_targets : fill_labels, seed));
     if (c->class_weights != NO_VALUE)
-        for (int64_t k = 0; k < loss_of(c->spec)->classes; k++)
-            ((float *)program_data(p, c->class_weights))[k] = 1 + (float)(k % 3);
-    *program_step(p) = (step_params){.lr = 0.01f, .step = 1, .seed = seed};
+        TRY(write_filled(c, p, c->class_weights, fill_class_weights, seed));
+    return program_set_step(p, &(step_params){.lr = 0.01f, .step = 1, .seed = seed});
 }
 
 /* --- operators ---------------------------------------------------------------------------------------------------- */

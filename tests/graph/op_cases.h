@@ -5,7 +5,7 @@
  *   program_create(&p, c.g, backend, &c.params);    the program owns the graph now
  *   case_graph_fill(&c, p, seed);                   the same numbers for every backend
  *   program_run(p);
- *   ... compare y, loss, dx (program_data) and params.grads ...
+ *   ... compare y, loss, dx (program_read) and params.grads ...
  *   program_free(p); case_graph_free(&c);
  *
  * Building one case twice gives the same value ids. CASE_FORWARD is an inference graph x -> y, fused (so batch_norm
@@ -73,6 +73,6 @@ MIEN_MUST_USE mien_status case_graph_build(case_graph *out, const op_case *oc, d
 /* Frees the parameters, and the graph where no program took it (set c->g to NULL after program_create). */
 void case_graph_free(case_graph *c);
 /* Draws inputs and parameters from streams named by (seed, value): equal on every backend. */
-void case_graph_fill(case_graph *c, program *p, uint64_t seed);
+MIEN_MUST_USE mien_status case_graph_fill(case_graph *c, program *p, uint64_t seed);
 
 #endif

@@ -166,6 +166,20 @@ static void reference_dealloc(backend *b, void *block)
     mem_free(block);
 }
 
+static mien_status reference_move(backend *b, void *dst, const void *src, size_t bytes)
+{
+    (void)b;
+    memcpy(dst, src, bytes);
+    return MIEN_OK;
+}
+
+static mien_status reference_clear(backend *b, void *dst, size_t bytes)
+{
+    (void)b;
+    memset(dst, 0, bytes);
+    return MIEN_OK;
+}
+
 static backend *reference_one_thread(backend *b)
 {
     return b;
@@ -196,6 +210,9 @@ mien_status reference_backend_create(backend **out, reference_precision precisio
                         .prepare = reference_prepare,
                         .alloc = reference_alloc,
                         .dealloc = reference_dealloc,
+                        .upload = reference_move,
+                        .download = reference_move,
+                        .clear = reference_clear,
                         .one_thread = reference_one_thread,
                         .side_by_side = reference_side_by_side,
                         .free = reference_free};

@@ -180,8 +180,10 @@ static void run_block(block_run *r, bool is_training, bool is_fused)
         assert_ok(graph_fuse(g));
     assert_ok(reference_backend_create(&b, REFERENCE_EXACT));
     assert_ok(program_create(&p, g, b, &r->params));
-    for (int i = 0; i < 2 * 5 * 4 * 3; i++)
-        ((float *)program_data(p, x))[i] = number((size_t)i + 7);
+    float input[2 * 5 * 4 * 3];
+    for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+        input[i] = number(i + 7);
+    assert_ok(program_write(p, x, input));
     assert_ok(program_run(p));
     memcpy(r->y, reference_tensor(b, y), sizeof r->y);
     program_free(p);

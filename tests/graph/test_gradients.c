@@ -1,6 +1,7 @@
 /* Every operator's gradient rule against finite differences, through the whole pipeline: describe, fuse, differentiate,
  * plan, run on the exact reference. */
 #include "graph/compare.h"
+#include "graph/exec/program_int.h"
 #include "graph/op_cases.h"
 #include "graph/reference_backend.h"
 #include "testing.h"
@@ -25,7 +26,7 @@ static void fixture_open(fixture *f, const op_case *oc)
     mien_status st = program_create(&f->p, f->c.g, f->b, &f->c.params);
     f->c.g = NULL;
     assert_ok(st);
-    case_graph_fill(&f->c, f->p, 1);
+    assert_ok(case_graph_fill(&f->c, f->p, 1));
 }
 
 static void fixture_close(fixture *f)
@@ -41,7 +42,8 @@ static double loss_now(fixture *f)
     return reference_tensor(f->b, f->c.loss)[0];
 }
 
-/* (loss(x + h) - loss(x - h)) / 2h at *x, which is left as it was. */
+/* (loss(x + h) - loss(x - h)) / 2h at *x, which is left as it was. It lies where the program reads it: the reference
+ * computes in the caller's memory. */
 static double difference_at(fixture *f, float *x)
 {
     const float kept = *x;
@@ -91,7 +93,7 @@ static bool check_case(const op_case *oc, bool spoil)
     if (spoil)
         for (int64_t i = 0; i < x_count; i++)
             dx[i] *= 1.001;
-    is_fine = check_tensor(&f, "x", program_data(f.p, f.c.x), dx, x_count) && is_fine;
+    is_fine = check_tensor(&f, "x", program_address(f.p, f.c.x), dx, x_count) && is_fine;
     for (int i = 0; i < f.c.param_count; i++) {
         const case_param *p = &f.c.param[i];
         if (p->is_trainable)

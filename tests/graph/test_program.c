@@ -23,7 +23,7 @@ static void bound_case_open(bound_case *o, const op_case *oc, dtype type, case_m
     graph *g = o->c.g;
     o->c.g = NULL;
     assert_ok(program_create(&o->p, g, o->b, &o->c.params));
-    case_graph_fill(&o->c, o->p, 1);
+    assert_ok(case_graph_fill(&o->c, o->p, 1));
 }
 
 static void bound_case_close(bound_case *o)
@@ -63,7 +63,7 @@ static bool compare_with_exact(const op_case *oc, dtype type, case_mode mode, to
         const int64_t count = shape_count(&v->shape);
         double *got = malloc((size_t)count * sizeof *got);
         assert_non_null(got);
-        load_doubles(got, program_data(stored.p, wanted[i]), v->type, count);
+        assert_ok(read_doubles(got, stored.p, wanted[i], v->type, count));
         is_same = compare_doubles(oc->name, got, truth, count, tol) && is_same;
         free(got);
     }
@@ -158,6 +158,38 @@ static void memory__as_told__is_the_plans(void **state)
     bound_case_close(&o);
 }
 
+/* --- numbers in and out ------------------------------------------------------------------------------------------- */
+
+static void write_and_read__of_rows__touch_no_others(void **state)
+{
+    (void)state;
+    graph *g = new_graph(false);
+    backend *b = NULL;
+    program *p = NULL;
+    float got[6], row[2];
+    const value_id x = new_input(g, "x", shape_of(2, 3L, 2L)), inner = new_activation(g, "relu", x, ACT_RELU);
+    const value_id y = new_activation(g, "again", inner, ACT_RELU);
+    graph_mark_output(g, y);
+    assert_ok(reference_backend_create(&b, REFERENCE_STORED));
+    assert_ok(program_create(&p, g, b, &(param_memory){0}));
+    assert_ok(program_write(p, x, (float[]){1, 2, 3, 4, 5, 6}));
+    assert_ok(program_write_rows(p, x, 1, 1, (float[]){30, 40}));
+    assert_ok(program_write_rows(p, x, 3, 0, NULL));
+    assert_ok(program_run(p));
+    assert_ok(program_read(p, y, got));
+    assert_memory_equal(got, ((float[]){1, 2, 30, 40, 5, 6}), sizeof got);
+    assert_ok(program_read_rows(p, y, 2, 1, row));
+    assert_memory_equal(row, got + 4, sizeof row);
+    assert_ok(program_read(p, x, got));
+    assert_true(got[3] == 40);
+    assert_failure(program_write_rows(p, x, 1, 3, got), MIEN_ERR_INTERNAL, "x: rows 1 to 4 (wanted within 3)");
+    assert_failure(program_read_rows(p, y, -1, 1, row), MIEN_ERR_INTERNAL, "again: rows -1 to 0 (wanted within 3)");
+    assert_failure(program_write(p, y, got), MIEN_ERR_INTERNAL, "again: written from outside (wanted an input)");
+    assert_failure(program_read(p, inner, got), MIEN_ERR_INTERNAL, "relu: read from outside");
+    program_free(p);
+    b->free(b);
+}
+
 /* --- what runs when ----------------------------------------------------------------------------------------------- */
 
 static void refresh__after_parameters_changed__computes_constants_again(void **state)
@@ -173,14 +205,17 @@ static void refresh__after_parameters_changed__computes_constants_again(void **s
     graph_mark_output(g, y);
     assert_ok(reference_backend_create(&b, REFERENCE_STORED));
     assert_ok(program_create(&p, g, b, &params));
-    const float *got = program_data(p, y);
+    float got[4];
     assert_ok(program_run(p));
+    assert_ok(program_read(p, y, got));
     assert_true(got[0] == 1 && got[2] == 3 && got[3] == 0); /* inputs begin as 0 */
     values[2] = 30;
     assert_ok(program_run(p));
+    assert_ok(program_read(p, y, got));
     assert_true(got[2] == 3);
     assert_ok(program_refresh(p));
     assert_ok(program_run(p));
+    assert_ok(program_read(p, y, got));
     assert_true(got[2] == 30);
     assert_int_equal(program_timing_count(p), 1);
     program_free(p);
@@ -212,15 +247,18 @@ static void create_beside__another__reads_its_constants(void **state)
     assert_ok(program_create_beside(&second, graph_with_constant(4, &x, &y), b, first));
     assert_int_equal(program_memory_used(first).constant_bytes, 64);
     assert_int_equal(program_memory_used(second).constant_bytes, 0);
-    const float *got = program_data(second, y);
-    ((float *)program_data(second, x))[0] = 10;
+    float got[4];
+    assert_ok(program_write_rows(second, x, 0, 1, &(float){10}));
     assert_ok(program_run(second));
+    assert_ok(program_read(second, y, got));
     assert_true(got[0] == 11 && got[2] == 3 && got[3] == 0); /* as refreshed before the parameter changed */
     assert_ok(program_refresh(first));
     assert_ok(program_run(second));
+    assert_ok(program_read(second, y, got));
     assert_true(got[2] == 30);
     assert_ok(program_run(first));
-    assert_true(((float *)program_data(first, y))[0] == 1); /* its input is its own */
+    assert_ok(program_read(first, y, got));
+    assert_true(got[0] == 1); /* its input is its own */
     assert_failure(program_create_beside(&other, graph_with_constant(3, &x, &y), b, first), MIEN_ERR_INTERNAL,
                    "its constants are not the other's");
     assert_null(other);
@@ -228,7 +266,8 @@ static void create_beside__another__reads_its_constants(void **state)
     assert_ok(program_create_beside(&other, graph_with_constant(4, &x, &y), b, second));
     program_free(second);
     assert_ok(program_run(other));
-    assert_true(((float *)program_data(other, y))[2] == 30);
+    assert_ok(program_read(other, y, got));
+    assert_true(got[2] == 30);
     program_free(other);
     b->free(b);
 }
@@ -399,6 +438,7 @@ int main(void)
         cmocka_unit_test(run_checked__kernel_that_writes_elsewhere__is_named),
         cmocka_unit_test(run__after_the_first__allocates_nothing),
         cmocka_unit_test(memory__as_told__is_the_plans),
+        cmocka_unit_test(write_and_read__of_rows__touch_no_others),
         cmocka_unit_test(refresh__after_parameters_changed__computes_constants_again),
         cmocka_unit_test(create_beside__another__reads_its_constants),
         cmocka_unit_test(profile__of_runs__times_every_node),

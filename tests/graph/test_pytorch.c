@@ -69,11 +69,16 @@ static bool compare_param(const replay *r, const case_param *p)
                           pytorch_tolerance);
 }
 
-static void load_numbers(replay *r)
+static void load_numbers(replay *r, float shift)
 {
     const int64_t x_count = shape_count(&r->c.spec->x);
-    case_graph_fill(&r->c, r->p, 0); /* labels and class weights */
-    memcpy(program_data(r->p, r->c.x), numbers_of(r->f, r->name, "x", x_count), (size_t)x_count * sizeof(float));
+    assert_ok(case_graph_fill(&r->c, r->p, 0)); /* labels and class weights */
+    float *x = malloc((size_t)x_count * sizeof *x);
+    assert_non_null(x);
+    memcpy(x, numbers_of(r->f, r->name, "x", x_count), (size_t)x_count * sizeof *x);
+    x[0] += shift;
+    assert_ok(program_write(r->p, r->c.x, x));
+    free(x);
     for (int i = 0; i < r->c.param_count; i++) {
         const case_param *p = &r->c.param[i];
         memcpy(r->c.params.values + p->offset, numbers_of(r->f, r->name, p->name, (int64_t)p->count),
@@ -92,8 +97,7 @@ static bool replay_case(const st_file *f, const op_case *oc, float shift)
     mien_status st = program_create(&r.p, r.c.g, r.b, &r.c.params);
     r.c.g = NULL;
     assert_ok(st);
-    load_numbers(&r);
-    ((float *)program_data(r.p, r.c.x))[0] += shift;
+    load_numbers(&r, shift);
     assert_ok(program_run(r.p));
     bool is_same = compare_tensor(&r, "out.y", r.c.y, y_count);
     is_same = compare_tensor(&r, "out.loss", r.c.loss, 1) && is_same;
@@ -159,7 +163,7 @@ static bool replay_optimizer(const st_file *f, const char *name, const optimizer
     assert_ok(reference_backend_create(&b, REFERENCE_STORED));
     memcpy(values, numbers_of(f, name, "values", ELEMENTS), sizeof values);
     assert_ok(program_create(&p, g, b, &params));
-    *(float *)program_data(p, loss) = 1;
+    *(float *)program_address(p, loss) = 1;
     const float *all_grads = numbers_of(f, name, "grads", STEPS * ELEMENTS);
     const float *wanted = numbers_of(f, name, "out.values", STEPS * ELEMENTS);
     /* values and moments are f32 here and double there: a few 6e-8 of a value each step */
@@ -167,9 +171,11 @@ static bool replay_optimizer(const st_file *f, const char *name, const optimizer
     bool is_same = true;
     for (int step = 0; step < STEPS; step++) {
         memcpy(grads, all_grads + step * ELEMENTS, sizeof grads);
-        *program_step(p) = (step_params){.lr = 0.01f, .step = (uint32_t)step + 1};
+        step_params params_of_step = {.lr = 0.01f, .step = (uint32_t)step + 1};
+        assert_ok(program_set_step(p, &params_of_step));
         assert_ok(p->kernels[n]->run(p->kernels[n]));
-        assert_false(program_step(p)->is_nonfinite);
+        assert_ok(program_get_step(&params_of_step, p));
+        assert_false(params_of_step.is_nonfinite);
         is_same = compare_floats(name, values, wanted + step * ELEMENTS, ELEMENTS, tol) && is_same;
     }
     program_free(p);

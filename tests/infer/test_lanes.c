@@ -80,9 +80,9 @@ static answers answers_of_program(const subject *s, int batch, dtype precision)
     model_io io;
     assert_ok(model_graph(&g, &io, s->m, &(model_graph_options){.batch = batch, .activation_type = precision}));
     assert_ok(program_create(&p, g, s->b, param_store_memory(model_params(s->m))));
-    memcpy(program_data(p, io.images), s->images, (size_t)batch * IMAGE_BYTES);
+    assert_ok(program_write(p, io.images, s->images));
     assert_ok(program_run(p));
-    memcpy(a.row, program_data(p, io.probabilities), (size_t)batch * sizeof a.row[0]);
+    assert_ok(program_read(p, io.probabilities, a.row));
     program_free(p);
     return a;
 }

@@ -70,18 +70,22 @@ static inline model_graph_options training(dtype type, const optimizer_attr *opt
 static inline void fill_images(const subject *s, uint64_t seed)
 {
     rng r = rng_at(seed, 0, 0, RNG_TEST);
-    uint8_t *images = program_data(s->p, s->io.images);
+    uint8_t *images;
+    assert_ok(mem_alloc(&images, s->image_bytes));
     for (size_t i = 0; i < s->image_bytes; i++)
         images[i] = (uint8_t)rng_below(&r, 256);
+    assert_ok(program_write(s->p, s->io.images, images));
+    mem_free(images);
 }
 
 static inline void fill_targets(const subject *s)
 {
     static const float weights[CLASSES] = {1, 3, 5, 1, 1, 1};
-    int32_t *labels = program_data(s->p, s->io.labels);
+    int32_t labels[BATCH];
     for (int i = 0; i < BATCH; i++)
         labels[i] = i * 2 % CLASSES;
-    memcpy(program_data(s->p, s->io.class_weights), weights, sizeof weights);
+    assert_ok(program_write(s->p, s->io.labels, labels));
+    assert_ok(program_write(s->p, s->io.class_weights, weights));
 }
 
 #endif

@@ -29,7 +29,8 @@ static void deviation__of_equal_copies__is_the_heads_bias(void **state)
             assert_ok(program_run(s.p));
             param_store *store = model_params(m);
             float *values = param_store_memory(store)->values;
-            const float *logits = program_data(s.p, s.io.logits);
+            float logits[BATCH * CLASSES];
+            assert_ok(program_read(s.p, s.io.logits, logits));
             const float *bias = values + param_store_at(store, param_store_find(store, "head.bias"))->offset;
             for (int i = 0; i < BATCH; i++)
                 assert_memory_equal(logits + (size_t)i * CLASSES, bias, CLASSES * sizeof *bias);
@@ -41,6 +42,7 @@ static void deviation__of_equal_copies__is_the_heads_bias(void **state)
             }
             assert_ok(program_refresh(s.p));
             assert_ok(program_run(s.p));
+            assert_ok(program_read(s.p, s.io.logits, logits));
             assert_true(memcmp(logits, bias, CLASSES * sizeof *bias) != 0);
             unbind(&s);
             model_free(m);
@@ -69,42 +71,49 @@ static void deviation__frozen_features__are_the_same_bits_everywhere(void **stat
             options.part = MODEL_WITHOUT_IDENTITY;
             subject without = bind(m, options);
 
-            char *first;
+            char *first, *second;
             assert_ok(mem_alloc(&first, BATCH * row));
+            assert_ok(mem_alloc(&second, BATCH * row));
             fill_images(&alone, 5);
             assert_ok(program_run(alone.p));
-            memcpy(first, program_data(alone.p, alone.io.identity), BATCH * row);
+            assert_ok(program_read(alone.p, alone.io.identity, first));
 
             const subject *trained[2] = {&whole, &without};
             for (int i = 0; i < 2; i++) {
                 fill_images(trained[i], 5);
                 fill_targets(trained[i]);
             }
-            memcpy(program_data(without.p, without.io.identity), first, BATCH * row);
+            assert_ok(program_write(without.p, without.io.identity, first));
             assert_ok(program_run(whole.p));
             assert_ok(program_run(without.p));
-            assert_memory_equal(program_data(whole.p, whole.io.logits), program_data(without.p, without.io.logits),
-                                BATCH * CLASSES * sizeof(float));
-            assert_memory_equal(program_data(whole.p, whole.io.loss), program_data(without.p, without.io.loss),
-                                sizeof(float));
+            float logits[2][BATCH * CLASSES], loss[2];
+            for (int i = 0; i < 2; i++) {
+                assert_ok(program_read(trained[i]->p, trained[i]->io.logits, logits[i]));
+                assert_ok(program_read(trained[i]->p, trained[i]->io.loss, &loss[i]));
+            }
+            assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+            assert_memory_equal(&loss[0], &loss[1], sizeof loss[0]);
 
-            uint8_t *images = program_data(alone.p, alone.io.images);
             const size_t picture = alone.image_bytes / BATCH;
-            uint8_t *shuffled;
+            uint8_t *images, *shuffled;
+            assert_ok(mem_alloc(&images, alone.image_bytes));
             assert_ok(mem_alloc(&shuffled, alone.image_bytes));
+            assert_ok(program_read(alone.p, alone.io.images, images));
             memset(shuffled, 77, alone.image_bytes); /* place 2 holds a picture that was not there before */
             static const int from[BATCH] = {3, 0, -1, 1};
             for (int i = 0; i < BATCH; i++)
                 if (from[i] >= 0)
                     memcpy(shuffled + (size_t)i * picture, images + (size_t)from[i] * picture, picture);
-            memcpy(images, shuffled, alone.image_bytes);
+            assert_ok(program_write(alone.p, alone.io.images, shuffled));
             assert_ok(program_run(alone.p));
-            const char *second = program_data(alone.p, alone.io.identity);
+            assert_ok(program_read(alone.p, alone.io.identity, second));
             for (int i = 0; i < BATCH; i++)
                 if (from[i] >= 0)
                     assert_memory_equal(second + (size_t)i * row, first + (size_t)from[i] * row, row);
+            mem_free(images);
             mem_free(shuffled);
             mem_free(first);
+            mem_free(second);
             unbind(&alone);
             unbind(&whole);
             unbind(&without);

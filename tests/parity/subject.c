@@ -227,9 +227,9 @@ out:
 
 static mien_status run_batch(program *p, const model_io *io, const subject *s, int64_t k, float lr)
 {
-    memcpy(program_data(p, io->images), s->images + (size_t)k * batch_bytes(s), batch_bytes(s));
-    memcpy(program_data(p, io->labels), s->labels + k * s->batch, (size_t)s->batch * sizeof *s->labels);
-    *program_step(p) = (step_params){.lr = lr, .step = (uint32_t)k + 1};
+    TRY(program_write(p, io->images, s->images + (size_t)k * batch_bytes(s)));
+    TRY(program_write(p, io->labels, s->labels + k * s->batch));
+    TRY(program_set_step(p, &(step_params){.lr = lr, .step = (uint32_t)k + 1}));
     return program_run(p);
 }
 
@@ -240,20 +240,27 @@ static mien_status write_pass(const char *path, const subject *s, program *p, co
     param_store *params = model_params(s->m);
     st_tensor *tensors = NULL;
     size_t count = 0;
+    float *logits = NULL, loss;
+    char *gradient = NULL;
+    TRY_OUT(mem_alloc(&logits, s->batch * CLASSES));
+    TRY_OUT(mem_alloc(&gradient, batch_bytes(s) * dtype_bytes(type)));
     const st_tensor more[] = {{.name = "logits",
                                .dtype = ST_F32,
                                .rank = 2,
                                .dims = {s->batch, CLASSES},
-                               .data = program_data(p, io->logits),
+                               .data = logits,
                                .bytes = (size_t)s->batch * CLASSES * sizeof(float)},
-                              {.name = "loss", .dtype = ST_F32, .data = program_data(p, io->loss), .bytes = 4},
+                              {.name = "loss", .dtype = ST_F32, .data = &loss, .bytes = sizeof loss},
                               {.name = "input.grad",
                                .dtype = type == DTYPE_BF16 ? ST_BF16 : ST_F32,
                                .rank = 4,
                                .dims = {s->batch, s->size, s->size, 3},
-                               .data = program_data(p, dx),
+                               .data = gradient,
                                .bytes = batch_bytes(s) * dtype_bytes(type)}};
-    TRY(param_store_tensors(params, &tensors, &count));
+    TRY_OUT(program_read(p, io->logits, logits));
+    TRY_OUT(program_read(p, io->loss, &loss));
+    TRY_OUT(program_read(p, dx, gradient));
+    TRY_OUT(param_store_tensors(params, &tensors, &count));
     for (size_t i = 0; i < count; i++) {
         const param_slice *slice = param_store_at(params, param_store_find(params, tensors[i].name));
         if (slice->kind == SLICE_PARAMETER)
@@ -261,6 +268,8 @@ static mien_status write_pass(const char *path, const subject *s, program *p, co
     }
     TRY_OUT(write_file(path, tensors, count, more, 3));
 out:
+    mem_free(logits);
+    mem_free(gradient);
     mem_free(tensors);
     return st;
 }
@@ -315,7 +324,7 @@ static mien_status run(const run_options *o, backend *b)
     TRY_OUT(mem_alloc(&losses, (size_t)s.count));
     for (int64_t k = 0; k < s.count; k++) {
         TRY_OUT(run_batch(p, &io, &s, k, o->lr));
-        memcpy(&losses[k], program_data(p, io.loss), sizeof *losses);
+        TRY_OUT(program_read(p, io.loss, &losses[k]));
     }
     TRY_OUT(write_steps(o->end, &s, losses));
 out:
@@ -352,19 +361,22 @@ static mien_status see_picture(const char *path, int size, const char *end_path)
     backend *b = NULL;
     program *p = NULL;
     value_id images, y;
+    float *numbers = NULL;
     TRY_OUT(image_scratch_create(&scratch));
     TRY_OUT(image_read(&decoded, path));
     TRY_OUT(image_resize(&sized, &decoded, size, size, scratch));
     TRY_OUT(backend_cpu_create(&b, NULL));
     TRY_OUT(build_normalise(&p, &images, &y, size, b));
     const size_t count = (size_t)size * (size_t)size * 3;
-    memcpy(program_data(p, images), sized.pixels, count);
+    TRY_OUT(mem_alloc(&numbers, count));
+    TRY_OUT(program_write(p, images, sized.pixels));
     TRY_OUT(program_run(p));
+    TRY_OUT(program_read(p, y, numbers));
     const st_tensor picture = {.name = "picture",
                                .dtype = ST_F32,
                                .rank = 3,
                                .dims = {size, size, 3},
-                               .data = program_data(p, y),
+                               .data = numbers,
                                .bytes = count * sizeof(float)};
     TRY_OUT(st_write(end_path, &picture, 1, NULL, 0));
 out:

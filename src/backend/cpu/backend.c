@@ -203,6 +203,21 @@ static void cpu_dealloc(backend *b, void *block)
     mem_free(block);
 }
 
+/* Its memory is the caller's own: moving in and out is a copy. */
+static mien_status cpu_move(backend *b, void *dst, const void *src, size_t bytes)
+{
+    (void)b;
+    memcpy(dst, src, bytes);
+    return MIEN_OK;
+}
+
+static mien_status cpu_clear(backend *b, void *dst, size_t bytes)
+{
+    (void)b;
+    memset(dst, 0, bytes);
+    return MIEN_OK;
+}
+
 static backend *cpu_one_thread(backend *base)
 {
     cpu_backend *b = (cpu_backend *)base;
@@ -247,6 +262,9 @@ mien_status backend_cpu_create(backend **out, const cpu_options *options)
                         .prepare = cpu_prepare_graph,
                         .alloc = cpu_alloc,
                         .dealloc = cpu_dealloc,
+                        .upload = cpu_move,
+                        .download = cpu_move,
+                        .clear = cpu_clear,
                         .one_thread = cpu_one_thread,
                         .side_by_side = cpu_side_by_side,
                         .free = cpu_free};

@@ -5,6 +5,7 @@
 #include "base/progress.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,11 +76,12 @@ static mien_status bind_node(program *p, node_id n)
 }
 
 /* Inputs and step parameters begin as zero; tensors hold what a run leaves in them. */
-static void clear_kept(program *p)
+static mien_status clear_kept(program *p)
 {
     for (value_id v = 0; v < graph_value_count(p->g); v++)
         if (p->plan.values[v].place == PLACE_KEPT)
-            memset(p->block + p->plan.values[v].offset, 0, p->plan.values[v].bytes);
+            TRY(p->b->clear(p->b, p->block + p->plan.values[v].offset, p->plan.values[v].bytes));
+    return MIEN_OK;
 }
 
 static bool has_constants_of(const program *p, const program *other)
@@ -137,7 +139,7 @@ static mien_status finalise(program *p, const program *other)
     graph *g = p->g;
     TRY(plan_make(&p->plan, g, largest_scratch(p)));
     TRY(take_blocks(p, other));
-    clear_kept(p);
+    TRY(clear_kept(p));
     TRY(arena_alloc(graph_arena(g), &p->ios, graph_node_count(g)));
     TRY(arena_alloc(graph_arena(g), &p->seconds, p->plan.run_count));
     for (int i = 0; i < graph_order_count(g); i++)
@@ -188,14 +190,69 @@ void program_free(program *p)
     mem_free(p);
 }
 
-void *program_data(program *p, value_id v)
+/* --- numbers in and out ------------------------------------------------------------------------------------------- */
+
+static int64_t row_count(const program *p, value_id v)
 {
-    return program_address(p, v);
+    const shape *s = &graph_value_at(p->g, v)->shape;
+    return s->rank > 0 ? s->dim[0] : 1;
 }
 
-step_params *program_step(program *p)
+/* Where rows first .. first + count of v begin, and their bytes. */
+static mien_status find_rows(const program *p, value_id v, int64_t first, int64_t count, unsigned char **out,
+                             size_t *bytes)
 {
-    return program_address(p, graph_step(p->g));
+    const graph_value *value = graph_value_at(p->g, v);
+    const int64_t rows = row_count(p, v);
+    if (first < 0 || count < 0 || first > rows || count > rows - first)
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: rows %" PRId64 " to %" PRId64 " (wanted within %" PRId64 ")",
+                         value->name, first, first + count, rows);
+    const size_t row_bytes = p->plan.values[v].bytes / (size_t)rows;
+    *out = (unsigned char *)program_address(p, v) + (size_t)first * row_bytes;
+    *bytes = (size_t)count * row_bytes;
+    return MIEN_OK;
+}
+
+mien_status program_write_rows(program *p, value_id v, int64_t first, int64_t count, const void *src)
+{
+    unsigned char *dst = NULL;
+    size_t bytes = 0;
+    const graph_value *value = graph_value_at(p->g, v);
+    if (value->kind != VALUE_INPUT)
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: written from outside (wanted an input)", value->name);
+    TRY(find_rows(p, v, first, count, &dst, &bytes));
+    return p->b->upload(p->b, dst, src, bytes);
+}
+
+mien_status program_write(program *p, value_id v, const void *src)
+{
+    return program_write_rows(p, v, 0, row_count(p, v), src);
+}
+
+mien_status program_read_rows(program *p, value_id v, int64_t first, int64_t count, void *dst)
+{
+    unsigned char *src = NULL;
+    size_t bytes = 0;
+    const graph_value *value = graph_value_at(p->g, v);
+    if (value->kind != VALUE_INPUT && !(value->kind == VALUE_TENSOR && value->is_output))
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: read from outside (wanted an input or an output)", value->name);
+    TRY(find_rows(p, v, first, count, &src, &bytes));
+    return p->b->download(p->b, dst, src, bytes);
+}
+
+mien_status program_read(program *p, value_id v, void *dst)
+{
+    return program_read_rows(p, v, 0, row_count(p, v), dst);
+}
+
+mien_status program_set_step(program *p, const step_params *step)
+{
+    return p->b->upload(p->b, program_address(p, graph_step(p->g)), step, sizeof *step);
+}
+
+mien_status program_get_step(step_params *out, program *p)
+{
+    return p->b->download(p->b, out, program_address(p, graph_step(p->g)), sizeof *out);
 }
 
 program_memory program_memory_used(const program *p)
