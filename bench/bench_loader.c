@@ -4,6 +4,7 @@
 #include "base/progress.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "data/dataset.h"
 #include "data/loader.h"
 
 #include <inttypes.h>

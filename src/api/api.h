@@ -6,7 +6,6 @@
 #include "graph/backend.h"
 #include "infer/infer.h"
 #include "mien.h"
-#include "train/train.h"
 
 /* NULL where an argument that is needed is NULL: "mien_train: data: missing". */
 MIEN_MUST_USE mien_status api_need(const void *argument, const char *call, const char *name);

@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/dataset.h"
 #include "infer/infer.h"
 #include "infer/scores.h"
 #include "nn/model.h"
@@ -96,7 +97,8 @@ typedef struct {
     mien_evaluation *result;
     dataset *data;
     char **names, **paths; /* [count] */
-    int32_t *truth;        /* [count]; -1 once a picture turned out unreadable */
+    int32_t *truth;        /* [count] */
+    bool *is_read;         /* [count] false once a picture turned out unreadable */
     float **answers;       /* [members + 1] of [count, classes]; the last is the ensemble's */
     int64_t count;
 } evaluation_work;
@@ -122,7 +124,7 @@ static mien_status take_answer(void *payload, const prediction *p)
     mien_evaluation *e = w->result;
     size_t classes = (size_t)e->class_count, row = (size_t)p->index * classes;
     if (p->failure) {
-        w->truth[p->index] = -1;
+        w->is_read[p->index] = false;
         for (int m = 0; m < e->member_count; m++)
             for (size_t c = 0; c < classes; c++)
                 w->answers[m][row + c] = NAN;
@@ -137,11 +139,12 @@ static mien_status take_answer(void *payload, const prediction *p)
 
 static mien_status lay_out(evaluation_work *w)
 {
-    char text[DATASET_NAME_BYTES];
+    char text[PICTURE_NAME_BYTES];
     w->count = dataset_count(w->data);
     TRY(mem_zalloc(&w->names, w->count));
     TRY(mem_zalloc(&w->paths, w->count));
     TRY(mem_alloc(&w->truth, w->count));
+    TRY(mem_alloc(&w->is_read, w->count));
     TRY(mem_zalloc(&w->answers, w->result->member_count + 1));
     for (int m = 0; m <= w->result->member_count; m++)
         TRY(mem_zalloc(&w->answers[m], w->count * w->result->class_count));
@@ -151,6 +154,7 @@ static mien_status lay_out(evaluation_work *w)
         TRY(dataset_path(w->data, i, text, sizeof text));
         TRY(mem_strdup(&w->paths[i], text));
         w->truth[i] = dataset_label(w->data, i);
+        w->is_read[i] = true;
     }
     return MIEN_OK;
 }
@@ -161,6 +165,7 @@ static void free_work(evaluation_work *w)
         mem_free(w->answers[m]);
     mem_free(w->answers);
     mem_free(w->truth);
+    mem_free(w->is_read);
     for (int64_t i = 0; w->names && i < w->count; i++)
         mem_free(w->names[i]);
     for (int64_t i = 0; w->paths && i < w->count; i++)
@@ -215,9 +220,10 @@ static mien_status evaluate(evaluation_work *w, ensemble *members, session *s, c
     TRY(ensemble_check_pictures(members, dataset_count(w->data), data));
     TRY(describe(e, members, w->data));
     TRY(lay_out(w));
-    TRY(session_predict(s, (const char *const *)w->paths, (const char *const *)w->names, w->count, take_answer, w, p));
+    TRY(session_predict(s, dataset_pictures(w->data)->source, (const char *const *)w->names, take_answer, w, p));
     for (int m = 0; m <= e->member_count; m++)
-        TRY(metric_report_from_probabilities(&e->reports[m], w->truth, w->answers[m], w->count, e->class_count));
+        TRY(metric_report_from_probabilities(&e->reports[m], w->truth, w->is_read, w->answers[m], w->count,
+                                             e->class_count));
     TRY(metric_report_tell_absent(&e->reports[e->member_count], data, classes));
     publish(e);
     return MIEN_OK;

@@ -131,9 +131,13 @@ mien_status mien_predict(mien_model *model, const char *const *inputs, int count
         return mien_fail(MIEN_ERR_ARG, "mien_predict: %s: missing", fn ? "inputs" : "fn");
     listener l = {.fn = fn, .payload = payload, .classes = mien_model_class_count(model)};
     TRY(infer_expand_inputs(&l.inputs, inputs, count, &model->progress));
-    mien_status st =
-        session_predict(model->session, (const char *const *)l.inputs.paths, (const char *const *)l.inputs.names,
-                        (int64_t)l.inputs.count, hand_over, &l, &model->progress);
+    picture_files *files = NULL;
+    mien_status st = picture_files_create(&files, "pictures", (const char *const *)l.inputs.paths,
+                                          (int64_t)l.inputs.count, NULL, NULL);
+    if (st == MIEN_OK)
+        st = session_predict(model->session, picture_files_source(files), (const char *const *)l.inputs.names,
+                             hand_over, &l, &model->progress);
+    picture_files_free(files);
     infer_inputs_free(&l.inputs);
     return st;
 }

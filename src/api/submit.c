@@ -21,6 +21,7 @@ typedef struct {
     int labels[MODEL_MAX_CLASSES]; /* the challenge's number of each of the models' classes */
     label_list rows;
     char **names; /* [rows.count] path of each picture */
+    picture_files *pictures;
     file_writer *out;
     char first_failure[512];
 } submission_work;
@@ -108,7 +109,8 @@ static mien_status submit(submission_work *w, mien_submission *out, const char *
     TRY(make_paths(w));
     TRY(file_write_open(&w->out, o->out)); /* what cannot be written is told before the work */
     const char *const *names = (const char *const *)w->names;
-    TRY(session_predict(w->session, names, names, w->rows.count, take_answer, w, &p));
+    TRY(picture_files_create(&w->pictures, o->list, names, w->rows.count, NULL, NULL));
+    TRY(session_predict(w->session, picture_files_source(w->pictures), names, take_answer, w, &p));
     return write_rows(w, out);
 }
 
@@ -126,6 +128,7 @@ mien_status mien_submit(mien_submission *out, const char *const *paths, int coun
     for (int64_t i = 0; w->names && i < w->rows.count; i++)
         mem_free(w->names[i]);
     mem_free(w->names);
+    picture_files_free(w->pictures);
     list_free(&w->rows);
     session_free(w->session);
     ensemble_free(w->members);

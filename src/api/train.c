@@ -1,6 +1,6 @@
 /* mien_train: a recipe and a set, handed to the training room. */
+#include "train/train.h"
 #include "api/api.h"
-#include "base/mem.h"
 
 mien_status mien_train(const mien_train_options *options)
 {
@@ -14,8 +14,7 @@ mien_status mien_train(const mien_train_options *options)
     backend *b = NULL;
     mien_status st = MIEN_OK;
     progress p = api_progress(&options->compute);
-    TRY_OUT(mem_zalloc(&r, 1));
-    TRY_OUT(recipe_load(r, options->recipe, options->settings, options->setting_count));
+    TRY_OUT(recipe_load(&r, task_all, options->recipe, options->settings, options->setting_count));
     TRY_OUT(api_backend(&b, &options->compute));
     TRY_OUT(train_run(&(train_options){.recipe = r,
                                        .data = options->data,
@@ -29,7 +28,7 @@ mien_status mien_train(const mien_train_options *options)
                                        .progress = &p}));
 out:
     api_backend_free(b);
-    mem_free(r);
+    recipe_free(r);
     return st;
 }
 
@@ -37,7 +36,7 @@ mien_status mien_recipe_reference(char **out)
 {
     TRY(api_need(out, "mien_recipe_reference", "out"));
     str text = {0};
-    mien_status st = recipe_reference(&text);
+    mien_status st = recipe_reference(&text, task_all);
     if (st != MIEN_OK) {
         str_free(&text);
         return st;

@@ -1,9 +1,10 @@
 /* mien bench data: how fast pictures come through the loader, from the user's folder or from JPEGs made for it. */
 #include "api/api.h"
-#include "api/bench_int.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "bench/bench_int.h"
+#include "data/dataset.h"
 #include "data/loader.h"
 #include "graph/op.h"
 #include "graph/program.h"
@@ -217,8 +218,8 @@ static mien_status bench_set(mien_bench_result *result, const mien_bench_options
     result->threads = thread_grant(o->compute.threads);
     TRY_OUT(list_classes(&classes, &class_count, path));
     TRY_OUT(dataset_open(&data, path, (const char *const *)classes, (int)class_count, DATASET_TRAIN));
-    TRY_OUT(subset_all(&all, data));
-    TRY_OUT(epoch_plan_create(&plan, data, &all, false));
+    TRY_OUT(subset_all(&all, dataset_pictures(data)));
+    TRY_OUT(epoch_plan_create(&plan, dataset_pictures(data), &all, false));
     if (all.count < o->batch)
         TRY_OUT(mien_fail(MIEN_ERR_ARG, "%s: %lld pictures (wanted at least a batch of %d)", path, (long long)all.count,
                           o->batch));

@@ -1,6 +1,7 @@
 /* mien info: what a model, a run or any file of tensors holds; and the passes over an architecture's graph. */
 #include "cli/cli.h"
 
+
 #include <errno.h>
 #include <string.h>
 

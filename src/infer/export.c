@@ -238,7 +238,7 @@ static mien_status write(const export_work *w, const char *path, json_t *metadat
         const export_member *m = &w->members[i];
         members[i] = (onnx_member){.graph = m->graph,
                                    .images = m->io.images,
-                                   .output = m->io.probabilities,
+                                   .output = m->io.heads[0].output,
                                    .values = param_store_memory(model_params(m->model))->values,
                                    .input = w->inputs[m->group].name,
                                    .prefix = m->prefix};

@@ -176,7 +176,7 @@ static mien_status run_tile(const batch_run *run, program *p, int begin)
     const int rows = run->count - begin < l->tile ? run->count - begin : l->tile;
     TRY(program_write_rows(p, l->io.images, 0, rows, run->images + first * l->image_bytes));
     TRY(program_run(p));
-    return program_read_rows(p, l->io.probabilities, 0, rows, run->probabilities + first * l->classes);
+    return program_read_rows(p, l->io.heads[0].output, 0, rows, run->probabilities + first * l->classes);
 }
 
 static mien_status run_lane(void *context, int lane)

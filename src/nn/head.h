@@ -15,7 +15,7 @@ typedef struct {
     int size;
     const char *loss, *metric;  /* "cross_entropy", "macro_f1": words of the task that trains it; NULL: none is named */
     const char *const *columns; /* [size] of the outputs: names of classes, "valence" ... */
-} head;
+} model_head;
 
 #define MODEL_MAX_HEADS 8
 /* What the one head is called that a model of classes alone has. */

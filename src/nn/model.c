@@ -49,7 +49,7 @@ static void describe_heads(net *n, model_io *io, const model *m)
 }
 
 /* What a head says: its logits as probabilities, or as they are. */
-static mien_status describe_output(graph *g, value_id *out, const head *h, value_id logits, bool is_only)
+static mien_status describe_output(graph *g, value_id *out, const model_head *h, value_id logits, bool is_only)
 {
     char name[96];
     if (h->kind == HEAD_REGRESSION) {
@@ -153,7 +153,7 @@ static mien_status copy_text(model *m, const char **dst, const char *text)
     return MIEN_OK;
 }
 
-static mien_status copy_head(model *m, head *dst, const head *src)
+static mien_status copy_head(model *m, model_head *dst, const model_head *src)
 {
     const char **columns = NULL;
     *dst = *src;
@@ -167,15 +167,16 @@ static mien_status copy_head(model *m, head *dst, const head *src)
     return MIEN_OK;
 }
 
-static head class_head(const model_spec *spec)
+static model_head class_head(const model_spec *spec)
 {
-    return (head){.name = HEAD_EXPRESSION, .kind = HEAD_CLASS, .size = spec->class_count, .columns = spec->classes};
+    return (model_head){
+        .name = HEAD_EXPRESSION, .kind = HEAD_CLASS, .size = spec->class_count, .columns = spec->classes};
 }
 
 static mien_status copy_heads(model *m, const model_spec *spec)
 {
-    const head only = class_head(spec), *given = spec->head_count ? spec->heads : &only;
-    head *heads = NULL;
+    const model_head only = class_head(spec), *given = spec->head_count ? spec->heads : &only;
+    model_head *heads = NULL;
     m->spec.head_count = spec->head_count ? spec->head_count : 1;
     m->spec.classes = NULL;
     m->spec.class_count = 0;
@@ -213,7 +214,7 @@ static mien_status check_heads(const model_spec *spec)
     if (spec->head_count == 0 && (spec->class_count < 1 || spec->class_count > MODEL_MAX_CLASSES))
         return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted 1 to %d)", spec->class_count, MODEL_MAX_CLASSES);
     for (int h = 0; h < spec->head_count; h++) {
-        const head *at = &spec->heads[h];
+        const model_head *at = &spec->heads[h];
         if (at->size < 1 || at->size > MODEL_MAX_CLASSES)
             return mien_fail(MIEN_ERR_ARG, "heads: %.32s: %d outputs (wanted 1 to %d)", at->name, at->size,
                              MODEL_MAX_CLASSES);

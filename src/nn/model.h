@@ -39,7 +39,7 @@ typedef enum { MODEL_PLAIN, MODEL_DEVIATION } model_kind;
 typedef struct {
     const char *task; /* "lsd" */
     const char *arch;
-    const head *heads; /* [head_count]; none given: one class head HEAD_EXPRESSION of `classes` */
+    const model_head *heads; /* [head_count]; none given: one class head HEAD_EXPRESSION of `classes` */
     int head_count;
     const char *const *classes; /* of the first class head, lower case, in order of the outputs; NULL: it has none */
     int class_count;

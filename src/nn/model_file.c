@@ -92,7 +92,7 @@ static json_t *head_array(const model_spec *spec)
         return NULL;
     json_t *array = json_array();
     for (int h = 0; h < spec->head_count; h++) {
-        const head *at = &spec->heads[h];
+        const model_head *at = &spec->heads[h];
         json_array_append_new(array, json_pack("{s:s, s:s, s:s?, s:s?, s:o}", "name", at->name, "kind",
                                                head_kind_names[at->kind], "loss", at->loss, "metric", at->metric,
                                                "columns", text_array(at->columns, at->size)));
@@ -187,11 +187,11 @@ static mien_status read_word(int *out, const char *what, const char *name, const
     return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %s %.32s (wanted %s)", where, what, name, known);
 }
 
-static mien_status read_head(head *out, arena *texts, const json_t *root, const char *where)
+static mien_status read_head(model_head *out, arena *texts, const json_t *root, const char *where)
 {
     const char *kind;
     int index;
-    *out = (head){0};
+    *out = (model_head){0};
     TRY(json_get_string(&out->name, root, "name", where));
     TRY(json_get_string(&kind, root, "kind", where));
     TRY(read_word(&index, "kind", kind, head_kind_names, HEAD_KIND_COUNT, where));
@@ -205,7 +205,7 @@ static mien_status read_head(head *out, arena *texts, const json_t *root, const 
 static mien_status read_heads(model_spec *spec, arena *texts, const json_t *root, const char *where)
 {
     json_t *array = NULL;
-    head *heads = NULL;
+    model_head *heads = NULL;
     char place[96];
     if (!json_object_get(root, "heads"))
         return read_texts(&spec->classes, &spec->class_count, texts, root, "classes", where);

@@ -17,12 +17,12 @@
 
 const char *const lsd_classes[LSD_CLASSES] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
 
-static const head challenge_head = {.name = HEAD_EXPRESSION,
-                                    .kind = HEAD_CLASS,
-                                    .size = LSD_CLASSES,
-                                    .loss = "cross_entropy",
-                                    .metric = "macro_f1",
-                                    .columns = lsd_classes};
+static const model_head challenge_head = {.name = HEAD_EXPRESSION,
+                                          .kind = HEAD_CLASS,
+                                          .size = LSD_CLASSES,
+                                          .loss = "cross_entropy",
+                                          .metric = "macro_f1",
+                                          .columns = lsd_classes};
 
 static const task_stage stages[] = {
     {.name = "stage1", .kind = MODEL_PLAIN, .help = "Fine-tuning of the whole network."},
@@ -73,10 +73,10 @@ static mien_status check(const task_values *values, const char *stage, const rec
     return MIEN_OK;
 }
 
-static mien_status make_heads(const head **out, int *count, const task_values *values, arena *texts)
+static mien_status make_heads(const model_head **out, int *count, const task_values *values, arena *texts)
 {
     const lsd_values *v = values->top;
-    head *only = NULL;
+    model_head *only = NULL;
     TRY(arena_alloc(texts, &only, 1));
     *only = challenge_head;
     only->size = v->classes.count;
@@ -127,7 +127,7 @@ static mien_status wrap(task_set **out, dataset *data, const char *path)
 
 static mien_status open_set(task_set **out, task_set **validation, const task_set_options *o)
 {
-    const head *classes = &o->heads[0];
+    const model_head *classes = &o->heads[0];
     dataset *data = NULL, *beside = NULL;
     dataset_use use = (o->is_training ? DATASET_TRAIN : DATASET_EVALUATE) | (o->is_strict ? DATASET_STRICT : 0);
     TRY(dataset_open(&data, o->path, classes->columns, classes->size, use));
@@ -220,7 +220,7 @@ static mien_status fill(const task_ending *e, program *p, const model_spec *spec
 /* --- scores ------------------------------------------------------------------------------------------------------- */
 
 /* -log softmax(logits)[label] in double: exact enough to compare epochs by, and finite where the float underflows. */
-static double row_loss(const task_set *set, int64_t picture, const head *heads, int head_count,
+static double row_loss(const task_set *set, int64_t picture, const model_head *heads, int head_count,
                        const float *const *logits)
 {
     (void)head_count;
@@ -307,7 +307,7 @@ static json_t *document(const task_report *r)
                      "confusion", confusion, "ece", m->has_ece ? json_real(m->ece) : NULL);
 }
 
-static mien_status table(task_column **out, int *count, const task_report *r, const head *heads, int head_count)
+static mien_status table(task_column **out, int *count, const task_report *r, const model_head *heads, int head_count)
 {
     (void)head_count;
     const metric_report *m = r->detail;
@@ -321,7 +321,7 @@ static mien_status table(task_column **out, int *count, const task_report *r, co
     return MIEN_OK;
 }
 
-static mien_status tell_scored(const task_report *r, const char *set, const head *heads)
+static mien_status tell_scored(const task_report *r, const char *set, const model_head *heads)
 {
     return metric_report_tell_absent(r->detail, set, heads[0].columns);
 }
@@ -329,7 +329,7 @@ static mien_status tell_scored(const task_report *r, const char *set, const head
 static mien_status write_validation(str *text, const task_pass *pass)
 {
     const picture_source *source = pass->set->pictures->source;
-    const head *classes = &pass->heads[0];
+    const model_head *classes = &pass->heads[0];
     char name[PICTURE_NAME_BYTES], quoted[2 * PICTURE_NAME_BYTES + 3];
     TRY(str_append(text, "image,truth"));
     for (int c = 0; c < classes->size; c++)
@@ -348,7 +348,7 @@ static mien_status write_validation(str *text, const task_pass *pass)
 
 /* --- the challenge ------------------------------------------------------------------------------------------------ */
 
-static mien_status check_challenge(const head *heads, int head_count, const char *where)
+static mien_status check_challenge(const model_head *heads, int head_count, const char *where)
 {
     (void)head_count;
     for (int c = 0; c < heads[0].size; c++)
@@ -359,7 +359,7 @@ static mien_status check_challenge(const head *heads, int head_count, const char
 
 static mien_status write_challenge(task_challenge *out, file_writer *w, label_list *rows, const task_pass *pass)
 {
-    const head *classes = &pass->heads[0];
+    const model_head *classes = &pass->heads[0];
     int fallback;
     for (int64_t i = 0; i < pass->count; i++)
         if (pass->is_read[i]) {

@@ -28,8 +28,8 @@ typedef struct {
 } task_set;
 
 typedef struct {
-    const char *path;  /* folder or file, as the user named it */
-    const head *heads; /* what is to be learned or held against it */
+    const char *path;        /* folder or file, as the user named it */
+    const model_head *heads; /* what is to be learned or held against it */
     int head_count;
     bool is_training; /* else for evaluation, where less may be missing */
     bool is_strict;   /* nothing may be left out */
@@ -84,7 +84,7 @@ model_ending task_ending_of(task_ending *e);
 /* What a pass over pictures gave. */
 typedef struct {
     const task_set *set; /* NULL: pictures of which nothing is known */
-    const head *heads;
+    const model_head *heads;
     int head_count;
     int64_t count;
     const int64_t *pictures;               /* [count] numbers in the set, in the order of the pass */
@@ -137,7 +137,7 @@ struct task_def {
     mien_status (*check)(const task_values *values, const char *stage, const recipe_reading *in);
 
     /* The heads that a recipe asks for; lists in `texts`. */
-    mien_status (*heads)(const head **out, int *count, const task_values *values, arena *texts);
+    mien_status (*heads)(const model_head **out, int *count, const task_values *values, arena *texts);
     /* Opens annotations: pictures, targets and masks. Where the path holds a validation set of its own beside what it
      * trains on, *validation becomes that; NULL: it has none, or nobody asks. */
     mien_status (*open)(task_set **out, task_set **validation, const task_set_options *o);
@@ -163,7 +163,7 @@ struct task_def {
 
     /* The loss of one picture from its heads' logits, neither smoothed nor weighted. NULL: scores go by outputs alone.
      */
-    double (*row_loss)(const task_set *set, int64_t picture, const head *heads, int head_count,
+    double (*row_loss)(const task_set *set, int64_t picture, const model_head *heads, int head_count,
                        const float *const *logits);
     mien_status (*score)(task_report *out, const task_pass *pass);
     void (*free_detail)(void *detail);
@@ -172,17 +172,17 @@ struct task_def {
     /* METRICS of `eval --json` and `score --json` (design: "What programs may rely on"). */
     json_t *(*document)(const task_report *r);
     /* A row of `eval`'s table. *out [*count] is the caller's to free; titles are the heads' columns, or static. */
-    mien_status (*table)(task_column **out, int *count, const task_report *r, const head *heads, int head_count);
+    mien_status (*table)(task_column **out, int *count, const task_report *r, const model_head *heads, int head_count);
     /* Tells what the report lacks, in a notice each; `set` names what was scored. NULL: nothing. */
-    mien_status (*tell_scored)(const task_report *r, const char *set, const head *heads);
+    mien_status (*tell_scored)(const task_report *r, const char *set, const model_head *heads);
     /* validation.csv: truths beside outputs, of pictures that were read. */
     mien_status (*write_validation)(str *text, const task_pass *pass);
 
     /* The challenge's own files. NULL, all of them: the task has none. */
-    const head *challenge_heads; /* what they speak of */
+    const model_head *challenge_heads; /* what they speak of */
     int challenge_head_count;
     /* May models of these heads answer it? `where` names one of them. */
-    mien_status (*check_challenge)(const head *heads, int head_count, const char *where);
+    mien_status (*check_challenge)(const model_head *heads, int head_count, const char *where);
     /* Rows in the list's order; a picture that was not read gets what the others have most often. */
     mien_status (*write_challenge)(task_challenge *out, file_writer *w, label_list *rows, const task_pass *pass);
     /* Truth against predictions, matched by name. */

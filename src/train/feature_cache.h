@@ -13,7 +13,8 @@ typedef struct feature_cache feature_cache;
 /* What keeping `total` items takes. */
 size_t feature_cache_bytes(const model *m, dtype precision, int64_t total);
 /* For batches of `batch` of a plan of `total` items. The model's parameters must hold what they are to stay. */
-MIEN_MUST_USE mien_status feature_cache_create(feature_cache **out, model *m, backend *b, dtype precision, int batch, int64_t total);
+MIEN_MUST_USE mien_status feature_cache_create(feature_cache **out, model *m, backend *b, dtype precision, int batch,
+                                               int64_t total);
 void feature_cache_free(feature_cache *f); /* NULL is a no-op */
 /* Writes input v [batch, feature_dim] of p, of the activation type: a row for each of the batch's items, 0 where there
  * is none. */

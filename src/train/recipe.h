@@ -64,8 +64,8 @@ typedef struct {
     mix_options mix;
     recipe_stage stages[TASK_MAX_STAGES]; /* in the order they are trained, of each member */
     int stage_count;
-    void *own;         /* what the task's keys fill */
-    const head *heads; /* [head_count] what is learned */
+    void *own;               /* what the task's keys fill */
+    const model_head *heads; /* [head_count] what is learned */
     int head_count;
     recipe_table table; /* its keys */
     arena *texts;       /* all that lists and names need */

@@ -86,8 +86,9 @@ static bool may_not_have_more(char *dst, size_t bytes, const run_folder *f, int 
 {
     const recipe *used = f->used;
     if (!recipe_may_go_on(&used->stages[stage])) {
-        snprintf(dst, bytes, "its learning rate falls to the end of the run: begin another one, or one whose schedule is "
-                             "constant or has a t_max");
+        snprintf(dst, bytes,
+                 "its learning rate falls to the end of the run: begin another one, or one whose schedule is "
+                 "constant or has a t_max");
         return true;
     }
     for (int s = 1; stage == 0 && s < used->stage_count; s++)

@@ -16,7 +16,7 @@ enum { REASON_BYTES = 1024 };
 
 struct validator {
     validator_options options;
-    const head *heads;
+    const model_head *heads;
     int head_count;
     program *program;
     model_io io;

@@ -1,7 +1,6 @@
 /* Splits and balanced plans on sets that are nothing but class sizes: which items, in which order, how often. */
 #include "data/sets.h"
 
-
 #include <math.h>
 
 /* A set of these class sizes without any file: `order` lists labels row by row. */
@@ -90,7 +89,8 @@ static void epoch_plan__subset__only_its_items(void **state)
     dataset *d = list_of(*state, order, 7);
     subset kept, held;
     epoch_plan p;
-    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0.5)); /* keeps 0, 1, 2 and holds 3, 4, 5, 6: half of three is two */
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d),
+                           0.5)); /* keeps 0, 1, 2 and holds 3, 4, 5, 6: half of three is two */
     assert_indices(&kept, (const int[]){0, 1, 2}, 3);
     assert_ok(epoch_plan_create(&p, dataset_pictures(d), &kept, true));
     assert_int_equal(p.total, 4);

@@ -115,6 +115,17 @@ static mien_status keep(void *payload, const prediction *p)
     return MIEN_OK;
 }
 
+/* Files by path, under which rows are called too. */
+static mien_status predict_paths(session *s, const char *const *paths, int64_t count, prediction_fn fn, void *payload,
+                                 progress *p)
+{
+    picture_files *files;
+    assert_ok(picture_files_create(&files, "pictures", paths, count, NULL, NULL));
+    mien_status st = session_predict(s, picture_files_source(files), paths, fn, payload, p);
+    picture_files_free(files);
+    return st;
+}
+
 static void predict_faces(answers *out, const char *const *models, int count, int batch, int pictures)
 {
     char names[PICTURES][64];
@@ -126,7 +137,7 @@ static void predict_faces(answers *out, const char *const *models, int count, in
     ensemble *e = open_models(models, count);
     session *s = open_session(e, batch);
     *out = (answers){.members = ensemble_member_count(e)};
-    assert_ok(session_predict(s, paths, paths, pictures, keep, out, NULL));
+    assert_ok(predict_paths(s, paths, pictures, keep, out, NULL));
     assert_int_equal(out->count, pictures);
     session_free(s);
     ensemble_free(e);
@@ -316,7 +327,7 @@ static void ensemble__bad_pictures__are_told_and_the_others_answered(void **stat
     predict_faces(&good, only, 1, 2, 3);
     ensemble *e = open_models(only, 1);
     session *s = open_session(e, 2);
-    assert_ok(session_predict(s, paths, paths, 5, keep, &got, NULL));
+    assert_ok(predict_paths(s, paths, 5, keep, &got, NULL));
     session_free(s);
     ensemble_free(e);
     assert_int_equal(got.count, 5);
@@ -383,10 +394,10 @@ static void ensemble__who_listens__may_stop_it(void **state)
     int rows = 0;
     ensemble *e = open_models(only, 1);
     session *s = open_session(e, 1);
-    assert_failure(session_predict(s, paths, paths, 2, refuse, &rows, NULL), MIEN_ERR_CANCELLED, "enough");
+    assert_failure(predict_paths(s, paths, 2, refuse, &rows, NULL), MIEN_ERR_CANCELLED, "enough");
     assert_int_equal(rows, 1);
     progress p = {.callback = say_stop};
-    assert_failure(session_predict(s, paths, paths, 2, refuse, &rows, &p), MIEN_ERR_CANCELLED, "interrupted after 0");
+    assert_failure(predict_paths(s, paths, 2, refuse, &rows, &p), MIEN_ERR_CANCELLED, "interrupted after 0");
     assert_int_equal(rows, 1);
     session_free(s);
     ensemble_free(e);

@@ -139,8 +139,8 @@ static void metric_report__values_that_cannot_be__refused(void **state)
     assert_failure(metric_report_create(&r, (int32_t[]){-2}, NULL, (int32_t[]){0}, 1, 6), MIEN_ERR_ARG, "truth -2");
     assert_failure(metric_report_create(&r, (int32_t[]){0}, NULL, (int32_t[]){7}, 1, 6), MIEN_ERR_ARG, "predicted 7");
     assert_failure(metric_report_create(&r, NULL, NULL, NULL, 0, 0), MIEN_ERR_ARG, "0 classes");
-    assert_failure(metric_report_from_probabilities(&r, (int32_t[]){0, 1}, NULL, (float[]){1, 0, NAN, 0}, 2, 2), MIEN_ERR_ARG,
-                   "row 1: probability nan of class 0");
+    assert_failure(metric_report_from_probabilities(&r, (int32_t[]){0, 1}, NULL, (float[]){1, 0, NAN, 0}, 2, 2),
+                   MIEN_ERR_ARG, "row 1: probability nan of class 0");
     assert_failure(metric_report_from_probabilities(&r, (int32_t[]){0}, NULL, (float[]){1.5f, 0}, 1, 2), MIEN_ERR_ARG,
                    "probability 1.5 of class 0");
 }

@@ -116,7 +116,8 @@ static void recipe__every_key__is_read(void **state)
     assert_true(r->stages[0].freeze);
     assert_string_equal(r->task->select[r->stages[0].select], "macro_f1");
     assert_true(r->stages[0].enabled && !r->stages[1].enabled && r->stages[1].init == STAGE_INIT_PRETRAINED);
-    assert_true(r->stages[1].epochs == 5 && r->stages[1].batch == 8 && r->stages[1].lr == 1e-6f && r->stages[1].patience == 0);
+    assert_true(r->stages[1].epochs == 5 && r->stages[1].batch == 8 && r->stages[1].lr == 1e-6f &&
+                r->stages[1].patience == 0);
     assert_true(own_of(r, 1)->class_weights.count == 2 && own_of(r, 1)->class_weights.values[0] == 3);
     assert_true(r->stages[1].optimizer.name == OPTIMIZER_ADAMW && r->stages[1].schedule.name == SCHEDULE_COSINE);
 
