@@ -3,6 +3,8 @@
 #ifndef NN_HEAD_H
 #define NN_HEAD_H
 
+#include "base/status.h"
+
 typedef enum {
     HEAD_CLASS,     /* one of `size` classes: probabilities that sum to 1 */
     HEAD_BINARIES,  /* `size` yes or no: a probability each */
@@ -13,7 +15,7 @@ typedef struct {
     const char *name; /* "expression" */
     head_kind kind;
     int size;
-    const char *loss, *metric;  /* "cross_entropy", "macro_f1": words of the task that trains it; NULL: none is named */
+    const char *loss, *metric;  /* "cross_entropy", "f1": words of the task that trains it; NULL: none is named */
     const char *const *columns; /* [size] of the outputs: names of classes, "valence" ... */
 } model_head;
 
@@ -23,5 +25,9 @@ typedef struct {
 
 /* "class", "binaries", "regression" */
 const char *head_kind_name(head_kind kind);
+MIEN_MUST_USE mien_status head_kind_read(head_kind *out, const char *name, const char *where);
+/* The head of this name among `heads`. MIEN_ERR_FORMAT "WHERE: no head pose (wanted expression)" where there is none.
+ */
+MIEN_MUST_USE mien_status head_find(int *out, const model_head *heads, int count, const char *name, const char *where);
 
 #endif

@@ -311,21 +311,6 @@ const char *model_head_prefix(const model *m)
     return m->spec.kind == MODEL_DEVIATION ? DEVIATION_HEAD : m->arch->head_prefix;
 }
 
-mien_status model_find_head(int *out, const model *m, const char *name, const char *where)
-{
-    const char *names[MODEL_MAX_HEADS];
-    char known[256];
-    for (int h = 0; h < m->spec.head_count; h++) {
-        names[h] = m->spec.heads[h].name;
-        if (strcmp(names[h], name) == 0) {
-            *out = h;
-            return MIEN_OK;
-        }
-    }
-    str_join_words(known, sizeof known, names, m->spec.head_count);
-    return mien_fail(MIEN_ERR_FORMAT, "%s: no head %.32s (wanted %s)", where, name, known);
-}
-
 mien_status model_init(model *m, uint64_t seed, bool with_gradients)
 {
     TRY(param_store_alloc(m->params, with_gradients));

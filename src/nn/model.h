@@ -58,8 +58,6 @@ param_store *model_params(model *m);
 /* What the names of all heads begin with, which an init file never fills: "fc.", or "head." in a deviation model. Of
  * several heads each has its own name behind it: "fc.pose.weight". */
 const char *model_head_prefix(const model *m);
-/* The model's head of this name. MIEN_ERR_FORMAT "WHERE: no head pose (wanted expression)" where it has none. */
-MIEN_MUST_USE mien_status model_find_head(int *out, const model *m, const char *name, const char *where);
 /* Allocates and draws fresh values; both copies of a deviation model are drawn alike. */
 MIEN_MUST_USE mien_status model_init(model *m, uint64_t seed, bool with_gradients);
 /* Reads all but the head from a file of weights (recipe key `init`, or stage 1's best), opened at `path`: a model of

@@ -13,15 +13,6 @@ static const char *const variant_names[] = {[VARIANT_TORCHVISION] = "torchvision
 enum { VARIANT_COUNT = sizeof variant_names / sizeof variant_names[0] };
 static const char *const kind_names[] = {[MODEL_PLAIN] = "plain", [MODEL_DEVIATION] = "deviation"};
 enum { KIND_COUNT = sizeof kind_names / sizeof kind_names[0] };
-static const char *const head_kind_names[] = {
-    [HEAD_CLASS] = "class", [HEAD_BINARIES] = "binaries", [HEAD_REGRESSION] = "regression"};
-enum { HEAD_KIND_COUNT = sizeof head_kind_names / sizeof head_kind_names[0] };
-
-const char *head_kind_name(head_kind kind)
-{
-    return head_kind_names[kind];
-}
-
 const char *model_variant_name(model_variant variant)
 {
     return variant_names[variant];
@@ -94,7 +85,7 @@ static json_t *head_array(const model_spec *spec)
     for (int h = 0; h < spec->head_count; h++) {
         const model_head *at = &spec->heads[h];
         json_array_append_new(array, json_pack("{s:s, s:s, s:s?, s:s?, s:o}", "name", at->name, "kind",
-                                               head_kind_names[at->kind], "loss", at->loss, "metric", at->metric,
+                                               head_kind_name(at->kind), "loss", at->loss, "metric", at->metric,
                                                "columns", text_array(at->columns, at->size)));
     }
     return array;
@@ -190,12 +181,10 @@ static mien_status read_word(int *out, const char *what, const char *name, const
 static mien_status read_head(model_head *out, arena *texts, const json_t *root, const char *where)
 {
     const char *kind;
-    int index;
     *out = (model_head){0};
     TRY(json_get_string(&out->name, root, "name", where));
     TRY(json_get_string(&kind, root, "kind", where));
-    TRY(read_word(&index, "kind", kind, head_kind_names, HEAD_KIND_COUNT, where));
-    out->kind = (head_kind)index;
+    TRY(head_kind_read(&out->kind, kind, where));
     out->loss = json_string_value(json_object_get(root, "loss"));
     out->metric = json_string_value(json_object_get(root, "metric"));
     return read_texts(&out->columns, &out->size, texts, root, "columns", where);

@@ -127,7 +127,9 @@ static mien_status wrap(task_set **out, dataset *data, const char *path)
 
 static mien_status open_set(task_set **out, task_set **validation, const task_set_options *o)
 {
-    const model_head *classes = &o->heads[0];
+    int h;
+    TRY(head_find(&h, o->heads, o->head_count, HEAD_EXPRESSION, o->path));
+    const model_head *classes = &o->heads[h];
     dataset *data = NULL, *beside = NULL;
     dataset_use use = (o->is_training ? DATASET_TRAIN : DATASET_EVALUATE) | (o->is_strict ? DATASET_STRICT : 0);
     TRY(dataset_open(&data, o->path, classes->columns, classes->size, use));
@@ -350,10 +352,11 @@ static mien_status write_validation(str *text, const task_pass *pass)
 
 static mien_status check_challenge(const model_head *heads, int head_count, const char *where)
 {
-    (void)head_count;
-    for (int c = 0; c < heads[0].size; c++)
-        if (label_find(heads[0].columns[c], lsd_classes, LSD_CLASSES) < 0)
-            return mien_fail(MIEN_ERR_FORMAT, "%s: class %.64s is none of LSD's", where, heads[0].columns[c]);
+    int h;
+    TRY(head_find(&h, heads, head_count, HEAD_EXPRESSION, where));
+    for (int c = 0; c < heads[h].size; c++)
+        if (label_find(heads[h].columns[c], lsd_classes, LSD_CLASSES) < 0)
+            return mien_fail(MIEN_ERR_FORMAT, "%s: class %.64s is none of LSD's", where, heads[h].columns[c]);
     return MIEN_OK;
 }
 
