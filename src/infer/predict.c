@@ -29,9 +29,9 @@ typedef struct {
     int feed_count;
     char (*failures)[FAILURE_BYTES]; /* [batch] "" = readable */
     int64_t begin;                   /* item of the batch's first row */
-    float *rows;                     /* [batch, members, classes] */
-    float *one_member;               /* [batch, classes] */
-    float *mean;                     /* [classes] */
+    float *rows;                     /* [batch, members, width] */
+    float *one_member;               /* [batch, width] */
+    float *mean;                     /* [width] */
 } pass;
 
 static void note_bad(void *payload, int64_t item, const char *why)
@@ -73,7 +73,7 @@ static mien_status open_feeds(pass *p)
 static mien_status open_pass(pass *p, const picture_source *pictures)
 {
     ensemble *e = p->e;
-    size_t members = (size_t)e->count, classes = (size_t)ensemble_class_count(e);
+    size_t members = (size_t)e->count, width = (size_t)e->width;
     p->total = pictures->count;
     p->batch = p->total < p->s->batch ? (int)p->total : p->s->batch;
     p->set = (picture_set){.source = pictures, .group_count = 1};
@@ -81,9 +81,9 @@ static mien_status open_pass(pass *p, const picture_source *pictures)
     TRY(epoch_plan_create(&p->plan, &p->set, &p->all, false));
     TRY(mem_zalloc(&p->feeds, members));
     TRY(mem_alloc(&p->failures, p->batch));
-    TRY(mem_alloc(&p->rows, (size_t)p->batch * members * classes));
-    TRY(mem_alloc(&p->one_member, (size_t)p->batch * classes));
-    TRY(mem_alloc(&p->mean, classes));
+    TRY(mem_alloc(&p->rows, (size_t)p->batch * members * width));
+    TRY(mem_alloc(&p->one_member, (size_t)p->batch * width));
+    TRY(mem_alloc(&p->mean, width));
     for (int i = 0; i < e->count; i++)
         if (e->members[i].model)
             TRY(session_bind(p->s, i, &p->s->members[i].many, p->batch));
@@ -103,21 +103,21 @@ static void close_pass(pass *p)
     subset_free(&p->all);
 }
 
-/* [classes] of member i for a row of the batch. */
+/* [width] of member i for a row of the batch. */
 static float *row_of(const pass *p, int row, int i)
 {
-    return p->rows + ((size_t)row * (size_t)p->e->count + (size_t)i) * (size_t)p->e->class_count;
+    return p->rows + ((size_t)row * (size_t)p->e->count + (size_t)i) * (size_t)p->e->width;
 }
 
 static mien_status run_member(pass *p, int i, int count)
 {
     const member *m = &p->e->members[i];
-    size_t classes = (size_t)p->e->class_count;
+    size_t width = (size_t)p->e->width;
     TRY(session_run(p->s, p->s->members[i].many, feed_of(p, member_size(m))->batch.images, count, p->one_member));
     for (int row = 0; row < count; row++) {
-        const float *answer = p->one_member + (size_t)row * classes;
-        memcpy(row_of(p, row, i), answer, classes * sizeof(float));
-        if (!p->failures[row][0] && !is_row_finite(answer, p->e->class_count))
+        const float *answer = p->one_member + (size_t)row * width;
+        memcpy(row_of(p, row, i), answer, width * sizeof(float));
+        if (!p->failures[row][0] && !is_row_finite(answer, p->e->width))
             snprintf(p->failures[row], FAILURE_BYTES, "%s: " NOT_FINITE, m->path);
     }
     return MIEN_OK;
@@ -129,7 +129,7 @@ static void look_up_member(pass *p, int i, int count)
     for (int row = 0; row < count; row++) {
         const float *kept = scores_row(m->scores, m->place, p->begin + row);
         if (kept)
-            memcpy(row_of(p, row, i), kept, (size_t)p->e->class_count * sizeof(float));
+            memcpy(row_of(p, row, i), kept, (size_t)p->e->width * sizeof(float));
         else if (!p->failures[row][0])
             snprintf(p->failures[row], FAILURE_BYTES, "%s: no scores of this picture (row %" PRId64 " is NaN)", m->path,
                      p->begin + row);

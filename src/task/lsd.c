@@ -385,6 +385,7 @@ static mien_status score_files(task_report *out, const char *truth, const char *
 
 const task_def task_lsd = {
     .name = "lsd",
+    .title = "LSD",
     .help = "basic expressions",
     .stages = stages,
     .stage_count = sizeof stages / sizeof stages[0],

@@ -125,8 +125,9 @@ typedef struct {
 /* --- the row ------------------------------------------------------------------------------------------------------ */
 
 struct task_def {
-    const char *name; /* "lsd" */
-    const char *help; /* what is learned: "basic expressions" */
+    const char *name;  /* "lsd" */
+    const char *title; /* of its challenge: "LSD" */
+    const char *help;  /* what is learned: "basic expressions" */
     const task_stage *stages;
     int stage_count;
     const char *const *select;   /* NULL-terminated: scores that may choose the best epoch, the default first */
