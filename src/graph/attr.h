@@ -28,7 +28,15 @@ typedef struct {
     const param_range *ranges; /* adjacent trainable slices merged; in the arena */
     int range_count;
     value_id loss;
+    bool is_summed; /* the gradients are those of op_accumulate; filled in by op_optimizer */
 } optimizer_attr;
+
+/* Of op_accumulate. */
+typedef struct {
+    const param_range *ranges; /* as the optimizer's */
+    int range_count;
+    bool is_first; /* the sums begin with this batch */
+} accumulate_attr;
 
 /* What changes from step to step: lives in a buffer, never in kernel arguments. */
 typedef struct {

@@ -9,10 +9,10 @@
 #include "graph/graph.h"
 #include "graph/op.h"
 
-/* The four arenas of a parameter store; element offsets are those of VALUE_PARAM. grads, state1, state2 NULL where
- * nothing trains. */
+/* The arenas of a parameter store; element offsets are those of VALUE_PARAM. grads, state1, state2 NULL where nothing
+ * trains, sums NULL where no gradients of several batches are summed. */
 typedef struct {
-    float *values, *grads;
+    float *values, *grads, *sums;
     float *state1, *state2; /* Adam: first and second moments; SGD: momentum buffer, NULL */
     size_t count;           /* elements of values; the others end with the last slice that trains */
 } param_memory;

@@ -45,7 +45,8 @@ typedef struct {
     size_t packed_bytes; /* bytes of that layout */
 } graph_value;
 
-typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_UPDATE, PHASE_COUNT } node_phase;
+/* PHASE_SUM: gradients of a batch are added to those of others (op_accumulate). */
+typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_SUM, PHASE_UPDATE, PHASE_COUNT } node_phase;
 
 typedef struct {
     const op_def *op;

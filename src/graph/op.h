@@ -228,12 +228,21 @@ MIEN_MUST_USE mien_status op_cross_entropy(graph *g, value_id *loss, value_id *p
  * it. For graph_differentiate: inputs the slice or NO_VALUE, and part; the output is the slice. */
 MIEN_MUST_USE mien_status op_contribute(graph *g, const char *name, value_id slice, value_id part, bool is_sum);
 
+/* --- gradients of several batches --------------------------------------------------------------------------------- */
+/* Gradients of several batches are summed in an arena of their own (param_memory.sums) before one update. Two nodes,
+ * "NAME:first" and "NAME", of which a run takes one: the first batch's gradients begin the sums, all others' are added.
+ * Inputs are the VALUE_GRADs and, last, the loss. A batch whose loss is not finite leaves NaN in the sums, as gradients
+ * that are not finite do by themselves: nothing takes it out again before the next first batch, so the update finds it.
+ * Call between graph_differentiate and op_optimizer, which then reads the sums. */
+MIEN_MUST_USE mien_status op_accumulate(graph *g, const char *name, value_id loss);
+
 /* --- update ------------------------------------------------------------------------------------------------------- */
 /* One node that moves every trainable parameter that has a gradient: inputs are step, those VALUE_GRADs and, last, the
  * loss. The kernel walks `ranges` of the arenas. Adam as torch.optim.Adam (weight decay added to the gradient), AdamW
  * as torch.optim.AdamW, SGD as torch.optim.SGD (momentum, no dampening, no Nesterov). lr and the step number come from
  * step_params; a step whose loss or gradient is not finite sets step.is_nonfinite and changes nothing.
- * Call after graph_differentiate. `attr` without ranges: they are filled in here. */
+ * Call after graph_differentiate. `attr` without ranges: they are filled in here. Where the graph has op_accumulate the
+ * gradients are its sums, and the loss read here is the last batch's. */
 MIEN_MUST_USE mien_status op_optimizer(graph *g, const char *name, const optimizer_attr *attr);
 
 /* All definitions, forward and backward, as a table for backends and tests. */
@@ -243,7 +252,7 @@ extern const op_def op_normalise_def, op_conv2d_def, op_conv2d_dx_def, op_conv2d
     op_concat_def, op_slice_def, op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def,
     op_softmax_def, op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def, op_layer_norm_def,
     op_layer_norm_dx_def, op_attention_def, op_attention_dx_def, op_tokens_def, op_tokens_dx_def, op_first_token_def,
-    op_first_token_dx_def, op_multiply_def, op_contribute_def;
+    op_first_token_dx_def, op_multiply_def, op_contribute_def, op_accumulate_def;
 /* slice: y = x[.., begin : begin + length] of the last dimension (concat's backward). */
 typedef struct {
     int64_t begin, length;

@@ -34,7 +34,7 @@ static mien_status print_values(graph *g, str *out, const char *node_name, const
 
 mien_status print_node(graph *g, str *out, node_id n)
 {
-    static const char *const phases[PHASE_COUNT] = {"forward", "backward", "update"};
+    static const char *const phases[PHASE_COUNT] = {"forward", "backward", "sum", "update"};
     const graph_node *node = graph_node_at(g, n);
     TRY(str_printf(out, "%-8s %s = %s", phases[node->phase], node->name, node->op->name));
     if (node->op->print)

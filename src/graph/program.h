@@ -35,8 +35,14 @@ MIEN_MUST_USE mien_status program_get_step(step_params *out, program *p);
 /* Runs what depends only on parameters that this program does not change (packing of weights). Call after parameters
  * changed outside: program_create has done it once. Not for programs that were made beside another. */
 MIEN_MUST_USE mien_status program_refresh(program *p);
-/* One pass over the nodes. */
+/* One pass over the nodes; with op_accumulate: one batch and its update. */
 MIEN_MUST_USE mien_status program_run(program *p);
+/* A step of several batches, of a graph with op_accumulate: for each batch its inputs are written and its gradients
+ * added to the sums, which the first one begins; then one update. Dropout draws by (seed, step) of the step parameters:
+ * give every batch a seed of its own. A batch that was not finite makes the update set is_nonfinite and move nothing.
+ * Errors: MIEN_ERR_ARG where the graph does not accumulate. */
+MIEN_MUST_USE mien_status program_run_gradients(program *p, bool is_first);
+MIEN_MUST_USE mien_status program_run_update(program *p);
 
 typedef struct {
     size_t planned_bytes;  /* activations and scratch as planned, with reuse */

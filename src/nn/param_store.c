@@ -52,6 +52,7 @@ void param_store_free(param_store *s)
     mem_free(s->counters);
     mem_free(s->memory.values);
     mem_free(s->memory.grads);
+    mem_free(s->memory.sums);
     mem_free(s->memory.state1);
     mem_free(s->memory.state2);
     mem_free(s);
@@ -217,6 +218,14 @@ mien_status param_store_alloc(param_store *s, bool with_gradients)
             TRY(mem_zalloc(&m->state2, s->trained_elements));
     }
     return MIEN_OK;
+}
+
+mien_status param_store_alloc_sums(param_store *s)
+{
+    param_memory *m = &s->memory;
+    if (!m->grads)
+        return mien_fail(MIEN_ERR_INTERNAL, "sums of gradients without gradients");
+    return m->sums ? MIEN_OK : mem_zalloc(&m->sums, s->trained_elements);
 }
 
 static void init_slice(const param_store *s, const param_slice *slice, uint64_t seed)

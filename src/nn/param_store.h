@@ -51,6 +51,8 @@ int param_store_set_trainable(param_store *s, const char *prefix, bool value);
 /* Allocates values (zero); with_gradients also gradients and two state arenas, which end with the last slice that is
  * trainable now: only slices before it may be made trainable afterwards. Idempotent upwards. */
 MIEN_MUST_USE mien_status param_store_alloc(param_store *s, bool with_gradients);
+/* Also an arena in which the gradients of several batches are summed; after param_store_alloc(s, true). */
+MIEN_MUST_USE mien_status param_store_alloc_sums(param_store *s);
 param_memory *param_store_memory(param_store *s);
 /* Elements of the gradient and state arenas. */
 size_t param_store_trained_count(const param_store *s);

@@ -216,6 +216,43 @@ static void ops_cpu__optimizers__are_reference(void **state)
         assert_true(steps_agree(*state, &attrs[i], 4));
 }
 
+/* Two steps of three batches each on both sides: what was summed, and where the parameters went. */
+static void ops_cpu__accumulated_batches__are_reference(void **state)
+{
+    enum { BATCHES = 3 };
+    backend *plain = NULL;
+    assert_ok(reference_backend_create(&plain, REFERENCE_STORED));
+    side sides[2] = {{.b = *state}, {.b = plain}};
+    for (int i = 0; i < 2; i++) {
+        side *s = &sides[i];
+        optimizer_attr attr = {.kind = OPTIMIZER_SGD, .momentum = 0.9f};
+        assert_ok(case_graph_build(&s->c, find_case("linear/squeeze"), DTYPE_F32, CASE_TRAINING));
+        attr.loss = s->c.loss;
+        assert_ok(op_accumulate(s->c.g, "sums", s->c.loss));
+        assert_ok(op_optimizer(s->c.g, "update", &attr));
+        mien_status st = program_create(&s->p, s->c.g, s->b, &s->c.params);
+        s->c.g = NULL;
+        assert_ok(st);
+        case_graph_fill(&s->c, s->p, 3);
+        float *x = program_data(s->p, s->c.x);
+        for (int batch = 0; batch < 2 * BATCHES; batch++) {
+            for (int64_t k = 0; k < shape_count(&s->c.spec->x); k++)
+                x[k] = (float)((k * 7 + batch * 5) % 11 - 5) * 0.25f;
+            assert_ok(program_run_gradients(s->p, batch % BATCHES == 0));
+            if (batch % BATCHES == BATCHES - 1)
+                assert_ok(program_run_update(s->p));
+        }
+        assert_false(program_step(s->p)->is_nonfinite);
+    }
+    const param_memory *g = &sides[0].c.params, *w = &sides[1].c.params;
+    assert_true(compare_floats("sums", g->sums, w->sums, (int64_t)g->count, f32_tolerance));
+    assert_true(compare_floats("values", g->values, w->values, (int64_t)g->count, f32_tolerance));
+    assert_false(compare_floats("no sums", g->grads, w->sums, (int64_t)g->count, f32_tolerance));
+    side_close(&sides[0]);
+    side_close(&sides[1]);
+    plain->free(plain);
+}
+
 /* A gradient that is not a number: told, and nothing moves. */
 static void ops_cpu__nan_gradient__changes_nothing(void **state)
 {
@@ -344,6 +381,7 @@ int main(void)
         cmocka_unit_test(ops_cpu__training_bf16__is_reference),
         cmocka_unit_test(ops_cpu__one_weight_off__is_noticed),
         cmocka_unit_test(ops_cpu__optimizers__are_reference),
+        cmocka_unit_test(ops_cpu__accumulated_batches__are_reference),
         cmocka_unit_test(ops_cpu__nan_gradient__changes_nothing),
         cmocka_unit_test(ops_cpu__twice__same_bits),
         cmocka_unit_test(ops_cpu__implementations__are_not_ref),
@@ -352,6 +390,7 @@ int main(void)
     const struct CMUnitTest of_any_division[] = {
         cmocka_unit_test(ops_cpu__training_f32__is_reference),
         cmocka_unit_test(ops_cpu__training_bf16__is_reference),
+        cmocka_unit_test(ops_cpu__accumulated_batches__are_reference),
     };
     threads = 2;
     int failed = cmocka_run_group_tests(all, backend_open, backend_close);

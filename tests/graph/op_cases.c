@@ -113,6 +113,7 @@ static mien_status allocate(param_memory *m)
 {
     TRY(mem_zalloc(&m->values, m->count));
     TRY(mem_zalloc(&m->grads, m->count));
+    TRY(mem_zalloc(&m->sums, m->count));
     TRY(mem_zalloc(&m->state1, m->count));
     return mem_zalloc(&m->state2, m->count);
 }
@@ -142,6 +143,7 @@ void case_graph_free(case_graph *c)
     graph_free(c->g);
     mem_free(c->params.values);
     mem_free(c->params.grads);
+    mem_free(c->params.sums);
     mem_free(c->params.state1);
     mem_free(c->params.state2);
     c->g = NULL;

@@ -875,10 +875,26 @@ static void cross_entropy_dx(const reference_call *c)
 
 /* --- update ------------------------------------------------------------------------------------------------------- */
 
+static void accumulate(const reference_call *c)
+{
+    const accumulate_attr *a = c->attr;
+    float *sums = c->params->sums;
+    for (int r = 0; r < a->range_count; r++)
+        for (size_t i = a->ranges[r].offset; i < a->ranges[r].offset + a->ranges[r].count; i++)
+            sums[i] = (a->is_first ? 0 : sums[i]) + c->params->grads[i];
+    if (!isfinite(operand_get(&c->in[c->in_count - 1], 0)))
+        sums[a->ranges[0].offset] = NAN;
+}
+
+static const float *gradients_of(const optimizer_attr *a, const param_memory *m)
+{
+    return a->is_summed ? m->sums : m->grads;
+}
+
 static void adam(const optimizer_attr *a, const param_memory *m, const step_params *step, size_t i)
 {
     const double b1 = (double)a->beta1, b2 = (double)a->beta2, t = (double)step->step, lr = (double)step->lr;
-    double p = (double)m->values[i], g = (double)m->grads[i];
+    double p = (double)m->values[i], g = (double)gradients_of(a, m)[i];
     if (a->kind == OPTIMIZER_ADAMW)
         p -= lr * (double)a->weight_decay * p;
     else
@@ -891,7 +907,7 @@ static void adam(const optimizer_attr *a, const param_memory *m, const step_para
 
 static void sgd(const optimizer_attr *a, const param_memory *m, const step_params *step, size_t i)
 {
-    double u = (double)m->grads[i] + (double)a->weight_decay * (double)m->values[i];
+    double u = (double)gradients_of(a, m)[i] + (double)a->weight_decay * (double)m->values[i];
     if (a->momentum > 0) {
         u += step->step > 1 ? (double)a->momentum * (double)m->state1[i] : 0;
         m->state1[i] = (float)u;
@@ -904,10 +920,11 @@ static void optimizer(const reference_call *c)
 {
     const optimizer_attr *a = c->attr;
     step_params *step = c->in[0].data;
+    const float *grads = gradients_of(a, c->params);
     double squares = 0;
     for (int r = 0; r < a->range_count; r++)
         for (size_t i = a->ranges[r].offset; i < a->ranges[r].offset + a->ranges[r].count; i++)
-            squares += (double)c->params->grads[i] * (double)c->params->grads[i];
+            squares += (double)grads[i] * (double)grads[i];
     step->gradient_norm = (float)sqrt(squares);
     step->is_nonfinite = !isfinite(squares) || !isfinite(operand_get(&c->in[c->in_count - 1], 0));
     if (step->is_nonfinite)
@@ -954,6 +971,7 @@ reference_fn reference_find(const op_def *op)
         {&op_softmax_def, softmax},
         {&op_cross_entropy_def, cross_entropy},
         {&op_cross_entropy_dx_def, cross_entropy_dx},
+        {&op_accumulate_def, accumulate},
         {&op_optimizer_def, optimizer},
         {&op_layer_norm_def, layer_norm},
         {&op_layer_norm_dx_def, layer_norm_dx},

@@ -26,6 +26,7 @@ static const struct {
     {&op_sub_def, sub_prepare},
     {&op_multiply_def, multiply_prepare},
     {&op_contribute_def, contribute_prepare},
+    {&op_accumulate_def, accumulate_prepare},
     {&op_scale_def, scale_prepare},
     {&op_scale_dx_def, scale_dx_prepare},
     {&op_scale_ds_def, scale_ds_prepare},

@@ -29,6 +29,7 @@ typedef enum {
     FROM_SCRATCH,
     FROM_VALUES, /* the parameter arenas, whole */
     FROM_GRADS,
+    FROM_SUMS,
     FROM_STATE1,
     FROM_STATE2
 } binding_source;
@@ -141,7 +142,7 @@ prepare_fn normalise_prepare, conv2d_prepare, conv2d_dx_prepare, conv2d_dw_prepa
     slice_prepare, pool_prepare, pool_dx_prepare, global_mean_prepare, global_mean_dx_prepare, dropout_prepare,
     softmax_prepare, cross_entropy_prepare, cross_entropy_dx_prepare, optimizer_prepare, layer_norm_prepare,
     layer_norm_dx_prepare, attention_prepare, attention_dx_prepare, tokens_prepare, tokens_dx_prepare,
-    first_token_prepare, first_token_dx_prepare, multiply_prepare, contribute_prepare;
+    first_token_prepare, first_token_dx_prepare, multiply_prepare, contribute_prepare, accumulate_prepare;
 /* Depthwise convolutions, which conv2d's functions hand on. */
 bool conv2d_is_depthwise(const conv2d_attr *attr, const shape *x, const shape *w);
 prepare_fn depthwise_prepare, depthwise_dx_prepare, depthwise_dw_prepare;

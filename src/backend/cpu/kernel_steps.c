@@ -53,6 +53,8 @@ static void *binding_address(const kernel_io *io, const binding *b)
         return io->params->values;
     case FROM_GRADS:
         return io->params->grads;
+    case FROM_SUMS:
+        return io->params->sums;
     case FROM_STATE1:
         return io->params->state1;
     case FROM_STATE2:

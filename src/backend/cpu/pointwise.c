@@ -1,6 +1,7 @@
 /* Operators that are one kernel of ours each: element by element, or with one number a channel. */
 #include "backend/cpu/kernel/pointwise.h"
 #include "backend/cpu/cpu_int.h"
+#include "backend/cpu/kernel/accumulate.h"
 #include "backend/cpu/kernel/channels.h"
 #include "backend/cpu/kernel/optimizer.h"
 #include "backend/cpu/kernel/pool.h"
@@ -180,6 +181,16 @@ mien_status pool_dx_prepare(cpu_prepare *p, node_id n)
 }
 
 /* --- update ------------------------------------------------------------------------------------------------------- */
+mien_status accumulate_prepare(cpu_prepare *p, node_id n)
+{
+    const graph_node *node = graph_node_at(p->g, n);
+    accumulate_args args = {.attr = *(const accumulate_attr *)node->attr, .threads = p->b->threads};
+    const binding bindings[] = {{FROM_INPUT, (size_t)node->input_count - 1, offsetof(accumulate_args, loss)},
+                                {FROM_GRADS, 0, offsetof(accumulate_args, grads)},
+                                {FROM_SUMS, 0, offsetof(accumulate_args, sums)}};
+    return prepare_own(p, n, p->b->own->accumulate, &args, sizeof args, bindings, 3, 0);
+}
+
 mien_status optimizer_prepare(cpu_prepare *p, node_id n)
 {
     const graph_node *node = graph_node_at(p->g, n);
@@ -188,7 +199,7 @@ mien_status optimizer_prepare(cpu_prepare *p, node_id n)
                                 {FROM_INPUT, (size_t)node->input_count - 1, offsetof(optimizer_args, loss)},
                                 {FROM_SCRATCH, 0, offsetof(optimizer_args, scratch)},
                                 {FROM_VALUES, 0, offsetof(optimizer_args, values)},
-                                {FROM_GRADS, 0, offsetof(optimizer_args, grads)},
+                                {args.attr.is_summed ? FROM_SUMS : FROM_GRADS, 0, offsetof(optimizer_args, grads)},
                                 {FROM_STATE1, 0, offsetof(optimizer_args, state1)},
                                 {FROM_STATE2, 0, offsetof(optimizer_args, state2)}};
     return prepare_own(p, n, p->b->own->optimizer, &args, sizeof args, bindings, 7,

@@ -27,6 +27,22 @@ static mien_status check_params(const program *p)
     return MIEN_OK;
 }
 
+/* Where the phases of a graph that accumulates begin. */
+static mien_status find_phases(program *p)
+{
+    p->sum = p->update = -1;
+    for (int i = 0; i < p->plan.run_count && p->sum < 0; i++)
+        if (graph_node_at(p->g, p->plan.run[i])->phase == PHASE_SUM)
+            p->sum = i;
+    if (p->sum < 0)
+        return MIEN_OK;
+    p->update = p->sum + 2;
+    if (!p->params.sums)
+        return mien_fail(MIEN_ERR_ARG, "%s: the parameters have no arena of sums",
+                         graph_node_at(p->g, p->plan.run[p->sum])->name);
+    return MIEN_OK;
+}
+
 static size_t largest_scratch(const program *p)
 {
     size_t bytes = 0;
@@ -138,6 +154,7 @@ static mien_status finalise(program *p, const program *other)
 {
     graph *g = p->g;
     TRY(plan_make(&p->plan, g, largest_scratch(p)));
+    TRY(find_phases(p));
     TRY(take_blocks(p, other));
     TRY(clear_kept(p));
     TRY(arena_alloc(graph_arena(g), &p->ios, graph_node_count(g)));
@@ -283,11 +300,11 @@ mien_status program_refresh(program *p)
     return MIEN_OK;
 }
 
-static mien_status run_profiled(program *p)
+static mien_status run_profiled(program *p, int begin, int end)
 {
     const int slot = p->profiled_runs % PROFILE_RUNS;
     int64_t before = clock_ns();
-    for (int i = 0; i < p->plan.run_count; i++) {
+    for (int i = begin; i < end; i++) {
         kernel *k = p->kernels[p->plan.run[i]];
         mien_status st = k->run(k);
         if (st != MIEN_OK)
@@ -296,21 +313,50 @@ static mien_status run_profiled(program *p)
         p->seconds[i][slot] = (float)((double)(after - before) * 1e-9);
         before = after;
     }
-    p->profiled_runs++;
+    if (end == p->plan.run_count)
+        p->profiled_runs++;
     return MIEN_OK;
 }
 
-mien_status program_run(program *p)
+/* Nodes at positions [begin, end). */
+static mien_status run_span(program *p, int begin, int end)
 {
     if (p->is_profiling)
-        return run_profiled(p);
-    for (int i = 0; i < p->plan.run_count; i++) {
+        return run_profiled(p, begin, end);
+    for (int i = begin; i < end; i++) {
         kernel *k = p->kernels[p->plan.run[i]];
         mien_status st = k->run(k);
         if (st != MIEN_OK)
             return fail_at(p, p->plan.run[i], st);
     }
     return MIEN_OK;
+}
+
+static mien_status check_accumulates(const program *p)
+{
+    return p->sum >= 0 ? MIEN_OK : mien_fail(MIEN_ERR_ARG, "a program of one batch a step (wanted op_accumulate)");
+}
+
+mien_status program_run_gradients(program *p, bool is_first)
+{
+    const int sum = p->sum + !is_first;
+    TRY(check_accumulates(p));
+    TRY(run_span(p, 0, p->sum));
+    return run_span(p, sum, sum + 1);
+}
+
+mien_status program_run_update(program *p)
+{
+    TRY(check_accumulates(p));
+    return run_span(p, p->update, p->plan.run_count);
+}
+
+mien_status program_run(program *p)
+{
+    if (p->sum < 0)
+        return run_span(p, 0, p->plan.run_count);
+    TRY(program_run_gradients(p, true));
+    return program_run_update(p);
 }
 
 /* --- profile ------------------------------------------------------------------------------------------------------ */

@@ -25,7 +25,9 @@ struct program {
     plan plan;
     unsigned char *block; /* plan.block_bytes, from the backend */
     program_constants *constants;
-    bool is_beside; /* another program has made the constants */
+    bool is_beside;  /* another program has made the constants */
+    int sum, update; /* positions in plan.run: of op_accumulate's two nodes, first batch's and others', and of the first
+                        behind them; -1 where there are none */
     bool is_profiling;
     int profiled_runs;
     float (*seconds)[PROFILE_RUNS]; /* by position in plan.run, then run modulo PROFILE_RUNS */

@@ -10,7 +10,6 @@
 #include "graph/op/rule.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static mien_status optimizer_infer(graph *g, node_id n)
@@ -42,25 +41,6 @@ static mien_status optimizer_print(const graph_node *node, str *out)
 const op_def op_optimizer_def = {
     .name = "optimizer", .infer = optimizer_infer, .inplace_input = -1, .print = optimizer_print};
 
-static int compare_offsets(const void *a, const void *b)
-{
-    size_t x = ((const param_range *)a)->offset, y = ((const param_range *)b)->offset;
-    return (x > y) - (x < y);
-}
-
-/* Sorts ranges and joins those that touch; returns how many are left. */
-static int merge_ranges(param_range *ranges, int count)
-{
-    qsort(ranges, (size_t)count, sizeof *ranges, compare_offsets);
-    int kept = 0;
-    for (int i = 0; i < count; i++)
-        if (kept > 0 && ranges[kept - 1].offset + ranges[kept - 1].count == ranges[i].offset)
-            ranges[kept - 1].count += ranges[i].count;
-        else
-            ranges[kept++] = ranges[i];
-    return kept;
-}
-
 /* The parameter whose gradient slice this is moves from now on. */
 static void mark_mutated(graph *g, size_t offset)
 {
@@ -71,31 +51,29 @@ static void mark_mutated(graph *g, size_t offset)
     }
 }
 
+static bool is_accumulating(graph *g)
+{
+    for (node_id n = 0; n < graph_node_count(g); n++)
+        if (graph_node_at(g, n)->op == &op_accumulate_def)
+            return true;
+    return false;
+}
+
 mien_status op_optimizer(graph *g, const char *name, const optimizer_attr *attr)
 {
+    all_gradients all = {0};
     value_id *inputs = NULL;
-    param_range *ranges = NULL;
-    int value_count = graph_value_count(g), count = 0;
-    if (attr->loss < 0 || attr->loss >= value_count)
-        return mien_fail(MIEN_ERR_ARG, "%s: no loss (wanted a value of this graph)", name);
-    TRY(arena_alloc(graph_arena(g), &inputs, value_count + 2));
-    TRY(arena_alloc(graph_arena(g), &ranges, value_count));
+    TRY(gradients_collect(g, &all, name, attr->loss));
+    TRY(arena_alloc(graph_arena(g), &inputs, all.count + 2));
     inputs[0] = graph_step(g);
-    for (value_id v = 0; v < value_count; v++) {
-        const graph_value *grad = graph_value_at(g, v);
-        if (grad->kind != VALUE_GRAD || grad->producer == NO_NODE)
-            continue;
-        mark_mutated(g, grad->param_offset);
-        ranges[count] = (param_range){grad->param_offset, (size_t)shape_count(&grad->shape)};
-        inputs[++count] = v;
-    }
-    if (count == 0)
-        return mien_fail(MIEN_ERR_ARG, "%s: no gradients (wanted graph_differentiate first)", name);
-    inputs[count + 1] = attr->loss;
+    memcpy(inputs + 1, all.values, (size_t)(all.count + 1) * sizeof *inputs);
+    for (int i = 0; i < all.count; i++)
+        mark_mutated(g, graph_value_at(g, all.values[i])->param_offset);
     optimizer_attr full = *attr;
-    full.ranges = ranges;
-    full.range_count = merge_ranges(ranges, count);
+    full.ranges = all.ranges;
+    full.range_count = all.range_count;
+    full.is_summed = is_accumulating(g);
     graph_set_phase(g, PHASE_UPDATE);
     node_id n = NO_NODE;
-    return graph_add(g, &n, &op_optimizer_def, name, inputs, count + 2, &full, sizeof full);
+    return graph_add(g, &n, &op_optimizer_def, name, inputs, all.count + 2, &full, sizeof full);
 }

@@ -3,6 +3,7 @@
 #include "graph/op/rule.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 graph_value *input_of(graph *g, node_id n, int index)
 {
@@ -133,5 +134,50 @@ mien_status window_positions(int64_t *out, const char *axis, int64_t in, int64_t
     if (is_ceil && (count - 1) * stride >= in + pad_begin)
         count--;
     *out = count;
+    return MIEN_OK;
+}
+
+/* --- all gradients ------------------------------------------------------------------------------------------------ */
+
+static int compare_offsets(const void *a, const void *b)
+{
+    size_t x = ((const param_range *)a)->offset, y = ((const param_range *)b)->offset;
+    return (x > y) - (x < y);
+}
+
+/* Sorts ranges and joins those that touch; returns how many are left. */
+static int merge_ranges(param_range *ranges, int count)
+{
+    qsort(ranges, (size_t)count, sizeof *ranges, compare_offsets);
+    int kept = 0;
+    for (int i = 0; i < count; i++)
+        if (kept > 0 && ranges[kept - 1].offset + ranges[kept - 1].count == ranges[i].offset)
+            ranges[kept - 1].count += ranges[i].count;
+        else
+            ranges[kept++] = ranges[i];
+    return kept;
+}
+
+mien_status gradients_collect(graph *g, all_gradients *out, const char *name, value_id loss)
+{
+    value_id *values = NULL;
+    param_range *ranges = NULL;
+    const int value_count = graph_value_count(g);
+    int count = 0;
+    if (loss < 0 || loss >= value_count)
+        return mien_fail(MIEN_ERR_ARG, "%s: no loss (wanted a value of this graph)", name);
+    TRY(arena_alloc(graph_arena(g), &values, value_count + 1));
+    TRY(arena_alloc(graph_arena(g), &ranges, value_count));
+    for (value_id v = 0; v < value_count; v++) {
+        const graph_value *grad = graph_value_at(g, v);
+        if (grad->kind != VALUE_GRAD || grad->producer == NO_NODE)
+            continue;
+        ranges[count] = (param_range){grad->param_offset, (size_t)shape_count(&grad->shape)};
+        values[count++] = v;
+    }
+    if (count == 0)
+        return mien_fail(MIEN_ERR_ARG, "%s: no gradients (wanted graph_differentiate first)", name);
+    values[count] = loss;
+    *out = (all_gradients){values, count, ranges, merge_ranges(ranges, count)};
     return MIEN_OK;
 }

@@ -40,4 +40,13 @@ mien_status dw_infer(graph *g, node_id n, int weight, int bias);
 mien_status window_positions(int64_t *out, const char *axis, int64_t in, int64_t window, int dilation, int stride,
                              int pad_begin, int pad_end, bool is_ceil);
 
+/* The gradient slices of a differentiated graph, and where they lie in the arenas, adjacent ones joined. */
+typedef struct {
+    value_id *values; /* `count` slices, then the loss */
+    int count;
+    const param_range *ranges;
+    int range_count;
+} all_gradients;
+MIEN_MUST_USE mien_status gradients_collect(graph *g, all_gradients *out, const char *name, value_id loss);
+
 #endif
