@@ -66,8 +66,8 @@ typedef struct {
     const float *mean;    /* [width] */
 } prediction;
 typedef mien_status (*prediction_fn)(void *payload, const prediction *p);
-/* Pictures of a source; `names` are what rows are called. Rows arrive in order. A picture that any member has no answer
- * for has none. */
+/* Pictures of a source; `names` are what rows are called; NULL: nothing. Rows arrive in order. A picture that any
+ * member has no answer for has none. */
 MIEN_MUST_USE mien_status session_predict(session *s, const picture_source *pictures, const char *const *names,
                                           prediction_fn fn, void *payload, progress *p);
 

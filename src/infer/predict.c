@@ -157,7 +157,7 @@ static mien_status hand_out(pass *p, int count, const char *const *names, predic
 {
     for (int row = 0; row < count; row++) {
         const float *members = row_of(p, row, 0);
-        prediction answer = {.index = p->begin + row, .name = names[p->begin + row]};
+        prediction answer = {.index = p->begin + row, .name = names ? names[p->begin + row] : NULL};
         if (p->failures[row][0]) {
             answer.failure = p->failures[row];
         } else {

@@ -130,6 +130,8 @@ mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_o
     TRY_OUT(graph_fuse(g));
     if (options->is_training)
         TRY_OUT(graph_differentiate(g, io->losses, io->loss_count, NO_VALUE, NULL));
+    if (options->is_training && options->sums_batches)
+        TRY_OUT(op_accumulate(g, "accumulate", io->losses[0].value));
     if (options->is_training && options->optimizer) {
         optimizer_attr update = *options->optimizer;
         update.loss = io->losses[0].value;

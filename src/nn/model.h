@@ -114,7 +114,8 @@ typedef struct {
     dtype activation_type; /* DTYPE_F32 or DTYPE_BF16 */
     model_part part;
     bool is_training;
-    const model_ending *ending;      /* training */
+    const model_ending *ending; /* training */
+    bool sums_batches;          /* training: gradients of several batches make one update (program_run_gradients) */
     const optimizer_attr *optimizer; /* training: NULL = no update node */
 } model_graph_options;
 

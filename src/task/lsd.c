@@ -200,9 +200,10 @@ static mien_status settle(const task_ending *e, program *p, const model_spec *sp
     return s->class_weights.count ? program_write(p, e->inputs[CLASS_WEIGHTS], s->class_weights.values) : MIEN_OK;
 }
 
-static mien_status fill(const task_ending *e, program *p, const model_spec *spec, const task_set *set,
+static mien_status fill(const task_ending *e, program *p, const model_spec *spec, const task_set *set, int draw,
                         const task_row *rows, int count)
 {
+    (void)draw; /* there is one */
     const int classes = spec->heads[0].size;
     if (e->is_mixed) {
         float *targets = e->targets; /* [count, classes] */

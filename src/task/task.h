@@ -14,9 +14,16 @@
 #define TASK_MAX_STAGES 4
 #define TASK_MAX_SCORES 16
 #define TASK_MAX_INPUTS 8
+#define TASK_MAX_DRAWS 4
 #define TASK_NAME_BYTES 32
 
 typedef struct task_def task_def;
+
+/* What a recipe says under the keys that are the task's own (task_keys). */
+typedef struct {
+    const void *top;   /* task_keys.bytes of the task's struct */
+    const void *stage; /* stage_bytes, of the stage under way; NULL: none is */
+} task_values;
 
 /* --- annotated pictures ------------------------------------------------------------------------------------------- */
 
@@ -31,8 +38,9 @@ typedef struct {
     const char *path;        /* folder or file, as the user named it */
     const model_head *heads; /* what is to be learned or held against it */
     int head_count;
-    bool is_training; /* else for evaluation, where less may be missing */
-    bool is_strict;   /* nothing may be left out */
+    const task_values *values; /* what the recipe says; NULL: there is none, models are held against the set */
+    bool is_training;          /* else for evaluation, where less may be missing */
+    bool is_strict;            /* nothing may be left out */
 } task_set_options;
 
 /* --- recipes ------------------------------------------------------------------------------------------------------ */
@@ -54,12 +62,6 @@ typedef struct {
     size_t stage_bytes;
 } task_keys;
 
-/* What a recipe says under those keys. */
-typedef struct {
-    const void *top;   /* task_keys.bytes of the task's struct */
-    const void *stage; /* stage_bytes, of the stage under way; NULL: none is */
-} task_values;
-
 /* --- the end of a training graph ---------------------------------------------------------------------------------- */
 
 /* What a row of a batch shows: a picture, or its pixels mixed with another's. */
@@ -78,6 +80,12 @@ typedef struct {
 } task_ending;
 /* For model_graph_options.ending; e stays where it is. */
 model_ending task_ending_of(task_ending *e);
+
+/* One of the batches that a step draws: their gradients are summed before one update. */
+typedef struct {
+    const char *name;
+    bool (*has)(const task_set *set, int64_t picture); /* may the picture be drawn? */
+} task_draw;
 
 /* --- scores ------------------------------------------------------------------------------------------------------- */
 
@@ -154,12 +162,16 @@ struct task_def {
     int (*ignored_count)(const task_set *set);
     const char *(*ignored)(const task_set *set, int index, int64_t *count);
 
+    /* The batches of a step, each from its own part of the set; fewer pictures come up again until the largest part is
+     * through. NULL: one batch, from all. */
+    const task_draw *draws;
+    int draw_count;
     /* Describes inputs for targets, and losses, behind io's heads. */
     mien_status (*describe)(task_ending *e, graph *g, model_io *io, const model_spec *spec, int batch);
     /* Writes what stays the same from batch to batch. NULL: nothing does. */
     mien_status (*settle)(const task_ending *e, program *p, const model_spec *spec);
-    /* Writes the targets of a batch; no memory of ours. */
-    mien_status (*fill)(const task_ending *e, program *p, const model_spec *spec, const task_set *set,
+    /* Writes the targets of a batch, the step's draw-th; no memory of ours. */
+    mien_status (*fill)(const task_ending *e, program *p, const model_spec *spec, const task_set *set, int draw,
                         const task_row *rows, int count);
 
     /* The loss of one picture from its heads' logits, neither smoothed nor weighted. NULL: scores go by outputs alone.

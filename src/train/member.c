@@ -84,7 +84,7 @@ static mien_status create_feature_cache(member *m)
     if (!m->is_deviation)
         return MIEN_OK;
     m->keeps_validation = take_room(&left, m, &sets->select);
-    if (!pictures_are_fixed(m->recipe) || !take_room(&left, m, &sets->train))
+    if (m->draw_count > 1 || !pictures_are_fixed(m->recipe) || !take_room(&left, m, &sets->train))
         return MIEN_OK;
     return feature_cache_create(&m->features, m->model, o->backend, m->options->facts.precision, m->stage->batch,
                                 sets->train.total);
@@ -106,9 +106,12 @@ static mien_status create_program(member *m)
                                                .part = m->features ? MODEL_WITHOUT_IDENTITY : MODEL_WHOLE,
                                                .is_training = true,
                                                .ending = &ending,
+                                               .sums_batches = m->draw_count > 1,
                                                .optimizer = &optimizer};
     graph *g;
     TRY(model_graph(&g, &m->io, m->model, &graph_options));
+    if (m->draw_count > 1)
+        TRY(param_store_alloc_sums(m->params));
     TRY(program_create(&m->program, g, m->options->options->backend, param_store_memory(m->params)));
     TRY(mem_alloc((char **)&m->ending.targets, m->ending.targets_bytes));
     TRY(mem_alloc(&m->rows, m->stage->batch));
@@ -120,29 +123,33 @@ static mien_status create_program(member *m)
 static mien_status create_loaders(member *m)
 {
     const train_options *o = m->options->options;
-    const loader_options training = {.plan = &m->options->sets->train,
-                                     .batch = m->stage->batch,
-                                     .image_size = model_spec_of(m->model)->image_size,
-                                     .threads = o->loader_threads,
-                                     .is_shuffled = true,
-                                     .seed = m->seed,
-                                     .randaugment_of = LOADER_RANDAUGMENT_COPIES,
-                                     .randaugment = m->recipe->randaugment.options,
-                                     .is_resampled = m->recipe->randaugment.resample,
-                                     .augment = m->recipe->augment,
-                                     .max_bad_share = m->recipe->data.max_bad_share};
+    const run_sets *sets = m->options->sets;
+    loader_options training = {.batch = m->stage->batch,
+                               .image_size = model_spec_of(m->model)->image_size,
+                               .threads = o->loader_threads,
+                               .is_shuffled = true,
+                               .seed = m->seed,
+                               .randaugment_of = LOADER_RANDAUGMENT_COPIES,
+                               .randaugment = m->recipe->randaugment.options,
+                               .is_resampled = m->recipe->randaugment.resample,
+                               .augment = m->recipe->augment,
+                               .max_bad_share = m->recipe->data.max_bad_share};
     const validator_options validation = {.model = m->model,
                                           .task = m->task,
-                                          .set = run_sets_selecting(m->options->sets),
-                                          .plan = &m->options->sets->select,
+                                          .set = run_sets_selecting(sets),
+                                          .plan = &sets->select,
                                           .backend = o->backend,
                                           .precision = m->options->facts.precision,
                                           .batch = m->stage->batch,
                                           .loader_threads = o->loader_threads,
                                           .max_bad_share = m->recipe->data.max_bad_share,
                                           .keeps_features = m->keeps_validation};
-    TRY(loader_create(&m->loader, &training));
-    m->batches = loader_batches(m->loader);
+    for (int d = 0; d < m->draw_count; d++) {
+        training.plan = sets->draws[d];
+        TRY(loader_create(&m->loaders[d], &training));
+        int64_t batches = loader_batches(m->loaders[d]);
+        m->batches = batches > m->batches ? batches : m->batches;
+    }
     m->total_steps = m->batches * m->stage->epochs;
     return validator_create(&m->validator, &validation);
 }
@@ -188,10 +195,12 @@ mien_status member_train(const member_options *options)
     m->stage = &m->recipe->stages[options->stage];
     m->is_deviation = m->stage->kind == MODEL_DEVIATION;
     m->init = options->init;
+    m->draw_count = options->sets->draw_count;
     m->seed = member_seed(m->recipe->seed, options->index);
     mien_status st = run(m);
     validator_free(m->validator);
-    loader_free(m->loader);
+    for (int d = 0; d < m->draw_count; d++)
+        loader_free(m->loaders[d]);
     feature_cache_free(m->features);
     tensor_file_close(m->stage1.tensors);
     mem_free(m->ending.targets);

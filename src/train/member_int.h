@@ -25,7 +25,8 @@ typedef struct {
     program *program;
     model_io io;
     task_ending ending;
-    loader *loader;
+    loader *loaders[TASK_MAX_DRAWS]; /* [draw_count] of the batches that a step draws */
+    int draw_count;
     task_row *rows;          /* [batch] what a batch shows */
     uint8_t *mixed;          /* a mixed batch's pictures; NULL: batches are not mixed */
     step_params step;        /* of the last step */

@@ -37,48 +37,84 @@ out:
     return st;
 }
 
+/* Every batch of a step has random streams of its own; the first one the member's. */
+static uint64_t draw_seed(const member *m, int draw)
+{
+    return m->seed ^ ((uint64_t)draw * 0xD1B54A32D192ED03u);
+}
+
 /* The batch as it is, or mixed, into the program's inputs; the task knows what each row's targets are. */
-static mien_status fill_inputs(member *m, const loader_batch *batch)
+static mien_status fill_inputs(member *m, const loader_batch *batch, int draw)
 {
     const model_spec *spec = model_spec_of(m->model);
     if (m->mixed) {
-        mix_plan plan = mix_draw(&m->recipe->mix, spec->image_size, m->seed, (uint32_t)m->state.epoch, m->state.batch);
+        mix_plan plan =
+            mix_draw(&m->recipe->mix, spec->image_size, draw_seed(m, draw), (uint32_t)m->state.epoch, m->state.batch);
         mix_batch(m->mixed, m->rows, &plan, batch, spec->image_size);
     } else {
         for (int i = 0; i < batch->count; i++)
             m->rows[i] = (task_row){batch->pictures[i], batch->pictures[i], 1};
     }
     TRY(program_write(m->program, m->io.images, m->mixed ? m->mixed : batch->images));
-    TRY(m->task->fill(&m->ending, m->program, spec, m->options->sets->training, m->rows, batch->count));
+    TRY(m->task->fill(&m->ending, m->program, spec, m->options->sets->training, draw, m->rows, batch->count));
     return m->features ? feature_cache_fill(m->features, m->program, m->io.identity, batch) : MIEN_OK;
 }
 
-static mien_status read_loss(double *out, member *m)
+static mien_status add_loss(double *loss, member *m)
 {
-    *out = 0;
     for (int i = 0; i < m->io.loss_count; i++) {
         float term;
         TRY(program_read(m->program, m->io.losses[i].value, &term));
-        *out += (double)m->io.losses[i].weight * (double)term;
+        *loss += (double)m->io.losses[i].weight * (double)term;
     }
     return MIEN_OK;
 }
 
-static mien_status run_step(member *m, const loader_batch *batch)
+/* The next batch of a draw. One that has fewer than the epoch has steps goes over its pictures again, in another order:
+ * pass k of epoch e is its own epoch e times the passes, plus k. */
+static mien_status start_draw(member *m, int draw, int64_t batch)
 {
-    double loss;
+    const int64_t own = loader_batches(m->loaders[draw]), passes = (m->batches + own - 1) / own;
+    return loader_start(m->loaders[draw], (uint32_t)(m->state.epoch * passes + batch / own), batch % own);
+}
+
+static mien_status next_batch(loader_batch *out, member *m, int draw)
+{
+    TRY(loader_next(m->loaders[draw], out));
+    if (out->count > 0)
+        return MIEN_OK;
+    TRY(start_draw(m, draw, m->state.batch));
+    return loader_next(m->loaders[draw], out);
+}
+
+/* Forward, backward and, of the last batch, the update. */
+static mien_status run_draw(member *m, const loader_batch *batch, int draw)
+{
     m->step = (step_params){.lr = schedule_lr(m->stage, m->state.step, m->total_steps),
                             .step = (uint32_t)(m->state.step + 1),
-                            .seed = m->seed};
-    TRY(fill_inputs(m, batch));
+                            .seed = draw_seed(m, draw)};
+    TRY(fill_inputs(m, batch, draw));
     TRY(program_set_step(m->program, &m->step));
-    TRY(program_run(m->program));
-    TRY(read_loss(&loss, m));
+    if (m->draw_count == 1)
+        return program_run(m->program);
+    TRY(program_run_gradients(m->program, draw == 0));
+    return draw + 1 == m->draw_count ? program_run_update(m->program) : MIEN_OK;
+}
+
+static mien_status run_step(member *m)
+{
+    double loss = 0;
+    loader_batch batch;
+    for (int d = 0; d < m->draw_count; d++) {
+        TRY(next_batch(&batch, m, d));
+        TRY(run_draw(m, &batch, d));
+        TRY(add_loss(&loss, m));
+        if (!m->is_deviation) /* its batch norms count nothing: running statistics stay */
+            param_store_count_batch(m->params);
+    }
     TRY(program_get_step(&m->step, m->program));
     if (m->step.is_nonfinite || !isfinite(loss))
-        return fail_nonfinite(m, batch, loss);
-    if (!m->is_deviation) /* its batch norms count nothing: running statistics stay */
-        param_store_count_batch(m->params);
+        return fail_nonfinite(m, &batch, loss);
     m->state.loss_sum += loss;
     m->state.step++;
     m->state.batch++;
@@ -112,18 +148,16 @@ static mien_status run_batches(member *m)
     int64_t batch_count = m->stage->batch, begin_ns = clock_ns();
     double earlier_s = m->state.epoch_seconds;
     what_text(what, m, "epoch");
-    if (m->state.batch < m->batches)
-        TRY(loader_start(m->loader, (uint32_t)m->state.epoch, m->state.batch));
+    for (int d = 0; m->state.batch < m->batches && d < m->draw_count; d++)
+        TRY(start_draw(m, d, m->state.batch));
     for (;;) {
         if (progress_tell(m->options->progress, what, m->state.batch * batch_count, m->batches * batch_count,
                           note[0] ? note : NULL))
             return mien_fail(MIEN_ERR_CANCELLED, "interrupted");
         if (m->state.batch == m->batches)
             return MIEN_OK;
-        loader_batch batch;
         double before = m->state.loss_sum;
-        TRY(loader_next(m->loader, &batch));
-        TRY(run_step(m, &batch));
+        TRY(run_step(m));
         m->state.epoch_seconds = earlier_s + member_seconds_since(begin_ns);
         snprintf(note, sizeof note, "loss %.3f", m->state.loss_sum / (double)m->state.batch);
         TRY(log_step(m, m->state.loss_sum - before));
@@ -135,7 +169,7 @@ static mien_status run_batches(member *m)
 static mien_status log_epoch(member *m)
 {
     const task_report *report = validator_report(m->validator);
-    double seconds = m->state.epoch_seconds, pictures = (double)(m->batches * m->stage->batch);
+    double seconds = m->state.epoch_seconds, pictures = (double)(m->batches * m->stage->batch * m->draw_count);
     json_t *line = json_pack("{s:s, s:s, s:s, s:i, s:I, s:f}", "event", "epoch", "member", m->name, "stage",
                              m->stage->name, "epoch", m->state.epoch + 1, "step", (json_int_t)m->state.step,
                              "train_loss", m->state.loss_sum / (double)m->batches);

@@ -9,6 +9,10 @@ typedef struct {
     task_set *validation; /* NULL: a share of `training` selects */
     subset kept, held;    /* of `training`, and of `validation` or else `training` */
     epoch_plan train, select;
+    int draw_count;                          /* batches of a step */
+    const epoch_plan *draws[TASK_MAX_DRAWS]; /* what each is drawn from: `train`, or the part of it that is below */
+    subset parts[TASK_MAX_DRAWS];
+    epoch_plan part_plans[TASK_MAX_DRAWS];
     uint64_t hash; /* of every picture's name and what is known of it */
 } run_sets;
 
