@@ -1,15 +1,23 @@
 /* mien: facial affect models, trained, evaluated and run. The one public header; it compiles alone as C99 and as C++.
  *
  * Calls that can fail return mien_status; the text of this thread's last failure is mien_error(). What a call makes
- * comes first in its arguments and is called `out`; on failure it is untouched. Options are structs that begin at their
- * _INIT and may be NULL where that is said. Texts are UTF-8; a borrowed text lives as long as what it came from. The
- * library prints nothing and never exits: logs and progress go to callbacks.
+ * comes first in its arguments and is called `out`; on failure it is untouched. Options are structs that their _init
+ * sets, and may be NULL where that is said. Structs that the library hands out may be longer in a later version, and
+ * are told apart by an index, never by their size. Texts are UTF-8; a borrowed text lives as long as what it came from.
+ * The library prints nothing and never exits: logs and progress go to callbacks.
+ *
+ * Getters are called with a handle's name and cannot fail: of a NULL handle, and out of range, they give NULL or 0.
+ * Freeing NULL does nothing. Threads: functions that take no handle may be called by any number at once; what a handle
+ * allows stands where it is declared.
  *
  *     mien_model *model = NULL;
+ *     mien_session *session = NULL;
  *     const char *path = "run";
- *     float p[6];
- *     if (mien_model_open(&model, &path, 1, NULL) || mien_classify_file(p, 6, model, "face.jpg"))
+ *     float row[7];
+ *     if (mien_model_open(&model, &path, 1, NULL) || mien_session_open(&session, model, NULL) ||
+ *         mien_predict_file(row, 7, session, "face.jpg"))
  *         fprintf(stderr, "%s\n", mien_error());
+ *     mien_session_free(session);
  *     mien_model_free(model);
  */
 #ifndef MIEN_H
@@ -59,8 +67,34 @@ MIEN_API const char *mien_version(void);
 MIEN_API const char *mien_isa(void);
 /* Architectures by index ("resnet50"); NULL past the end. */
 MIEN_API const char *mien_architecture(int index);
+/* Names of the tasks that are built, the default first; NULL past the end. */
+MIEN_API const char *mien_task(int index);
 /* Frees a text that the library handed out; NULL is a no-op. */
 MIEN_API void mien_text_free(char *text);
+
+/* --- options ------------------------------------------------------------------------------------------------------ */
+/* Options begin with the size of their struct, as the caller was compiled with it: a newer library, whose struct is
+ * longer, takes the defaults for what is not there. mien_NAME_init(&options) sets the size and the defaults. */
+typedef enum mien_options_kind {
+    MIEN_OPTIONS_COMPUTE = 0,
+    MIEN_OPTIONS_TRAIN = 1,
+    MIEN_OPTIONS_SESSION = 2,
+    MIEN_OPTIONS_PICTURES = 3,
+    MIEN_OPTIONS_EVALUATE = 4,
+    MIEN_OPTIONS_SUBMIT = 5,
+    MIEN_OPTIONS_IMPORT = 6,
+    MIEN_OPTIONS_EXPORT = 7,
+    MIEN_OPTIONS_GRAPH = 8,
+    MIEN_OPTIONS_BENCH = 9,
+    MIEN_OPTIONS_SYNTH = 10
+} mien_options_kind;
+/* What the _init functions call, for languages without this header: size is that of the caller's struct. */
+MIEN_API void mien_options_init(void *options, size_t size, mien_options_kind kind);
+#define MIEN_OPTIONS(type, kind)                                                                                       \
+    static inline void type##_init(type *options)                                                                      \
+    {                                                                                                                  \
+        mien_options_init(options, sizeof *options, kind);                                                             \
+    }
 
 /* --- where and how to compute ------------------------------------------------------------------------------------- */
 typedef enum mien_precision {
@@ -70,6 +104,7 @@ typedef enum mien_precision {
 } mien_precision;
 
 typedef struct mien_compute {
+    size_t size;
     const char *device; /* "cpu"; NULL is "cpu" */
     mien_precision precision;
     int threads;               /* 0: one a core. Never more than cores: those of the affinity mask, the cgroup's CPU
@@ -77,27 +112,22 @@ typedef struct mien_compute {
     mien_progress_fn progress; /* NULL: nobody listens */
     void *payload;             /* handed to progress */
 } mien_compute;
-#define MIEN_COMPUTE_INIT                                                                                              \
-    {                                                                                                                  \
-        "cpu", MIEN_PRECISION_AUTO, 0, NULL, NULL                                                                      \
-    }
+MIEN_OPTIONS(mien_compute, MIEN_OPTIONS_COMPUTE)
 
 /* --- training ----------------------------------------------------------------------------------------------------- */
 typedef struct mien_train_options {
+    size_t size;
     const char *recipe;          /* YAML file; NULL: every default */
     const char *const *settings; /* [setting_count] "key.key=value", applied over the recipe in order */
     int setting_count;
-    const char *data;       /* folder or CSV */
-    const char *validation; /* folder or CSV; NULL: the data's own `val`, else a held-out share of it */
-    const char *out;        /* run folder, made if it is not there */
-    int is_resumed;         /* go on with what `out` holds */
-    mien_compute compute;
+    const char *data;            /* folder or CSV */
+    const char *validation;      /* folder or CSV; NULL: the data's own `val`, else a held-out share of it */
+    const char *out;             /* run folder, made if it is not there */
+    int is_resumed;              /* go on with what `out` holds */
+    const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     int is_strict; /* refuse folders and rows that are none of the recipe's classes, instead of leaving them out */
 } mien_train_options;
-#define MIEN_TRAIN_OPTIONS_INIT                                                                                        \
-    {                                                                                                                  \
-        NULL, NULL, 0, NULL, NULL, NULL, 0, MIEN_COMPUTE_INIT, 0                                                       \
-    }
+MIEN_OPTIONS(mien_train_options, MIEN_OPTIONS_TRAIN)
 
 /* Trains every model of the recipe into the run folder `out`. MIEN_ERR_CANCELLED: progress asked to stop; what was done
  * is saved and `is_resumed` continues to the same bits. Other errors leave the last good checkpoint. */
@@ -106,101 +136,189 @@ MIEN_API MIEN_MUST_USE mien_status mien_train(const mien_train_options *options)
 MIEN_API MIEN_MUST_USE mien_status mien_recipe_reference(char **out);
 
 /* --- models at work ----------------------------------------------------------------------------------------------- */
-/* One model or several whose mean answers (an ensemble). Used by one thread at a time. */
+/* One model or several whose mean answers (an ensemble). It does not change, and computes nothing itself: sessions do.
+ * Threads: any number at once. */
 typedef struct mien_model mien_model;
+/* The programs and buffers with which one thread asks a model. Sessions of a model share its weights; they may be
+ * opened, asked and freed while others are. Threads: one at a time; a call while another one has the session, on
+ * another thread or around the callback that makes it, is MIEN_ERR_ARG. */
+typedef struct mien_session mien_session;
 
 /* paths [count]: model files, or run folders, which stand for the last finished stage of each of their members. compute
- * NULL is MIEN_COMPUTE_INIT; its progress is told during mien_predict. Free with mien_model_free. */
+ * may be NULL; its threads are those of all sessions that name none, together; its progress is not told. Free with
+ * mien_model_free, before its sessions or after them: what they need stays until the last one is freed. */
 MIEN_API MIEN_MUST_USE mien_status mien_model_open(mien_model **out, const char *const *paths, int count,
                                                    const mien_compute *compute);
-MIEN_API void mien_model_free(mien_model *model); /* NULL is a no-op */
-MIEN_API int mien_model_class_count(const mien_model *model);
-MIEN_API const char *mien_model_class(const mien_model *model, int index); /* "anger"; NULL out of range */
+MIEN_API void mien_model_free(mien_model *model);
+MIEN_API const char *mien_model_task(const mien_model *model); /* "lsd" */
 
-/* out [class_count] = probabilities of one picture: a file, the bytes of one (JPEG, PNG or WebP, known by their
- * content), or pixels rgb [height, width, 3]. count is the room in out: too small is MIEN_ERR_ARG. */
-MIEN_API MIEN_MUST_USE mien_status mien_classify_file(float *out, int count, mien_model *model, const char *path);
-MIEN_API MIEN_MUST_USE mien_status mien_classify_bytes(float *out, int count, mien_model *model, const void *bytes,
-                                                       size_t length);
-MIEN_API MIEN_MUST_USE mien_status mien_classify_rgb(float *out, int count, mien_model *model, const uint8_t *rgb,
-                                                     int width, int height);
+/* What a model answers for a picture is a row of numbers; its columns say what each one is. */
+typedef enum mien_column_kind {
+    MIEN_COLUMN_CLASS = 0,       /* the number of a class: the place of its name in `labels` */
+    MIEN_COLUMN_PROBABILITY = 1, /* 0 to 1 */
+    MIEN_COLUMN_VALUE = 2        /* another number, as its name says */
+} mien_column_kind;
+typedef struct mien_column {
+    const char *name; /* "expression"; "anger" */
+    const char *head; /* what of the model answers it, as other columns may be answered too: "expression" */
+    mien_column_kind kind;
+    const char *const *labels; /* MIEN_COLUMN_CLASS: [label_count], else NULL */
+    int label_count;
+} mien_column;
+/* Of a task of classes: the most probable one, then the probability of each. */
+MIEN_API int mien_model_column_count(const mien_model *model);
+MIEN_API const mien_column *mien_model_column(const mien_model *model, int index);
+/* The name of the class that a value of a MIEN_COLUMN_CLASS stands for; NULL where it stands for none. */
+MIEN_API const char *mien_column_label(const mien_column *column, float value);
+
+typedef struct mien_session_options {
+    size_t size;
+    int threads; /* 0: all of the model's, in turns with other sessions that name none: one alone has every core, and
+                    several take no more. 1: the calling thread and no other, beside those of other sessions: with as
+                    many sessions as cores this answers most pictures a second. N: so many of its own */
+    int batch;   /* pictures computed at once, at most; 0: 32 */
+    const char *const *columns; /* [column_count] names of the columns that rows have, in this order; NULL: all */
+    int column_count;
+    mien_progress_fn progress; /* told while several pictures are asked for; NULL: nobody listens */
+    void *payload;
+} mien_session_options;
+MIEN_OPTIONS(mien_session_options, MIEN_OPTIONS_SESSION)
+
+/* options may be NULL. Errors: MIEN_ERR_ARG, naming it, for a column that the model has not. Free with
+ * mien_session_free; where a call still has the session, it is freed at that call's end. */
+MIEN_API MIEN_MUST_USE mien_status mien_session_open(mien_session **out, mien_model *model,
+                                                     const mien_session_options *options);
+MIEN_API void mien_session_free(mien_session *session);
+MIEN_API int mien_session_column_count(const mien_session *session);
+MIEN_API const mien_column *mien_session_column(const mien_session *session, int index);
+
+/* An answer depends on the picture, the instruction set, the precision and the session's threads: it has the same bits
+ * in every session that has these in common, beside whatever others. A picture that is computed together with others
+ * may differ from the same one alone in the last digits.
+ *
+ * out [column_count] = the row of one picture: a file, or the bytes of one (JPEG, PNG or WebP, known by their content).
+ * room is that in out, in numbers: too small is MIEN_ERR_ARG. */
+MIEN_API MIEN_MUST_USE mien_status mien_predict_file(float *out, size_t room, mien_session *session, const char *path);
+MIEN_API MIEN_MUST_USE mien_status mien_predict_bytes(float *out, size_t room, mien_session *session, const void *bytes,
+                                                      size_t length);
+/* out [count, column_count] = the rows of pixels [count, height, width, 3], RGB, one after the other. count 0: nothing
+ * is read or written. */
+MIEN_API MIEN_MUST_USE mien_status mien_predict_rgb(float *out, size_t room, mien_session *session,
+                                                    const uint8_t *pixels, int64_t count, int height, int width);
+
+/* Pictures that lie otherwise. The three bytes of pixel (x, y) of picture i begin
+ * i * picture_stride + y * row_stride + x * column_stride bytes behind `pixels`. A stride may be negative (a mirrored
+ * view), 0 (one picture again and again) or so small that pictures overlap. */
+typedef struct mien_pictures {
+    size_t size;
+    const uint8_t *pixels; /* of the first pixel of the first picture */
+    int64_t count;
+    int height, width;
+    int64_t picture_stride, row_stride, column_stride; /* in bytes */
+    const void *buffer; /* where all of it lies, buffer_bytes long: what would be read outside is MIEN_ERR_ARG before
+                           anything is read. NULL: that is not looked at */
+    size_t buffer_bytes;
+} mien_pictures;
+/* Of pictures one after the other, in no buffer. */
+static inline void mien_pictures_init(mien_pictures *pictures, const uint8_t *pixels, int64_t count, int height,
+                                      int width)
+{
+    mien_options_init(pictures, sizeof *pictures, MIEN_OPTIONS_PICTURES);
+    pictures->pixels = pixels;
+    pictures->count = count;
+    pictures->height = height;
+    pictures->width = width;
+    pictures->column_stride = 3;
+    pictures->row_stride = 3 * (int64_t)width;
+    pictures->picture_stride = (int64_t)((uint64_t)pictures->row_stride * (uint64_t)height);
+}
+/* The same of these. */
+MIEN_API MIEN_MUST_USE mien_status mien_predict_pictures(float *out, size_t room, mien_session *session,
+                                                         const mien_pictures *pictures);
 
 /* One picture's answer; borrowed, valid during the callback. */
 typedef struct mien_prediction {
-    const char *image;          /* as named by the input */
-    const char *failure;        /* why there is no answer, or NULL */
-    const float *probabilities; /* [class_count]; NULL where failure is set */
-    int best;                   /* the class of the largest one; -1 where failure is set */
+    const char *image;   /* as named by the input */
+    const char *failure; /* why there is no answer, or NULL */
+    const float *row;    /* [column_count] of the session; NULL where failure is set */
 } mien_prediction;
 /* Return non-zero to stop (MIEN_ERR_CANCELLED). */
 typedef int (*mien_prediction_fn)(void *payload, const mien_prediction *prediction);
 /* inputs [count]: pictures; folders (descended, natural order); lists (.txt, .csv: a path a line); "-" for stdin, and
  * pipes, which hold a picture or a list. fn is called for each picture in order. An unreadable picture is told to fn
  * and is no failure of the call. */
-MIEN_API MIEN_MUST_USE mien_status mien_predict(mien_model *model, const char *const *inputs, int count,
+MIEN_API MIEN_MUST_USE mien_status mien_predict(mien_session *session, const char *const *inputs, int count,
                                                 mien_prediction_fn fn, void *payload);
 
 /* --- evaluation --------------------------------------------------------------------------------------------------- */
-/* Scores of one set of answers for basic expressions; borrowed from its evaluation. F1 and accuracy as scikit-learn's
- * with labels=range(C), zero_division=0. */
+typedef struct mien_metric {
+    const char *name; /* "macro_f1"; "f1.anger" */
+    double value;
+} mien_metric;
+/* Scores of one set of answers; borrowed from its evaluation. */
 typedef struct mien_metrics {
-    const char *name; /* member, or "ensemble" */
-    double accuracy, macro_f1;
-    const double *f1;         /* [class_count] */
-    const int64_t *confusion; /* [class_count, class_count], row = truth */
-    double ece;               /* calibration error; below 0 where probabilities are not known */
+    const char *name;         /* member, or "ensemble" */
+    const mien_metric *items; /* [count], as the task has them. Of classes, as scikit-learn's with labels=range(C),
+                                 zero_division=0: accuracy, macro_f1, f1.CLASS of each; ece, the calibration error,
+                                 where probabilities are known */
+    int count;
+    const int64_t *confusion; /* [class_count, class_count] of the evaluation, row = truth; NULL where there is none */
 } mien_metrics;
+/* The item of that name; NULL where there is none, and of NULL. */
+MIEN_API const mien_metric *mien_metrics_find(const mien_metrics *metrics, const char *name);
 
+/* Threads: any number at once; it does not change. */
 typedef struct mien_evaluation mien_evaluation;
-MIEN_API void mien_evaluation_free(mien_evaluation *e);              /* NULL is a no-op */
+MIEN_API void mien_evaluation_free(mien_evaluation *e);
 MIEN_API const char *mien_evaluation_task(const mien_evaluation *e); /* "lsd" */
 MIEN_API int64_t mien_evaluation_count(const mien_evaluation *e);    /* pictures scored */
 MIEN_API int mien_evaluation_class_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_class(const mien_evaluation *e, int index);
-/* Pictures that could not be read: the name within the set, with the path that failed and the reason. NULL out of
- * range. Kept scores without numbers for a picture count as such a reason. */
+/* Pictures that could not be read: the name within the set, with the path that failed and the reason (either may be
+ * NULL). Kept scores without numbers for a picture count as such a reason. */
 MIEN_API int64_t mien_evaluation_skipped_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_skipped(const mien_evaluation *e, int64_t index, const char **out_path,
                                              const char **out_why);
 /* What was left out, being none of the models' classes: folders with their number of files, labels of a CSV with that
- * of their rows. NULL out of range. */
+ * of their rows (out_count may be NULL). */
 MIEN_API int mien_evaluation_ignored_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_ignored(const mien_evaluation *e, int index, int64_t *out_count);
-/* Members in order (none for mien_score), and the mean of those that count; borrowed. NULL out of range. */
+/* A table for people: titles of its columns, and the item of a row's metrics that stands under each (out_item may be
+ * NULL). */
+MIEN_API int mien_evaluation_column_count(const mien_evaluation *e);
+MIEN_API const char *mien_evaluation_column(const mien_evaluation *e, int index, const char **out_item);
+/* Members in order (none for mien_score), and the mean of those that count; borrowed. */
 MIEN_API int mien_evaluation_member_count(const mien_evaluation *e);
 MIEN_API const mien_metrics *mien_evaluation_member(const mien_evaluation *e, int index);
 MIEN_API const mien_metrics *mien_evaluation_ensemble(const mien_evaluation *e);
 
 typedef struct mien_evaluate_options {
+    size_t size;
     const char
         *scores; /* NumPy file to keep the probabilities of each member of the mean in: float32 [pictures, classes],
                   * or [members, pictures, classes]; NaN where a picture could not be read. NULL: none */
-    mien_compute compute;
+    const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     int is_strict; /* refuse folders and rows that are none of the models' classes, instead of leaving them out */
 } mien_evaluate_options;
-#define MIEN_EVALUATE_OPTIONS_INIT                                                                                     \
-    {                                                                                                                  \
-        NULL, MIEN_COMPUTE_INIT, 0                                                                                     \
-    }
+MIEN_OPTIONS(mien_evaluate_options, MIEN_OPTIONS_EVALUATE)
 /* Runs models over a labelled set: a folder of class folders (or with `val` of such), or a CSV `path,label`. paths as
  * mien_model_open, but a run folder has a row for each finished stage, and files of kept scores (.npy) of the same set
- * are members like models. options NULL is MIEN_EVALUATE_OPTIONS_INIT. */
+ * are members like models. options may be NULL. */
 MIEN_API MIEN_MUST_USE mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int count,
                                                  const char *data, const mien_evaluate_options *options);
 /* A challenge's prediction file. */
 typedef struct mien_submit_options {
-    const char *task;        /* "lsd" */
+    size_t size;
+    const char *task;        /* mien_task; NULL: the first */
     const char *list;        /* the challenge's list: a name a line, a header `image` before them or none */
     const char *images;      /* the folder that the names are relative to */
     const char *out;         /* file to write: the rows `image,expression`, in the list's order */
-    mien_prediction_fn told; /* called for each picture in order, named as listed; NULL: nobody listens */
+    mien_prediction_fn told; /* called for each picture in order, named as listed, with the models' columns; NULL:
+                                nobody listens */
     void *told_payload;
-    mien_compute compute;
+    const mien_compute *compute; /* NULL: as mien_compute_init sets it */
 } mien_submit_options;
-#define MIEN_SUBMIT_OPTIONS_INIT                                                                                       \
-    {                                                                                                                  \
-        "lsd", NULL, NULL, NULL, NULL, NULL, MIEN_COMPUTE_INIT                                                         \
-    }
+MIEN_OPTIONS(mien_submit_options, MIEN_OPTIONS_SUBMIT)
 typedef struct mien_submission {
     int64_t count;        /* rows written */
     int64_t skipped;      /* of them pictures that could not be read: they got ... */
@@ -217,6 +335,7 @@ MIEN_API MIEN_MUST_USE mien_status mien_score(mien_evaluation **out, const char 
 
 /* --- weights from elsewhere --------------------------------------------------------------------------------------- */
 typedef struct mien_import_options {
+    size_t size;
     const char *weights;        /* safetensors, or what torch.save wrote (.pth, .pt) of a state dict */
     const char *arch;           /* an architecture, or timm's name of one: mien_import_name */
     const char *out;            /* model file to write */
@@ -228,10 +347,7 @@ typedef struct mien_import_options {
     const char *const *ignored; /* [ignored_count] tensors whose names begin so are left out ("teacher.", "neck.") */
     int ignored_count;
 } mien_import_options;
-#define MIEN_IMPORT_OPTIONS_INIT                                                                                       \
-    {                                                                                                                  \
-        NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL, 0                                                              \
-    }
+MIEN_OPTIONS(mien_import_options, MIEN_OPTIONS_IMPORT)
 /* Makes a model of weights under torchvision's or timm's names. A head of another number of classes is replaced by a
  * fresh one, which is logged; one that is no single Linear is refused. Missing, extra and wrong tensors are logged by
  * name, all of them, before MIEN_ERR_FORMAT. Nothing in the file is executed. */
@@ -249,13 +365,11 @@ typedef enum mien_export_input {
 } mien_export_input;
 
 typedef struct mien_export_options {
+    size_t size;
     const char *out;         /* file to write: .onnx; or .safetensors, of one model, as PyTorch reads it */
     mien_export_input input; /* of an ONNX file */
 } mien_export_options;
-#define MIEN_EXPORT_OPTIONS_INIT                                                                                       \
-    {                                                                                                                  \
-        NULL, MIEN_EXPORT_UINT8                                                                                        \
-    }
+MIEN_OPTIONS(mien_export_options, MIEN_OPTIONS_EXPORT)
 /* Writes models, paths as mien_model_open, for other programs to run: as ONNX, whose output `probabilities`, float32
  * [batch, class_count], is that of mien_predict in f32, the mean over several models; or, of one model, as tensors that
  * torchvision's load_state_dict takes. The same models give the same bytes; an older file is replaced whole. *out,
@@ -269,14 +383,12 @@ MIEN_API MIEN_MUST_USE mien_status mien_export(char **out, const char *const *pa
 MIEN_API MIEN_MUST_USE mien_status mien_info(char **out, const char *path);
 
 typedef struct mien_graph_options {
-    int batch, size, classes; /* size 0: the architecture's own */
-    int is_inference;         /* otherwise the training step */
-    mien_compute compute;
+    size_t size;
+    int batch, image_size, classes; /* image_size 0: the architecture's own */
+    int is_inference;               /* otherwise the training step */
+    const mien_compute *compute;    /* NULL: as mien_compute_init sets it */
 } mien_graph_options;
-#define MIEN_GRAPH_OPTIONS_INIT                                                                                        \
-    {                                                                                                                  \
-        1, 0, 6, 0, MIEN_COMPUTE_INIT                                                                                  \
-    }
+MIEN_OPTIONS(mien_graph_options, MIEN_OPTIONS_GRAPH)
 /* The passes over an architecture's graph, one after the other, as text: described, fused, differentiated, planned. An
  * architecture "NAME", its deviation module "NAME+deviation", or "small": a network of one block, to read. options may
  * be NULL. Free with mien_text_free. */
@@ -285,21 +397,19 @@ MIEN_API MIEN_MUST_USE mien_status mien_graph_text(char **out, const char *arch,
 /* --- benchmarks --------------------------------------------------------------------------------------------------- */
 typedef enum mien_bench_what { MIEN_BENCH_TRAIN = 0, MIEN_BENCH_INFER = 1, MIEN_BENCH_DATA = 2 } mien_bench_what;
 typedef struct mien_bench_options {
+    size_t size;
     mien_bench_what what;
-    const char *arch; /* train, infer */
-    int batch, size;  /* size 0: the architecture's own */
-    int steps;        /* timed steps after 2 untimed ones; at least 5 */
-    int is_profiled;  /* time every node (train, infer) */
-    const char *data; /* data: folder of class folders; NULL: JPEGs made for the purpose */
-    mien_compute compute;
-    int is_randaugmented; /* data: RandAugment (2 operations, magnitude 9) on every picture at its own size */
-    int is_normalised;    /* data: batches end as normalised float, as a network takes them */
-    int is_deviation;     /* train, infer: of the deviation module, a frozen and a trained copy of the architecture */
+    const char *arch;            /* train, infer */
+    int batch, image_size;       /* image_size 0: the architecture's own */
+    int steps;                   /* timed steps after 2 untimed ones; at least 5 */
+    int is_profiled;             /* time every node (train, infer) */
+    const char *data;            /* data: folder of class folders; NULL: JPEGs made for the purpose */
+    const mien_compute *compute; /* NULL: as mien_compute_init sets it */
+    int is_randaugmented;        /* data: RandAugment (2 operations, magnitude 9) on every picture at its own size */
+    int is_normalised;           /* data: batches end as normalised float, as a network takes them */
+    int is_deviation; /* train, infer: of the deviation module, a frozen and a trained copy of the architecture */
 } mien_bench_options;
-#define MIEN_BENCH_OPTIONS_INIT                                                                                        \
-    {                                                                                                                  \
-        MIEN_BENCH_TRAIN, "resnet50", 16, 0, 5, 0, NULL, MIEN_COMPUTE_INIT, 0, 0, 0                                    \
-    }
+MIEN_OPTIONS(mien_bench_options, MIEN_OPTIONS_BENCH)
 
 /* Speed of one step: a fresh random uint8 batch, 6-class head; train: label-smoothed cross entropy, forward, backward,
  * Adam; of the deviation module also with class weights. Times are the median. data: pictures a second through the
@@ -323,9 +433,10 @@ typedef struct mien_bench_row {
     double seconds, flops, bytes; /* a step; seconds are those of one lane, which stands for all */
 } mien_bench_row;
 
+/* Threads: any number at once; it does not change. */
 typedef struct mien_bench mien_bench;
 MIEN_API MIEN_MUST_USE mien_status mien_bench_run(mien_bench **out, const mien_bench_options *options);
-MIEN_API void mien_bench_free(mien_bench *b); /* NULL is a no-op */
+MIEN_API void mien_bench_free(mien_bench *b);
 MIEN_API const mien_bench_result *mien_bench_result_of(const mien_bench *b);
 /* Rows of the profile, slowest first. NULL out of range. */
 MIEN_API int mien_bench_row_count(const mien_bench *b);
@@ -336,26 +447,24 @@ MIEN_API const mien_bench_row *mien_bench_row_at(const mien_bench *b, int index)
 MIEN_API MIEN_MUST_USE mien_status mien_face_pack(const char *source, const char *out_path);
 
 typedef struct mien_synth_options {
+    size_t size;
     const char *out;        /* folder: pictures and labels.csv (lsd: a folder a class); NULL: only the sheet */
     const char *face;       /* packed face model (mien_face_pack) */
     int64_t count;          /* pictures */
     int64_t identities;     /* different people; 0: one for every ten pictures */
     int64_t first_identity; /* number of the first one: sets with disjoint ranges, or other seeds, share nobody */
-    int size;               /* pixels a side */
+    int image_size;         /* pixels a side */
     const char *task;       /* "lsd" (six expressions) or "mtl" (eight) */
     uint64_t seed;
-    int is_studio;     /* frontal faces in one plain light: an easy set */
-    int is_resumed;    /* go on where an interrupted call stopped */
-    int is_forced;     /* replace the set that `out` holds */
-    const char *sheet; /* PNG of four people in six expressions; NULL: none */
-    mien_compute compute;
+    int is_studio;               /* frontal faces in one plain light: an easy set */
+    int is_resumed;              /* go on where an interrupted call stopped */
+    int is_forced;               /* replace the set that `out` holds */
+    const char *sheet;           /* PNG of four people in six expressions; NULL: none */
+    const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     const char *missing; /* labels that an mtl set leaves out: "aff-wild2", a task's at a time, as often as s-Aff-Wild2
                           * lacks them; NULL or "none": none */
 } mien_synth_options;
-#define MIEN_SYNTH_OPTIONS_INIT                                                                                        \
-    {                                                                                                                  \
-        NULL, NULL, 100, 0, 0, 112, "lsd", 1, 0, 0, 0, NULL, MIEN_COMPUTE_INIT, NULL                                   \
-    }
+MIEN_OPTIONS(mien_synth_options, MIEN_OPTIONS_SYNTH)
 
 /* Draws labelled faces. The same options give the same bytes, whatever the number of threads. */
 MIEN_API MIEN_MUST_USE mien_status mien_synth(const mien_synth_options *options);

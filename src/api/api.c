@@ -6,7 +6,7 @@
 #include "backend/cpu/isa.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "nn/model.h"
+#include "task/task.h"
 
 #include <string.h>
 
@@ -27,6 +27,19 @@ const char *mien_architecture(int index)
     return arch ? arch->name : NULL;
 }
 
+const char *mien_task(int index)
+{
+    for (int i = 0; i < index; i++)
+        if (!task_all[i])
+            return NULL;
+    return index >= 0 && task_all[index] ? task_all[index]->name : NULL;
+}
+
+mien_status api_task(const task_def **out, const char *name)
+{
+    return task_find(out, name ? name : task_all[0]->name);
+}
+
 void mien_text_free(char *text)
 {
     mem_free(text);
@@ -37,16 +50,8 @@ mien_status api_need(const void *argument, const char *call, const char *name)
     return argument ? MIEN_OK : mien_fail(MIEN_ERR_ARG, "%s: %s: missing", call, name);
 }
 
-mien_status api_backend(backend **out, const mien_compute *compute)
+mien_status api_backend(backend **out, const mien_compute *c)
 {
-    mien_compute defaults = MIEN_COMPUTE_INIT;
-    const mien_compute *c = compute ? compute : &defaults;
-    if (c->device && strcmp(c->device, "cpu"))
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "device: %.32s (wanted cpu)", c->device);
-    if (c->threads < 0 || c->threads > 1024)
-        return mien_fail(MIEN_ERR_ARG, "threads: %d (wanted 0 to 1024)", c->threads);
-    if ((int)c->precision < MIEN_PRECISION_AUTO || (int)c->precision > MIEN_PRECISION_BF16)
-        return mien_fail(MIEN_ERR_ARG, "precision: %d (wanted a mien_precision)", (int)c->precision);
     backend *b = NULL;
     TRY(backend_cpu_create(&b, &(cpu_options){.threads = api_threads(c)}));
     if (c->precision == MIEN_PRECISION_BF16 && !b->computes_bf16(b)) {
@@ -68,13 +73,13 @@ void api_backend_free(backend *b)
 
 int api_threads(const mien_compute *compute)
 {
-    return compute && compute->threads > 0 ? thread_grant(compute->threads) : 0;
+    return compute->threads > 0 ? thread_grant(compute->threads) : 0;
 }
 
 precision_kind api_precision(const mien_compute *compute)
 {
     static const precision_kind kinds[] = {PRECISION_AUTO, PRECISION_F32, PRECISION_BF16};
-    return compute ? kinds[compute->precision] : PRECISION_AUTO;
+    return kinds[compute->precision];
 }
 
 dtype api_activation_type(const backend *b, const mien_compute *compute)
@@ -86,7 +91,7 @@ dtype api_activation_type(const backend *b, const mien_compute *compute)
 
 progress api_progress(const mien_compute *compute)
 {
-    return compute ? (progress){.callback = compute->progress, .payload = compute->payload} : (progress){0};
+    return (progress){.callback = compute->progress, .payload = compute->payload};
 }
 
 const char *api_without_path(const char *why, const char *path)

@@ -10,7 +10,15 @@
 /* NULL where an argument that is needed is NULL: "mien_train: data: missing". */
 MIEN_MUST_USE mien_status api_need(const void *argument, const char *call, const char *name);
 
-/* The backend that `compute` (NULL: MIEN_COMPUTE_INIT) asks for, checked against what the machine can do. Owned. */
+/* *out = the caller's options (NULL: none), with defaults for what an older struct of theirs has not. Errors:
+ * MIEN_ERR_ARG for a size that no _init sets, MIEN_ERR_UNSUPPORTED for what only a newer library knows. */
+MIEN_MUST_USE mien_status api_options(void *out, const void *given, mien_options_kind kind, const char *call);
+/* The same of where to compute, its values checked. */
+enum { API_MAX_THREADS = 1024 };
+MIEN_MUST_USE mien_status api_compute(mien_compute *out, const mien_compute *given, const char *call);
+
+/* What follows takes what api_compute gave. */
+/* The backend that is asked for, checked against what the machine can do. Owned. */
 MIEN_MUST_USE mien_status api_backend(backend **out, const mien_compute *compute);
 void api_backend_free(backend *b); /* NULL is a no-op */
 /* Threads to use: 0 (automatic) stays 0, more than there may be becomes as many as there are. */
@@ -24,7 +32,11 @@ progress api_progress(const mien_compute *compute);
  * member, or with all_stages for every finished one, of which only the last counts in the mean; with all_stages, which
  * is for a labelled set, also score files. b NULL: only to look at the models. */
 MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
-                                            backend *b, const mien_compute *compute);
+                                            backend *b, precision_kind precision);
+
+/* The task of this name; NULL: the default one. MIEN_ERR_UNSUPPORTED "task: dance (wanted ..)" where it is none. */
+struct task_def;
+MIEN_MUST_USE mien_status api_task(const struct task_def **out, const char *name);
 
 /* What a failure says of `path` without repeating it: "truncated JPEG" of "a.jpg: truncated JPEG". */
 const char *api_without_path(const char *why, const char *path);

@@ -6,7 +6,6 @@
 
 static mien_status check(const char *const *paths, int count, const mien_export_options *o)
 {
-    TRY(api_need(o, "mien_export", "options"));
     TRY(api_need(o->out, "mien_export", "out"));
     TRY(api_need(paths, "mien_export", "paths"));
     if (count < 1)
@@ -19,17 +18,20 @@ static mien_status check(const char *const *paths, int count, const mien_export_
     return MIEN_OK;
 }
 
-mien_status mien_export(char **out, const char *const *paths, int count, const mien_export_options *options)
+mien_status mien_export(char **out, const char *const *paths, int count, const mien_export_options *given)
 {
     static const onnx_form forms[] = {
         [MIEN_EXPORT_UINT8] = ONNX_UINT8, [MIEN_EXPORT_FLOAT] = ONNX_FLOAT, [MIEN_EXPORT_RAW] = ONNX_RAW};
-    TRY(check(paths, count, options));
+    mien_export_options o;
+    TRY(api_need(given, "mien_export", "options"));
+    TRY(api_options(&o, given, MIEN_OPTIONS_EXPORT, "mien_export"));
+    TRY(check(paths, count, &o));
     mien_status st;
     ensemble *members = NULL;
     json_t *report = NULL;
-    TRY(api_ensemble_open(&members, paths, count, false, NULL, NULL));
-    TRY_OUT(str_ends(options->out, ".onnx") ? export_onnx(&report, members, options->out, forms[options->input])
-                                            : export_safetensors(&report, members, options->out));
+    TRY(api_ensemble_open(&members, paths, count, false, NULL, PRECISION_AUTO));
+    TRY_OUT(str_ends(o.out, ".onnx") ? export_onnx(&report, members, o.out, forms[o.input])
+                                     : export_safetensors(&report, members, o.out));
     if (out)
         TRY_OUT(json_print(out, report));
 out:

@@ -2,6 +2,7 @@
 #include "nn/import.h"
 
 #include "api/api.h"
+#include "task/task.h"
 
 const char *mien_import_name(int index)
 {
@@ -9,30 +10,34 @@ const char *mien_import_name(int index)
     return name ? name->name : NULL;
 }
 
-mien_status mien_import(const mien_import_options *options)
+mien_status mien_import(const mien_import_options *given)
 {
-    static const char *const basic[] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
-    TRY(api_need(options, "mien_import", "options"));
-    TRY(api_need(options->weights, "mien_import", "weights"));
-    TRY(api_need(options->arch, "mien_import", "arch"));
-    TRY(api_need(options->out, "mien_import", "out"));
-    for (int c = 0; options->classes && c < options->class_count; c++)
-        TRY(api_need(options->classes[c], "mien_import", "classes"));
-    for (int i = 0; i < options->ignored_count; i++)
-        TRY(api_need(options->ignored ? options->ignored[i] : NULL, "mien_import", "ignored"));
+    const task_def *task = task_all[0];
+    const model_head *basic = &task->challenge_heads[0];
+    mien_import_options o;
+    TRY(api_need(given, "mien_import", "options"));
+    TRY(api_options(&o, given, MIEN_OPTIONS_IMPORT, "mien_import"));
+    TRY(api_need(o.weights, "mien_import", "weights"));
+    TRY(api_need(o.arch, "mien_import", "arch"));
+    TRY(api_need(o.out, "mien_import", "out"));
+    for (int c = 0; o.classes && c < o.class_count; c++)
+        TRY(api_need(o.classes[c], "mien_import", "classes"));
+    for (int i = 0; i < o.ignored_count; i++)
+        TRY(api_need(o.ignored ? o.ignored[i] : NULL, "mien_import", "ignored"));
     model *m = NULL;
-    TRY(import_model(&m, options->weights,
-                     &(import_options){.arch = options->arch,
-                                       .classes = options->classes,
-                                       .class_count = options->class_count,
-                                       .default_classes = basic,
-                                       .default_class_count = sizeof basic / sizeof basic[0],
-                                       .mean = options->mean,
-                                       .std = options->std,
-                                       .image_size = options->image_size,
-                                       .ignored = options->ignored,
-                                       .ignored_count = options->ignored_count}));
-    mien_status st = model_save(m, options->out, NULL);
+    TRY(import_model(&m, o.weights,
+                     &(import_options){.arch = o.arch,
+                                       .classes = o.classes,
+                                       .class_count = o.class_count,
+                                       .task = task->name,
+                                       .default_classes = basic->columns,
+                                       .default_class_count = basic->size,
+                                       .mean = o.mean,
+                                       .std = o.std,
+                                       .image_size = o.image_size,
+                                       .ignored = o.ignored,
+                                       .ignored_count = o.ignored_count}));
+    mien_status st = model_save(m, o.out, NULL);
     model_free(m);
     return st;
 }

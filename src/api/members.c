@@ -57,10 +57,10 @@ static mien_status add_path(member_list *list, const char *path, bool all_stages
 }
 
 mien_status api_ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages, backend *b,
-                              const mien_compute *compute)
+                              precision_kind precision)
 {
     member_list list = {0};
-    ensemble_options options = {.precision = api_precision(compute)};
+    ensemble_options options = {.precision = precision};
     mien_status st = arena_create(&list.texts, 0);
     for (int i = 0; st == MIEN_OK && i < count; i++)
         st = add_path(&list, paths[i], all_stages);

@@ -1,14 +1,49 @@
-/* mien_model: an ensemble and the backend it runs on. */
-#include "api/api.h"
+/* mien_model: an ensemble, the backend that its sessions share, and what its answers are called. */
+#include "api/handles.h"
 #include "base/mem.h"
-#include "infer/infer.h"
 
-struct mien_model {
-    backend *backend;
-    ensemble *members;
-    session *session;
-    progress progress;
-};
+#include <math.h>
+#include <string.h>
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static mien_column *add_column(mien_model *m, const char *name, const char *head, mien_column_kind kind)
+{
+    mien_column *c = &m->columns[m->column_count++];
+    *c = (mien_column){.name = name, .head = head, .kind = kind};
+    return c;
+}
+
+/* Of classes the most probable one, then the probability of each; of yes or no the probabilities, then what is decided
+ * by them; of numbers those. */
+static mien_status add_head(mien_model *m, const model_head *h)
+{
+    const mien_column_kind kind = h->kind == HEAD_REGRESSION ? MIEN_COLUMN_VALUE : MIEN_COLUMN_PROBABILITY;
+    if (h->kind == HEAD_CLASS) {
+        mien_column *best = add_column(m, h->name, h->name, MIEN_COLUMN_CLASS);
+        best->labels = h->columns;
+        best->label_count = h->size;
+    }
+    for (int i = 0; i < h->size; i++)
+        add_column(m, h->columns[i], h->name, kind);
+    for (int i = 0; h->kind == HEAD_BINARIES && i < h->size; i++) {
+        char *name = NULL;
+        TRY(arena_printf(m->texts, &name, "%s_c", h->columns[i]));
+        add_column(m, name, h->name, MIEN_COLUMN_VALUE);
+    }
+    return MIEN_OK;
+}
+
+static mien_status name_columns(mien_model *m)
+{
+    int count;
+    const model_head *heads = ensemble_heads(m->members, &count);
+    TRY(arena_create(&m->texts, 0));
+    TRY(mem_zalloc(&m->columns, 2 * ensemble_width(m->members) + count));
+    for (int h = 0; h < count; h++)
+        TRY(add_head(m, &heads[h]));
+    return MIEN_OK;
+}
 
 mien_status mien_model_open(mien_model **out, const char *const *paths, int count, const mien_compute *compute)
 {
@@ -16,13 +51,16 @@ mien_status mien_model_open(mien_model **out, const char *const *paths, int coun
     TRY(api_need(paths, "mien_model_open", "paths"));
     if (count < 1)
         return mien_fail(MIEN_ERR_ARG, "mien_model_open: count: %d (wanted at least 1)", count);
+    for (int i = 0; i < count; i++)
+        TRY(api_need(paths[i], "mien_model_open", "paths"));
     mien_status st = MIEN_OK;
     mien_model *m = NULL;
     TRY(mem_zalloc(&m, 1));
-    m->progress = api_progress(compute);
-    TRY_OUT(api_backend(&m->backend, compute));
-    TRY_OUT(api_ensemble_open(&m->members, paths, count, false, m->backend, compute));
-    TRY_OUT(session_open(&m->session, m->members, &(session_options){.loader_threads = api_threads(compute)}));
+    atomic_init(&m->users, 1);
+    TRY_OUT(api_compute(&m->compute, compute, "mien_model_open"));
+    TRY_OUT(api_backend(&m->backend, &m->compute));
+    TRY_OUT(api_ensemble_open(&m->members, paths, count, false, m->backend, api_precision(&m->compute)));
+    TRY_OUT(name_columns(m));
     *out = m;
     m = NULL;
 out:
@@ -30,114 +68,64 @@ out:
     return st;
 }
 
+void model_enter(mien_model *m)
+{
+    atomic_fetch_add(&m->users, 1);
+}
+
+void model_leave(mien_model *m)
+{
+    if (atomic_fetch_sub(&m->users, 1) > 1)
+        return;
+    ensemble_free(m->members);
+    api_backend_free(m->backend);
+    mem_free(m->columns);
+    arena_free(m->texts);
+    mem_free(m);
+}
+
 void mien_model_free(mien_model *model)
 {
-    if (!model)
-        return;
-    session_free(model->session);
-    ensemble_free(model->members);
-    api_backend_free(model->backend);
-    mem_free(model);
+    if (model)
+        model_leave(model);
 }
 
-int mien_model_class_count(const mien_model *model)
+/* --- getters ------------------------------------------------------------------------------------------------------ */
+
+const char *mien_model_task(const mien_model *model)
 {
-    return model ? ensemble_class_count(model->members) : 0;
+    return model ? ensemble_task(model->members) : NULL;
 }
 
-const char *mien_model_class(const mien_model *model, int index)
+int mien_model_column_count(const mien_model *model)
 {
-    return index >= 0 && index < mien_model_class_count(model) ? ensemble_class(model->members, index) : NULL;
+    return model ? model->column_count : 0;
 }
 
-static mien_status classify(float *out, mien_model *model, const uint8_t *rgb, int width, int height)
+const mien_column *mien_model_column(const mien_model *model, int index)
 {
-    const pixel_array one = {.pixels = rgb,
-                             .count = 1,
-                             .width = width,
-                             .height = height,
-                             .row_stride = 3 * (int64_t)width,
-                             .column_stride = 3};
-    return session_predict_pixels(model->session, out, &one, NULL);
+    return index >= 0 && index < mien_model_column_count(model) ? &model->columns[index] : NULL;
 }
 
-static mien_status check_room(const float *out, int count, const mien_model *model, const void *picture)
+const char *mien_column_label(const mien_column *column, float value)
 {
-    TRY(api_need(out, "mien_classify", "out"));
-    TRY(api_need(model, "mien_classify", "model"));
-    TRY(api_need(picture, "mien_classify", "picture"));
-    if (count < mien_model_class_count(model))
-        return mien_fail(MIEN_ERR_ARG, "mien_classify: out: room for %d (wanted %d)", count,
-                         mien_model_class_count(model));
-    return MIEN_OK;
+    if (!column || !(value >= 0 && value < (float)column->label_count) || value != floorf(value))
+        return NULL;
+    return column->labels[(int)value];
 }
 
-mien_status mien_classify_rgb(float *out, int count, mien_model *model, const uint8_t *rgb, int width, int height)
+void model_fill_row(float *row, const mien_model *m, const float *mean)
 {
-    TRY(check_room(out, count, model, rgb));
-    if (width < 1 || height < 1 || (int64_t)width * height > IMAGE_MAX_PIXELS)
-        return mien_fail(MIEN_ERR_ARG, "mien_classify_rgb: %dx%d pixels (wanted 1 to %d)", width, height,
-                         IMAGE_MAX_PIXELS);
-    return classify(out, model, rgb, width, height);
-}
-
-mien_status mien_classify_bytes(float *out, int count, mien_model *model, const void *bytes, size_t length)
-{
-    TRY(check_room(out, count, model, bytes));
-    image picture = {0};
-    mien_status st = image_decode(&picture, bytes, length, "picture in memory");
-    if (st == MIEN_OK)
-        st = classify(out, model, picture.pixels, picture.width, picture.height);
-    image_free(&picture);
-    return st;
-}
-
-mien_status mien_classify_file(float *out, int count, mien_model *model, const char *path)
-{
-    TRY(check_room(out, count, model, path));
-    image picture = {0};
-    mien_status st = image_read(&picture, path);
-    if (st == MIEN_OK)
-        st = classify(out, model, picture.pixels, picture.width, picture.height);
-    image_free(&picture);
-    return st;
-}
-
-typedef struct {
-    mien_prediction_fn fn;
-    void *payload;
-    int classes;
-    infer_inputs inputs;
-} listener;
-
-static mien_status hand_over(void *payload, const prediction *p)
-{
-    const listener *l = payload;
-    mien_prediction row = {.image = p->name, .best = -1};
-    if (p->failure) {
-        row.failure = api_without_path(p->failure, l->inputs.paths[p->index]);
-    } else {
-        row.probabilities = p->mean;
-        row.best = metric_argmax(p->mean, l->classes);
+    int count;
+    const model_head *heads = ensemble_heads(m->members, &count);
+    for (int h = 0; h < count; h++) {
+        const int size = heads[h].size;
+        if (heads[h].kind == HEAD_CLASS)
+            *row++ = (float)metric_argmax(mean, size);
+        memcpy(row, mean, (size_t)size * sizeof *row);
+        row += size;
+        for (int i = 0; heads[h].kind == HEAD_BINARIES && i < size; i++)
+            *row++ = mean[i] > 0.5f;
+        mean += size;
     }
-    return l->fn(l->payload, &row) ? mien_fail(MIEN_ERR_CANCELLED, "mien_predict: stopped by its caller") : MIEN_OK;
-}
-
-mien_status mien_predict(mien_model *model, const char *const *inputs, int count, mien_prediction_fn fn, void *payload)
-{
-    TRY(api_need(model, "mien_predict", "model"));
-    TRY(api_need(inputs, "mien_predict", "inputs"));
-    if (!fn || count < 1)
-        return mien_fail(MIEN_ERR_ARG, "mien_predict: %s: missing", fn ? "inputs" : "fn");
-    listener l = {.fn = fn, .payload = payload, .classes = mien_model_class_count(model)};
-    TRY(infer_expand_inputs(&l.inputs, inputs, count, &model->progress));
-    picture_files *files = NULL;
-    mien_status st = picture_files_create(&files, "pictures", (const char *const *)l.inputs.paths,
-                                          (int64_t)l.inputs.count, NULL, NULL);
-    if (st == MIEN_OK)
-        st = session_predict(model->session, picture_files_source(files), (const char *const *)l.inputs.names,
-                             hand_over, &l, &model->progress);
-    picture_files_free(files);
-    infer_inputs_free(&l.inputs);
-    return st;
 }

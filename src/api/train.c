@@ -2,29 +2,33 @@
 #include "train/train.h"
 #include "api/api.h"
 
-mien_status mien_train(const mien_train_options *options)
+mien_status mien_train(const mien_train_options *given)
 {
-    TRY(api_need(options, "mien_train", "options"));
-    TRY(api_need(options->data, "mien_train", "data"));
-    TRY(api_need(options->out, "mien_train", "out"));
-    if (options->setting_count < 0 || (options->setting_count && !options->settings))
+    mien_train_options o;
+    mien_compute compute;
+    TRY(api_need(given, "mien_train", "options"));
+    TRY(api_options(&o, given, MIEN_OPTIONS_TRAIN, "mien_train"));
+    TRY(api_compute(&compute, o.compute, "mien_train"));
+    TRY(api_need(o.data, "mien_train", "data"));
+    TRY(api_need(o.out, "mien_train", "out"));
+    if (o.setting_count < 0 || (o.setting_count && !o.settings))
         return mien_fail(MIEN_ERR_ARG, "mien_train: settings: %d of them (wanted an array of that many)",
-                         options->setting_count);
+                         o.setting_count);
     recipe *r = NULL;
     backend *b = NULL;
     mien_status st = MIEN_OK;
-    progress p = api_progress(&options->compute);
-    TRY_OUT(recipe_load(&r, task_all, options->recipe, options->settings, options->setting_count));
-    TRY_OUT(api_backend(&b, &options->compute));
+    progress p = api_progress(&compute);
+    TRY_OUT(recipe_load(&r, task_all, o.recipe, o.settings, o.setting_count));
+    TRY_OUT(api_backend(&b, &compute));
     TRY_OUT(train_run(&(train_options){.recipe = r,
-                                       .data = options->data,
-                                       .validation = options->validation,
-                                       .out = options->out,
-                                       .is_resumed = options->is_resumed != 0,
-                                       .is_strict = options->is_strict != 0,
-                                       .precision = api_precision(&options->compute),
+                                       .data = o.data,
+                                       .validation = o.validation,
+                                       .out = o.out,
+                                       .is_resumed = o.is_resumed != 0,
+                                       .is_strict = o.is_strict != 0,
+                                       .precision = api_precision(&compute),
                                        .backend = b,
-                                       .loader_threads = api_threads(&options->compute),
+                                       .loader_threads = api_threads(&compute),
                                        .progress = &p}));
 out:
     api_backend_free(b);

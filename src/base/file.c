@@ -206,6 +206,16 @@ static mien_status make_folder(const char *name)
                          : file_fail(name, "cannot create folder", why);
 }
 
+bool file_leads_out(const char *name)
+{
+    for (const char *part = name; part; part = strpbrk(part, "/\\")) {
+        part += *part == '/' || *part == '\\';
+        if (strcspn(part, "/\\") == 2 && part[0] == '.' && part[1] == '.')
+            return true;
+    }
+    return *name == '/';
+}
+
 mien_status file_make_folders(const char *path)
 {
     char *name;

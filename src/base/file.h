@@ -60,6 +60,9 @@ bool file_is_folder(const char *path);
  * that.
  */
 void file_mend_backslashes(char *path);
+/* Does a name below some folder lead out of it: absolute, or with a part `..` between slashes or backslashes, which may
+ * come to mean folders (file_mend_backslashes)? */
+bool file_leads_out(const char *name);
 MIEN_MUST_USE mien_status file_make_folders(const char *path); /* like mkdir -p */
 /* Is a file or folder of this name none of the user's: hidden (a leading dot), or left behind by a system that showed
  * the folder (Thumbs.db, desktop.ini, __MACOSX ...)? */

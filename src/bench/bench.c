@@ -33,7 +33,7 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
                        .arch = o->arch,
                        .classes = lsd_classes,
                        .class_count = LSD_CLASSES,
-                       .image_size = o->size,
+                       .image_size = o->image_size,
                        .mean = {0.5f, 0.5f, 0.5f},
                        .std = {0.25f, 0.25f, 0.25f},
                        .kind = o->is_deviation ? MODEL_DEVIATION : MODEL_PLAIN};
@@ -45,13 +45,13 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
     TRY(mem_alloc(&s->labels, o->batch));
     if (!is_training) {
         TRY(mem_alloc(&s->probabilities, o->batch * LSD_CLASSES));
-        return lanes_create(&s->lanes, s->model, o->batch, api_activation_type(b, &o->compute), b);
+        return lanes_create(&s->lanes, s->model, o->batch, api_activation_type(b, o->compute), b);
     }
     graph *g = NULL;
     s->loss = (class_loss){.label_smoothing = 0.2f, .has_class_weights = o->is_deviation};
     const model_ending ending = class_loss_ending(&s->loss);
     model_graph_options options = {.batch = o->batch,
-                                   .activation_type = api_activation_type(b, &o->compute),
+                                   .activation_type = api_activation_type(b, o->compute),
                                    .is_training = true,
                                    .ending = &ending,
                                    .optimizer = &adam};
@@ -112,7 +112,7 @@ static mien_status time_steps(mien_bench *bench, bench_subject *s, const mien_be
 {
     double *seconds = NULL;
     mien_status st = MIEN_OK;
-    progress p = api_progress(&o->compute);
+    progress p = api_progress(o->compute);
     TRY(mem_alloc(&seconds, o->steps));
     for (int i = 0; i < BENCH_UNTIMED + o->steps; i++) {
         if (o->is_profiled && i == BENCH_UNTIMED)
@@ -194,7 +194,7 @@ static mien_status bench_program(mien_bench *bench, const mien_bench_options *o)
     mien_status st = MIEN_OK;
     bench_subject s = {0};
     backend *b = NULL;
-    TRY(api_backend(&b, &o->compute));
+    TRY(api_backend(&b, o->compute));
     TRY_OUT(create_subject(&s, o, b));
     TRY_OUT(time_steps(bench, &s, o));
     mien_bench_result *r = &bench->result;
@@ -204,28 +204,33 @@ static mien_status bench_program(mien_bench *bench, const mien_bench_options *o)
         TRY_OUT(collect_rows(bench, told_program(&s)));
     take_account(r, &s);
     r->threads = b->threads(b);
-    r->precision = api_activation_type(b, &o->compute) == DTYPE_BF16 ? "bf16" : "f32";
+    r->precision = api_activation_type(b, o->compute) == DTYPE_BF16 ? "bf16" : "f32";
 out:
     free_subject(&s);
     api_backend_free(b);
     return st;
 }
 
-mien_status mien_bench_run(mien_bench **out, const mien_bench_options *options)
+mien_status mien_bench_run(mien_bench **out, const mien_bench_options *given)
 {
     TRY(api_need(out, "mien_bench_run", "out"));
-    TRY(api_need(options, "mien_bench_run", "options"));
-    if (options->batch < 1 || options->size < 0 || options->steps < 5)
-        return mien_fail(MIEN_ERR_ARG, "mien_bench_run: batch %d, size %d, steps %d (wanted at least 1, 0, 5)",
-                         options->batch, options->size, options->steps);
-    if (options->what != MIEN_BENCH_DATA)
-        TRY(api_need(options->arch, "mien_bench_run", "arch"));
+    mien_bench_options o;
+    mien_compute compute;
+    TRY(api_need(given, "mien_bench_run", "options"));
+    TRY(api_options(&o, given, MIEN_OPTIONS_BENCH, "mien_bench_run"));
+    TRY(api_compute(&compute, o.compute, "mien_bench_run"));
+    o.compute = &compute;
+    if (o.batch < 1 || o.image_size < 0 || o.steps < 5)
+        return mien_fail(MIEN_ERR_ARG, "mien_bench_run: batch %d, size %d, steps %d (wanted at least 1, 0, 5)", o.batch,
+                         o.image_size, o.steps);
+    if (o.what != MIEN_BENCH_DATA)
+        TRY(api_need(o.arch, "mien_bench_run", "arch"));
     mien_status st = MIEN_OK;
     mien_bench *b = NULL;
     TRY(mem_zalloc(&b, 1));
     TRY_OUT(arena_create(&b->texts, 0));
-    b->result = (mien_bench_result){.batch = options->batch, .isa = mien_isa(), .precision = "f32"};
-    TRY_OUT(options->what == MIEN_BENCH_DATA ? bench_data(&b->result, options) : bench_program(b, options));
+    b->result = (mien_bench_result){.batch = o.batch, .isa = mien_isa(), .precision = "f32"};
+    TRY_OUT(o.what == MIEN_BENCH_DATA ? bench_data(&b->result, &o) : bench_program(b, &o));
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     b->result.peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
@@ -247,15 +252,15 @@ void mien_bench_free(mien_bench *b)
 
 const mien_bench_result *mien_bench_result_of(const mien_bench *b)
 {
-    return &b->result;
+    return b ? &b->result : NULL;
 }
 
 int mien_bench_row_count(const mien_bench *b)
 {
-    return b->row_count;
+    return b ? b->row_count : 0;
 }
 
 const mien_bench_row *mien_bench_row_at(const mien_bench *b, int index)
 {
-    return index >= 0 && index < b->row_count ? &b->rows[index] : NULL;
+    return index >= 0 && index < mien_bench_row_count(b) ? &b->rows[index] : NULL;
 }

@@ -140,7 +140,7 @@ out:
 
 static mien_status normaliser_create(normaliser *n, const mien_bench_options *o, int size)
 {
-    mien_compute alone = o->compute;
+    mien_compute alone = *o->compute;
     alone.threads = 1;
     n->bytes = (size_t)o->batch * (size_t)size * (size_t)size * 3;
     TRY(api_backend(&n->backend, &alone));
@@ -176,7 +176,7 @@ static int64_t processor_ns(void)
 /* Batches until both `steps` of them and the time to measure are through. */
 static mien_status time_loader(mien_bench_result *result, loader *l, const normaliser *n, const mien_bench_options *o)
 {
-    progress p = api_progress(&o->compute);
+    progress p = api_progress(o->compute);
     int64_t start = 0, start_processor = 0, pictures = 0, timed = 0, elapsed = 0;
     loader_batch batch = {0};
     TRY(loader_start(l, 0, 0));
@@ -214,8 +214,8 @@ static mien_status bench_set(mien_bench_result *result, const mien_bench_options
     epoch_plan plan = {0};
     loader *l = NULL;
     normaliser n = {0};
-    result->size = o->size ? o->size : SIZE;
-    result->threads = thread_grant(o->compute.threads);
+    result->size = o->image_size ? o->image_size : SIZE;
+    result->threads = thread_grant(o->compute->threads);
     TRY_OUT(list_classes(&classes, &class_count, path));
     TRY_OUT(dataset_open(&data, path, (const char *const *)classes, (int)class_count, DATASET_TRAIN));
     TRY_OUT(subset_all(&all, dataset_pictures(data)));

@@ -25,7 +25,7 @@ typedef struct {
 static mien_status describe_small(subject *s, const mien_graph_options *o, const model_graph_options *options)
 {
     static const float half[3] = {0.5f, 0.5f, 0.5f};
-    int64_t size = o->size ? o->size : 32;
+    int64_t size = o->image_size ? o->image_size : 32;
     value_id x = NO_VALUE;
     TRY(param_store_create(&s->small));
     TRY(graph_create(&s->graph, options->activation_type, options->is_training));
@@ -75,7 +75,7 @@ static mien_status describe_architecture(subject *s, const char *arch, const mie
                        .kind = is_deviation ? MODEL_DEVIATION : MODEL_PLAIN,
                        .classes = classes,
                        .class_count = o->classes,
-                       .image_size = o->size,
+                       .image_size = o->image_size,
                        .mean = {0.5f, 0.5f, 0.5f},
                        .std = {0.5f, 0.5f, 0.5f}};
     TRY(model_create(&s->model, &spec));
@@ -130,9 +130,9 @@ static mien_status tell(str *text, const char *arch, const mien_graph_options *o
     subject s = {.io = model_io_none, .loss = {.label_smoothing = 0.2f}};
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     const model_ending ending = class_loss_ending(&s.loss);
-    TRY(api_backend(&b, &o->compute));
+    TRY(api_backend(&b, o->compute));
     model_graph_options options = {.batch = o->batch,
-                                   .activation_type = api_activation_type(b, &o->compute),
+                                   .activation_type = api_activation_type(b, o->compute),
                                    .is_training = !o->is_inference,
                                    .ending = &ending,
                                    .optimizer = &adam};
@@ -147,18 +147,21 @@ out:
     return st;
 }
 
-mien_status mien_graph_text(char **out, const char *arch, const mien_graph_options *options)
+mien_status mien_graph_text(char **out, const char *arch, const mien_graph_options *given)
 {
     TRY(api_need(out, "mien_graph_text", "out"));
     TRY(api_need(arch, "mien_graph_text", "arch"));
-    mien_graph_options defaults = MIEN_GRAPH_OPTIONS_INIT;
-    const mien_graph_options *o = options ? options : &defaults;
-    if (o->batch < 1 || o->size < 0 || o->classes < 1 || o->classes > MODEL_MAX_CLASSES)
-        return mien_fail(MIEN_ERR_ARG, "mien_graph_text: batch %d, size %d, classes %d (wanted at least 1, 0, 1)",
-                         o->batch, o->size, o->classes);
+    mien_graph_options o;
+    mien_compute compute;
+    TRY(api_options(&o, given, MIEN_OPTIONS_GRAPH, "mien_graph_text"));
+    TRY(api_compute(&compute, o.compute, "mien_graph_text"));
+    o.compute = &compute;
+    if (o.batch < 1 || o.image_size < 0 || o.classes < 1 || o.classes > MODEL_MAX_CLASSES)
+        return mien_fail(MIEN_ERR_ARG, "mien_graph_text: batch %d, image_size %d, classes %d (wanted at least 1, 0, 1)",
+                         o.batch, o.image_size, o.classes);
     str text = {0};
     mien_status st = MIEN_OK;
-    TRY_OUT(tell(&text, arch, o));
+    TRY_OUT(tell(&text, arch, &o));
     *out = text.text;
     text = (str){0};
 out:

@@ -23,6 +23,7 @@ static const char *const whats[] = {"train", "infer", "data"}; /* in the order o
 
 typedef struct {
     mien_bench_options bench;
+    mien_compute compute;
     bool has_what, is_json;
 } arguments;
 
@@ -60,7 +61,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     error_t err = 0;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->bench.compute;
+        state->child_inputs[0] = &a->compute;
         return 0;
     case KEY_ARCH:
         a->bench.arch = arg;
@@ -74,7 +75,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return err;
     case KEY_SIZE:
         err = cli_int(state, "size", arg, 1, 4096, &number);
-        a->bench.size = (int)number;
+        a->bench.image_size = (int)number;
         return err;
     case KEY_STEPS:
         err = cli_int(state, "steps", arg, 5, 1000000, &number);
@@ -186,11 +187,14 @@ int cmd_bench(console *c, int argc, char **argv)
                                      children,
                                      NULL,
                                      NULL};
-    arguments a = {.bench = MIEN_BENCH_OPTIONS_INIT};
+    arguments a = {0};
+    mien_bench_options_init(&a.bench);
+    mien_compute_init(&a.compute);
+    a.bench.compute = &a.compute;
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;
-    console_watch(c, &a.bench.compute);
+    console_watch(c, &a.compute);
     mien_bench *b = NULL;
     mien_status st = mien_bench_run(&b, &a.bench);
     if (st)

@@ -11,6 +11,7 @@ typedef struct {
     const char *data;
     bool is_json;
     mien_evaluate_options options;
+    mien_compute compute;
 } arguments;
 
 static const struct argp_option options[] = {
@@ -31,7 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->options.compute;
+        state->child_inputs[0] = &a->compute;
         return 0;
     case KEY_DATA:
         a->data = arg;
@@ -121,11 +122,14 @@ int cmd_eval(console *c, int argc, char **argv)
         children,
         NULL,
         NULL};
-    arguments a = {.options = MIEN_EVALUATE_OPTIONS_INIT};
+    arguments a = {0};
+    mien_evaluate_options_init(&a.options);
+    mien_compute_init(&a.compute);
+    a.options.compute = &a.compute;
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;
-    console_watch(c, &a.options.compute);
+    console_watch(c, &a.compute);
     mien_evaluation *e = NULL;
     mien_status st = mien_evaluate(&e, a.models.at, a.models.count, a.data, &a.options);
     if (st)

@@ -117,7 +117,8 @@ int cmd_export(console *c, int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    arguments a = {.options = MIEN_EXPORT_OPTIONS_INIT};
+    arguments a = {0};
+    mien_export_options_init(&a.options);
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;

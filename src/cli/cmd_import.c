@@ -152,7 +152,8 @@ int cmd_import(console *c, int argc, char **argv)
     char doc[1024];
     write_doc(doc, sizeof doc);
     const struct argp argp = {options, parse, "WEIGHTS", doc, NULL, NULL, NULL};
-    arguments a = {.import = MIEN_IMPORT_OPTIONS_INIT};
+    arguments a = {0};
+    mien_import_options_init(&a.import);
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;

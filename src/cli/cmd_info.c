@@ -11,6 +11,7 @@ typedef struct {
     const char *path, *arch;
     bool is_json;
     mien_graph_options graph;
+    mien_compute compute;
 } arguments;
 
 static const struct argp_option options[] = {
@@ -46,7 +47,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SIZE:
         if (cli_int(state, "size", arg, 1, 4096, &number))
             return EINVAL;
-        a->graph.size = (int)number;
+        a->graph.image_size = (int)number;
         return 0;
     case KEY_INFERENCE:
         a->graph.is_inference = 1;
@@ -215,7 +216,10 @@ int cmd_info(console *c, int argc, char **argv)
         "FILE|RUN", "Shows what a model, a run folder or any file of tensors (safetensors, PyTorch) holds.",
         children,   NULL,
         NULL};
-    arguments a = {.graph = MIEN_GRAPH_OPTIONS_INIT};
+    arguments a = {0};
+    mien_graph_options_init(&a.graph);
+    mien_compute_init(&a.compute);
+    a.graph.compute = &a.compute;
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;

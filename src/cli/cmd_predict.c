@@ -59,7 +59,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 typedef struct {
     console *c;
-    const mien_model *model;
+    const mien_session *session;
     FILE *to;
     row_format format;
     json_t *rows, *skipped; /* FORMAT_DOCUMENT */
@@ -69,19 +69,25 @@ typedef struct {
 static void write_csv(const writer *w, const mien_prediction *p)
 {
     print_csv(w->to, p->image);
-    fprintf(w->to, ",%s", mien_model_class(w->model, p->best));
-    for (int i = 0; i < mien_model_class_count(w->model); i++)
-        fprintf(w->to, ",%.6f", (double)p->probabilities[i]);
+    for (int i = 0; i < mien_session_column_count(w->session); i++) {
+        const mien_column *column = mien_session_column(w->session, i);
+        if (column->kind == MIEN_COLUMN_CLASS)
+            fprintf(w->to, ",%s", mien_column_label(column, p->row[i]));
+        else
+            fprintf(w->to, ",%.6f", (double)p->row[i]);
+    }
     putc('\n', w->to);
 }
 
 static json_t *make_row(const writer *w, const mien_prediction *p)
 {
-    json_t *row =
-        json_pack("{s:o, s:s}", "image", json_text(p->image), "expression", mien_model_class(w->model, p->best));
-    for (int i = 0; i < mien_model_class_count(w->model); i++)
-        json_object_set_new(row, mien_model_class(w->model, i),
-                            json_real(round(1e6 * (double)p->probabilities[i]) * 1e-6));
+    json_t *row = json_pack("{s:o}", "image", json_text(p->image));
+    for (int i = 0; i < mien_session_column_count(w->session); i++) {
+        const mien_column *column = mien_session_column(w->session, i);
+        json_object_set_new(row, column->name,
+                            column->kind == MIEN_COLUMN_CLASS ? json_string(mien_column_label(column, p->row[i]))
+                                                              : json_real(round(1e6 * (double)p->row[i]) * 1e-6));
+    }
     return row;
 }
 
@@ -113,33 +119,48 @@ static int count_models(cli_arguments positional)
     return count;
 }
 
-static int predict(console *c, const arguments *a, mien_model *model, int model_count)
+/* The document names classes apart from their rows. */
+static json_t *class_names(const mien_session *session)
+{
+    json_t *names = json_array();
+    for (int i = 0; i < mien_session_column_count(session); i++) {
+        const mien_column *column = mien_session_column(session, i);
+        for (int k = 0; k < column->label_count; k++)
+            json_array_append_new(names, json_text(column->labels[k]));
+    }
+    return names;
+}
+
+static void write_head(const writer *w)
+{
+    fputs("image", w->to);
+    for (int i = 0; i < mien_session_column_count(w->session); i++)
+        fprintf(w->to, ",%s", mien_session_column(w->session, i)->name);
+    putc('\n', w->to);
+}
+
+static int predict(console *c, const arguments *a, mien_session *session, int model_count)
 {
     cli_output out;
     if (output_open(c, &out, a->out))
         return EXIT_FAILED;
-    writer w = {
-        .c = c, .model = model, .to = out.stream, .format = a->format, .rows = json_array(), .skipped = json_array()};
-    json_t *classes = json_array();
+    writer w = {.c = c,
+                .session = session,
+                .to = out.stream,
+                .format = a->format,
+                .rows = json_array(),
+                .skipped = json_array()};
     if (w.format == FORMAT_CSV)
-        fputs("image,expression", w.to);
-    for (int i = 0; i < mien_model_class_count(model); i++) {
-        json_array_append_new(classes, json_text(mien_model_class(model, i)));
-        if (w.format == FORMAT_CSV)
-            fprintf(w.to, ",%s", mien_model_class(model, i));
-    }
-    if (w.format == FORMAT_CSV)
-        putc('\n', w.to);
-
+        write_head(&w);
     mien_status st =
-        mien_predict(model, a->positional.at + model_count, a->positional.count - model_count, write_row, &w);
+        mien_predict(session, a->positional.at + model_count, a->positional.count - model_count, write_row, &w);
     int code = EXIT_DONE;
     if (st && !ferror(w.to))
         code = console_fail(c, st);
     if (!st && w.format == FORMAT_DOCUMENT)
         code = print_json(
-            c, w.to, json_pack("{s:O, s:O, s:O}", "classes", classes, "predictions", w.rows, "skipped", w.skipped));
-    json_decref(classes);
+            c, w.to,
+            json_pack("{s:o, s:O, s:O}", "classes", class_names(session), "predictions", w.rows, "skipped", w.skipped));
     json_decref(w.rows);
     json_decref(w.skipped);
     if (output_close(c, &out, code == EXIT_DONE))
@@ -162,7 +183,8 @@ int cmd_predict(console *c, int argc, char **argv)
                                      children,
                                      NULL,
                                      NULL};
-    arguments a = {.compute = MIEN_COMPUTE_INIT};
+    arguments a = {0};
+    mien_compute_init(&a.compute);
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;
@@ -173,10 +195,16 @@ int cmd_predict(console *c, int argc, char **argv)
     }
     console_watch(c, &a.compute);
     mien_model *model = NULL;
+    mien_session *session = NULL;
+    mien_session_options wanted;
+    mien_session_options_init(&wanted);
+    wanted.progress = a.compute.progress;
+    wanted.payload = a.compute.payload;
     mien_status st = mien_model_open(&model, a.positional.at, model_count, &a.compute);
-    if (st)
-        return console_fail(c, st);
-    code = predict(c, &a, model, model_count);
+    if (!st)
+        st = mien_session_open(&session, model, &wanted);
+    code = st ? console_fail(c, st) : predict(c, &a, session, model_count);
+    mien_session_free(session);
     mien_model_free(model);
     return code;
 }

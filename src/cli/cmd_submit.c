@@ -9,6 +9,7 @@ enum { KEY_TASK = CLI_KEY_FIRST, KEY_LIST, KEY_IMAGES, KEY_OUT, KEY_JSON };
 typedef struct {
     cli_arguments models;
     mien_submit_options options;
+    mien_compute compute;
     bool is_json;
 } arguments;
 
@@ -27,7 +28,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     mien_submit_options *o = &a->options;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &o->compute;
+        state->child_inputs[0] = &a->compute;
         return 0;
     case KEY_TASK:
         if (strcmp(arg, "lsd")) {
@@ -97,7 +98,10 @@ int cmd_submit(console *c, int argc, char **argv)
         children,
         NULL,
         NULL};
-    arguments a = {.options = MIEN_SUBMIT_OPTIONS_INIT};
+    arguments a = {0};
+    mien_submit_options_init(&a.options);
+    mien_compute_init(&a.compute);
+    a.options.compute = &a.compute;
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;
@@ -105,7 +109,7 @@ int cmd_submit(console *c, int argc, char **argv)
     mien_submission done;
     a.options.told = tell_failure;
     a.options.told_payload = &l;
-    console_watch(c, &a.options.compute);
+    console_watch(c, &a.compute);
     mien_status st = mien_submit(&done, a.models.at, a.models.count, &a.options);
     if (st) {
         json_decref(l.skipped);

@@ -25,6 +25,7 @@ enum {
 
 typedef struct {
     mien_synth_options synth;
+    mien_compute compute;
     bool is_json;
 } arguments;
 
@@ -61,7 +62,7 @@ static error_t parse_number(int key, char *arg, struct argp_state *state)
         return cli_int(state, "first-identity", arg, 0, 1000000000, &s->first_identity);
     case KEY_SIZE:
         err = cli_int(state, "size", arg, 16, 1024, &number);
-        s->size = (int)number;
+        s->image_size = (int)number;
         return err;
     default: /* KEY_SEED */
         err = cli_int(state, "seed", arg, 0, INT64_MAX, &number);
@@ -76,7 +77,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     mien_synth_options *s = &a->synth;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &s->compute;
+        state->child_inputs[0] = &a->compute;
         return 0;
     case KEY_OUT:
         s->out = arg;
@@ -163,7 +164,10 @@ int cmd_synth(console *c, int argc, char **argv)
         children,
         NULL,
         NULL};
-    arguments a = {.synth = MIEN_SYNTH_OPTIONS_INIT};
+    arguments a = {0};
+    mien_synth_options_init(&a.synth);
+    mien_compute_init(&a.compute);
+    a.synth.compute = &a.compute;
     a.synth.count = 0;
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
@@ -177,7 +181,7 @@ int cmd_synth(console *c, int argc, char **argv)
         }
         a.synth.face = face;
     }
-    console_watch(c, &a.synth.compute);
+    console_watch(c, &a.compute);
     mien_status st = mien_synth(&a.synth);
     if (st)
         return console_fail(c, st);

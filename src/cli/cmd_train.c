@@ -8,6 +8,7 @@ enum { KEY_SET = CLI_KEY_FIRST, KEY_DATA, KEY_VAL, KEY_OUT, KEY_RESUME, KEY_STRI
 
 typedef struct {
     mien_train_options train;
+    mien_compute compute;
     const char **settings; /* [setting_count], owned */
     bool is_json, wants_keys;
 } arguments;
@@ -31,7 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     arguments *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->train.compute;
+        state->child_inputs[0] = &a->compute;
         return 0;
     case KEY_SET:
         a->settings[a->train.setting_count++] = arg; /* as many as argv at most */
@@ -100,7 +101,10 @@ int cmd_train(console *c, int argc, char **argv)
                                      children,
                                      NULL,
                                      NULL};
-    arguments a = {.train = MIEN_TRAIN_OPTIONS_INIT, .settings = calloc((size_t)argc, sizeof(char *))};
+    arguments a = {.settings = calloc((size_t)argc, sizeof(char *))};
+    mien_train_options_init(&a.train);
+    mien_compute_init(&a.compute);
+    a.train.compute = &a.compute;
     if (!a.settings) {
         console_say(c, "train: out of memory");
         return EXIT_FAILED;
@@ -110,7 +114,7 @@ int cmd_train(console *c, int argc, char **argv)
     if (code == EXIT_DONE && a.wants_keys) {
         code = print_keys(c);
     } else if (code == EXIT_DONE) {
-        console_watch(c, &a.train.compute);
+        console_watch(c, &a.compute);
         mien_status st = mien_train(&a.train);
         code = st ? console_fail(c, st) : print_info(c, a.train.out, a.is_json);
     }

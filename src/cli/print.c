@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,12 +30,26 @@ void print_metrics_head(FILE *to, int name_width, const mien_evaluation *e)
     fprintf(to, "  %9s\n", "average");
 }
 
+static double metric_value(const mien_metrics *m, const char *name)
+{
+    const mien_metric *item = mien_metrics_find(m, name);
+    return item ? item->value : NAN;
+}
+
+static double class_f1(const mien_evaluation *e, const mien_metrics *m, int index)
+{
+    char *name = NULL;
+    double value = asprintf(&name, "f1.%s", mien_evaluation_class(e, index)) < 0 ? NAN : metric_value(m, name);
+    free(name);
+    return value;
+}
+
 void print_metrics_row(FILE *to, int name_width, const mien_evaluation *e, const mien_metrics *m)
 {
     fprintf(to, "%-*s", name_width, m->name);
     for (int i = 0; i < mien_evaluation_class_count(e); i++)
-        fprintf(to, "  %9.4f", m->f1[i]);
-    fprintf(to, "  %9.4f\n", m->macro_f1);
+        fprintf(to, "  %9.4f", class_f1(e, m, i));
+    fprintf(to, "  %9.4f\n", metric_value(m, "macro_f1"));
 }
 
 void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metrics *m)
@@ -42,18 +57,18 @@ void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metri
     int classes = mien_evaluation_class_count(e);
     json_t *f1 = json_array(), *confusion = json_array();
     for (int i = 0; i < classes; i++) {
-        json_array_append_new(f1, json_real(m->f1[i]));
+        json_array_append_new(f1, json_real(class_f1(e, m, i)));
         json_t *row = json_array();
         for (int j = 0; j < classes; j++)
             json_array_append_new(row, json_integer(m->confusion[i * classes + j]));
         json_array_append_new(confusion, row);
     }
-    json_object_set_new(object, "accuracy", json_real(m->accuracy));
-    json_object_set_new(object, "macro_f1", json_real(m->macro_f1));
+    json_object_set_new(object, "accuracy", json_real(metric_value(m, "accuracy")));
+    json_object_set_new(object, "macro_f1", json_real(metric_value(m, "macro_f1")));
     json_object_set_new(object, "f1", f1);
     json_object_set_new(object, "confusion", confusion);
-    if (m->ece >= 0)
-        json_object_set_new(object, "ece", json_real(m->ece));
+    if (mien_metrics_find(m, "ece"))
+        json_object_set_new(object, "ece", json_real(metric_value(m, "ece")));
 }
 
 /* Bytes of the valid UTF-8 sequence at p, or 0. */

@@ -5,7 +5,8 @@
 #include "format/csv.h"
 
 /* Which class a name means, in any case; synonyms (angry, happy, sad, ...) mean their class, and so do "angere" and
- * "angrer", as one release of the challenge spells anger. classes: lower-case names in order of the labels. -1: none.
+ * "angrer", as one release of the challenge spells anger; "contempt" is "other" where there is that class and none of
+ * its own. classes: lower-case names in order of the labels. -1: none.
  */
 int label_find(const char *name, const char *const *classes, int class_count);
 

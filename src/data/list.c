@@ -98,6 +98,47 @@ mien_status list_by_name(uint32_t **out, const label_list *l, const char *path)
     return MIEN_OK;
 }
 
+/* Both in order of their names: one walk over the two finds the first that has no partner. */
+static mien_status walk_pairs(uint32_t *partner, const label_list *truth, const uint32_t *truth_order,
+                              const char *truth_path, const label_list *predicted, const uint32_t *predicted_order,
+                              const char *predicted_path)
+{
+    int64_t i = 0, j = 0;
+    while (i < truth->count || j < predicted->count) {
+        uint32_t t = i < truth->count ? truth_order[i] : 0, p = j < predicted->count ? predicted_order[j] : 0;
+        int order = i == truth->count       ? 1
+                    : j == predicted->count ? -1
+                                            : strcmp(list_name(truth, t), list_name(predicted, p));
+        if (order < 0)
+            return mien_fail(MIEN_ERR_FORMAT, "%s: no row for %s (%s: line %" PRIu32 ")", predicted_path,
+                             list_name(truth, t), truth_path, truth->line[t]);
+        if (order > 0)
+            return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRIu32 ": %s is not in %s", predicted_path,
+                             predicted->line[p], list_name(predicted, p), truth_path);
+        partner[t] = p;
+        i++, j++;
+    }
+    return MIEN_OK;
+}
+
+mien_status list_match(uint32_t **out, const label_list *truth, const char *truth_path, const label_list *predicted,
+                       const char *predicted_path)
+{
+    uint32_t *partner = NULL, *truth_order = NULL, *predicted_order = NULL;
+    mien_status st;
+    TRY_OUT(list_by_name(&truth_order, truth, truth_path));
+    TRY_OUT(list_by_name(&predicted_order, predicted, predicted_path));
+    TRY_OUT(mem_alloc(&partner, truth->count));
+    TRY_OUT(walk_pairs(partner, truth, truth_order, truth_path, predicted, predicted_order, predicted_path));
+    *out = partner;
+    partner = NULL;
+out:
+    mem_free(partner);
+    mem_free(truth_order);
+    mem_free(predicted_order);
+    return st;
+}
+
 static uint32_t hash_name(const char *name)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
@@ -179,11 +220,16 @@ static bool looks_like_header(const csv_reader *r, const char *const *classes, i
            name.length > 0 && !memchr(name.text, '.', name.length) && !memchr(name.text, '/', name.length);
 }
 
+int list_find_names(const csv_reader *r)
+{
+    static const char *const words[] = {"path", "image", "image_path", "file", "filename"};
+    return find_column(r, words, sizeof(words) / sizeof(words[0]));
+}
+
 static mien_status find_columns(columns *out, const csv_reader *r, const char *const *classes, int class_count)
 {
-    static const char *const name_words[] = {"path", "image", "file", "filename"};
     static const char *const label_words[] = {"label", "expression", "class"};
-    columns c = {.name = find_column(r, name_words, sizeof(name_words) / sizeof(name_words[0])),
+    columns c = {.name = list_find_names(r),
                  .label = find_column(r, label_words, sizeof(label_words) / sizeof(label_words[0])),
                  .count = r->count,
                  .has_header = true};
@@ -252,7 +298,7 @@ static mien_status add_row(label_list *l, const csv_reader *r, const columns *c,
 
 /* A first line without a comma, outside of quotes, holds one field; where a semicolon or a tab would part it, that is
  * what parts fields. */
-static void find_separator(csv_reader *r)
+void list_find_separator(csv_reader *r)
 {
     const char *text = (const char *)r->map.data;
     bool is_quoted = false;
@@ -268,9 +314,10 @@ static void find_separator(csv_reader *r)
         csv_separate_by(r, other);
 }
 
-/* No list is longer than its file: everything is allocated once, and what stays untouched costs nothing. */
-static mien_status reserve_for_file(label_list *l, const file_map *map)
+/* No list is longer than its file. */
+mien_status list_reserve_for_file(label_list *l, const csv_reader *r)
 {
+    const file_map *map = &r->map;
     int64_t lines = 1;
     const uint8_t *end = map->data + map->length;
     for (const uint8_t *at = map->data; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
@@ -284,11 +331,11 @@ mien_status list_parse(label_list *out, csv_reader *r, const char *const *classe
     label_list l = {0};
     columns c = {0};
     bool has_row;
-    find_separator(r);
+    list_find_separator(r);
     TRY_OUT(csv_next(r, &has_row));
     if (has_row) {
         TRY_OUT(find_columns(&c, r, classes, class_count));
-        TRY_OUT(reserve_for_file(&l, &r->map));
+        TRY_OUT(list_reserve_for_file(&l, r));
         if (c.has_header)
             TRY_OUT(csv_next(r, &has_row));
     }

@@ -177,6 +177,51 @@ typedef struct {
     float factor;
 } multiply_attr;
 MIEN_MUST_USE mien_status op_multiply(graph *g, value_id *y, const char *name, value_id x, float factor);
+/* y = a b, same shapes and types. Backward: the same operator, dy with the other. */
+MIEN_MUST_USE mien_status op_mul(graph *g, value_id *y, const char *name, value_id a, value_id b);
+/* y [m, r, c] = a b, m products of matrices: a [m, r, k], or [m, k, r] where it is transposed; b [m, k, c], or [m, c,
+ * k]; one float type for all three, sums in f32. Backward: the same operator. */
+typedef struct {
+    bool is_a_transposed, is_b_transposed;
+} matmul_attr;
+MIEN_MUST_USE mien_status op_matmul(graph *g, value_id *y, const char *name, value_id a, value_id b,
+                                    const matmul_attr *attr);
+
+/* --- movement ----------------------------------------------------------------------------------------------------- */
+/* y = `data`, copied, in type f32 or bf16: computed once, at refresh. No gradient. */
+typedef struct {
+    dtype type;
+    shape shape;
+    const float *data; /* in the graph's arena */
+} constant_attr;
+MIEN_MUST_USE mien_status op_constant(graph *g, value_id *y, const char *name, dtype type, shape s, const float *data);
+/* y = x in another float type; x itself where it has that type. Backward: cast of dy. */
+typedef struct {
+    dtype type;
+} cast_attr;
+MIEN_MUST_USE mien_status op_cast(graph *g, value_id *y, const char *name, value_id x, dtype type);
+/* The same elements in another shape. Backward: reshape. */
+typedef struct {
+    shape shape;
+} reshape_attr;
+MIEN_MUST_USE mien_status op_reshape(graph *g, value_id *y, const char *name, value_id x, shape s);
+/* Dimension i of y is dimension order[i] of x. Backward: the inverse. */
+typedef struct {
+    int order[SHAPE_MAX_RANK];
+} transpose_attr;
+MIEN_MUST_USE mien_status op_transpose(graph *g, value_id *y, const char *name, value_id x, const int *order);
+/* y = elements begin .. begin + length - 1 of x along `axis`. Backward: slice_dx (dy) -> dx, 0 elsewhere. */
+typedef struct {
+    int64_t begin, length;
+    int axis;
+} slice_attr;
+MIEN_MUST_USE mien_status op_slice(graph *g, value_id *y, const char *name, value_id x, int axis, int64_t begin,
+                                   int64_t length);
+/* y [n, ..] = x [..], n times. Backward: repeat_dx (dy) -> sum over n. */
+typedef struct {
+    int64_t count;
+} repeat_attr;
+MIEN_MUST_USE mien_status op_repeat(graph *g, value_id *y, const char *name, value_id x, int64_t count);
 /* Concatenation along the last dimension. Backward: slice. */
 MIEN_MUST_USE mien_status op_concat(graph *g, value_id *y, const char *name, const value_id *parts, int count);
 
@@ -195,6 +240,8 @@ typedef struct {
     shape x;
 } global_mean_grad_attr;
 MIEN_MUST_USE mien_status op_global_mean(graph *g, value_id *y, const char *name, value_id x);
+/* y [n, d] = mean over t of x [n, t, d]: a reshape, "NAME:map", and op_global_mean. */
+MIEN_MUST_USE mien_status op_token_mean(graph *g, value_id *y, const char *name, value_id x);
 
 /* --- random ------------------------------------------------------------------------------------------------------- */
 /* y = x m / (1 - p), m = 0 with probability p per element, or per sample (first dimension: drop path). Training graphs
@@ -210,18 +257,46 @@ typedef struct {
 MIEN_MUST_USE mien_status op_dropout(graph *g, value_id *y, const char *name, value_id x, float p, bool is_per_sample);
 
 /* --- ends --------------------------------------------------------------------------------------------------------- */
-/* y [n, c] f32 = softmax over the last dimension of x f32. */
+/* y f32 = softmax over the last dimension of x f32 [n, c] or [n, t, c]. Backward: softmax_dx (dy, y) -> dx. */
 MIEN_MUST_USE mien_status op_softmax(graph *g, value_id *y, const char *name, value_id x);
-/* PyTorch's cross_entropy(logits, labels, weight, label_smoothing, reduction="mean"); rows with label -1 are absent.
+/* A loss is a scalar, f32: a mean over what is present, 0 with gradient 0 where nothing is. `mask` u8 says what is: not
+ * 0 = present; NO_VALUE: everything. What is absent is not read. Predictions and targets are f32.
+ *
+ * PyTorch's cross_entropy(logits, labels, weight, label_smoothing, reduction="mean"); rows with label -1 are absent.
  * Labels may be f32 [n, c] instead: probabilities of each class (mixed pictures); the mean is over all n then.
- * inputs logits [n, c] f32, labels i32 [n], class_weights f32 [c] input or NO_VALUE. outputs loss (scalar f32; 0 where
- * no row is present), probabilities [n, c] f32. A label that is no class makes its row absent; refusing it is the
- * caller's business. Backward: cross_entropy_dx (probabilities, labels, class_weights) -> dlogits. */
+ * inputs logits [n, c] f32, labels i32 [n], class_weights f32 [c] input or NO_VALUE, mask u8 [n] or NO_VALUE (never
+ * with probabilities). outputs loss (scalar f32; 0 where no row is present), probabilities [n, c] f32. A label that is
+ * no class makes its row absent; refusing it is the caller's business. Backward: cross_entropy_dx (probabilities,
+ * labels, class_weights, mask) -> dlogits. */
 typedef struct {
     float smoothing;
 } cross_entropy_attr;
 MIEN_MUST_USE mien_status op_cross_entropy(graph *g, value_id *loss, value_id *probabilities, const char *name,
                                            value_id logits, value_id labels, value_id class_weights, float smoothing);
+MIEN_MUST_USE mien_status op_cross_entropy_masked(graph *g, value_id *loss, value_id *probabilities, const char *name,
+                                                  value_id logits, value_id labels, value_id class_weights,
+                                                  value_id mask, float smoothing);
+/* Mean of (x - t)^2, or of PyTorch's smooth_l1_loss with beta. prediction, target [..], mask of the same shape.
+ * Backward: regression_dx (the inputs) -> dprediction. */
+typedef enum { REGRESSION_SQUARED, REGRESSION_SMOOTH_L1 } regression_kind;
+typedef struct {
+    regression_kind kind;
+    float beta; /* of smooth L1: above 0 */
+} regression_attr;
+MIEN_MUST_USE mien_status op_regression(graph *g, value_id *loss, const char *name, value_id prediction,
+                                        value_id target, value_id mask, const regression_attr *attr);
+/* PyTorch's binary_cross_entropy_with_logits(logits, target, pos_weight=positive_weights). logits, target [n, u], mask
+ * [n, u], positive_weights f32 [u] or NO_VALUE. Backward: binary_cross_entropy_dx (the inputs) -> dlogits. */
+enum { BINARY_LOGITS, BINARY_TARGET, BINARY_MASK, BINARY_WEIGHTS, BINARY_INPUTS };
+MIEN_MUST_USE mien_status op_binary_cross_entropy(graph *g, value_id *loss, const char *name, value_id logits,
+                                                  value_id target, value_id positive_weights, value_id mask);
+/* Sum over columns of 1 - CCC of prediction and target, [n, k] with mask [n, k]; a column with fewer than two rows
+ * present is left out. Backward: ccc_dx (the inputs) -> dprediction. */
+MIEN_MUST_USE mien_status op_ccc(graph *g, value_id *loss, const char *name, value_id prediction, value_id target,
+                                 value_id mask);
+/* y = sum over i of weight i times x i, scalars f32: what the losses of graph_differentiate come to, for people and for
+ * the optimizer's check. Not a loss itself: no gradient. */
+MIEN_MUST_USE mien_status op_total(graph *g, value_id *y, const char *name, const graph_loss *losses, int count);
 
 /* --- gradients of parameters ------------------------------------------------------------------------------------ */
 /* Appends the node that adds `part`, f32 of its shape, to the gradient slice; without `is_sum` it begins the slice with
@@ -252,10 +327,9 @@ extern const op_def op_normalise_def, op_conv2d_def, op_conv2d_dx_def, op_conv2d
     op_concat_def, op_slice_def, op_pool_def, op_pool_dx_def, op_global_mean_def, op_global_mean_dx_def, op_dropout_def,
     op_softmax_def, op_cross_entropy_def, op_cross_entropy_dx_def, op_optimizer_def, op_layer_norm_def,
     op_layer_norm_dx_def, op_attention_def, op_attention_dx_def, op_tokens_def, op_tokens_dx_def, op_first_token_def,
-    op_first_token_dx_def, op_multiply_def, op_contribute_def, op_accumulate_def;
-/* slice: y = x[.., begin : begin + length] of the last dimension (concat's backward). */
-typedef struct {
-    int64_t begin, length;
-} slice_attr;
+    op_first_token_dx_def, op_multiply_def, op_contribute_def, op_accumulate_def, op_mul_def, op_matmul_def,
+    op_constant_def, op_cast_def, op_reshape_def, op_transpose_def, op_slice_dx_def, op_repeat_def, op_repeat_dx_def,
+    op_softmax_dx_def, op_regression_def, op_regression_dx_def, op_binary_cross_entropy_def,
+    op_binary_cross_entropy_dx_def, op_ccc_def, op_ccc_dx_def, op_total_def;
 
 #endif

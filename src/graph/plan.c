@@ -15,11 +15,10 @@ size_t value_bytes(const graph_value *v)
 
 /* --- what runs when ----------------------------------------------------------------------------------------------- */
 
-/* Whether node n depends only on parameters that nothing in this graph changes. */
+/* Whether node n depends on nothing, or only on parameters that nothing in this graph changes. */
 static bool is_constant(graph *g, const plan *p, node_id n)
 {
     const graph_node *node = graph_node_at(g, n);
-    int read = 0;
     for (int i = 0; i < node->input_count; i++) {
         if (node->inputs[i] == NO_VALUE)
             continue;
@@ -28,12 +27,11 @@ static bool is_constant(graph *g, const plan *p, node_id n)
                         (v->kind == VALUE_TENSOR && p->values[node->inputs[i]].place == PLACE_CONSTANT);
         if (!is_fixed)
             return false;
-        read++;
     }
     for (int i = 0; i < node->output_count; i++)
         if (node->outputs[i] != NO_VALUE && graph_value_at(g, node->outputs[i])->kind != VALUE_TENSOR)
             return false;
-    return read > 0;
+    return node->output_count > 0;
 }
 
 static void place_outputs(graph *g, plan *p, node_id n, plan_place place)

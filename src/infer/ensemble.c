@@ -229,14 +229,6 @@ int ensemble_width(const ensemble *e)
 {
     return e->width;
 }
-int ensemble_class_count(const ensemble *e)
-{
-    return e->heads[0].size;
-}
-const char *ensemble_class(const ensemble *e, int c)
-{
-    return e->heads[0].columns[c];
-}
 const char *ensemble_task(const ensemble *e)
 {
     return e->first_model ? model_spec_of(e->first_model->model)->task : task_all[0]->name;

@@ -109,7 +109,8 @@ static mien_status score(evaluation *v, const task_set *set, int member)
                       .head_count = v->head_count,
                       .count = v->count,
                       .pictures = v->pictures,
-                      .is_read = v->is_read};
+                      .is_read = v->is_read,
+                      .is_told = member == v->member_count}; /* once, for all */
     for (int h = 0; h < v->head_count; h++)
         pass.outputs[h] = outputs_of(v, member, h);
     return set->task->score(&v->reports[member], &pass);

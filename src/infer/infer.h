@@ -40,8 +40,6 @@ struct model *ensemble_model(const ensemble *e, int member); /* the ensemble's; 
 const model_head *ensemble_heads(const ensemble *e, int *count);
 int ensemble_width(const ensemble *e);
 const char *ensemble_task(const ensemble *e);
-int ensemble_class_count(const ensemble *e);
-const char *ensemble_class(const ensemble *e, int c);
 
 /* --- sessions ----------------------------------------------------------------------------------------------------- */
 

@@ -44,6 +44,7 @@ import_head import_find_head(const tensor_file *f, const architecture *arch);
 MIEN_MUST_USE mien_status import_check_head(const import_head *h, const architecture *arch, const char *path);
 
 typedef struct {
+    const char *task;           /* of weights that are no model of ours */
     const char *arch;           /* an import_name */
     const char *const *classes; /* NULL: the file's own, where it is a model of ours, else `default_classes` */
     int class_count;

@@ -37,7 +37,7 @@ void architecture_names(char *dst, size_t bytes);
 typedef enum { MODEL_PLAIN, MODEL_DEVIATION } model_kind;
 
 typedef struct {
-    const char *task; /* "lsd" */
+    const char *task; /* what it was trained on */
     const char *arch;
     const model_head *heads; /* [head_count]; none given: one class head HEAD_EXPRESSION of `classes` */
     int head_count;

@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-const char *const expression_names[EXPRESSION_COUNT] = {"neutral",   "anger",   "disgust",  "fear",
-                                                        "happiness", "sadness", "surprise", "other"};
-const int au_numbers[AU_COUNT] = {1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26};
-
 #define NO_UNIT (-1)
 #define LIP_GAP_FULL 0.30f /* decimetres between the lips that count as AU25 at level 1 */
 

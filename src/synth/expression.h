@@ -4,27 +4,10 @@
 #define SYNTH_EXPRESSION_H
 
 #include "base/rng.h"
+#include "format/face_labels.h"
 #include "synth/head.h"
-#include "synth/units.h"
 
 #include <stdint.h>
-
-/* The eight classes of MTL, in its order; LSD's six are ANGER..SURPRISE, in theirs. */
-typedef enum {
-    EXPRESSION_NEUTRAL,
-    EXPRESSION_ANGER,
-    EXPRESSION_DISGUST,
-    EXPRESSION_FEAR,
-    EXPRESSION_HAPPINESS,
-    EXPRESSION_SADNESS,
-    EXPRESSION_SURPRISE,
-    EXPRESSION_OTHER,
-    EXPRESSION_COUNT,
-} expression_class;
-extern const char *const expression_names[EXPRESSION_COUNT]; /* "anger" */
-
-#define AU_COUNT 18
-extern const int au_numbers[AU_COUNT]; /* 1 2 4 5 6 7 9 10 12 14 15 16 17 20 23 24 25 26 */
 
 typedef struct {
     expression_class expression;

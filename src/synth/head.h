@@ -3,8 +3,8 @@
 #ifndef SYNTH_HEAD_H
 #define SYNTH_HEAD_H
 
+#include "format/face_labels.h"
 #include "synth/face_model.h"
-#include "synth/units.h"
 
 #include <stdint.h>
 

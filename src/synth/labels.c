@@ -98,8 +98,10 @@ static const column columns[] = {
 mien_status labels_header(str *out)
 {
     TRY(str_append(out, "image,identity,expression,intensity,valence,arousal"));
-    for (int i = 0; i < 2 * AU_COUNT; i++)
-        TRY(str_printf(out, ",AU%02d%s", au_numbers[i % AU_COUNT], i < AU_COUNT ? "" : "_i"));
+    for (int a = 0; a < AU_COUNT; a++)
+        TRY(str_printf(out, ",%s", au_names[a]));
+    for (int a = 0; a < AU_COUNT; a++)
+        TRY(str_printf(out, ",%s", au_level_names[a]));
     for (int i = 0; i < COLUMNS; i++)
         TRY(str_printf(out, ",%s", columns[i].name));
     TRY(str_append(out, ",hair,jpeg_quality"));

@@ -8,10 +8,10 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "format/face_labels.h"
 #include "format/zip.h"
 #include "image/image.h"
 #include "synth/bake.h"
-#include "synth/units.h"
 #include "synth/wavefront.h"
 
 #include <stdbool.h>

@@ -25,7 +25,7 @@ void creases_find(creases *out, const float *units, const person *who)
     out->forehead = clamp01(up * (0.45f + 0.55f * age) + 0.35f * age);
     out->glabella = clamp01(down * (0.6f + 0.4f * age) + 0.25f * age + 0.3f * minf(units[BROW_INNER_UP], down));
     out->bridge = clamp01(0.5f * (units[NOSE_SNEER_LEFT] + units[NOSE_SNEER_RIGHT]));
-    for (int side = 0; side < 2; side++) { /* in units.h the right side follows the left */
+    for (int side = 0; side < 2; side++) { /* in face_labels.h the right side follows the left */
         float squint = units[CHEEK_SQUINT_LEFT + side], eye = units[EYE_SQUINT_LEFT + side];
         float smile = units[MOUTH_SMILE_LEFT + side], upper = units[MOUTH_UPPER_UP_LEFT + side];
         float sneer = units[NOSE_SNEER_LEFT + side];

@@ -236,97 +236,77 @@ static double row_loss(const task_set *set, int64_t picture, const model_head *h
     return log(sum) + largest - (double)row[label_of(set, picture)];
 }
 
-static void add_score(task_report *r, const char *name, double value)
+static void put(task_score *s, const char *name, double value)
 {
-    task_score *s = &r->scores[r->score_count++];
     snprintf(s->name, sizeof s->name, "%s", name);
     s->value = value;
 }
 
-static void free_detail(void *detail)
+/* accuracy, macro_f1, f1.CLASS of each and, where probabilities are known, ece. */
+static void fill_items(task_report *r, const metric_report *m, const model_head *classes)
 {
-    metric_report_free(detail);
-    mem_free(detail);
+    char name[TASK_NAME_BYTES];
+    put(&r->items[r->item_count++], "accuracy", m->accuracy);
+    put(&r->items[r->item_count++], "macro_f1", m->macro_f1);
+    for (int c = 0; c < m->class_count; c++) {
+        snprintf(name, sizeof name, "f1.%s", classes->columns[c]);
+        r->columns[r->column_count++] = (task_column){classes->columns[c], r->item_count};
+        put(&r->items[r->item_count++], name, m->f1[c]);
+    }
+    r->columns[r->column_count++] = (task_column){"average", 1};
+    if (m->has_ece)
+        put(&r->items[r->item_count++], "ece", m->ece);
 }
 
-/* Takes the numbers over, also where it fails. has_loss: of a pass over a set. */
-static mien_status make_report(task_report *out, metric_report *numbers, bool has_loss, double loss)
+/* Takes over what m has of lists. loss NULL: it is not known. */
+static mien_status make_report(task_report *out, metric_report *m, const model_head *classes, const double *loss)
 {
-    metric_report *detail;
-    mien_status st = mem_alloc(&detail, 1);
-    if (st != MIEN_OK) {
-        metric_report_free(numbers);
-        return st;
-    }
-    *detail = *numbers;
-    *out = (task_report){.count = numbers->count, .detail = detail, .task = &task_lsd};
-    if (has_loss)
-        add_score(out, "loss", loss);
-    add_score(out, "macro_f1", numbers->macro_f1);
-    add_score(out, "accuracy", numbers->accuracy);
-    return MIEN_OK;
+    mien_status st;
+    task_report r = {.count = m->count, .confusion = m->confusion, .confusion_size = m->class_count};
+    m->confusion = NULL;
+    TRY_OUT(mem_alloc(&r.items, m->class_count + 3));
+    TRY_OUT(mem_alloc(&r.columns, m->class_count + 1));
+    fill_items(&r, m, classes);
+    if (loss)
+        put(&r.scores[r.score_count++], "loss", *loss);
+    put(&r.scores[r.score_count++], "macro_f1", m->macro_f1);
+    put(&r.scores[r.score_count++], "accuracy", m->accuracy);
+    *out = r;
+    r = (task_report){0};
+out:
+    task_report_clear(&r);
+    metric_report_free(m);
+    return st;
 }
 
 static mien_status score(task_report *out, const task_pass *pass)
 {
     metric_report numbers;
+    const model_head *classes = &pass->heads[0];
     int32_t *truth;
     TRY(mem_alloc(&truth, pass->count));
     for (int64_t i = 0; i < pass->count; i++)
         truth[i] = label_of(pass->set, pass->pictures[i]);
     mien_status st = metric_report_from_probabilities(&numbers, truth, pass->is_read, pass->outputs[0], pass->count,
-                                                      pass->heads[0].size);
+                                                      classes->size);
     mem_free(truth);
     TRY(st);
-    return make_report(out, &numbers, pass->has_loss, pass->loss);
-}
-
-static json_t *f1_array(const metric_report *m)
-{
-    json_t *f1 = json_array();
-    for (int c = 0; c < m->class_count; c++)
-        json_array_append_new(f1, json_real(m->f1[c]));
-    return f1;
+    if (pass->is_told)
+        st = metric_report_tell_absent(&numbers, pass->set->path, classes->columns);
+    if (st != MIEN_OK) {
+        metric_report_free(&numbers);
+        return st;
+    }
+    return make_report(out, &numbers, classes, pass->has_loss ? &pass->loss : NULL);
 }
 
 static json_t *metrics(const task_report *r)
 {
-    const metric_report *m = r->detail;
+    json_t *f1 = json_array();
+    for (int c = 0; c < r->confusion_size; c++)
+        json_array_append_new(f1, json_real(r->items[2 + c].value)); /* behind accuracy and macro_f1 */
     return json_pack("{s:I, s:f, s:f, s:f, s:o}", "n", (json_int_t)r->count, "loss", task_report_find(r, "loss")->value,
-                     "accuracy", m->accuracy, "macro_f1", m->macro_f1, "f1", f1_array(m));
-}
-
-static json_t *document(const task_report *r)
-{
-    const metric_report *m = r->detail;
-    json_t *confusion = json_array();
-    for (int i = 0; i < m->class_count; i++) {
-        json_t *row = json_array();
-        for (int j = 0; j < m->class_count; j++)
-            json_array_append_new(row, json_integer(m->confusion[i * m->class_count + j]));
-        json_array_append_new(confusion, row);
-    }
-    return json_pack("{s:f, s:f, s:o, s:o, s:o*}", "accuracy", m->accuracy, "macro_f1", m->macro_f1, "f1", f1_array(m),
-                     "confusion", confusion, "ece", m->has_ece ? json_real(m->ece) : NULL);
-}
-
-static mien_status table(task_column **out, int *count, const task_report *r, const model_head *heads, int head_count)
-{
-    (void)head_count;
-    const metric_report *m = r->detail;
-    task_column *columns;
-    TRY(mem_alloc(&columns, m->class_count + 1));
-    for (int c = 0; c < m->class_count; c++)
-        columns[c] = (task_column){heads[0].columns[c], m->f1[c]};
-    columns[m->class_count] = (task_column){"average", m->macro_f1};
-    *out = columns;
-    *count = m->class_count + 1;
-    return MIEN_OK;
-}
-
-static mien_status tell_scored(const task_report *r, const char *set, const model_head *heads)
-{
-    return metric_report_tell_absent(r->detail, set, heads[0].columns);
+                     "accuracy", r->items[0].value, "macro_f1", r->items[1].value, "f1", f1);
 }
 
 static mien_status write_validation(str *text, const task_pass *pass)
@@ -379,7 +359,12 @@ static mien_status score_files(task_report *out, const char *truth, const char *
 {
     metric_report numbers;
     TRY(score_lsd(&numbers, truth, predictions));
-    return make_report(out, &numbers, false, 0);
+    mien_status st = metric_report_tell_absent(&numbers, truth, lsd_classes);
+    if (st != MIEN_OK) {
+        metric_report_free(&numbers);
+        return st;
+    }
+    return make_report(out, &numbers, &challenge_head, NULL);
 }
 
 /* --- the row ------------------------------------------------------------------------------------------------------ */
@@ -414,11 +399,7 @@ const task_def task_lsd = {
     .fill = fill,
     .row_loss = row_loss,
     .score = score,
-    .free_detail = free_detail,
     .metrics = metrics,
-    .document = document,
-    .table = table,
-    .tell_scored = tell_scored,
     .write_validation = write_validation,
     .challenge_heads = &challenge_head,
     .challenge_head_count = 1,

@@ -34,20 +34,9 @@ static bool is_header(const char *line)
     return str_equal_nocase(first, "image");
 }
 
-/* Backslashes may come to mean folders (file_mend_backslashes). */
-static bool leads_out(const char *name)
-{
-    for (const char *part = name; part; part = strpbrk(part, "/\\")) {
-        part += *part == '/' || *part == '\\';
-        if (strcspn(part, "/\\") == 2 && part[0] == '.' && part[1] == '.')
-            return true;
-    }
-    return *name == '/';
-}
-
 static mien_status add_line(label_list *l, const char *path, const char *name, int64_t line)
 {
-    if (leads_out(name))
+    if (file_leads_out(name))
         return mien_fail(MIEN_ERR_FORMAT, "%s: line %" PRId64 ": %.200s leads out of the images' folder", path, line,
                          name);
     return list_add(l, name, strlen(name), SUBMISSION_UNKNOWN, line);

@@ -15,7 +15,7 @@
 #define TASK_MAX_SCORES 16
 #define TASK_MAX_INPUTS 8
 #define TASK_MAX_DRAWS 4
-#define TASK_NAME_BYTES 32
+#define TASK_NAME_BYTES 48
 
 typedef struct task_def task_def;
 
@@ -98,6 +98,7 @@ typedef struct {
     const int64_t *pictures;               /* [count] numbers in the set, in the order of the pass */
     const bool *is_read;                   /* [count] false: it could not be read, and has no outputs */
     const float *outputs[MODEL_MAX_HEADS]; /* of each head [count, size] */
+    bool is_told; /* what the set lacks is told, in a notice each */
     bool has_loss;
     double loss; /* mean of row_loss over pictures that were read */
 } task_pass;
@@ -108,21 +109,26 @@ typedef struct {
     double value;
 } task_score;
 
+/* A column of a table for people, and the item that stands under it. */
+typedef struct {
+    const char *title; /* of the heads' columns, or static */
+    int item;
+} task_column;
+
 typedef struct {
     int64_t count; /* pictures scored */
-    task_score scores[TASK_MAX_SCORES];
+    task_score scores[TASK_MAX_SCORES]; /* what a training is told after each epoch */
     int score_count;
-    void *detail; /* the task's: free with task_report_clear */
-    const task_def *task;
+    /* All there is to tell; "f1.anger", "f1.fear" .. are one list to those who write JSON. Owned, like what follows. */
+    task_score *items;
+    int item_count;
+    task_column *columns; /* [column_count] */
+    int column_count;
+    int64_t *confusion; /* [confusion_size, confusion_size], row = truth; NULL: there is none */
+    int confusion_size;
 } task_report;
 void task_report_clear(task_report *r);                                     /* and empties it */
 const task_score *task_report_find(const task_report *r, const char *name); /* NULL: none */
-
-/* A column of a table for people. */
-typedef struct {
-    const char *title;
-    double value;
-} task_column;
 
 /* What a challenge file came to. */
 typedef struct {
@@ -179,15 +185,8 @@ struct task_def {
     double (*row_loss)(const task_set *set, int64_t picture, const model_head *heads, int head_count,
                        const float *const *logits);
     mien_status (*score)(task_report *out, const task_pass *pass);
-    void (*free_detail)(void *detail);
     /* What a model file says of the pass that it was chosen by. */
     json_t *(*metrics)(const task_report *r);
-    /* METRICS of `eval --json` and `score --json` (design: "What programs may rely on"). */
-    json_t *(*document)(const task_report *r);
-    /* A row of `eval`'s table. *out [*count] is the caller's to free; titles are the heads' columns, or static. */
-    mien_status (*table)(task_column **out, int *count, const task_report *r, const model_head *heads, int head_count);
-    /* Tells what the report lacks, in a notice each; `set` names what was scored. NULL: nothing. */
-    mien_status (*tell_scored)(const task_report *r, const char *set, const model_head *heads);
     /* validation.csv: truths beside outputs, of pictures that were read. */
     mien_status (*write_validation)(str *text, const task_pass *pass);
 

@@ -41,8 +41,9 @@ model_ending task_ending_of(task_ending *e)
 
 void task_report_clear(task_report *r)
 {
-    if (r->task && r->task->free_detail)
-        r->task->free_detail(r->detail);
+    mem_free(r->items);
+    mem_free(r->columns);
+    mem_free(r->confusion);
     *r = (task_report){0};
 }
 

@@ -42,7 +42,7 @@ static mien_status zeroed(void **out, arena *texts, size_t bytes)
     return MIEN_OK;
 }
 
-/* "What is learned: `lsd`, basic expressions. ..." */
+/* "What is learned: `TASK`, its help. ..." */
 static mien_status task_help(const char **out, recipe *r)
 {
     str text = {0};

@@ -10,7 +10,9 @@ static int enter(void **state)
 {
     if (temp_folder_enter(state) != 0)
         return 1;
-    assert_ok(api_backend(&cpu, NULL));
+    mien_compute compute;
+    mien_compute_init(&compute);
+    assert_ok(api_backend(&cpu, &compute));
     kit_make_set("faces", 6, 5);
     return 0;
 }
@@ -29,7 +31,7 @@ static void members__run_folder__is_its_members(void **state)
         .data = "faces", .out = "run", .settings = {"models=[efficientnet_b0, efficientnet_b0]", "stage1.epochs=1"}}));
     const char *const paths[] = {"run", "run/efficientnet_b0-stage1/best.safetensors"};
     ensemble *e = NULL;
-    assert_ok(api_ensemble_open(&e, paths, 2, false, cpu, NULL));
+    assert_ok(api_ensemble_open(&e, paths, 2, false, cpu, PRECISION_AUTO));
     assert_int_equal(ensemble_member_count(e), 3);
     assert_string_equal(ensemble_member_name(e, 0), "efficientnet_b0-stage1");
     assert_string_equal(ensemble_member_name(e, 1), "efficientnet_b0.2-stage1");
@@ -43,7 +45,8 @@ static void members__folder_that_is_no_run__is_told(void **state)
     (void)state;
     const char *const paths[] = {"faces"};
     ensemble *e = NULL;
-    assert_failure(api_ensemble_open(&e, paths, 1, false, cpu, NULL), MIEN_ERR_FORMAT, "faces: a folder, and no run");
+    assert_failure(api_ensemble_open(&e, paths, 1, false, cpu, PRECISION_AUTO), MIEN_ERR_FORMAT,
+                   "faces: a folder, and no run");
     assert_null(e);
 }
 

@@ -52,17 +52,41 @@ static mien_status add_linear(case_graph *c, value_id *y, const char *name, valu
     return op_linear(c->g, y, name, x, w, b, is_f32);
 }
 
-/* Loss options of the cross_entropy cases; others have none. */
+typedef enum { LOSS_CROSS_ENTROPY, LOSS_SQUARED, LOSS_SMOOTH_L1, LOSS_BINARY, LOSS_CCC } loss_kind;
+
+/* Loss options of cases whose operator is a loss; others have none. Without a mask, what is absent has label -1. */
 typedef struct {
-    int64_t classes;
+    int64_t classes; /* or columns */
     float smoothing;
-    bool has_weights, has_absent_rows, is_all_absent, is_soft;
+    bool has_weights, has_absent_rows, is_all_absent, is_soft, has_mask;
+    loss_kind kind;
 } loss_spec;
 
 static const loss_spec *loss_of(const op_case *oc)
 {
     static const loss_spec plain = {.classes = CLASSES};
-    return strcmp(oc->op, "cross_entropy") == 0 ? oc->spec : &plain;
+    return oc->is_loss ? oc->spec : &plain;
+}
+
+/* A loss of `v` against numbers, in the input that others have for labels. */
+static mien_status add_numbers_loss(case_graph *c, const loss_spec *spec, value_id v)
+{
+    const shape s = *shape_at(c, v);
+    TRY(graph_input(c->g, &c->labels, "target", DTYPE_F32, s));
+    if (spec->has_mask)
+        TRY(graph_input(c->g, &c->mask, "mask", DTYPE_U8, s));
+    if (spec->has_weights)
+        TRY(graph_input(c->g, &c->class_weights, "positive_weights", DTYPE_F32, shape_of(1, spec->classes)));
+    const regression_attr regression = {spec->kind == LOSS_SMOOTH_L1 ? REGRESSION_SMOOTH_L1 : REGRESSION_SQUARED,
+                                        0.25f};
+    if (spec->kind == LOSS_BINARY)
+        TRY(op_binary_cross_entropy(c->g, &c->loss, "loss", v, c->labels, c->class_weights, c->mask));
+    else if (spec->kind == LOSS_CCC)
+        TRY(op_ccc(c->g, &c->loss, "loss", v, c->labels, c->mask));
+    else
+        TRY(op_regression(c->g, &c->loss, "loss", v, c->labels, c->mask, &regression));
+    graph_mark_output(c->g, c->loss);
+    return MIEN_OK;
 }
 
 /* y -> silu -> global_mean -> linear -> cross_entropy; the first two only for images. Tokens [n, t, d] go through silu,
@@ -81,14 +105,21 @@ static mien_status add_loss(case_graph *c, const op_case *oc)
     }
     TRY(add_linear(c, &v, "head", v, spec->classes, true, true));
     c->label_count = shape_at(c, v)->dim[0];
+    if (spec->kind != LOSS_CROSS_ENTROPY) {
+        c->y = v;
+        return add_numbers_loss(c, spec, v);
+    }
     const bool is_soft = spec->is_soft;
     TRY(graph_input(c->g, &c->labels, "labels", is_soft ? DTYPE_F32 : DTYPE_I32,
                     is_soft ? *shape_at(c, v) : shape_of(1, c->label_count)));
     if (spec->has_weights)
         TRY(graph_input(c->g, &c->class_weights, "class_weights", DTYPE_F32, shape_of(1, spec->classes)));
-    TRY(op_cross_entropy(c->g, &c->loss, &probabilities, "loss", v, c->labels, c->class_weights, spec->smoothing));
+    if (spec->has_mask)
+        TRY(graph_input(c->g, &c->mask, "mask", DTYPE_U8, shape_of(1, c->label_count)));
+    TRY(op_cross_entropy_masked(c->g, &c->loss, &probabilities, "loss", v, c->labels, c->class_weights, c->mask,
+                                spec->smoothing));
     graph_mark_output(c->g, c->loss);
-    if (strcmp(oc->op, "cross_entropy") == 0)
+    if (oc->is_loss)
         c->y = probabilities;
     return MIEN_OK;
 }
@@ -125,6 +156,7 @@ mien_status case_graph_build(case_graph *out, const op_case *oc, dtype activatio
                     .y = NO_VALUE,
                     .labels = NO_VALUE,
                     .class_weights = NO_VALUE,
+                    .mask = NO_VALUE,
                     .loss = NO_VALUE,
                     .dx = NO_VALUE};
     mien_status st = describe(&c, oc, activation_type, mode);
@@ -197,7 +229,7 @@ static void fill_labels(const case_graph *c, void *dst, uint64_t seed)
     const loss_spec *spec = loss_of(c->spec);
     for (int64_t i = 0; i < c->label_count; i++) {
         const bool is_absent = spec->is_all_absent || (spec->has_absent_rows && i % 3 == 1);
-        labels[i] = is_absent ? -1 : (int32_t)((i * 3 + 1) % spec->classes);
+        labels[i] = is_absent && !spec->has_mask ? -1 : (int32_t)((i * 3 + 1) % spec->classes);
     }
 }
 
@@ -222,6 +254,27 @@ static void fill_class_weights(const case_graph *c, void *dst, uint64_t seed)
         ((float *)dst)[k] = 1 + (float)(k % 3);
 }
 
+/* Numbers, or 0 and 1. */
+static void fill_numbers(const case_graph *c, void *dst, uint64_t seed)
+{
+    (void)seed;
+    float *targets = dst;
+    const loss_spec *spec = loss_of(c->spec);
+    for (int64_t i = 0; i < c->label_count * spec->classes; i++)
+        targets[i] = spec->kind == LOSS_BINARY ? (float)((i * 7 + 1) % 3 == 0) : 0.2f * (float)((i * 7) % 11 - 5);
+}
+
+/* Elements of cross entropy's mask are rows. */
+static void fill_mask(const case_graph *c, void *dst, uint64_t seed)
+{
+    (void)seed;
+    uint8_t *mask = dst;
+    const loss_spec *spec = loss_of(c->spec);
+    const int64_t columns = spec->kind == LOSS_CROSS_ENTROPY ? 1 : spec->classes;
+    for (int64_t i = 0; i < c->label_count * columns; i++)
+        mask[i] = !spec->is_all_absent && !(spec->has_absent_rows && i % 3 == 1);
+}
+
 static mien_status write_filled(const case_graph *c, program *p, value_id v,
                                 void (*fill)(const case_graph *c, void *dst, uint64_t seed), uint64_t seed)
 {
@@ -237,7 +290,11 @@ mien_status case_graph_fill(case_graph *c, program *p, uint64_t seed)
 {
     fill_params(c, seed);
     TRY(write_filled(c, p, c->x, fill_x, seed));
-    if (c->labels != NO_VALUE)
+    if (c->mask != NO_VALUE)
+        TRY(write_filled(c, p, c->mask, fill_mask, seed));
+    if (c->labels != NO_VALUE && loss_of(c->spec)->kind != LOSS_CROSS_ENTROPY)
+        TRY(write_filled(c, p, c->labels, fill_numbers, seed));
+    else if (c->labels != NO_VALUE)
         TRY(write_filled(c, p, c->labels, loss_of(c->spec)->is_soft ? fill_targets : fill_labels, seed));
     if (c->class_weights != NO_VALUE)
         TRY(write_filled(c, p, c->class_weights, fill_class_weights, seed));
@@ -420,16 +477,110 @@ static mien_status dropout_case(case_graph *c, const op_case *self, value_id *y,
     return op_dropout(c->g, y, "y", *y, s->p, s->is_per_sample);
 }
 
+/* In f32, whatever the activations are. */
 static mien_status softmax_case(case_graph *c, const op_case *self, value_id *y, value_id x)
 {
     (void)self;
     value_id logits = NO_VALUE;
     TRY(add_linear(c, &logits, "logits", x, CLASSES, true, true));
-    return op_softmax(c->g, y, "y", logits);
+    TRY(op_softmax(c->g, &logits, "softmax", logits));
+    return op_cast(c->g, y, "y", logits, graph_activation_type(c->g));
 }
 
-/* The loss is added to every case; this one has x go straight into it. */
-static mien_status cross_entropy_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+/* x times silu(x), and times a parameter */
+static mien_status mul_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    value_id p = NO_VALUE, act = NO_VALUE;
+    TRY(case_param_add(c, &p, "factor", *shape_at(c, x), FILL_GAMMA, 1, true));
+    TRY(op_cast(c->g, &p, "factor.act", p, graph_activation_type(c->g)));
+    TRY(op_activation(c->g, &act, "act", x, ACT_SILU));
+    TRY(op_mul(c->g, &act, "square", x, act));
+    return op_mul(c->g, y, "y", act, p);
+}
+
+/* x [m, r, k] with a parameter to [m, r, 6]; as `self` says which of them is transposed. */
+static mien_status matmul_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    const matmul_attr *attr = self->spec;
+    const shape s = *shape_at(c, x);
+    const int64_t m = s.dim[0], k = s.dim[attr->is_a_transposed ? 1 : 2], o = 6;
+    value_id w = NO_VALUE;
+    TRY(case_param_add(c, &w, "matrices", attr->is_b_transposed ? shape_of(3, m, o, k) : shape_of(3, m, k, o),
+                       FILL_WEIGHT, (double)k, true));
+    TRY(op_cast(c->g, &w, "matrices.act", w, graph_activation_type(c->g)));
+    return op_matmul(c->g, y, "y", x, w, attr);
+}
+
+/* x + numbers, small and of both signs */
+static mien_status constant_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    float numbers[256];
+    value_id k = NO_VALUE;
+    const int64_t count = shape_count(shape_at(c, x));
+    for (int64_t i = 0; i < count && i < 256; i++)
+        numbers[i] = 0.125f * (float)(i % 9 - 4);
+    TRY(op_constant(c->g, &k, "numbers", graph_activation_type(c->g), *shape_at(c, x), numbers));
+    return op_add(c->g, y, "y", x, k);
+}
+
+/* x in f32, where it is bf16, and back */
+static mien_status cast_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    const dtype other = graph_activation_type(c->g) == DTYPE_F32 ? DTYPE_BF16 : DTYPE_F32;
+    value_id wide = NO_VALUE;
+    if (other == DTYPE_BF16) { /* a rounding that finite differences would see: the type it has alone */
+        *y = x;
+        return MIEN_OK;
+    }
+    TRY(op_cast(c->g, &wide, "wide", x, DTYPE_F32));
+    TRY(op_activation(c->g, &wide, "act", wide, ACT_SILU));
+    return op_cast(c->g, y, "y", wide, DTYPE_BF16);
+}
+
+/* [n, h, w, c] as [n, h w, c], of an input and of what dies there */
+static mien_status reshape_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    const shape s = *shape_at(c, x);
+    TRY(op_reshape(c->g, y, "rows", x, shape_of(2, s.dim[0], s.dim[1] * s.dim[2] * s.dim[3])));
+    TRY(op_activation(c->g, y, "act", *y, ACT_SILU));
+    return op_reshape(c->g, y, "y", *y, shape_of(3, s.dim[0], s.dim[1] * s.dim[2], s.dim[3]));
+}
+
+static mien_status transpose_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    return op_transpose(c->g, y, "y", x, self->spec);
+}
+
+static mien_status slice_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    const slice_attr *s = self->spec;
+    return op_slice(c->g, y, "y", x, s->axis, s->begin, s->length);
+}
+
+/* x [n, t, d] plus a parameter [t, d] for each of n */
+static mien_status repeat_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    const shape s = *shape_at(c, x);
+    value_id p = NO_VALUE;
+    TRY(case_param_add(c, &p, "position", shape_of(2, s.dim[1], s.dim[2]), FILL_BIAS, 1, true));
+    TRY(op_cast(c->g, &p, "position.act", p, graph_activation_type(c->g)));
+    TRY(op_repeat(c->g, &p, "repeated", p, s.dim[0]));
+    return op_add(c->g, y, "y", x, p);
+}
+
+static mien_status token_mean_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    (void)self;
+    return op_token_mean(c->g, y, "y", x);
+}
+
+/* The loss is added to every case; in those of losses x goes straight into it. */
+static mien_status loss_case(case_graph *c, const op_case *self, value_id *y, value_id x)
 {
     (void)c, (void)self;
     *y = x;
@@ -536,7 +687,10 @@ static mien_status operand_case(case_graph *c, const op_case *self, value_id *y,
 #define ACT(KIND) SPEC(activation_kind, KIND)
 #define POOL(...) SPEC(pool_attr, __VA_ARGS__)
 #define DROPOUT(...) SPEC(dropout_attr, __VA_ARGS__)
-#define LOSS(...) SPEC(loss_spec, __VA_ARGS__)
+#define LOSS(...) SPEC(loss_spec, __VA_ARGS__), .is_loss = true
+#define MATMUL(...) SPEC(matmul_attr, __VA_ARGS__)
+#define SLICE(...) SPEC(slice_attr, __VA_ARGS__)
+#define ORDER(...) .spec = (const int[SHAPE_MAX_RANK]){__VA_ARGS__}
 #define ATTENTION(...) SPEC(attention_attr, __VA_ARGS__)
 // clang-format on
 
@@ -687,6 +841,33 @@ static const op_case cases[] = {
     ROW("multiply", "negative", multiply_case, SHAPE4(2, 3, 5, 7), .spec = &(const float){-1.5f}),
     ROW("multiply", "medium", multiply_case, SHAPE4(3, 31, 29, 7), .spec = &(const float){0.3f}, .is_medium = true),
 
+    ROW("mul", "operands", mul_case, SHAPE2(5, 9), .spec = NULL),
+    ROW("mul", "medium", mul_case, SHAPE4(3, 31, 29, 7), .is_medium = true),
+    ROW("matmul", "plain", matmul_case, SHAPE3(3, 4, 5), MATMUL(0)),
+    ROW("matmul", "a_transposed", matmul_case, SHAPE3(3, 4, 5), MATMUL(.is_a_transposed = true)),
+    ROW("matmul", "b_transposed", matmul_case, SHAPE3(1, 4, 5), MATMUL(.is_b_transposed = true)),
+    ROW("matmul", "both_transposed", matmul_case, SHAPE3(2, 7, 3),
+        MATMUL(.is_a_transposed = true, .is_b_transposed = true)),
+    ROW("matmul", "medium", matmul_case, SHAPE3(17, 48, 16), MATMUL(.is_b_transposed = true), .is_medium = true),
+    ROW("constant", "numbers", constant_case, SHAPE3(2, 5, 8), .spec = NULL),
+    ROW("cast", "there_and_back", cast_case, SHAPE3(2, 5, 8), .spec = NULL),
+    ROW("cast", "medium", cast_case, SHAPE3(3, 50, 200), .is_medium = true),
+    ROW("reshape", "twice", reshape_case, SHAPE4(2, 3, 2, 5), .spec = NULL),
+    ROW("reshape", "medium", reshape_case, SHAPE4(3, 17, 17, 24), .is_medium = true),
+    ROW("transpose", "tokens", transpose_case, SHAPE3(2, 3, 5), ORDER(1, 0, 2)),
+    ROW("transpose", "last", transpose_case, SHAPE3(2, 3, 5), ORDER(2, 0, 1)),
+    ROW("transpose", "four", transpose_case, SHAPE4(2, 3, 4, 5), ORDER(0, 3, 1, 2)),
+    ROW("transpose", "medium", transpose_case, SHAPE4(3, 17, 19, 24), ORDER(0, 2, 3, 1), .is_medium = true),
+    ROW("slice", "tokens", slice_case, SHAPE3(2, 5, 6), SLICE(.axis = 1, .begin = 1, .length = 3)),
+    ROW("slice", "last", slice_case, SHAPE3(2, 5, 6), SLICE(.axis = 2, .begin = 4, .length = 2)),
+    ROW("slice", "first", slice_case, SHAPE2(5, 6), SLICE(.axis = 0, .begin = 0, .length = 4)),
+    ROW("slice", "medium", slice_case, SHAPE3(7, 50, 72), SLICE(.axis = 1, .begin = 3, .length = 41),
+        .is_medium = true),
+    ROW("repeat", "position", repeat_case, SHAPE3(3, 4, 5), .spec = NULL),
+    ROW("repeat", "medium", repeat_case, SHAPE3(21, 17, 72), .is_medium = true),
+    ROW("global_mean", "tokens", token_mean_case, SHAPE3(3, 5, 7), .spec = NULL),
+    ROW("global_mean", "tokens_medium", token_mean_case, SHAPE3(5, 41, 72), .is_medium = true),
+
     ROW("contribute", "two_readers", two_readers_case, SHAPE2(3, 7), .spec = NULL),
     ROW("contribute", "two_readers_medium", two_readers_case, SHAPE2(21, 200), .is_medium = true),
     ROW("contribute", "operand", operand_case, SHAPE2(3, 9), .spec = NULL),
@@ -756,7 +937,8 @@ static const op_case cases[] = {
         .is_medium = true),
     ROW("dropout", "per_sample", dropout_case, SHAPE4(9, 2, 2, 3), DROPOUT(.p = 0.3f, .is_per_sample = true)),
 
-    ROW("softmax", "rows", softmax_case, SHAPE2(4, 9), .is_forward_only = true),
+    ROW("softmax", "rows", softmax_case, SHAPE2(4, 9), .spec = NULL),
+    ROW("softmax", "tokens", softmax_case, SHAPE3(2, 3, 9), .spec = NULL),
 
     ROW("layer_norm", "rows", layer_norm_case, SHAPE2(3, 17), .spec = NULL),
     ROW("layer_norm", "tokens", layer_norm_case, SHAPE3(2, 5, 16), .spec = NULL),
@@ -785,17 +967,41 @@ static const op_case cases[] = {
     ROW("first_token", "row", first_token_case, SHAPE3(2, 4, 7), .spec = NULL),
     ROW("first_token", "one_token", first_token_case, SHAPE3(3, 1, 5), .spec = NULL),
 
-    ROW("cross_entropy", "plain", cross_entropy_case, SHAPE2(4, 9), LOSS(.classes = 6)),
-    ROW("cross_entropy", "smoothing", cross_entropy_case, SHAPE2(5, 8), LOSS(.classes = 7, .smoothing = 0.2f)),
-    ROW("cross_entropy", "weights_smoothing_absent", cross_entropy_case, SHAPE2(7, 5),
+    ROW("cross_entropy", "plain", loss_case, SHAPE2(4, 9), LOSS(.classes = 6)),
+    ROW("cross_entropy", "smoothing", loss_case, SHAPE2(5, 8), LOSS(.classes = 7, .smoothing = 0.2f)),
+    ROW("cross_entropy", "weights_smoothing_absent", loss_case, SHAPE2(7, 5),
         LOSS(.classes = 6, .smoothing = 0.1f, .has_weights = true, .has_absent_rows = true)),
-    ROW("cross_entropy", "one_row_one_class", cross_entropy_case, SHAPE2(1, 3), LOSS(.classes = 1)),
-    ROW("cross_entropy", "all_absent", cross_entropy_case, SHAPE2(3, 4), LOSS(.classes = 4, .is_all_absent = true)),
-    ROW("cross_entropy", "soft", cross_entropy_case, SHAPE2(5, 9), LOSS(.classes = 6, .is_soft = true)),
-    ROW("cross_entropy", "soft_weights_smoothing", cross_entropy_case, SHAPE2(7, 5),
+    ROW("cross_entropy", "one_row_one_class", loss_case, SHAPE2(1, 3), LOSS(.classes = 1)),
+    ROW("cross_entropy", "all_absent", loss_case, SHAPE2(3, 4), LOSS(.classes = 4, .is_all_absent = true)),
+    ROW("cross_entropy", "soft", loss_case, SHAPE2(5, 9), LOSS(.classes = 6, .is_soft = true)),
+    ROW("cross_entropy", "soft_weights_smoothing", loss_case, SHAPE2(7, 5),
         LOSS(.classes = 6, .smoothing = 0.2f, .has_weights = true, .is_soft = true)),
-    ROW("cross_entropy", "soft_one_row_one_class", cross_entropy_case, SHAPE2(1, 3),
-        LOSS(.classes = 1, .is_soft = true)),
+    ROW("cross_entropy", "soft_one_row_one_class", loss_case, SHAPE2(1, 3), LOSS(.classes = 1, .is_soft = true)),
+    ROW("cross_entropy", "mask", loss_case, SHAPE2(7, 5),
+        LOSS(.classes = 6, .smoothing = 0.1f, .has_weights = true, .has_mask = true, .has_absent_rows = true)),
+    ROW("cross_entropy", "mask_of_none", loss_case, SHAPE2(3, 4),
+        LOSS(.classes = 4, .has_mask = true, .is_all_absent = true)),
+
+    ROW("regression", "squared", loss_case, SHAPE2(4, 9), LOSS(.classes = 3, .kind = LOSS_SQUARED)),
+    ROW("regression", "squared_mask", loss_case, SHAPE2(5, 8),
+        LOSS(.classes = 3, .kind = LOSS_SQUARED, .has_mask = true, .has_absent_rows = true)),
+    ROW("regression", "smooth_l1_mask", loss_case, SHAPE2(7, 5),
+        LOSS(.classes = 4, .kind = LOSS_SMOOTH_L1, .has_mask = true, .has_absent_rows = true)),
+    ROW("regression", "mask_of_none", loss_case, SHAPE2(3, 5),
+        LOSS(.classes = 2, .kind = LOSS_SQUARED, .has_mask = true, .is_all_absent = true)),
+
+    ROW("binary_cross_entropy", "plain", loss_case, SHAPE2(4, 9), LOSS(.classes = 5, .kind = LOSS_BINARY)),
+    ROW("binary_cross_entropy", "weights_mask", loss_case, SHAPE2(6, 7),
+        LOSS(.classes = 4, .kind = LOSS_BINARY, .has_weights = true, .has_mask = true, .has_absent_rows = true)),
+    ROW("binary_cross_entropy", "mask_of_none", loss_case, SHAPE2(3, 4),
+        LOSS(.classes = 4, .kind = LOSS_BINARY, .has_weights = true, .has_mask = true, .is_all_absent = true)),
+
+    ROW("ccc", "plain", loss_case, SHAPE2(6, 7), LOSS(.classes = 2, .kind = LOSS_CCC)),
+    ROW("ccc", "mask", loss_case, SHAPE2(8, 5),
+        LOSS(.classes = 2, .kind = LOSS_CCC, .has_mask = true, .has_absent_rows = true)),
+    ROW("ccc", "one_row", loss_case, SHAPE2(1, 4), LOSS(.classes = 2, .kind = LOSS_CCC)),
+    ROW("ccc", "mask_of_none", loss_case, SHAPE2(4, 4),
+        LOSS(.classes = 2, .kind = LOSS_CCC, .has_mask = true, .is_all_absent = true)),
 };
 
 int op_case_count(void)

@@ -41,7 +41,8 @@ typedef struct {
     value_id x;             /* input, activation type (u8 where the case says so) */
     value_id y;             /* output of the operator under test */
     value_id labels;        /* CASE_TRAINING, else NO_VALUE; also loss and dx */
-    value_id class_weights; /* some cross_entropy cases */
+    value_id class_weights; /* some cases of losses; also mask */
+    value_id mask;
     value_id loss;
     value_id dx; /* gradient of x */
     dtype x_type;
@@ -59,7 +60,8 @@ struct op_case {
     const void *spec; /* what describe reads */
     shape x;
     dtype x_type;         /* DTYPE_F32: the graph's activation type; DTYPE_U8: images */
-    bool is_forward_only; /* no gradient (softmax, normalise) */
+    bool is_forward_only; /* no gradient (normalise) */
+    bool is_loss;         /* the operator ends the graph */
     bool is_large;        /* a size for bench/ops; too slow for the reference */
     bool is_medium;       /* many vectors, work for two threads, and ends of both; too slow for finite differences */
 };

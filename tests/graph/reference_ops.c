@@ -187,15 +187,6 @@ static void concat(const reference_call *c)
     }
 }
 
-static void slice(const reference_call *c)
-{
-    const slice_attr *a = c->attr;
-    const operand *x = &c->in[0];
-    const int64_t columns = x->shape.dim[x->shape.rank - 1];
-    for (int64_t i = 0; i < c->out[0].count; i++)
-        operand_set(&c->out[0], i, operand_get(x, i / a->length * columns + a->begin + i % a->length));
-}
-
 /* Number i of the node's stream, as op.h defines it. */
 static bool is_kept(const dropout_attr *a, const step_params *step, int64_t i)
 {
@@ -744,6 +735,99 @@ static void global_mean_dx(const reference_call *c)
         operand_set(&c->out[0], i, operand_get(&c->in[0], scale_of(x, i)) / (double)(x->dim[1] * x->dim[2]));
 }
 
+/* --- movement ----------------------------------------------------------------------------------------------------- */
+
+static void mul(const reference_call *c)
+{
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], i) * operand_get(&c->in[1], i));
+}
+
+static void matmul(const reference_call *c)
+{
+    const matmul_attr *a = c->attr;
+    const shape *s = &c->out[0].shape;
+    const int64_t rows = s->dim[1], columns = s->dim[2], depth = c->in[0].shape.dim[a->is_a_transposed ? 1 : 2];
+    for (int64_t i = 0; i < c->out[0].count; i++) {
+        const int64_t m = i / columns / rows, r = i / columns % rows, col = i % columns;
+        double sum = 0;
+        for (int64_t k = 0; k < depth; k++) {
+            const int64_t at_a = m * rows * depth + (a->is_a_transposed ? k * rows + r : r * depth + k);
+            const int64_t at_b = m * columns * depth + (a->is_b_transposed ? col * depth + k : k * columns + col);
+            sum += operand_get(&c->in[0], at_a) * operand_get(&c->in[1], at_b);
+        }
+        operand_set(&c->out[0], i, sum);
+    }
+}
+
+static void constant(const reference_call *c)
+{
+    const constant_attr *a = c->attr;
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, (double)a->data[i]);
+}
+
+/* cast, reshape */
+static void same_elements(const reference_call *c)
+{
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], i));
+}
+
+static void transpose(const reference_call *c)
+{
+    const transpose_attr *a = c->attr;
+    const shape *x = &c->in[0].shape, *y = &c->out[0].shape;
+    for (int64_t i = 0; i < c->out[0].count; i++) {
+        int64_t at[SHAPE_MAX_RANK], rest = i, from = 0;
+        for (int d = y->rank - 1; d >= 0; d--) {
+            at[a->order[d]] = rest % y->dim[d];
+            rest /= y->dim[d];
+        }
+        for (int d = 0; d < x->rank; d++)
+            from = from * x->dim[d] + at[d];
+        operand_set(&c->out[0], i, operand_get(&c->in[0], from));
+    }
+}
+
+/* Where element i of the slice lies in the whole. */
+static int64_t slice_at(const slice_attr *a, const shape *whole, int64_t i)
+{
+    int64_t inner = 1;
+    for (int d = a->axis + 1; d < whole->rank; d++)
+        inner *= whole->dim[d];
+    const int64_t row = i / inner / a->length, along = i / inner % a->length;
+    return (row * whole->dim[a->axis] + a->begin + along) * inner + i % inner;
+}
+
+static void slice(const reference_call *c)
+{
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], slice_at(c->attr, &c->in[0].shape, i)));
+}
+
+static void slice_dx(const reference_call *c)
+{
+    clear(c->scratch, c->out[0].count);
+    for (int64_t i = 0; i < c->in[0].count; i++)
+        c->scratch[slice_at(c->attr, &c->out[0].shape, i)] = operand_get(&c->in[0], i);
+    store(&c->out[0], c->scratch);
+}
+
+static void repeat(const reference_call *c)
+{
+    for (int64_t i = 0; i < c->out[0].count; i++)
+        operand_set(&c->out[0], i, operand_get(&c->in[0], i % c->in[0].count));
+}
+
+static void repeat_dx(const reference_call *c)
+{
+    clear(c->scratch, c->out[0].count);
+    for (int64_t i = 0; i < c->in[0].count; i++)
+        c->scratch[i % c->out[0].count] += operand_get(&c->in[0], i);
+    store(&c->out[0], c->scratch);
+}
+
 /* --- ends --------------------------------------------------------------------------------------------------------- */
 
 /* Row r of softmax(x); also log of its denominator plus the maximum, so that -log p = that - x. */
@@ -761,9 +845,22 @@ static double softmax_row(operand *p, const operand *x, int64_t r, int64_t colum
 
 static void softmax(const reference_call *c)
 {
-    const int64_t columns = c->in[0].shape.dim[1];
-    for (int64_t r = 0; r < c->in[0].shape.dim[0]; r++)
+    const int64_t columns = c->in[0].shape.dim[c->in[0].shape.rank - 1];
+    for (int64_t r = 0; r < c->in[0].count / columns; r++)
         softmax_row(&c->out[0], &c->in[0], r, columns);
+}
+
+/* dy, y -> dx */
+static void softmax_dx(const reference_call *c)
+{
+    const int64_t columns = c->in[1].shape.dim[c->in[1].shape.rank - 1];
+    for (int64_t i = 0; i < c->out[0].count; i++) {
+        double sum = 0;
+        for (int64_t k = i / columns * columns; k < (i / columns + 1) * columns; k++)
+            sum += operand_get(&c->in[0], k) * operand_get(&c->in[1], k);
+        c->scratch[i] = operand_get(&c->in[1], i) * (operand_get(&c->in[0], i) - sum);
+    }
+    store(&c->out[0], c->scratch);
 }
 
 static double class_weight(const operand *w, int64_t c)
@@ -772,18 +869,19 @@ static double class_weight(const operand *w, int64_t c)
 }
 
 /* The row's class, or -1 where it is absent. */
-static int64_t label_at(const operand *labels, int64_t r, int64_t classes)
+static int64_t label_at(const operand *labels, const operand *mask, int64_t r, int64_t classes)
 {
     const int64_t t = (int64_t)operand_get(labels, r);
-    return t >= 0 && t < classes ? t : -1;
+    const bool is_masked = mask->data && operand_get(mask, r) == 0;
+    return t >= 0 && t < classes && !is_masked ? t : -1;
 }
 
-static double present_weight(const operand *labels, const operand *w, int64_t classes)
+static double present_weight(const operand *labels, const operand *w, const operand *mask, int64_t classes)
 {
     double sum = 0;
     for (int64_t r = 0; r < labels->count; r++)
-        if (label_at(labels, r, classes) >= 0)
-            sum += class_weight(w, label_at(labels, r, classes));
+        if (label_at(labels, mask, r, classes) >= 0)
+            sum += class_weight(w, label_at(labels, mask, r, classes));
     return sum;
 }
 
@@ -832,18 +930,18 @@ static void cross_entropy(const reference_call *c)
         return;
     }
     const double e = (double)((const cross_entropy_attr *)c->attr)->smoothing;
-    const operand *x = &c->in[0], *labels = &c->in[1], *w = &c->in[2];
+    const operand *x = &c->in[0], *labels = &c->in[1], *w = &c->in[2], *mask = &c->in[3];
     const int64_t classes = x->shape.dim[1];
     double loss = 0;
     for (int64_t r = 0; r < labels->count; r++) {
-        const int64_t t = label_at(labels, r, classes);
+        const int64_t t = label_at(labels, mask, r, classes);
         const double log_sum = softmax_row(&c->out[1], x, r, classes);
         for (int64_t k = 0; t >= 0 && k < classes; k++) {
             const double share = e / (double)classes * class_weight(w, k) + (k == t ? (1 - e) * class_weight(w, t) : 0);
             loss += share * (log_sum - operand_get(x, r * classes + k));
         }
     }
-    const double total = present_weight(labels, w, classes);
+    const double total = present_weight(labels, w, mask, classes);
     operand_set(&c->out[0], 0, total > 0 ? loss / total : 0);
 }
 
@@ -855,14 +953,14 @@ static void cross_entropy_dx(const reference_call *c)
         return;
     }
     const double e = (double)((const cross_entropy_attr *)c->attr)->smoothing;
-    const operand *p = &c->in[0], *labels = &c->in[1], *w = &c->in[2];
+    const operand *p = &c->in[0], *labels = &c->in[1], *w = &c->in[2], *mask = &c->in[3];
     const int64_t classes = p->shape.dim[1];
-    const double total = present_weight(labels, w, classes);
+    const double total = present_weight(labels, w, mask, classes);
     double sum = 0;
     for (int64_t k = 0; k < classes; k++)
         sum += class_weight(w, k);
     for (int64_t i = 0; i < p->count; i++) {
-        const int64_t t = label_at(labels, i / classes, classes), k = i % classes;
+        const int64_t t = label_at(labels, mask, i / classes, classes), k = i % classes;
         double d = 0;
         if (t >= 0 && total > 0) {
             const double target = (1 - e) * class_weight(w, t);
@@ -871,6 +969,162 @@ static void cross_entropy_dx(const reference_call *c)
         }
         operand_set(&c->out[0], i, total > 0 ? d / total : 0);
     }
+}
+
+/* --- losses against numbers: prediction, target, mask, weights ------------------------------------------------------
+ */
+
+static bool is_present(const reference_call *c, int64_t i)
+{
+    return !c->in[2].data || operand_get(&c->in[2], i) != 0;
+}
+
+static double present_elements(const reference_call *c)
+{
+    double count = 0;
+    for (int64_t i = 0; i < c->in[0].count; i++)
+        count += is_present(c, i);
+    return count;
+}
+
+/* The mean of f over what is present. */
+static void masked_mean(const reference_call *c, double (*f)(const reference_call *c, int64_t i, double x, double t))
+{
+    const double count = present_elements(c);
+    double sum = 0;
+    for (int64_t i = 0; i < c->in[0].count; i++)
+        if (is_present(c, i))
+            sum += f(c, i, operand_get(&c->in[0], i), operand_get(&c->in[1], i));
+    operand_set(&c->out[0], 0, count > 0 ? sum / count : 0);
+}
+
+static void masked_slopes(const reference_call *c, double (*f)(const reference_call *c, int64_t i, double x, double t))
+{
+    const double count = present_elements(c);
+    for (int64_t i = 0; i < c->in[0].count; i++)
+        operand_set(&c->out[0], i,
+                    is_present(c, i) ? f(c, i, operand_get(&c->in[0], i), operand_get(&c->in[1], i)) / count : 0);
+}
+
+static double regression_value(const reference_call *c, int64_t i, double x, double t)
+{
+    (void)i;
+    const regression_attr *a = c->attr;
+    const double d = fabs(x - t), beta = (double)a->beta;
+    if (a->kind == REGRESSION_SQUARED)
+        return d * d;
+    return d < beta ? 0.5 * d * d / beta : d - 0.5 * beta;
+}
+
+static double regression_slope(const reference_call *c, int64_t i, double x, double t)
+{
+    (void)i;
+    const regression_attr *a = c->attr;
+    const double d = x - t, beta = (double)a->beta;
+    if (a->kind == REGRESSION_SQUARED)
+        return 2 * d;
+    return d >= beta ? 1 : d <= -beta ? -1 : d / beta;
+}
+
+static double binary_weight(const reference_call *c, int64_t i)
+{
+    return c->in[BINARY_WEIGHTS].data ? operand_get(&c->in[BINARY_WEIGHTS], i % c->in[0].shape.dim[1]) : 1;
+}
+
+static double binary_value(const reference_call *c, int64_t i, double x, double t)
+{
+    return -binary_weight(c, i) * t * log(sigmoid(x)) - (1 - t) * log(sigmoid(-x));
+}
+
+static double binary_slope(const reference_call *c, int64_t i, double x, double t)
+{
+    return (1 - t) * sigmoid(x) - binary_weight(c, i) * t * sigmoid(-x);
+}
+
+static void regression(const reference_call *c)
+{
+    masked_mean(c, regression_value);
+}
+
+static void regression_dx(const reference_call *c)
+{
+    masked_slopes(c, regression_slope);
+}
+
+static void binary_cross_entropy(const reference_call *c)
+{
+    masked_mean(c, binary_value);
+}
+
+static void binary_cross_entropy_dx(const reference_call *c)
+{
+    masked_slopes(c, binary_slope);
+}
+
+/* Mean of a b over the present rows of column k, less the product of the means, times n / (n - 1). */
+static double covariance(const reference_call *c, const operand *a, const operand *b, int64_t k, double *n,
+                         double *mean)
+{
+    const int64_t columns = a->shape.dim[1];
+    double sum_a = 0, sum_b = 0, sum = 0;
+    *n = 0;
+    for (int64_t i = k; i < a->count; i += columns)
+        if (is_present(c, i)) {
+            *n += 1;
+            sum_a += operand_get(a, i);
+            sum_b += operand_get(b, i);
+        }
+    for (int64_t i = k; i < a->count; i += columns)
+        if (is_present(c, i))
+            sum += (operand_get(a, i) - sum_a / *n) * (operand_get(b, i) - sum_b / *n);
+    *mean = *n > 0 ? sum_a / *n : 0;
+    return *n > 1 ? sum / (*n - 1) : 0;
+}
+
+typedef struct {
+    double n, x_mean, t_mean, twice_covariance, d;
+} column_ccc;
+
+static column_ccc ccc_of(const reference_call *c, int64_t k)
+{
+    column_ccc v = {0};
+    const double xx = covariance(c, &c->in[0], &c->in[0], k, &v.n, &v.x_mean);
+    const double tt = covariance(c, &c->in[1], &c->in[1], k, &v.n, &v.t_mean);
+    double unused;
+    v.twice_covariance = 2 * covariance(c, &c->in[0], &c->in[1], k, &v.n, &unused);
+    v.d = xx + tt + (v.x_mean - v.t_mean) * (v.x_mean - v.t_mean) + 1e-8;
+    return v;
+}
+
+static void ccc(const reference_call *c)
+{
+    double loss = 0;
+    for (int64_t k = 0; k < c->in[0].shape.dim[1]; k++) {
+        const column_ccc v = ccc_of(c, k);
+        loss += v.n > 1 ? 1 - v.twice_covariance / v.d : 0;
+    }
+    operand_set(&c->out[0], 0, loss);
+}
+
+/* -(s' d - s d') / d^2, s = 2 s_xy */
+static void ccc_dx(const reference_call *c)
+{
+    for (int64_t i = 0; i < c->in[0].count; i++) {
+        const column_ccc v = ccc_of(c, i % c->in[0].shape.dim[1]);
+        const double s_slope = 2 * (operand_get(&c->in[1], i) - v.t_mean) / (v.n - 1);
+        const double d_slope = 2 * (operand_get(&c->in[0], i) - v.x_mean) / (v.n - 1) + 2 * (v.x_mean - v.t_mean) / v.n;
+        const double slope = (s_slope * v.d - v.twice_covariance * d_slope) / (v.d * v.d);
+        operand_set(&c->out[0], i, v.n > 1 && is_present(c, i) ? -slope : 0);
+    }
+}
+
+static void total(const reference_call *c)
+{
+    const float *weights = c->attr;
+    double sum = 0;
+    for (int i = 0; i < c->in_count; i++)
+        sum += (double)weights[i] * operand_get(&c->in[i], 0);
+    operand_set(&c->out[0], 0, sum);
 }
 
 /* --- update ------------------------------------------------------------------------------------------------------- */
@@ -972,6 +1226,23 @@ reference_fn reference_find(const op_def *op)
         {&op_cross_entropy_def, cross_entropy},
         {&op_cross_entropy_dx_def, cross_entropy_dx},
         {&op_accumulate_def, accumulate},
+        {&op_mul_def, mul},
+        {&op_matmul_def, matmul},
+        {&op_constant_def, constant},
+        {&op_cast_def, same_elements},
+        {&op_reshape_def, same_elements},
+        {&op_transpose_def, transpose},
+        {&op_slice_dx_def, slice_dx},
+        {&op_repeat_def, repeat},
+        {&op_repeat_dx_def, repeat_dx},
+        {&op_softmax_dx_def, softmax_dx},
+        {&op_regression_def, regression},
+        {&op_regression_dx_def, regression_dx},
+        {&op_binary_cross_entropy_def, binary_cross_entropy},
+        {&op_binary_cross_entropy_dx_def, binary_cross_entropy_dx},
+        {&op_ccc_def, ccc},
+        {&op_ccc_dx_def, ccc_dx},
+        {&op_total_def, total},
         {&op_optimizer_def, optimizer},
         {&op_layer_norm_def, layer_norm},
         {&op_layer_norm_dx_def, layer_norm_dx},

@@ -28,7 +28,7 @@ HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 
 class Compute(ctypes.Structure):
-    _fields_ = [("device", ctypes.c_char_p), ("precision", ctypes.c_int), ("threads", ctypes.c_int), ("progress", ctypes.c_void_p),
+    _fields_ = [("size", ctypes.c_size_t), ("device", ctypes.c_char_p), ("precision", ctypes.c_int), ("threads", ctypes.c_int), ("progress", ctypes.c_void_p),
                 ("payload", ctypes.c_void_p)]
 
 
@@ -91,17 +91,18 @@ def centred(logits):
 
 def answer_of_mien(library, path, picture):
     """log probabilities [CLASSES] for one picture [size, size, 3] uint8"""
-    model, probabilities = ctypes.c_void_p(), (ctypes.c_float * CLASSES)()
-    compute = Compute(b"cpu", 1, 0, None, None)  # f32
+    model, session, row = ctypes.c_void_p(), ctypes.c_void_p(), (ctypes.c_float * (1 + CLASSES))()
+    compute = Compute(ctypes.sizeof(Compute), b"cpu", 1, 0, None, None)  # f32
     paths = (ctypes.c_char_p * 1)(str(path).encode())
     size = picture.shape[0]
-    if library.mien_model_open(ctypes.byref(model), paths, 1, ctypes.byref(compute)):
-        raise RuntimeError(library.mien_error().decode())
-    failed = library.mien_classify_rgb(probabilities, CLASSES, model, picture.numpy().tobytes(), size, size)
+    failed = (library.mien_model_open(ctypes.byref(model), paths, 1, ctypes.byref(compute)) or
+              library.mien_session_open(ctypes.byref(session), model, None) or
+              library.mien_predict_rgb(row, len(row), session, picture.numpy().tobytes(), 1, size, size))
+    library.mien_session_free(session)
     library.mien_model_free(model)
     if failed:
         raise RuntimeError(library.mien_error().decode())
-    return torch.tensor(list(probabilities), dtype=torch.float64).log()
+    return torch.tensor(list(row)[1:], dtype=torch.float64).log()
 
 
 def run_import(weights, arch, size, out):
@@ -153,8 +154,10 @@ def check(name, library, folder):
 def main():
     library = ctypes.CDLL(os.environ["MIEN_LIBRARY"])
     library.mien_error.restype = ctypes.c_char_p
-    library.mien_model_free.argtypes = [ctypes.c_void_p]
-    library.mien_classify_rgb.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
+    library.mien_model_free.argtypes = library.mien_session_free.argtypes = [ctypes.c_void_p]
+    library.mien_session_open.argtypes = [ctypes.c_void_p] * 3
+    library.mien_predict_rgb.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int,
+                                         ctypes.c_int]
     print(f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}, timm {timm.__version__ if timm else 'not installed'}")
     with tempfile.TemporaryDirectory() as folder:
         results = [check(name, library, pathlib.Path(folder)) for name in sys.argv[1:] or CASES]

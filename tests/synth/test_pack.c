@@ -1,9 +1,9 @@
 /* Packing: the real wheel gives the head that docs/synth.md describes; a wheel with one thing wrong is told by that
  * thing. */
 #include "base/str.h"
+#include "format/face_labels.h"
 #include "image/image.h"
 #include "packed.h"
-#include "synth/units.h"
 
 #include <math.h>
 #include <zip.h>

@@ -167,7 +167,7 @@ static mien_status score(task_report *out, const task_pass *pass)
 {
     const tilt_set *set = (const tilt_set *)pass->set;
     double sum = 0;
-    *out = (task_report){.task = set->base.task, .score_count = 1};
+    *out = (task_report){.score_count = 1};
     for (int64_t i = 0; i < pass->count; i++) {
         if (!pass->is_read[i] || !set->is_known[pass->pictures[i]])
             continue;

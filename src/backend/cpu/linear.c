@@ -96,7 +96,7 @@ out:
     return st;
 }
 
-static mien_status matmul_prepare(cpu_prepare *p, node_id n, matrix a, matrix b, matrix dst, const binding from[4],
+static mien_status product_prepare(cpu_prepare *p, node_id n, matrix a, matrix b, matrix dst, const binding from[4],
                                   bool has_bias, int pack_at)
 {
     mien_status st = MIEN_OK;
@@ -134,7 +134,7 @@ mien_status linear_prepare(cpu_prepare *p, node_id n)
         return prepare_own(p, n, p->b->own->linear, &args, sizeof args, own, 5, linear_scratch_bytes(s.rows, s.k, s.o));
     }
     bool half = is_bf16(s.x);
-    return matmul_prepare(p, n, (matrix){s.rows, s.k, half, false}, (matrix){s.k, s.o, half, true},
+    return product_prepare(p, n, (matrix){s.rows, s.k, half, false}, (matrix){s.k, s.o, half, true},
                           (matrix){s.rows, s.o, half, false}, product, node_input(p, n, 2) != NULL, 1);
 }
 
@@ -153,7 +153,7 @@ mien_status linear_dx_prepare(cpu_prepare *p, node_id n)
                            linear_scratch_bytes(s.rows, s.k, s.o));
     }
     bool half = is_bf16(s.x);
-    return matmul_prepare(p, n, (matrix){s.rows, s.o, half, false}, (matrix){s.o, s.k, half, false},
+    return product_prepare(p, n, (matrix){s.rows, s.o, half, false}, (matrix){s.o, s.k, half, false},
                           (matrix){s.rows, s.k, half, false}, product, false, 1);
 }
 

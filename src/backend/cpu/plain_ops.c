@@ -10,7 +10,9 @@
 typedef struct {
     const float *x, *class_weights;
     const int32_t *labels;
+    const uint8_t *mask;  /* [n]: 0 = absent; NULL: all present */
     const float *targets; /* [n, c]: probabilities in place of labels */
+    const float *dy;      /* softmax_dx */
     float *y, *loss;      /* y [n, c]: probabilities, or dlogits */
     int64_t n, c;
     float smoothing;
@@ -37,6 +39,20 @@ static void softmax(const void *args)
         (void)softmax_row(a->y + r * a->c, a->x + r * a->c, a->c);
 }
 
+/* x is y of the forward pass; y, the gradient, may lie where dy does */
+static void softmax_dx(const void *args)
+{
+    const classes_args *a = args;
+    for (int64_t r = 0; r < a->n; r++) {
+        const float *y = a->x + r * a->c, *dy = a->dy + r * a->c;
+        double sum = 0;
+        for (int64_t i = 0; i < a->c; i++)
+            sum += (double)y[i] * (double)dy[i];
+        for (int64_t i = 0; i < a->c; i++)
+            a->y[r * a->c + i] = (float)((double)y[i] * ((double)dy[i] - sum));
+    }
+}
+
 static double weight_of(const classes_args *a, int64_t class)
 {
     return a->class_weights ? (double)a->class_weights[class] : 1;
@@ -44,7 +60,7 @@ static double weight_of(const classes_args *a, int64_t class)
 
 static bool is_present(const classes_args *a, int64_t row)
 {
-    return a->labels[row] >= 0 && a->labels[row] < a->c;
+    return a->labels[row] >= 0 && a->labels[row] < a->c && (!a->mask || a->mask[row]);
 }
 
 static double present_weight(const classes_args *a)
@@ -140,6 +156,15 @@ mien_status softmax_prepare(cpu_prepare *p, node_id n)
     return prepare_own(p, n, softmax, &args, sizeof args, bindings, 2, 0);
 }
 
+mien_status softmax_dx_prepare(cpu_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, dy)},
+                                       {FROM_INPUT, 1, offsetof(classes_args, x)},
+                                       {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
+    classes_args args = classes_of(node_input(p, n, 0));
+    return prepare_own(p, n, softmax_dx, &args, sizeof args, bindings, 3, 0);
+}
+
 /* Where labels or probabilities go. */
 static size_t target_place(bool is_soft)
 {
@@ -152,11 +177,12 @@ mien_status cross_entropy_prepare(cpu_prepare *p, node_id n)
     const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
                                 {FROM_INPUT, 1, target_place(is_soft)},
                                 {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
+                                {FROM_INPUT, 3, offsetof(classes_args, mask)},
                                 {FROM_OUTPUT, 0, offsetof(classes_args, loss)},
                                 {FROM_OUTPUT, 1, offsetof(classes_args, y)}};
     classes_args args = classes_of(node_input(p, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
-    return prepare_own(p, n, is_soft ? soft_cross_entropy : cross_entropy, &args, sizeof args, bindings, 5, 0);
+    return prepare_own(p, n, is_soft ? soft_cross_entropy : cross_entropy, &args, sizeof args, bindings, 6, 0);
 }
 
 mien_status cross_entropy_dx_prepare(cpu_prepare *p, node_id n)
@@ -165,22 +191,22 @@ mien_status cross_entropy_dx_prepare(cpu_prepare *p, node_id n)
     const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
                                 {FROM_INPUT, 1, target_place(is_soft)},
                                 {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
+                                {FROM_INPUT, 3, offsetof(classes_args, mask)},
                                 {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
     classes_args args = classes_of(node_input(p, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
-    return prepare_own(p, n, is_soft ? soft_cross_entropy_dx : cross_entropy_dx, &args, sizeof args, bindings, 4, 0);
+    return prepare_own(p, n, is_soft ? soft_cross_entropy_dx : cross_entropy_dx, &args, sizeof args, bindings, 5, 0);
 }
 
-/* --- concat and slice --------------------------------------------------------------------------------------------- */
+/* --- concat --------------------------------------------------------------------------------------------- */
 enum { CONCAT_MAX = 12 };
 
-/* Rows whose parts lie in `count` arrays: concat gathers them, slice takes one. */
+/* Rows whose parts lie densely in `count` arrays. */
 typedef struct {
     const char *src[CONCAT_MAX];
     char *dst;
     int64_t rows;
-    size_t bytes[CONCAT_MAX];    /* of a part's row */
-    size_t src_pitch, src_begin; /* slice: from where in rows of src_pitch; concat: parts lie densely, pitch 0 */
+    size_t bytes[CONCAT_MAX]; /* of a part's row */
     size_t dst_pitch;
     int count, threads;
 } gather_args;
@@ -195,8 +221,7 @@ static void gather(const void *args)
         for (int64_t r = mine.begin; r < mine.end; r++) {
             char *dst = a->dst + (size_t)r * a->dst_pitch;
             for (int i = 0; i < a->count; i++) {
-                size_t pitch = a->src_pitch ? a->src_pitch : a->bytes[i];
-                memcpy(dst, a->src[i] + (size_t)r * pitch + a->src_begin, a->bytes[i]);
+                memcpy(dst, a->src[i] + (size_t)r * a->bytes[i], a->bytes[i]);
                 dst += a->bytes[i];
             }
         }
@@ -213,17 +238,13 @@ static int64_t row_count(const graph_value *v)
     return shape_count(&v->shape) / v->shape.dim[v->shape.rank - 1];
 }
 
-static gather_args gather_to(cpu_prepare *p, const graph_value *y)
-{
-    return (gather_args){.rows = row_count(y), .dst_pitch = row_bytes(y), .threads = p->b->threads};
-}
-
 mien_status concat_prepare(cpu_prepare *p, node_id n)
 {
     int count = graph_node_at(p->g, n)->input_count;
     if (count > CONCAT_MAX)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "%d parts (wanted at most %d)", count, CONCAT_MAX);
-    gather_args args = gather_to(p, node_output(p, n, 0));
+    const graph_value *y = node_output(p, n, 0);
+    gather_args args = {.rows = row_count(y), .dst_pitch = row_bytes(y), .threads = p->b->threads};
     binding bindings[CONCAT_MAX + 1] = {{FROM_OUTPUT, 0, offsetof(gather_args, dst)}};
     args.count = count;
     for (int i = 0; i < count; i++) {
@@ -231,20 +252,6 @@ mien_status concat_prepare(cpu_prepare *p, node_id n)
         bindings[i + 1] = (binding){FROM_INPUT, (size_t)i, offsetof(gather_args, src) + (size_t)i * sizeof(char *)};
     }
     return prepare_own(p, n, gather, &args, sizeof args, bindings, count + 1, 0);
-}
-
-mien_status slice_prepare(cpu_prepare *p, node_id n)
-{
-    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(gather_args, src)},
-                                       {FROM_OUTPUT, 0, offsetof(gather_args, dst)}};
-    const graph_value *x = node_input(p, n, 0);
-    const slice_attr *attr = graph_node_at(p->g, n)->attr;
-    gather_args args = gather_to(p, node_output(p, n, 0));
-    args.count = 1;
-    args.bytes[0] = args.dst_pitch;
-    args.src_pitch = row_bytes(x);
-    args.src_begin = (size_t)attr->begin * dtype_bytes(x->type);
-    return prepare_own(p, n, gather, &args, sizeof args, bindings, 2, 0);
 }
 
 /* --- dropout ------------------------------------------------------------------------------------------------------ */

@@ -73,6 +73,11 @@ mien_status multiply_prepare(cpu_prepare *p, node_id n)
     return pointwise(p, n, p->b->own->multiply, 1, &(pointwise_args){.factor = attr->factor});
 }
 
+mien_status mul_prepare(cpu_prepare *p, node_id n)
+{
+    return pointwise(p, n, p->b->own->mul, 2, &no_options);
+}
+
 /* slice = part where it begins with it, thus one times part; else slice + part */
 mien_status contribute_prepare(cpu_prepare *p, node_id n)
 {

@@ -1,6 +1,7 @@
 /* cross_entropy: loss = sum over present rows r of [ (1 - e) w_t (-log p_rt) + e/C sum over c of w_c (-log p_rc) ] / W,
  * with p = softmax(logits), t the row's label, e the smoothing, C classes, w the class weights (1 without), and
- * W = sum over present rows of w_t. A row is present where its label is a class; no row present: loss 0.
+ * W = sum over present rows of w_t. A row is present where its label is a class and its mask not 0; none present: loss
+ * 0.
  *
  * dlogits[r, c] = [ p_rc ((1 - e) w_t + e/C sum of w) - (1 - e) w_t [c = t] - e/C w_c ] / W, 0 in absent rows
  *                                                                                                    cross_entropy_dx
@@ -10,7 +11,7 @@
  * PyTorch: torch.nn.functional.cross_entropy(logits, labels or q, weight=w, ignore_index=-1, label_smoothing=e). */
 #include "graph/op/rule.h"
 
-enum { CE_LOGITS, CE_LABELS, CE_WEIGHTS, CE_INPUTS };
+enum { CE_LOGITS, CE_LABELS, CE_WEIGHTS, CE_MASK, CE_INPUTS };
 enum { CE_LOSS, CE_PROBABILITIES };
 
 /* What the logits are held against: classes, or probabilities of each. */
@@ -36,6 +37,11 @@ static mien_status cross_entropy_infer(graph *g, node_id n)
         TRY(want_type(g, n, CE_WEIGHTS, "class weights", DTYPE_F32));
         TRY(want_shape(g, n, CE_WEIGHTS, "class weights", shape_of(1, s.dim[1])));
     }
+    if (input_of(g, n, CE_MASK)) {
+        TRY(want_type(g, n, CE_LABELS, "labels of a mask", DTYPE_I32));
+        TRY(want_type(g, n, CE_MASK, "mask", DTYPE_U8));
+        TRY(want_shape(g, n, CE_MASK, "mask", shape_of(1, s.dim[0])));
+    }
     TRY(graph_add_output(g, n, DTYPE_F32, shape_of(0)));
     return graph_add_output(g, n, DTYPE_F32, s);
 }
@@ -49,8 +55,9 @@ static mien_status cross_entropy_grad(graph *g, node_id n, const value_id *out_g
                          node->name);
     if (!needs[CE_LOGITS])
         return MIEN_OK;
-    const value_id in[] = {node->outputs[CE_PROBABILITIES], node->inputs[CE_LABELS], node->inputs[CE_WEIGHTS]};
-    return op_append_backward(g, &in_grads[CE_LOGITS], &op_cross_entropy_dx_def, n, "dx", in, 3, node->attr,
+    const value_id in[] = {node->outputs[CE_PROBABILITIES], node->inputs[CE_LABELS], node->inputs[CE_WEIGHTS],
+                           node->inputs[CE_MASK]};
+    return op_append_backward(g, &in_grads[CE_LOGITS], &op_cross_entropy_dx_def, n, "dx", in, 4, node->attr,
                               sizeof(cross_entropy_attr));
 }
 
@@ -70,10 +77,17 @@ const op_def op_cross_entropy_dx_def = {
 mien_status op_cross_entropy(graph *g, value_id *loss, value_id *probabilities, const char *name, value_id logits,
                              value_id labels, value_id class_weights, float smoothing)
 {
+    return op_cross_entropy_masked(g, loss, probabilities, name, logits, labels, class_weights, NO_VALUE, smoothing);
+}
+
+mien_status op_cross_entropy_masked(graph *g, value_id *loss, value_id *probabilities, const char *name,
+                                    value_id logits, value_id labels, value_id class_weights, value_id mask,
+                                    float smoothing)
+{
     const cross_entropy_attr attr = {.smoothing = smoothing};
     node_id n = NO_NODE;
-    TRY(graph_add(g, &n, &op_cross_entropy_def, name, (value_id[]){logits, labels, class_weights}, CE_INPUTS, &attr,
-                  sizeof attr));
+    TRY(graph_add(g, &n, &op_cross_entropy_def, name, (value_id[]){logits, labels, class_weights, mask}, CE_INPUTS,
+                  &attr, sizeof attr));
     *loss = graph_node_at(g, n)->outputs[CE_LOSS];
     *probabilities = graph_node_at(g, n)->outputs[CE_PROBABILITIES];
     return MIEN_OK;

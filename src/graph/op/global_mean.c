@@ -35,3 +35,14 @@ mien_status op_global_mean(graph *g, value_id *y, const char *name, value_id x)
 {
     return op_append(g, y, &op_global_mean_def, name, &x, 1, NULL, 0);
 }
+
+mien_status op_token_mean(graph *g, value_id *y, const char *name, value_id x)
+{
+    char *map = NULL;
+    if (x == NO_VALUE || graph_value_at(g, x)->shape.rank != 3)
+        return mien_fail(MIEN_ERR_SHAPE, "%s: input is no tokens (wanted 3 dimensions)", name);
+    const shape s = graph_value_at(g, x)->shape;
+    TRY(arena_printf(graph_arena(g), &map, "%s:map", name));
+    TRY(op_reshape(g, y, map, x, shape_of(4, s.dim[0], s.dim[1], (int64_t)1, s.dim[2])));
+    return op_global_mean(g, y, name, *y);
+}

@@ -86,6 +86,23 @@ mien_status want_param(graph *g, node_id n, int index, const char *what, shape w
     return MIEN_OK;
 }
 
+mien_status want_targets(graph *g, node_id n, const char *what)
+{
+    TRY(want_type(g, n, 0, what, DTYPE_F32));
+    const shape s = input_of(g, n, 0)->shape;
+    TRY(want_type(g, n, 1, "target", DTYPE_F32));
+    TRY(want_shape(g, n, 1, "target", s));
+    if (!input_of(g, n, 2))
+        return MIEN_OK;
+    TRY(want_type(g, n, 2, "mask", DTYPE_U8));
+    return want_shape(g, n, 2, "mask", s);
+}
+
+mien_status loss_dx_infer(graph *g, node_id n)
+{
+    return graph_add_output(g, n, DTYPE_F32, forward_input_of(g, n, 0)->shape);
+}
+
 mien_status op_append(graph *g, value_id *y, const op_def *op, const char *name, const value_id *inputs,
                       int input_count, const void *attr, size_t attr_bytes)
 {

@@ -40,6 +40,11 @@ mien_status dw_infer(graph *g, node_id n, int weight, int bias);
 mien_status window_positions(int64_t *out, const char *axis, int64_t in, int64_t window, int dilation, int stride,
                              int pad_begin, int pad_end, bool is_ceil);
 
+/* For losses against numbers: inputs 0 and 1, f32 of the same shape, and a mask u8 of that shape at 2, or none. */
+mien_status want_targets(graph *g, node_id n, const char *what);
+/* Shape rule of a loss's backward node: the gradient of the forward node's input 0. */
+mien_status loss_dx_infer(graph *g, node_id n);
+
 /* The gradient slices of a differentiated graph, and where they lie in the arenas, adjacent ones joined. */
 typedef struct {
     value_id *values; /* `count` slices, then the loss */

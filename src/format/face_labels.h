@@ -1,7 +1,32 @@
-/* The 52 expression units, under ARKit's names and in its alphabetical order. Left and right are the face's own. */
-#ifndef SYNTH_UNITS_H
-#define SYNTH_UNITS_H
+/* What faces are labelled with, as files name it: who draws faces writes these columns, who learns from them reads
+ * them.
+ */
+#ifndef FORMAT_FACE_LABELS_H
+#define FORMAT_FACE_LABELS_H
 
+/* The eight classes of MTL, in its order; LSD's six are ANGER..SURPRISE, in theirs. */
+typedef enum {
+    EXPRESSION_NEUTRAL,
+    EXPRESSION_ANGER,
+    EXPRESSION_DISGUST,
+    EXPRESSION_FEAR,
+    EXPRESSION_HAPPINESS,
+    EXPRESSION_SADNESS,
+    EXPRESSION_SURPRISE,
+    EXPRESSION_OTHER,
+    EXPRESSION_COUNT,
+} expression_class;
+extern const char *const expression_names[EXPRESSION_COUNT]; /* "anger" */
+
+/* Action units of FACS: all that are labelled anywhere, and those of them that MTL's challenge scores. */
+#define AU_COUNT 18
+extern const int au_numbers[AU_COUNT];             /* 1 2 4 5 6 7 9 10 12 14 15 16 17 20 23 24 25 26 */
+extern const char *const au_names[AU_COUNT];       /* "AU01": 0 or 1 */
+extern const char *const au_level_names[AU_COUNT]; /* "AU01_i": 0..1 */
+#define CHALLENGE_AU_COUNT 12
+extern const char *const challenge_au_names[CHALLENGE_AU_COUNT]; /* 1 2 4 6 7 10 12 15 23 24 25 26 */
+
+/* The 52 expression units, under ARKit's names and in its alphabetical order. Left and right are the face's own. */
 typedef enum {
     BROW_DOWN_LEFT,
     BROW_DOWN_RIGHT,

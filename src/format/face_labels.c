@@ -1,5 +1,16 @@
-/* Each name stands at its own constant, so that the table cannot slip against the enumeration. */
-#include "synth/units.h"
+/* Each unit's name stands at its own constant, so that the table cannot slip against the enumeration. */
+#include "format/face_labels.h"
+
+const char *const expression_names[EXPRESSION_COUNT] = {"neutral",   "anger",   "disgust",  "fear",
+                                                        "happiness", "sadness", "surprise", "other"};
+const int au_numbers[AU_COUNT] = {1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26};
+const char *const au_names[AU_COUNT] = {"AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU10", "AU12",
+                                        "AU14", "AU15", "AU16", "AU17", "AU20", "AU23", "AU24", "AU25", "AU26"};
+const char *const au_level_names[AU_COUNT] = {"AU01_i", "AU02_i", "AU04_i", "AU05_i", "AU06_i", "AU07_i",
+                                              "AU09_i", "AU10_i", "AU12_i", "AU14_i", "AU15_i", "AU16_i",
+                                              "AU17_i", "AU20_i", "AU23_i", "AU24_i", "AU25_i", "AU26_i"};
+const char *const challenge_au_names[CHALLENGE_AU_COUNT] = {"AU01", "AU02", "AU04", "AU06", "AU07", "AU10",
+                                                            "AU12", "AU15", "AU23", "AU24", "AU25", "AU26"};
 
 const char *const unit_names[UNIT_COUNT] = {
     [BROW_DOWN_LEFT] = "browDownLeft",
