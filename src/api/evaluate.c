@@ -1,9 +1,9 @@
 /* mien_evaluate and mien_score: what the infer room and a task say, kept for those who ask. */
+#include "infer/evaluate.h"
 #include "api/api.h"
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "infer/evaluate.h"
 #include "infer/scores.h"
 
 #include <string.h>

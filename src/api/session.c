@@ -342,8 +342,8 @@ static mien_status predict_inputs(mien_session *s, const char *const *inputs, in
     listener l = {.fn = fn, .payload = payload, .session = s};
     TRY_OUT(mem_alloc(&l.row, s->column_count));
     TRY_OUT(infer_expand_inputs(&l.inputs, inputs, count, &s->progress));
-    TRY_OUT(picture_files_create(&files, "pictures", (const char *const *)l.inputs.paths, (int64_t)l.inputs.count,
-                                 NULL, NULL));
+    TRY_OUT(picture_files_create(&files, "pictures", (const char *const *)l.inputs.paths, (int64_t)l.inputs.count, NULL,
+                                 NULL));
     TRY_OUT(session_predict(s->asked, picture_files_source(files), (const char *const *)l.inputs.names, hand_over, &l,
                             &s->progress));
 out:

@@ -91,8 +91,7 @@ static mien_status take_answer(void *payload, const prediction *p)
 static mien_status write_rows(submission_work *w, mien_submission *out)
 {
     task_challenge written = {0};
-    task_pass pass = {
-        .heads = w->heads, .head_count = w->head_count, .count = w->rows.count, .is_read = w->is_read};
+    task_pass pass = {.heads = w->heads, .head_count = w->head_count, .count = w->rows.count, .is_read = w->is_read};
     for (int h = 0; h < w->head_count; h++)
         pass.outputs[h] = w->outputs[h];
     if (w->read_count == 0)

@@ -55,8 +55,10 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
                                    .is_training = true,
                                    .ending = &ending,
                                    .optimizer = &adam};
+    const param_memory *params;
+    TRY(param_store_place(model_params(s->model), &params, b));
     TRY(model_graph(&g, &s->io, s->model, &options));
-    TRY(program_create(&s->program, g, b, param_store_memory(model_params(s->model))));
+    TRY(program_create(&s->program, g, b, params));
     if (o->is_deviation)
         TRY(program_write(s->program, s->loss.class_weights, (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1}));
     return MIEN_OK;

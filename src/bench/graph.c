@@ -109,8 +109,10 @@ static mien_status run_program(str *text, subject *s, backend *b)
 {
     program *p = NULL;
     graph *g = s->graph;
+    const param_memory *params;
+    TRY(param_store_place(s->model ? model_params(s->model) : s->small, &params, b));
     s->graph = NULL;
-    TRY(program_create(&p, g, b, param_store_memory(s->model ? model_params(s->model) : s->small)));
+    TRY(program_create(&p, g, b, params));
     program_memory used = program_memory_used(p);
     mien_status st = str_printf(text, "\n== prepared by the %s backend for %s, and planned\n", b->name, b->isa(b));
     if (st == MIEN_OK)

@@ -14,7 +14,8 @@
 typedef struct {
     float *values, *grads, *sums;
     float *state1, *state2; /* Adam: first and second moments; SGD: momentum buffer, NULL */
-    size_t count;           /* elements of values; the others end with the last slice that trains */
+    size_t count;           /* elements of values */
+    size_t trained_count;   /* of the others, which end with the last slice that trains */
 } param_memory;
 
 typedef struct {
@@ -34,6 +35,21 @@ struct kernel {
     double bytes_moved;         /* of one run: operands read and written once */
 };
 
+/* Kernels in a row as one thing to run. */
+typedef struct captured captured;
+struct captured {
+    mien_status (*run)(captured *c);
+    void (*free)(captured *c);
+};
+
+/* How processes that train together add up: buffer [count] f32, in the backend's memory, becomes the sum of all
+ * processes' buffers, the same bits in each. A backend is given it when it is made and calls it from the kernels of
+ * all-reduce nodes (there are none yet); fn NULL: one process. */
+typedef struct {
+    mien_status (*fn)(void *context, float *buffer, size_t count);
+    void *context;
+} all_reduce;
+
 typedef struct backend backend;
 struct backend {
     const char *name;                     /* "cpu" */
@@ -43,9 +59,10 @@ struct backend {
     /* Fills kernels[node id] for every node in order that is not removed; the array grows with insertions: prepare
      * allocates it in the graph's arena. On failure frees what it made. */
     mien_status (*prepare)(backend *b, graph *g, kernel ***out_kernels);
-    /* Memory of the backend's own, 64-byte aligned, which need not be the caller's: it is filled and read by these
-     * calls and by kernels alone. Addresses within a block are its own plus an offset. dst and src of the three overlap
-     * with nothing that a run in progress uses. */
+    /* Whose memory its blocks are: NULL, the caller's own; else a name for it, and backends of one memory may use each
+     * other's blocks. Blocks are 64-byte aligned; an address within one is its own plus an offset. They are filled and
+     * read by kernels and by these calls, which wait for runs that are on their way. */
+    const void *memory;
     mien_status (*alloc)(backend *b, void **out, size_t bytes);
     void (*dealloc)(backend *b, void *block);
     mien_status (*upload)(backend *b, void *dst, const void *src, size_t bytes);
@@ -57,6 +74,10 @@ struct backend {
     /* body(context, part) for each part of 0..parts-1, side by side on the threads of b, in no order; returns when all
      * are done, the first failure. Bodies run programs of one_thread(b), never of b. */
     mien_status (*side_by_side)(backend *b, int parts, mien_status (*body)(void *context, int part), void *context);
+    /* Optional (NULL: a program runs its kernels one after another). Makes one thing of a run of these bound kernels,
+     * in their order; whatever changes from run to run lies in their memory. *out stays NULL where b rather would not.
+     * It is freed before the kernels. */
+    mien_status (*capture)(backend *b, captured **out, kernel *const *kernels, int count);
     void (*free)(backend *b);
 };
 

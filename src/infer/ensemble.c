@@ -47,8 +47,10 @@ static mien_status add_member(ensemble *e, member **out, const ensemble_source *
 static mien_status add_model(ensemble *e, const ensemble_source *source)
 {
     member *m;
+    const param_memory *params;
     TRY(add_member(e, &m, source));
-    return model_load(&m->model, m->path);
+    TRY(model_load(&m->model, m->path));
+    return e->backend ? param_store_place(model_params(m->model), &params, e->backend) : MIEN_OK;
 }
 
 /* A member for each one of the file's: "scores.npy", or "scores.npy#1", "scores.npy#2" .. */

@@ -84,8 +84,9 @@ static mien_status divide(lanes *l)
 static mien_status create_programs(lanes *l, const lanes *other)
 {
     backend *b = l->count > 1 ? l->backend->one_thread(l->backend) : l->backend;
-    const param_memory *params = param_store_memory(model_params(l->model));
+    const param_memory *params;
     const model_graph_options options = {.batch = l->tile, .activation_type = l->activation_type};
+    TRY(param_store_place(model_params(l->model), &params, l->backend));
     TRY(mem_zalloc(&l->programs, l->count));
     for (int i = 0; i < l->count; i++) {
         graph *g;

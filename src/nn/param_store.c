@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/size.h"
+#include "graph/params.h"
 #include "nn/positions.h"
 
 #include <math.h>
@@ -22,11 +23,11 @@ struct param_store {
     int count, capacity;
     int32_t *buckets; /* open addressing over names: slice index or -1; capacity a power of two */
     int bucket_count;
-    size_t elements;         /* of the value arena */
-    size_t trained_elements; /* of the others */
+    size_t elements; /* of the value arena */
     int counter_count;
     int64_t *counters;
     param_memory memory;
+    param_place place;
 };
 
 mien_status param_store_create(param_store **out)
@@ -46,6 +47,7 @@ void param_store_free(param_store *s)
 {
     if (!s)
         return;
+    params_leave(&s->place);
     arena_free(s->names);
     mem_free(s->slices);
     mem_free(s->buckets);
@@ -183,7 +185,7 @@ int64_t *param_store_counters(param_store *s, int *count)
 
 size_t param_store_trained_count(const param_store *s)
 {
-    return s->trained_elements;
+    return s->memory.trained_count;
 }
 
 /* Where the last trainable slice ends; at least one element, so that there is something to allocate. */
@@ -209,13 +211,13 @@ mien_status param_store_alloc(param_store *s, bool with_gradients)
         TRY(mem_zalloc(&m->values, s->elements));
     if (with_gradients) {
         if (!m->grads) {
-            s->trained_elements = trained_extent(s);
-            TRY(mem_zalloc(&m->grads, s->trained_elements));
+            m->trained_count = trained_extent(s);
+            TRY(mem_zalloc(&m->grads, m->trained_count));
         }
         if (!m->state1)
-            TRY(mem_zalloc(&m->state1, s->trained_elements));
+            TRY(mem_zalloc(&m->state1, m->trained_count));
         if (!m->state2)
-            TRY(mem_zalloc(&m->state2, s->trained_elements));
+            TRY(mem_zalloc(&m->state2, m->trained_count));
     }
     return MIEN_OK;
 }
@@ -225,7 +227,19 @@ mien_status param_store_alloc_sums(param_store *s)
     param_memory *m = &s->memory;
     if (!m->grads)
         return mien_fail(MIEN_ERR_INTERNAL, "sums of gradients without gradients");
-    return m->sums ? MIEN_OK : mem_zalloc(&m->sums, s->trained_elements);
+    return m->sums ? MIEN_OK : mem_zalloc(&m->sums, m->trained_count);
+}
+
+mien_status param_store_place(param_store *s, const param_memory **out, backend *b)
+{
+    TRY(params_place(&s->place, b, &s->memory));
+    *out = &s->place.memory;
+    return MIEN_OK;
+}
+
+mien_status param_store_upload(param_store *s)
+{
+    return params_upload(&s->place, &s->memory);
 }
 
 static void init_slice(const param_store *s, const param_slice *slice, uint64_t seed)
@@ -505,7 +519,7 @@ mien_status param_store_load_under(param_store *s, const char *root, tensor_file
         if (c.count)
             TRY(copy_slice(s, slice, f, path, &c));
     }
-    return MIEN_OK;
+    return param_store_upload(s);
 }
 
 bool param_store_is_in(const param_store *s, const tensor_file *f, const char *const *skip_prefixes)
@@ -539,6 +553,7 @@ void param_store_copy(param_store *s, const char *to_root, const char *from_root
 mien_status param_store_tensors(param_store *s, st_tensor **out, size_t *out_count)
 {
     st_tensor *tensors = NULL;
+    TRY(params_download(&s->place, &s->memory));
     TRY(mem_zalloc(&tensors, s->count));
     for (int i = 0; i < s->count; i++) {
         const param_slice *slice = &s->slices[i];

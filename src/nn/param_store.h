@@ -54,6 +54,13 @@ MIEN_MUST_USE mien_status param_store_alloc(param_store *s, bool with_gradients)
 /* Also an arena in which the gradients of several batches are summed; after param_store_alloc(s, true). */
 MIEN_MUST_USE mien_status param_store_alloc_sums(param_store *s);
 param_memory *param_store_memory(param_store *s);
+/* Where programs of b compute with these numbers (borrowed; b outlives the store): in the store's own arenas where b
+ * computes in the caller's memory, else in copies, made when they are first asked for and filled with what the store
+ * holds then. There is one such memory a store, that all programs share. Programs change numbers there, files are
+ * written from here and read to here: param_store_tensors brings back what programs changed, param_store_load takes
+ * there what it read, and whoever changes numbers here otherwise calls param_store_upload. Threads: no two at once. */
+MIEN_MUST_USE mien_status param_store_place(param_store *s, const param_memory **out, backend *b);
+MIEN_MUST_USE mien_status param_store_upload(param_store *s);
 /* Elements of the gradient and state arenas. */
 size_t param_store_trained_count(const param_store *s);
 int64_t *param_store_counters(param_store *s, int *count);
@@ -80,7 +87,8 @@ MIEN_MUST_USE mien_status param_check_finite(const float *values, size_t count, 
 bool param_store_is_in(const param_store *s, const tensor_file *f, const char *const *skip_prefixes);
 /* Every slice to_root + NAME takes the value of from_root + NAME, which exists and has its shape. */
 void param_store_copy(param_store *s, const char *to_root, const char *from_root);
-/* Tensors for st_write, borrowed from the store: values (and counters). Caller frees the array with mem_free. */
+/* Tensors for st_write, borrowed from the store: values (and counters), as programs left them, optimizer state too.
+ * Caller frees the array with mem_free. */
 MIEN_MUST_USE mien_status param_store_tensors(param_store *s, st_tensor **out, size_t *out_count);
 
 #endif

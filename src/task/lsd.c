@@ -287,8 +287,8 @@ static mien_status score(task_report *out, const task_pass *pass)
     TRY(mem_alloc(&truth, pass->count));
     for (int64_t i = 0; i < pass->count; i++)
         truth[i] = label_of(pass->set, pass->pictures[i]);
-    mien_status st = metric_report_from_probabilities(&numbers, truth, pass->is_read, pass->outputs[0], pass->count,
-                                                      classes->size);
+    mien_status st =
+        metric_report_from_probabilities(&numbers, truth, pass->is_read, pass->outputs[0], pass->count, classes->size);
     mem_free(truth);
     TRY(st);
     if (pass->is_told)

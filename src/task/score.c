@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "data/list.h"
 
-
 mien_status score_lsd(metric_report *out, const char *truth_path, const char *predicted_path)
 {
     label_list truth = {0}, predicted = {0};

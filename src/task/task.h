@@ -98,7 +98,7 @@ typedef struct {
     const int64_t *pictures;               /* [count] numbers in the set, in the order of the pass */
     const bool *is_read;                   /* [count] false: it could not be read, and has no outputs */
     const float *outputs[MODEL_MAX_HEADS]; /* of each head [count, size] */
-    bool is_told; /* what the set lacks is told, in a notice each */
+    bool is_told;                          /* what the set lacks is told, in a notice each */
     bool has_loss;
     double loss; /* mean of row_loss over pictures that were read */
 } task_pass;
@@ -116,7 +116,7 @@ typedef struct {
 } task_column;
 
 typedef struct {
-    int64_t count; /* pictures scored */
+    int64_t count;                      /* pictures scored */
     task_score scores[TASK_MAX_SCORES]; /* what a training is told after each epoch */
     int score_count;
     /* All there is to tell; "f1.anger", "f1.fear" .. are one list to those who write JSON. Owned, like what follows. */

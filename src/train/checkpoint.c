@@ -234,12 +234,12 @@ static mien_status read_params(param_store *params, const st_file *f, const char
         memset(memory->state1, 0, trained * sizeof(float));
         if (has_state2)
             memset(memory->state2, 0, trained * sizeof(float));
-        return MIEN_OK;
+        return param_store_upload(params);
     }
     TRY(read_tensor(memory->state1, f, path, state_names[0], ST_F32, trained));
     if (has_state2)
         TRY(read_tensor(memory->state2, f, path, state_names[1], ST_F32, trained));
-    return MIEN_OK;
+    return param_store_upload(params);
 }
 
 mien_status checkpoint_load(const char *path, train_state *state, param_store *params, bool has_state2)

@@ -233,16 +233,22 @@ static void ops_cpu__accumulated_batches__are_reference(void **state)
         mien_status st = program_create(&s->p, s->c.g, s->b, &s->c.params);
         s->c.g = NULL;
         assert_ok(st);
-        case_graph_fill(&s->c, s->p, 3);
-        float *x = program_data(s->p, s->c.x);
+        assert_ok(case_graph_fill(&s->c, s->p, 3));
+        const int64_t count = shape_count(&s->c.spec->x);
+        step_params step;
+        float *x = malloc((size_t)count * sizeof *x);
+        assert_non_null(x);
         for (int batch = 0; batch < 2 * BATCHES; batch++) {
-            for (int64_t k = 0; k < shape_count(&s->c.spec->x); k++)
+            for (int64_t k = 0; k < count; k++)
                 x[k] = (float)((k * 7 + batch * 5) % 11 - 5) * 0.25f;
+            assert_ok(program_write(s->p, s->c.x, x));
             assert_ok(program_run_gradients(s->p, batch % BATCHES == 0));
             if (batch % BATCHES == BATCHES - 1)
                 assert_ok(program_run_update(s->p));
         }
-        assert_false(program_step(s->p)->is_nonfinite);
+        free(x);
+        assert_ok(program_get_step(&step, s->p));
+        assert_false(step.is_nonfinite);
     }
     const param_memory *g = &sides[0].c.params, *w = &sides[1].c.params;
     assert_true(compare_floats("sums", g->sums, w->sums, (int64_t)g->count, f32_tolerance));

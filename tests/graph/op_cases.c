@@ -142,6 +142,7 @@ static mien_status describe(case_graph *c, const op_case *oc, dtype activation_t
 
 static mien_status allocate(param_memory *m)
 {
+    m->trained_count = m->count;
     TRY(mem_zalloc(&m->values, m->count));
     TRY(mem_zalloc(&m->grads, m->count));
     TRY(mem_zalloc(&m->sums, m->count));

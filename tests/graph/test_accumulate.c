@@ -70,18 +70,27 @@ static void bind(network *n, reference_precision precision)
         n->values[i] = 0.1f * (float)((i * 5) % 13 - 6);
     assert_ok(reference_backend_create(&n->b, precision));
     assert_ok(program_create(&n->p, g, n->b, &n->params));
-    *program_step(n->p) = (step_params){.lr = 0.5f, .step = 1};
+    assert_ok(program_set_step(n->p, &(step_params){.lr = 0.5f, .step = 1}));
 }
 
 /* Batch `batch` into a branch. */
 static void fill(network *n, int branch, int batch)
 {
-    float *x = program_data(n->p, n->x[branch]);
-    int32_t *labels = program_data(n->p, n->labels[branch]);
+    float x[ROWS * WIDTH];
+    int32_t labels[ROWS];
     for (int i = 0; i < ROWS * WIDTH; i++)
         x[i] = (float)((i * 7 + batch * 4) % 11 - 5) * 0.3f;
     for (int i = 0; i < ROWS; i++)
         labels[i] = (i + batch) % CLASSES;
+    assert_ok(program_write(n->p, n->x[branch], x));
+    assert_ok(program_write(n->p, n->labels[branch], labels));
+}
+
+static step_params step_of(const network *n)
+{
+    step_params step;
+    assert_ok(program_get_step(&step, n->p));
+    return step;
 }
 
 static void destroy(network *n)
@@ -172,8 +181,12 @@ static void run_step(network *n, float second)
 {
     for (int i = 0; i < BATCHES; i++) {
         fill(n, 0, i);
-        if (i == 1)
-            ((float *)program_data(n->p, n->x[0]))[2] = second;
+        if (i == 1) {
+            float x[ROWS * WIDTH];
+            assert_ok(program_read(n->p, n->x[0], x));
+            x[2] = second;
+            assert_ok(program_write(n->p, n->x[0], x));
+        }
         assert_ok(program_run_gradients(n->p, i == 0));
     }
     assert_ok(program_run_update(n->p));
@@ -187,10 +200,10 @@ static void accumulate__batch_that_is_not_finite__sticks_until_the_update(void *
     open_step(&n);
     memcpy(before, n.values, sizeof before);
     run_step(&n, INFINITY);
-    assert_true(program_step(n.p)->is_nonfinite);
+    assert_true(step_of(&n).is_nonfinite);
     assert_memory_equal(before, n.values, sizeof before);
     run_step(&n, 0);
-    assert_false(program_step(n.p)->is_nonfinite);
+    assert_false(step_of(&n).is_nonfinite);
     assert_memory_not_equal(before, n.values, sizeof before);
     destroy(&n);
 }
@@ -201,14 +214,14 @@ static void accumulate__loss_alone_not_finite__sticks(void **state)
     (void)state;
     network n;
     open_step(&n);
-    const node_id sum = n.p->plan.run[n.p->sum];
+    const node_id sum = n.p->plan.run[n.p->spans[SPAN_FIRST].begin];
     assert_ok(program_run_gradients(n.p, true));
-    *(float *)program_data(n.p, n.loss[0]) = INFINITY;
+    *(float *)program_address(n.p, n.loss[0]) = INFINITY;
     assert_ok(n.p->kernels[sum]->run(n.p->kernels[sum]));
     assert_ok(program_run_gradients(n.p, false));
-    assert_true(isfinite(*(float *)program_data(n.p, n.loss[0])));
+    assert_true(isfinite(*(float *)program_address(n.p, n.loss[0])));
     assert_ok(program_run_update(n.p));
-    assert_true(program_step(n.p)->is_nonfinite);
+    assert_true(step_of(&n).is_nonfinite);
     destroy(&n);
 }
 
@@ -229,7 +242,7 @@ static void run__of_one_batch__is_the_plain_step(void **state)
     assert_ok(program_run_checked(plain.p));
     assert_ok(program_run_checked(sums.p));
     assert_memory_equal(plain.values, sums.values, sizeof plain.values);
-    assert_true(program_step(plain.p)->gradient_norm == program_step(sums.p)->gradient_norm);
+    assert_true(step_of(&plain).gradient_norm == step_of(&sums).gradient_norm);
     destroy(&plain);
     destroy(&sums);
 }

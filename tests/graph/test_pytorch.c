@@ -145,8 +145,12 @@ enum { STEPS = 4, ELEMENTS = 24 };
 static bool replay_optimizer(const st_file *f, const char *name, const optimizer_attr *attr)
 {
     float values[ELEMENTS], grads[ELEMENTS] = {0}, state1[ELEMENTS] = {0}, state2[ELEMENTS] = {0};
-    const param_memory params = {
-        .values = values, .grads = grads, .state1 = state1, .state2 = state2, .count = ELEMENTS};
+    const param_memory params = {.values = values,
+                                 .grads = grads,
+                                 .state1 = state1,
+                                 .state2 = state2,
+                                 .count = ELEMENTS,
+                                 .trained_count = ELEMENTS};
     graph *g = new_graph(true);
     backend *b = NULL;
     program *p = NULL;

@@ -1,6 +1,7 @@
 /* Pictures of noise through lanes, and through one program that all threads compute: the answers are the same. */
 #include "infer/lanes.h"
 
+#include "backend/apart_backend.h"
 #include "backend/cpu/cpu.h"
 #include "base/rng.h"
 #include "graph/exec/program_int.h"
@@ -160,6 +161,32 @@ static void run__picture_elsewhere_in_the_batch__has_the_same_answer(void **stat
     subject_close(&s);
 }
 
+/* Several lanes on the one-thread form of a backend whose memory is not the caller's, and one program that it captures.
+ */
+static void run__on_memory_apart__has_the_same_answers(void **state)
+{
+    (void)state;
+    subject s, apart;
+    subject_open(&s, 2);
+    subject_open(&apart, 2);
+    assert_ok(apart_backend_create(&apart.b, apart.b, true));
+    for (int batch = 1; batch <= 4; batch += 3) {
+        lanes *l = NULL, *beside = NULL;
+        assert_ok(lanes_create(&l, s.m, batch, DTYPE_F32, s.b));
+        const answers wanted = answers_of(l, s.images, batch);
+        lanes_free(l);
+        assert_ok(lanes_create(&l, apart.m, batch, DTYPE_F32, apart.b));
+        assert_ok(lanes_create_beside(&beside, l, apart.b));
+        lanes_free(l);
+        const answers got = answers_of(beside, s.images, batch);
+        assert_same_bits(&got, &wanted, batch);
+        lanes_free(beside);
+    }
+    assert_true(apart_captured_runs(apart.b) > 0);
+    subject_close(&s);
+    subject_close(&apart);
+}
+
 /* --- how many ----------------------------------------------------------------------------------------------------- */
 
 static int two_threads(const backend *b)
@@ -253,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run__of_a_batch__is_what_one_program_answers),
         cmocka_unit_test(run__picture_elsewhere_in_the_batch__has_the_same_answer),
+        cmocka_unit_test(run__on_memory_apart__has_the_same_answers),
         cmocka_unit_test(create__where_lanes_would_idle__is_one_program),
         cmocka_unit_test(run__lane_that_fails__is_told),
         cmocka_unit_test(create__out_of_memory__leaks_nothing),

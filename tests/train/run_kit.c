@@ -59,26 +59,26 @@ mien_status kit_train(const kit_run *run)
     for (int i = 0; run->settings[i]; i++)
         settings[count++] = run->settings[i];
     recipe *r = NULL;
-    backend *b;
+    backend *own = NULL;
     progress told = {0};
     cancel_plan plan = {&told, run->cancel_after};
     if (run->cancel_after)
         told = (progress){.callback = cancel_when_due, .payload = &plan};
     mien_status st = recipe_load(&r, task_all, NULL, settings, count);
+    if (st == MIEN_OK && !run->backend)
+        st = backend_cpu_create(&own, &(cpu_options){.threads = run->threads ? run->threads : 2});
     if (st == MIEN_OK)
-        st = backend_cpu_create(&b, &(cpu_options){.threads = run->threads ? run->threads : 2});
-    if (st == MIEN_OK) {
         st = train_run(&(train_options){.recipe = r,
                                         .data = run->data,
                                         .out = run->out,
                                         .is_resumed = run->is_resumed,
                                         .precision = run->precision,
-                                        .backend = b,
+                                        .backend = own ? own : run->backend,
                                         .loader_threads = run->loader_threads ? run->loader_threads : 1,
                                         .progress = &told,
                                         .feature_limit = run->feature_limit});
-        b->free(b);
-    }
+    if (own)
+        own->free(own);
     recipe_free(r);
     return st;
 }

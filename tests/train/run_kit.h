@@ -25,8 +25,9 @@ typedef struct {
     int loader_threads; /* 0: 1 */
     int cancel_after;   /* words of progress about a member; 0: never */
     size_t feature_limit;
+    backend *backend; /* borrowed; NULL: the CPU's, made for the call */
 } kit_run;
-/* Reads the recipe and trains; the backend lives as long as the call. */
+/* Reads the recipe and trains. */
 mien_status kit_train(const kit_run *run);
 
 /* Whole file, NUL-terminated; mem_free. */

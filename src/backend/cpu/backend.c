@@ -288,6 +288,7 @@ mien_status backend_cpu_create(backend **out, const cpu_options *options)
                         .free = cpu_free};
     b->isa = chosen;
     b->own = isa_kernels(chosen);
+    b->reduce = options ? options->reduce : (all_reduce){0};
     b->threads = options && options->threads > 0 ? options->threads : thread_cores();
     openmp_lead_onednn();
     TRY_OUT(team_create(&b->team, b->threads));

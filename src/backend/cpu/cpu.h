@@ -5,7 +5,8 @@
 #include "graph/backend.h"
 
 typedef struct {
-    int threads; /* 0: one a core this process may run on */
+    int threads;       /* 0: one a core this process may run on */
+    all_reduce reduce; /* among processes */
 } cpu_options;
 
 /* A backend for any number of graphs and threads; free it (backend->free) after their programs.

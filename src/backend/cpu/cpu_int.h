@@ -17,6 +17,7 @@ struct cpu_backend {
     team *team;  /* of that many */
     team *alone; /* of one: who has entered it makes primitives for one thread */
     const kernel_table *own;
+    all_reduce reduce; /* for the kernels of all-reduce nodes, when there are such */
     dnnl_engine_t engine;
     cpu_backend *single; /* the same with `alone` for its team; NULL in that one itself */
 };

@@ -27,19 +27,24 @@ static mien_status check_params(const program *p)
     return MIEN_OK;
 }
 
-/* Where the phases of a graph that accumulates begin. */
-static mien_status find_phases(program *p)
+/* What runs as a whole: everything or, in a graph that accumulates, its phases. */
+static mien_status find_spans(program *p)
 {
-    p->sum = p->update = -1;
-    for (int i = 0; i < p->plan.run_count && p->sum < 0; i++)
-        if (graph_node_at(p->g, p->plan.run[i])->phase == PHASE_SUM)
-            p->sum = i;
-    if (p->sum < 0)
+    const int count = p->plan.run_count;
+    int sum = 0;
+    while (sum < count && graph_node_at(p->g, p->plan.run[sum])->phase != PHASE_SUM)
+        sum++;
+    p->span_count = 1;
+    p->spans[0] = (program_span){.end = sum};
+    if (sum == count)
         return MIEN_OK;
-    p->update = p->sum + 2;
+    const int begins[PROGRAM_SPANS + 1] = {0, sum, sum + 1, sum + 2, count};
+    for (int i = 0; i < PROGRAM_SPANS; i++)
+        p->spans[i] = (program_span){.begin = begins[i], .end = begins[i + 1]};
+    p->span_count = PROGRAM_SPANS;
     if (!p->params.sums)
         return mien_fail(MIEN_ERR_ARG, "%s: the parameters have no arena of sums",
-                         graph_node_at(p->g, p->plan.run[p->sum])->name);
+                         graph_node_at(p->g, p->plan.run[sum])->name);
     return MIEN_OK;
 }
 
@@ -150,18 +155,33 @@ static mien_status take_blocks(program *p, const program *other)
     return other ? share_constants(p, other) : make_constants(p);
 }
 
+static mien_status capture_spans(program *p)
+{
+    kernel **kernels = NULL;
+    TRY(arena_alloc(graph_arena(p->g), &kernels, p->plan.run_count));
+    for (int i = 0; i < p->plan.run_count; i++)
+        kernels[i] = p->kernels[p->plan.run[i]];
+    for (int i = 0; i < p->span_count; i++) {
+        program_span *s = &p->spans[i];
+        TRY(p->b->capture(p->b, &s->captured, kernels + s->begin, s->end - s->begin));
+    }
+    return MIEN_OK;
+}
+
 static mien_status finalise(program *p, const program *other)
 {
     graph *g = p->g;
     TRY(plan_make(&p->plan, g, largest_scratch(p)));
-    TRY(find_phases(p));
+    TRY(find_spans(p));
     TRY(take_blocks(p, other));
     TRY(clear_kept(p));
     TRY(arena_alloc(graph_arena(g), &p->ios, graph_node_count(g)));
     TRY(arena_alloc(graph_arena(g), &p->seconds, p->plan.run_count));
     for (int i = 0; i < graph_order_count(g); i++)
         TRY(bind_node(p, graph_order_at(g, i)));
-    return other ? MIEN_OK : program_refresh(p);
+    if (!other)
+        TRY(program_refresh(p));
+    return p->b->capture ? capture_spans(p) : MIEN_OK;
 }
 
 static mien_status create(program **out, graph *g, backend *b, const param_memory *params, const program *other)
@@ -197,6 +217,9 @@ void program_free(program *p)
 {
     if (!p)
         return;
+    for (int i = 0; i < p->span_count; i++)
+        if (p->spans[i].captured)
+            p->spans[i].captured->free(p->spans[i].captured);
     for (node_id n = 0; p->kernels && n < graph_node_count(p->g); n++)
         if (p->kernels[n])
             p->kernels[n]->free(p->kernels[n]);
@@ -318,12 +341,14 @@ static mien_status run_profiled(program *p, int begin, int end)
     return MIEN_OK;
 }
 
-/* Nodes at positions [begin, end). */
-static mien_status run_span(program *p, int begin, int end)
+static mien_status run_span(program *p, int which)
 {
+    const program_span *span = &p->spans[which];
     if (p->is_profiling)
-        return run_profiled(p, begin, end);
-    for (int i = begin; i < end; i++) {
+        return run_profiled(p, span->begin, span->end);
+    if (span->captured)
+        return span->captured->run(span->captured);
+    for (int i = span->begin; i < span->end; i++) {
         kernel *k = p->kernels[p->plan.run[i]];
         mien_status st = k->run(k);
         if (st != MIEN_OK)
@@ -332,29 +357,33 @@ static mien_status run_span(program *p, int begin, int end)
     return MIEN_OK;
 }
 
+static bool accumulates(const program *p)
+{
+    return p->span_count == PROGRAM_SPANS;
+}
+
 static mien_status check_accumulates(const program *p)
 {
-    return p->sum >= 0 ? MIEN_OK : mien_fail(MIEN_ERR_ARG, "a program of one batch a step (wanted op_accumulate)");
+    return accumulates(p) ? MIEN_OK : mien_fail(MIEN_ERR_ARG, "a program of one batch a step (wanted op_accumulate)");
 }
 
 mien_status program_run_gradients(program *p, bool is_first)
 {
-    const int sum = p->sum + !is_first;
     TRY(check_accumulates(p));
-    TRY(run_span(p, 0, p->sum));
-    return run_span(p, sum, sum + 1);
+    TRY(run_span(p, SPAN_GRADIENTS));
+    return run_span(p, is_first ? SPAN_FIRST : SPAN_OTHERS);
 }
 
 mien_status program_run_update(program *p)
 {
     TRY(check_accumulates(p));
-    return run_span(p, p->update, p->plan.run_count);
+    return run_span(p, SPAN_UPDATE);
 }
 
 mien_status program_run(program *p)
 {
-    if (p->sum < 0)
-        return run_span(p, 0, p->plan.run_count);
+    if (!accumulates(p))
+        return run_span(p, 0);
     TRY(program_run_gradients(p, true));
     return program_run_update(p);
 }

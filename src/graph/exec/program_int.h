@@ -16,6 +16,14 @@ typedef struct {
     unsigned char *block; /* plan.constant_bytes, from the backend */
 } program_constants;
 
+/* Nodes at positions [begin, end) of plan.run, which run one after another or as the backend captured them. */
+typedef struct {
+    int begin, end;
+    captured *captured; /* NULL: one after another */
+} program_span;
+/* Of a program that accumulates: up to the sum, its two nodes (the first batch's, the others'), and what follows. */
+enum { SPAN_GRADIENTS, SPAN_FIRST, SPAN_OTHERS, SPAN_UPDATE, PROGRAM_SPANS };
+
 struct program {
     graph *g;         /* owned */
     backend *b;       /* borrowed */
@@ -25,9 +33,9 @@ struct program {
     plan plan;
     unsigned char *block; /* plan.block_bytes, from the backend */
     program_constants *constants;
-    bool is_beside;  /* another program has made the constants */
-    int sum, update; /* positions in plan.run: of op_accumulate's two nodes, first batch's and others', and of the first
-                        behind them; -1 where there are none */
+    bool is_beside; /* another program has made the constants */
+    program_span spans[PROGRAM_SPANS];
+    int span_count; /* 1: the whole run; PROGRAM_SPANS where gradients of several batches are summed */
     bool is_profiling;
     int profiled_runs;
     float (*seconds)[PROFILE_RUNS]; /* by position in plan.run, then run modulo PROFILE_RUNS */
