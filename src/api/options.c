@@ -25,7 +25,7 @@ static const struct {
     [MIEN_OPTIONS_EXPORT] = ROW(mien_export_options, 0),
     [MIEN_OPTIONS_GRAPH] = ROW(mien_graph_options, .batch = 1, .classes = 6),
     [MIEN_OPTIONS_BENCH] = ROW(mien_bench_options, .arch = "resnet50", .batch = 16, .steps = 5),
-    [MIEN_OPTIONS_SYNTH] = ROW(mien_synth_options, .count = 100, .image_size = 112, .task = "lsd", .seed = 1),
+    [MIEN_OPTIONS_SYNTH] = ROW(mien_synth_options, .count = 100, .image_size = 112, .seed = 1),
 };
 #undef ROW
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0], SIZE_MAX_BYTES = 4096 };

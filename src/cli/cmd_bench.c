@@ -1,7 +1,6 @@
 /* mien bench: how fast training, inference or data loading is here. */
 #include "cli/cli.h"
 
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

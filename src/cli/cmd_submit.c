@@ -14,7 +14,7 @@ typedef struct {
 } arguments;
 
 static const struct argp_option options[] = {
-    {"task", KEY_TASK, "lsd", 0, "Which challenge: lsd (default) is `image,expression`", 1},
+    {"task", KEY_TASK, "TASK", 0, "Whose challenge it is, by the task's name in recipes (default: the first)", 1},
     {"list", KEY_LIST, "FILE", 0, "The challenge's list: a picture's name a line, with a header or without", 1},
     {"images", KEY_IMAGES, "DIR", 0, "The folder that the names are relative to", 1},
     {"out", KEY_OUT, "FILE", 0, "The prediction file to write", 1},
@@ -31,11 +31,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &a->compute;
         return 0;
     case KEY_TASK:
-        if (strcmp(arg, "lsd")) {
-            argp_error(state, "--task: '%s' (wanted lsd)", arg);
-            return EINVAL;
-        }
-        return 0;
+        o->task = arg;
+        return cli_one_of(state, "task", arg, mien_task);
     case KEY_LIST:
         o->list = arg;
         return 0;

@@ -58,7 +58,7 @@ static const recipe_key stage_keys[] = {
      .help = "A weight for each class, in their order; empty: all alike."},
 };
 
-static const char *const select_words[] = {"loss", "macro_f1", NULL};
+static const char *const select_words[] = {"loss", "macro_f1", NULL}, *const shown_words[] = {"macro_f1", "accuracy", NULL};
 
 static mien_status check(const task_values *values, const char *stage, const recipe_reading *in)
 {
@@ -376,6 +376,7 @@ const task_def task_lsd = {
     .stages = stages,
     .stage_count = sizeof stages / sizeof stages[0],
     .select = select_words,
+    .shown = shown_words,
     .lower_is_better = "loss",
     .select_help =
         "The best epoch is the one of lowest cross entropy, or of highest macro F1, on the held-out pictures.",

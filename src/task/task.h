@@ -147,6 +147,7 @@ struct task_def {
     const char *const *select;   /* NULL-terminated: scores that may choose the best epoch, the default first */
     const char *lower_is_better; /* the one of them of which less is more; NULL: none */
     const char *select_help;     /* of the key STAGE.select */
+    const char *const *shown;    /* NULL-terminated: scores that a list of models shows */
     task_keys keys;
     /* What no key can see alone: fails with the place of the one at fault. NULL: nothing. */
     mien_status (*check)(const task_values *values, const char *stage, const recipe_reading *in);

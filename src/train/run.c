@@ -27,6 +27,7 @@ static mien_status add_member(run_model *models, int *count, const char *path, c
             continue;
         last = (*count)++;
         run_model *m = &models[last];
+        m->task = r->task;
         snprintf(m->name, sizeof m->name, "%s", name);
         snprintf(m->stage, sizeof m->stage, "%s", r->stages[s].name);
         if ((size_t)snprintf(m->path, sizeof m->path, "%s", best) >= sizeof m->path)

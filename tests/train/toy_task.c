@@ -206,7 +206,7 @@ static const task_draw draws[] = {{"left", leans_left}, {"right", leans_right}};
 
 #define TILT_ROWS(task_name)                                                                                           \
     .name = task_name, .title = "Tilt", .help = "tilts of bars", .stages = stages, .stage_count = 1,                   \
-    .select = select_words, .lower_is_better = "rmse", .select_help = "The error.",                                    \
+    .select = select_words, .shown = select_words, .lower_is_better = "rmse", .select_help = "The error.",             \
     .keys = {.keys = keys, .count = 1, .bytes = sizeof(tilt_values)}, .heads = make_heads, .close = close_set,         \
     .fingerprint = fingerprint, .describe = describe, .fill = fill, .score = score, .metrics = metrics,                \
     .write_validation = write_validation
