@@ -26,7 +26,7 @@ static mien_status time_case(backend *b, const op_case *oc, dtype type)
     program *p = NULL;
     TRY(case_graph_build(&c, oc, type, oc->is_forward_only ? CASE_FORWARD : CASE_TRAINING));
     char output[128];
-    snprintf(output, sizeof output, "%s", graph_value_at(c.g, c.y)->name);
+    snprintf(output, sizeof output, "%s", graph_value_at(c.g, oc->is_loss ? c.loss : c.y)->name);
     mien_status st = program_create(&p, c.g, b, &c.params);
     c.g = NULL; /* the program's, also where it failed */
     TRY_OUT(st);

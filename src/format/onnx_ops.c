@@ -97,6 +97,13 @@ static void relu(onnx_build *b)
     onnx_emit(b, "Relu", NULL, ONNX_INPUTS(onnx_in(b, 0)));
 }
 
+static void relu6(onnx_build *b)
+{
+    const float low = 0, high = 6;
+    onnx_emit(b, "Clip", NULL,
+              ONNX_INPUTS(onnx_in(b, 0), onnx_floats(b, "low", 0, &low), onnx_floats(b, "high", 0, &high)));
+}
+
 static void sigmoid(onnx_build *b)
 {
     onnx_emit(b, "Sigmoid", NULL, ONNX_INPUTS(onnx_in(b, 0)));
@@ -123,7 +130,7 @@ static void gelu(onnx_build *b)
 static void activation(onnx_build *b)
 {
     static void (*const kinds[ACT_COUNT])(onnx_build *) = {
-        [ACT_RELU] = relu, [ACT_SILU] = silu, [ACT_SIGMOID] = sigmoid, [ACT_GELU] = gelu};
+        [ACT_RELU] = relu, [ACT_SILU] = silu, [ACT_SIGMOID] = sigmoid, [ACT_GELU] = gelu, [ACT_RELU6] = relu6};
     kinds[((const activation_attr *)b->node->attr)->kind](b); /* the shape rule knows none but these */
 }
 

@@ -9,7 +9,13 @@
 
 typedef int value_id; /* a value of a graph (graph.h) */
 
-typedef enum { ACT_NONE, ACT_RELU, ACT_SILU, ACT_SIGMOID, ACT_GELU, ACT_COUNT } activation_kind;
+typedef enum { ACT_NONE, ACT_RELU, ACT_SILU, ACT_SIGMOID, ACT_GELU, ACT_RELU6, ACT_COUNT } activation_kind;
+
+/* Is its derivative 0 or 1, and told by its value? */
+static inline bool activation_is_clipped(activation_kind kind)
+{
+    return kind == ACT_RELU || kind == ACT_RELU6;
+}
 
 /* Of op_pool: count_pad: an average divides by the whole window; is_ceil: PyTorch's ceil mode. */
 typedef struct {

@@ -58,7 +58,7 @@ static void absorb(graph *g, node_id n, const node_id *chain, int count)
 
 static bool batch_norm_takes(activation_kind kind)
 {
-    return kind == ACT_RELU || kind == ACT_SILU;
+    return activation_is_clipped(kind) || kind == ACT_SILU;
 }
 
 static mien_status fuse_batch_norm(graph *g, node_id n)
@@ -80,7 +80,7 @@ static mien_status fuse_batch_norm(graph *g, node_id n)
 
 static bool conv2d_takes(activation_kind kind)
 {
-    return kind == ACT_RELU || kind == ACT_SILU || kind == ACT_SIGMOID;
+    return activation_is_clipped(kind) || kind == ACT_SILU || kind == ACT_SIGMOID;
 }
 
 /* The batch_norm with running statistics that alone reads conv2d n, and through which no gradient will pass; NO_NODE

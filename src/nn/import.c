@@ -123,6 +123,16 @@ static mien_status base_spec(model_spec *spec, const import_options *o)
     return MIEN_OK;
 }
 
+void import_tell_variant(const char *path, const architecture *arch, model_variant variant)
+{
+    if (arch->has_tensorflow && variant == VARIANT_TENSORFLOW)
+        log_notice("%s: read as tf_%s (its tensors do not tell it from %s, which pads symmetrically)", path, arch->name,
+                   arch->name);
+    else if (arch->has_tensorflow)
+        log_notice("%s: read as %s (its tensors do not tell it from tf_%s, TensorFlow's, which mien import knows)",
+                   path, arch->name, arch->name);
+}
+
 mien_status import_model(model **out, const char *path, const import_options *options)
 {
     mien_status st;
@@ -134,6 +144,8 @@ mien_status import_model(model **out, const char *path, const import_options *op
     if (tensor_file_meta(f, "mien")) {
         TRY_OUT(model_load(&own, path));
         TRY_OUT(take_own_spec(&spec, own, options, path));
+    } else {
+        import_tell_variant(path, architecture_find(spec.arch), spec.variant);
     }
     TRY_OUT(model_create(&m, &spec));
     TRY_OUT(model_init(m, HEAD_SEED, false));

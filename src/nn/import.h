@@ -43,6 +43,10 @@ import_head import_find_head(const tensor_file *f, const architecture *arch);
 /* MIEN_ERR_FORMAT where there is something, but not the one Linear. */
 MIEN_MUST_USE mien_status import_check_head(const import_head *h, const architecture *arch, const char *path);
 
+/* Where there are two variants of arch, whose tensors are alike, a notice says as which a file that does not tell was
+ * read. */
+void import_tell_variant(const char *path, const architecture *arch, model_variant variant);
+
 typedef struct {
     const char *task;           /* of weights that are no model of ours */
     const char *arch;           /* an import_name */

@@ -45,6 +45,44 @@ static const name_rule efficientnet_rules[] = {
     {0},
 };
 
+/* Lite0's names are timm's; another port of it to PyTorch (lukemelas') numbers its blocks through. */
+#define BLOCK(number, at)                                                                                              \
+    {"_blocks." number "._expand_conv.", "blocks." at ".conv_pw."},                                                    \
+        {"_blocks." number "._bn0.", "blocks." at ".bn1."},                                                            \
+        {"_blocks." number "._depthwise_conv.", "blocks." at ".conv_dw."},                                             \
+        {"_blocks." number "._bn1.", "blocks." at ".bn2."},                                                            \
+        {"_blocks." number "._project_conv.", "blocks." at ".conv_pwl."},                                              \
+    {                                                                                                                  \
+        "_blocks." number "._bn2.", "blocks." at ".bn3."                                                               \
+    }
+static const name_rule lite_rules[] = {
+    {"_conv_stem.", "conv_stem."},
+    {"_bn0.", "bn1."},
+    {"_blocks.0._depthwise_conv.", "blocks.0.0.conv_dw."}, /* the first has no expansion */
+    {"_blocks.0._bn1.", "blocks.0.0.bn1."},
+    {"_blocks.0._project_conv.", "blocks.0.0.conv_pw."},
+    {"_blocks.0._bn2.", "blocks.0.0.bn2."},
+    BLOCK("1", "1.0"),
+    BLOCK("2", "1.1"),
+    BLOCK("3", "2.0"),
+    BLOCK("4", "2.1"),
+    BLOCK("5", "3.0"),
+    BLOCK("6", "3.1"),
+    BLOCK("7", "3.2"),
+    BLOCK("8", "4.0"),
+    BLOCK("9", "4.1"),
+    BLOCK("10", "4.2"),
+    BLOCK("11", "5.0"),
+    BLOCK("12", "5.1"),
+    BLOCK("13", "5.2"),
+    BLOCK("14", "5.3"),
+    BLOCK("15", "6.0"),
+    {"_conv_head.", "conv_head."},
+    {"_bn1.", "bn2."},
+    {"_fc.", "classifier."},
+    {0},
+};
+
 #define LAYER "encoder.layers.encoder_layer_#."
 static const name_rule vit_rules[] = {
     {LAYER "mlp.linear_1.", LAYER "mlp.0."}, /* torchvision 0.12 */
@@ -79,7 +117,7 @@ static const name_rule vit_rules[] = {
 static const struct {
     const char *arch;
     const name_rule *rules;
-} dialects[] = {{"efficientnet_b0", efficientnet_rules}, {"vit_b_16", vit_rules}};
+} dialects[] = {{"efficientnet_b0", efficientnet_rules}, {"efficientnet_lite0", lite_rules}, {"vit_b_16", vit_rules}};
 enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
 
 /* DataParallel, self-supervised and Lightning wrappers, torch.compile: they may be nested. */
@@ -96,8 +134,14 @@ enum { WRAPPERS = sizeof wrappers / sizeof wrappers[0], MAX_NUMBERS = 2, IMPORT_
 static const import_name names[] = {
     {.name = "vit_base_patch16_224", .arch = "vit_b_16", .mean = HALF, .std = HALF}, /* as timm trained it */
     {.name = "tf_efficientnet_b0", .arch = "efficientnet_b0", .variant = VARIANT_TENSORFLOW},
+    {.name = "tf_efficientnet_lite0",
+     .arch = "efficientnet_lite0",
+     .variant = VARIANT_TENSORFLOW,
+     .mean = HALF,
+     .std = HALF},
     {.name = "resnet50", .arch = "resnet50"},
     {.name = "efficientnet_b0", .arch = "efficientnet_b0"},
+    {.name = "efficientnet_lite0", .arch = "efficientnet_lite0"},
     {.name = "vit_b_16", .arch = "vit_b_16"},
     {.name = "googlenet", .arch = "googlenet"},
     {.name = "inception_v3", .arch = "inception_v3"},

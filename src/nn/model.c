@@ -334,6 +334,8 @@ mien_status model_load_backbone(model *m, tensor_file *f, const char *path)
     const bool is_deviation = m->spec.kind == MODEL_DEVIATION;
     if (tensor_file_choice(f))
         log_notice("%s: %s", path, tensor_file_choice(f));
+    if (!tensor_file_meta(f, "mien"))
+        import_tell_variant(path, m->arch, m->spec.variant);
     TRY(import_rename(f, &(import_naming){.arch = m->arch}));
     TRY(param_store_load_under(m->params, is_deviation ? DEVIATION_FACE : "", f, path, skipped));
     if (is_deviation)

@@ -8,6 +8,8 @@ value_id resnet50_features(net *n, value_id x);
 value_id resnet50_head(net *n, value_id features, int classes);
 value_id efficientnet_b0_features(net *n, value_id x);
 value_id efficientnet_b0_head(net *n, value_id features, int classes);
+value_id efficientnet_lite0_features(net *n, value_id x);
+value_id efficientnet_lite0_head(net *n, value_id features, int classes);
 value_id googlenet_features(net *n, value_id x);
 value_id googlenet_head(net *n, value_id features, int classes);
 value_id inception_v3_mixed_6e(net *n, value_id x); /* its feature map Mixed_6e: at 299 [n, 17, 17, 768] */

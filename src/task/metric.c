@@ -58,17 +58,7 @@ mien_status metric_report_tell_absent(const metric_report *report, const char *s
 
 /* --- from counts ------------------------------------------------------------------------------------------------ */
 
-/* Per class: right, of this truth, predicted as this. 2 x right / (of + as) is F1. */
-typedef struct {
-    int64_t right, of, as;
-} tally;
-
-static double tally_f1(tally t)
-{
-    return t.of + t.as > 0 ? 2.0 * (double)t.right / (double)(t.of + t.as) : 0.0;
-}
-
-static void tally_add(tally *tallies, int32_t truth, int32_t predicted)
+static void tally_add(metric_tally *tallies, int32_t truth, int32_t predicted)
 {
     tallies[truth].of++;
     if (predicted >= 0)
@@ -76,15 +66,15 @@ static void tally_add(tally *tallies, int32_t truth, int32_t predicted)
     tallies[truth].right += predicted == truth;
 }
 
-static double tallies_macro_f1(const tally *tallies, int class_count)
+static double tallies_macro_f1(const metric_tally *tallies, int class_count)
 {
     double sum = 0;
     for (int c = 0; c < class_count; c++)
-        sum += tally_f1(tallies[c]);
+        sum += metric_tally_f1(tallies[c]);
     return sum / class_count;
 }
 
-static double tallies_accuracy(const tally *tallies, int class_count, int64_t n)
+static double tallies_accuracy(const metric_tally *tallies, int class_count, int64_t n)
 {
     int64_t right = 0;
     for (int c = 0; c < class_count; c++)
@@ -116,7 +106,7 @@ mien_status metric_report_create(metric_report *out, const int32_t *truth, const
 {
     TRY(check_labels(truth, is_known, predicted, n, class_count));
     metric_report report = {.class_count = class_count};
-    tally *tallies = NULL;
+    metric_tally *tallies = NULL;
     mien_status st;
     TRY_OUT(mem_zalloc(&tallies, class_count));
     TRY_OUT(mem_alloc(&report.f1, class_count));
@@ -130,7 +120,7 @@ mien_status metric_report_create(metric_report *out, const int32_t *truth, const
             report.confusion[(int64_t)truth[i] * class_count + predicted[i]]++;
     }
     for (int c = 0; c < class_count; c++)
-        report.f1[c] = tally_f1(tallies[c]);
+        report.f1[c] = metric_tally_f1(tallies[c]);
     report.accuracy = tallies_accuracy(tallies, class_count, report.count);
     report.macro_f1 = tallies_macro_f1(tallies, class_count);
     *out = report;
@@ -230,7 +220,7 @@ static double quantile(const double *sorted, int count, double share)
     return below + 1 < count ? sorted[below] + part * (sorted[below + 1] - sorted[below]) : sorted[below];
 }
 
-static metric_interval middle_share(double *values, int count, double confidence)
+metric_interval metric_middle_share(double *values, int count, double confidence)
 {
     qsort(values, (size_t)count, sizeof(double), by_value);
     return (metric_interval){quantile(values, count, 0.5 - confidence / 2),
@@ -252,18 +242,24 @@ static uint32_t gather_pairs(pair *pairs, const int32_t *truth, const bool *is_k
     return count;
 }
 
+mien_status metric_check_bootstrap(const metric_bootstrap_options *options, int64_t n)
+{
+    if (options->resamples < 1 || !(options->confidence > 0 && options->confidence < 1) || n > UINT32_MAX)
+        return mien_fail(MIEN_ERR_ARG,
+                         "metric: %d resamples of %" PRId64 " rows, confidence %g (wanted 1.., at most %u rows, 0..1)",
+                         options->resamples, n, options->confidence, UINT32_MAX);
+    return MIEN_OK;
+}
+
 mien_status metric_bootstrap(metric_interval *accuracy, metric_interval *macro_f1, const int32_t *truth,
                              const bool *is_known, const int32_t *predicted, int64_t n, int class_count,
                              const metric_bootstrap_options *options)
 {
     TRY(check_labels(truth, is_known, predicted, n, class_count));
-    if (options->resamples < 1 || !(options->confidence > 0 && options->confidence < 1) || n > UINT32_MAX)
-        return mien_fail(MIEN_ERR_ARG,
-                         "metric: %d resamples of %" PRId64 " rows, confidence %g (wanted 1.., at most %u rows, 0..1)",
-                         options->resamples, n, options->confidence, UINT32_MAX);
+    TRY(metric_check_bootstrap(options, n));
     mien_status st;
     pair *pairs = NULL;
-    tally *tallies = NULL;
+    metric_tally *tallies = NULL;
     double *accuracies = NULL, *f1s = NULL;
     TRY_OUT(mem_alloc(&pairs, n));
     TRY_OUT(mem_alloc(&tallies, class_count));
@@ -280,8 +276,8 @@ mien_status metric_bootstrap(metric_interval *accuracy, metric_interval *macro_f
         accuracies[sample] = tallies_accuracy(tallies, class_count, count);
         f1s[sample] = tallies_macro_f1(tallies, class_count);
     }
-    *accuracy = middle_share(accuracies, options->resamples, options->confidence);
-    *macro_f1 = middle_share(f1s, options->resamples, options->confidence);
+    *accuracy = metric_middle_share(accuracies, options->resamples, options->confidence);
+    *macro_f1 = metric_middle_share(f1s, options->resamples, options->confidence);
 out:
     mem_free(pairs);
     mem_free(tallies);

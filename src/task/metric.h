@@ -11,6 +11,16 @@
 
 #define METRIC_ECE_BINS 15
 
+/* Of a class: right, of this truth, predicted as this. */
+typedef struct {
+    int64_t right, of, as;
+} metric_tally;
+/* 0 where the class is absent from both. */
+static inline double metric_tally_f1(metric_tally t)
+{
+    return t.of + t.as > 0 ? 2.0 * (double)t.right / (double)(t.of + t.as) : 0.0;
+}
+
 typedef struct {
     int class_count;
     int64_t count;             /* rows that had a truth */
@@ -60,6 +70,11 @@ typedef struct {
     uint64_t seed;
 } metric_bootstrap_options;
 #define METRIC_BOOTSTRAP_DEFAULTS ((metric_bootstrap_options){.resamples = 1000, .confidence = 0.95})
+
+/* MIEN_ERR_ARG where options make no sense, or rows are too many to draw from. */
+MIEN_MUST_USE mien_status metric_check_bootstrap(const metric_bootstrap_options *options, int64_t n);
+/* Of values [count], which it sorts. */
+metric_interval metric_middle_share(double *values, int count, double confidence);
 
 /* truth, is_known, predicted as above. With no row both intervals are 0..0. Same seed, same intervals on every machine.
  */

@@ -6,6 +6,7 @@
 #include "base/str.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -125,24 +126,70 @@ static size_t longest_name(const label_list *rows)
     return longest;
 }
 
-static mien_status write_row(file_writer *w, char *field, size_t room, const char *name, int label)
+/* The name, quoted where it must be; field has room for every one (make_field). */
+static mien_status write_name(file_writer *w, char *field, size_t room, const char *name)
 {
-    char rest[16];
     TRY(csv_quote(field, room, name));
-    int length = snprintf(rest, sizeof rest, ",%d\n", label);
-    TRY(file_write_bytes(w, field, strlen(field)));
-    return file_write_bytes(w, rest, (size_t)length);
+    return file_write_bytes(w, field, strlen(field));
+}
+
+static mien_status make_field(char **out, size_t *room, const label_list *rows)
+{
+    *room = 2 * longest_name(rows) + 3;
+    return mem_alloc(out, *room);
 }
 
 mien_status submission_write_lsd(file_writer *w, const label_list *rows)
 {
     static const char header[] = "image,expression\n";
-    size_t room = 2 * longest_name(rows) + 3;
+    size_t room;
     char *field;
-    TRY(mem_alloc(&field, room));
+    TRY(make_field(&field, &room, rows));
     mien_status st = file_write_bytes(w, header, sizeof header - 1);
-    for (int64_t i = 0; st == MIEN_OK && i < rows->count; i++)
-        st = write_row(w, field, room, list_name(rows, i), rows->label[i]);
+    for (int64_t i = 0; st == MIEN_OK && i < rows->count; i++) {
+        char rest[16];
+        int length = snprintf(rest, sizeof rest, ",%d\n", rows->label[i]);
+        st = write_name(w, field, room, list_name(rows, i));
+        if (st == MIEN_OK)
+            st = file_write_bytes(w, rest, (size_t)length);
+    }
+    mem_free(field);
+    return st;
+}
+
+/* ",valence,arousal,expression,au .. au\n" into text, which it empties first. */
+static mien_status print_answers(str *text, const char *name, const float va[2], int expression,
+                                 const uint8_t au[CHALLENGE_AU_COUNT])
+{
+    text->length = 0;
+    for (int k = 0; k < 2; k++) {
+        if (!isfinite(va[k]))
+            return mien_fail(MIEN_ERR_ARG, "%s: %s %g", name, k ? "arousal" : "valence", (double)va[k]);
+        TRY(str_printf(text, ",%.6f", fmin(fmax((double)va[k], -1), 1)));
+    }
+    TRY(str_printf(text, ",%d", expression));
+    for (int k = 0; k < CHALLENGE_AU_COUNT; k++)
+        TRY(str_printf(text, ",%d", au[k] ? 1 : 0));
+    return str_append(text, "\n");
+}
+
+mien_status submission_write_mtl(file_writer *w, const label_list *rows, const float *va, const uint8_t *au)
+{
+    static const char header[] = "image,valence,arousal,expression,aus\n";
+    size_t room;
+    char *field;
+    str text = {0};
+    TRY(make_field(&field, &room, rows));
+    mien_status st = file_write_bytes(w, header, sizeof header - 1);
+    for (int64_t i = 0; st == MIEN_OK && i < rows->count; i++) {
+        const char *name = list_name(rows, i);
+        st = print_answers(&text, name, va + i * 2, rows->label[i], au + i * CHALLENGE_AU_COUNT);
+        if (st == MIEN_OK)
+            st = write_name(w, field, room, name);
+        if (st == MIEN_OK)
+            st = file_write_bytes(w, text.text, text.length);
+    }
+    str_free(&text);
     mem_free(field);
     return st;
 }

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "data/list.h"
+#include "format/face_labels.h"
 
 /* A label that is not known (yet). */
 #define SUBMISSION_UNKNOWN UINT16_MAX
@@ -20,5 +21,12 @@ bool submission_fill(label_list *rows, int class_count, int64_t *filled, int *fa
 
 /* `image,expression`, then a row a picture, the expression as its number: what score_lsd and the challenge read. */
 MIEN_MUST_USE mien_status submission_write_lsd(file_writer *w, const label_list *rows);
+
+/* `image,valence,arousal,expression,aus`, then 16 fields a picture, what score_mtl and the challenge read: va
+ * [rows->count, 2] held within -1..1, the expression as its number (rows' label), the twelve action units au
+ * [rows->count, 12] as 0 and 1. A picture that was not read has zeros there and what submission_fill gave. Errors:
+ * MIEN_ERR_ARG for a valence or arousal that is no number. */
+MIEN_MUST_USE mien_status submission_write_mtl(file_writer *w, const label_list *rows, const float *va,
+                                               const uint8_t *au);
 
 #endif

@@ -393,9 +393,10 @@ typedef struct {
     case_norm norm;
     bool has_residual;
     activation_kind act;
+    float lift; /* of the residual; 0: 1 */
 } norm_spec;
 
-/* batch_norm [-> add sigmoid(x)] [-> activation] */
+/* batch_norm [-> add lift sigmoid(x)] [-> activation] */
 static mien_status batch_norm_case(case_graph *c, const op_case *self, value_id *y, value_id x)
 {
     const norm_spec *s = self->spec;
@@ -404,6 +405,8 @@ static mien_status batch_norm_case(case_graph *c, const op_case *self, value_id 
     value_id residual = NO_VALUE;
     if (s->has_residual)
         TRY(op_activation(c->g, &residual, "residual", x, ACT_SIGMOID));
+    if (s->lift != 0)
+        TRY(op_multiply(c->g, &residual, "lifted", residual, s->lift));
     TRY(add_batch_norm(c, y, "bn", x, &attr));
     if (s->has_residual)
         TRY(op_add(c->g, y, "add", *y, residual));
@@ -413,6 +416,14 @@ static mien_status batch_norm_case(case_graph *c, const op_case *self, value_id 
 static mien_status activation_case(case_graph *c, const op_case *self, value_id *y, value_id x)
 {
     return op_activation(c->g, y, "y", x, *(const activation_kind *)self->spec);
+}
+
+/* Of 4 x, so that ReLU6 has something to clip. */
+static mien_status wide_activation_case(case_graph *c, const op_case *self, value_id *y, value_id x)
+{
+    value_id wide = NO_VALUE;
+    TRY(op_multiply(c->g, &wide, "wide", x, 4));
+    return op_activation(c->g, y, "y", wide, *(const activation_kind *)self->spec);
 }
 
 /* x + silu(x): two values, and x has two readers */
@@ -481,9 +492,8 @@ static mien_status dropout_case(case_graph *c, const op_case *self, value_id *y,
 /* In f32, whatever the activations are. */
 static mien_status softmax_case(case_graph *c, const op_case *self, value_id *y, value_id x)
 {
-    (void)self;
     value_id logits = NO_VALUE;
-    TRY(add_linear(c, &logits, "logits", x, CLASSES, true, true));
+    TRY(add_linear(c, &logits, "logits", x, self->spec ? *(const int *)self->spec : CLASSES, true, true));
     TRY(op_softmax(c->g, &logits, "softmax", logits));
     return op_cast(c->g, y, "y", logits, graph_activation_type(c->g));
 }
@@ -730,6 +740,8 @@ static const op_case cases[] = {
         CONV(.out = 8, .window = {3, 3}, .pad = {1, 1, 1, 1}, .norm = NORM_BATCH)),
     ROW("conv2d", "bias_batch_norm_relu", conv_case, SHAPE4(2, 5, 4, 8),
         CONV(.out = 16, .window = {1, 1}, .has_bias = true, .norm = NORM_RUNNING, .act = ACT_RELU)),
+    ROW("conv2d", "bias_batch_norm_relu6", conv_case, SHAPE4(2, 5, 4, 8),
+        CONV(.out = 16, .window = {1, 1}, .has_bias = true, .norm = NORM_RUNNING, .act = ACT_RELU6)),
     ROW("conv2d", "batch_norm_silu", conv_case, SHAPE4(2, 5, 4, 8),
         CONV(.out = 16, .window = {1, 1}, .norm = NORM_BATCH, .act = ACT_SILU)),
     ROW("conv2d", "batch_norm_sigmoid", conv_case, SHAPE4(2, 3, 4, 8),
@@ -739,6 +751,8 @@ static const op_case cases[] = {
     ROW("conv2d", "batch_norm_add_relu", conv_case, SHAPE4(2, 6, 5, 8),
         CONV(.out = 16, .window = {3, 3}, .stride = {2, 2}, .pad = {1, 1, 1, 1}, .norm = NORM_BATCH,
              .has_residual = true, .act = ACT_RELU)),
+    ROW("conv2d", "depthwise_batch_norm_relu6", conv_case, SHAPE4(2, 6, 5, 16),
+        CONV(.out = 16, .window = {3, 3}, .pad = {1, 1, 1, 1}, .groups = 16, .norm = NORM_RUNNING, .act = ACT_RELU6)),
     ROW("conv2d", "depthwise_batch_norm_silu", conv_case, SHAPE4(2, 6, 5, 16),
         CONV(.out = 16, .window = {3, 3}, .pad = {1, 1, 1, 1}, .groups = 16, .norm = NORM_BATCH, .act = ACT_SILU)),
     ROW("conv2d", "3x3_medium", conv_case, SHAPE4(2, 17, 15, 40),
@@ -804,6 +818,11 @@ static const op_case cases[] = {
     ROW("batch_norm", "add_silu", batch_norm_case, SHAPE4(2, 4, 3, 8), NORM(NORM_BATCH, true, ACT_SILU)),
     ROW("batch_norm", "running_add_relu", batch_norm_case, SHAPE4(2, 2, 3, 7), NORM(NORM_RUNNING, true, ACT_RELU)),
     ROW("batch_norm", "running_add_silu", batch_norm_case, SHAPE4(2, 2, 3, 16), NORM(NORM_RUNNING, true, ACT_SILU)),
+    ROW("batch_norm", "relu6", batch_norm_case, SHAPE4(2, 3, 3, 5), NORM(NORM_BATCH, .act = ACT_RELU6)),
+    ROW("batch_norm", "add_relu6", batch_norm_case, SHAPE4(2, 3, 4, 11), NORM(NORM_BATCH, true, ACT_RELU6, 8)),
+    ROW("batch_norm", "running_add_relu6", batch_norm_case, SHAPE4(2, 2, 3, 7), NORM(NORM_RUNNING, true, ACT_RELU6, 8)),
+    ROW("batch_norm", "add_relu6_medium", batch_norm_case, SHAPE4(3, 23, 17, 24), NORM(NORM_BATCH, true, ACT_RELU6, 8),
+        .is_medium = true),
     ROW("batch_norm", "sigmoid_stays", batch_norm_case, SHAPE4(2, 3, 2, 4), NORM(NORM_BATCH, .act = ACT_SIGMOID)),
     ROW("batch_norm", "medium", batch_norm_case, SHAPE4(5, 29, 31, 5), NORM(NORM_BATCH), .is_medium = true),
     ROW("batch_norm", "relu_medium", batch_norm_case, SHAPE4(3, 31, 29, 9), NORM(NORM_BATCH, .act = ACT_RELU),
@@ -822,6 +841,8 @@ static const op_case cases[] = {
     ROW("activation", "relu", activation_case, SHAPE4(2, 3, 5, 3), ACT(ACT_RELU)),
     ROW("activation", "silu", activation_case, SHAPE4(1, 5, 3, 9), ACT(ACT_SILU)),
     ROW("activation", "sigmoid", activation_case, SHAPE2(3, 17), ACT(ACT_SIGMOID)),
+    ROW("activation", "relu6", wide_activation_case, SHAPE4(2, 3, 5, 9), ACT(ACT_RELU6)),
+    ROW("activation", "relu6_medium", wide_activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_RELU6), .is_medium = true),
     ROW("activation", "gelu", activation_case, SHAPE2(5, 7), ACT(ACT_GELU)),
     ROW("activation", "silu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_SILU), .is_medium = true),
     ROW("activation", "relu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_RELU), .is_medium = true),
@@ -940,6 +961,8 @@ static const op_case cases[] = {
 
     ROW("softmax", "rows", softmax_case, SHAPE2(4, 9), .spec = NULL),
     ROW("softmax", "tokens", softmax_case, SHAPE3(2, 3, 9), .spec = NULL),
+    ROW("softmax", "many", softmax_case, SHAPE2(3, 9), .spec = &(const int){71}),
+    ROW("softmax", "many_medium", softmax_case, SHAPE2(37, 9), .spec = &(const int){1003}, .is_medium = true),
 
     ROW("layer_norm", "rows", layer_norm_case, SHAPE2(3, 17), .spec = NULL),
     ROW("layer_norm", "tokens", layer_norm_case, SHAPE3(2, 5, 16), .spec = NULL),
@@ -982,6 +1005,20 @@ static const op_case cases[] = {
         LOSS(.classes = 6, .smoothing = 0.1f, .has_weights = true, .has_mask = true, .has_absent_rows = true)),
     ROW("cross_entropy", "mask_of_none", loss_case, SHAPE2(3, 4),
         LOSS(.classes = 4, .has_mask = true, .is_all_absent = true)),
+    ROW("cross_entropy", "many", loss_case, SHAPE2(4, 9), LOSS(.classes = 64)),
+    ROW("cross_entropy", "many_weights_smoothing_absent", loss_case, SHAPE2(7, 5),
+        LOSS(.classes = 71, .smoothing = 0.1f, .has_weights = true, .has_absent_rows = true)),
+    ROW("cross_entropy", "many_mask", loss_case, SHAPE2(7, 5),
+        LOSS(.classes = 80, .smoothing = 0.2f, .has_mask = true, .has_absent_rows = true)),
+    ROW("cross_entropy", "many_all_absent", loss_case, SHAPE2(3, 4), LOSS(.classes = 65, .is_all_absent = true)),
+    ROW("cross_entropy", "many_soft", loss_case, SHAPE2(5, 9), LOSS(.classes = 77, .smoothing = 0.2f, .is_soft = true)),
+    ROW("cross_entropy", "many_soft_weights", loss_case, SHAPE2(5, 9),
+        LOSS(.classes = 66, .has_weights = true, .is_soft = true)),
+    ROW("cross_entropy", "many_medium", loss_case, SHAPE2(37, 9),
+        LOSS(.classes = 1003, .smoothing = 0.1f, .has_weights = true), .is_medium = true),
+    ROW("cross_entropy", "many_soft_medium", loss_case, SHAPE2(37, 9), LOSS(.classes = 1003, .is_soft = true),
+        .is_medium = true),
+    ROW("cross_entropy", "identities", loss_case, SHAPE2(64, 512), LOSS(.classes = 10000), .is_large = true),
 
     ROW("regression", "squared", loss_case, SHAPE2(4, 9), LOSS(.classes = 3, .kind = LOSS_SQUARED)),
     ROW("regression", "squared_mask", loss_case, SHAPE2(5, 8),

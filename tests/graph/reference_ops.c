@@ -62,6 +62,8 @@ static double act_value(activation_kind kind, double x)
     switch (kind) {
     case ACT_RELU:
         return x > 0 ? x : x <= 0 ? 0 : x; /* NaN stays NaN */
+    case ACT_RELU6:
+        return x <= 0 ? 0 : x >= 6 ? 6 : x;
     case ACT_SILU:
         return x * sigmoid(x);
     case ACT_SIGMOID:
@@ -79,6 +81,8 @@ static double act_slope(activation_kind kind, double x)
     switch (kind) {
     case ACT_RELU:
         return x > 0;
+    case ACT_RELU6:
+        return x > 0 && x < 6;
     case ACT_SILU:
         return s * (1 + x * (1 - s));
     case ACT_SIGMOID:
@@ -97,7 +101,7 @@ static void activation(const reference_call *c)
         operand_set(&c->out[0], i, act_value(a->kind, operand_get(&c->in[0], i)));
 }
 
-/* dy, x (y for ReLU: the slope is that of its sign) */
+/* dy, x (y for ReLU and ReLU6: it says as much) */
 static void activation_dx(const reference_call *c)
 {
     const activation_attr *a = c->attr;
@@ -404,7 +408,7 @@ static void batch_norm(const reference_call *c)
                    operand_get(&in[BN_BETA], ch) + (in[BN_RESIDUAL].data ? operand_get(&in[BN_RESIDUAL], i) : 0);
         operand_set(y, i, act_value(a->act, z));
         if (c->out[BN_MASK].data)
-            set_bit(&c->out[BN_MASK], i, z > 0);
+            set_bit(&c->out[BN_MASK], i, z > 0 && (a->act != ACT_RELU6 || z < 6));
     }
 }
 
@@ -415,7 +419,7 @@ static double batch_norm_dz(const reference_call *c, int64_t i, double mean, dou
     const operand *in = c->in;
     const int64_t ch = i % in[BN_DX_X].shape.dim[3];
     const double dy = operand_get(&in[BN_DY], i);
-    if (a->act == ACT_RELU)
+    if (activation_is_clipped(a->act))
         return ((const uint8_t *)in[BN_DX_MASK].data)[i / 8] >> (i % 8) & 1 ? dy : 0;
     if (a->act != ACT_SILU)
         return dy;

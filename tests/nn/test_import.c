@@ -67,6 +67,7 @@ static void import__timm_names__are_ours(void **state)
     (void)state;
     assert_same_tensors("timm_resnet50", "resnet50", "-");
     assert_same_tensors("timm_efficientnet_b0", "efficientnet_b0", "-");
+    assert_same_tensors("timm_efficientnet_lite0", "efficientnet_lite0", "-");
     assert_same_tensors("timm_vit_base_patch16_224", "vit_b_16", "-");
     assert_same_tensors("timm_inception_v3", "inception_v3", "AuxLogits.");
 }
@@ -112,6 +113,16 @@ static void import__names__are_translated(void **state)
         {"efficientnet_b0", "blocks.0.0.bn2.running_mean", "features.1.0.block.2.1.running_mean"},
         {"efficientnet_b0", "bn2.running_mean", "features.8.1.running_mean"},
         {"efficientnet_b0", "", ""},
+        {"efficientnet_lite0", "_conv_stem.weight", "conv_stem.weight"},
+        {"efficientnet_lite0", "_bn0.bias", "bn1.bias"},
+        {"efficientnet_lite0", "_blocks.0._project_conv.weight", "blocks.0.0.conv_pw.weight"},
+        {"efficientnet_lite0", "_blocks.0._bn2.running_var", "blocks.0.0.bn2.running_var"},
+        {"efficientnet_lite0", "_blocks.1._expand_conv.weight", "blocks.1.0.conv_pw.weight"},
+        {"efficientnet_lite0", "_blocks.10._bn0.weight", "blocks.4.2.bn1.weight"},
+        {"efficientnet_lite0", "_blocks.15._depthwise_conv.weight", "blocks.6.0.conv_dw.weight"},
+        {"efficientnet_lite0", "module._blocks.14._bn2.bias", "blocks.5.3.bn3.bias"},
+        {"efficientnet_lite0", "_bn1.running_mean", "bn2.running_mean"},
+        {"efficientnet_lite0", "_fc.weight", "classifier.weight"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char got[128];

@@ -11,6 +11,8 @@ import numpy
 import torch
 import torchvision
 
+import lite0
+
 TYPES = {"F32": numpy.float32, "U8": numpy.uint8, "I32": numpy.int32, "I64": numpy.int64, "BF16": numpy.uint16}
 MEAN, STD, SMOOTHING, CLASSES = (0.5, 0.4, 0.3), (0.25, 0.2, 0.3), 0.1, 6
 PLAIN = {"aux_logits": False, "transform_input": False, "init_weights": False}
@@ -65,7 +67,7 @@ class Training:
         self.start, self.dtype, self.layout = start, dtype, LAYOUTS[layout]
         self.with_onednn, self.is_bf16 = with_onednn, is_bf16
         options = {"image_size": start["images"].shape[2]} if arch.startswith("vit") else OPTIONS.get(arch, {})
-        self.model = getattr(torchvision.models, arch)(num_classes=CLASSES, **options)
+        self.model = getattr(lite0 if arch in dir(lite0) else torchvision.models, arch)(num_classes=CLASSES, **options)
         for module in self.model.modules():
             if isinstance(module, (torch.nn.Dropout, torchvision.ops.StochasticDepth)):
                 module.p = 0.0

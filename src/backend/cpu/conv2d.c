@@ -51,6 +51,8 @@ static mien_status post_ops_append(dnnl_post_ops_t ops, activation_kind act, con
         TRY_DNNL("residual", dnnl_post_ops_append_binary(ops, dnnl_binary_add, residual));
     if (act == ACT_RELU)
         TRY_DNNL("relu", dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0, 0));
+    else if (act == ACT_RELU6)
+        TRY_DNNL("relu6", dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_clip, 0, 6));
     else if (act == ACT_SILU)
         TRY_DNNL("silu", dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_swish, 1, 0));
     else if (act == ACT_SIGMOID)

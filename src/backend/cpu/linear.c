@@ -97,7 +97,7 @@ out:
 }
 
 static mien_status product_prepare(cpu_prepare *p, node_id n, matrix a, matrix b, matrix dst, const binding from[4],
-                                  bool has_bias, int pack_at)
+                                   bool has_bias, int pack_at)
 {
     mien_status st = MIEN_OK;
     cpu_kernel *k = NULL;
@@ -135,7 +135,7 @@ mien_status linear_prepare(cpu_prepare *p, node_id n)
     }
     bool half = is_bf16(s.x);
     return product_prepare(p, n, (matrix){s.rows, s.k, half, false}, (matrix){s.k, s.o, half, true},
-                          (matrix){s.rows, s.o, half, false}, product, node_input(p, n, 2) != NULL, 1);
+                           (matrix){s.rows, s.o, half, false}, product, node_input(p, n, 2) != NULL, 1);
 }
 
 mien_status linear_dx_prepare(cpu_prepare *p, node_id n)
@@ -154,7 +154,7 @@ mien_status linear_dx_prepare(cpu_prepare *p, node_id n)
     }
     bool half = is_bf16(s.x);
     return product_prepare(p, n, (matrix){s.rows, s.o, half, false}, (matrix){s.o, s.k, half, false},
-                          (matrix){s.rows, s.k, half, false}, product, false, 1);
+                           (matrix){s.rows, s.k, half, false}, product, false, 1);
 }
 
 /* dw = dy^T x and, where wanted, dbias, both bf16 to f32 as stored. */

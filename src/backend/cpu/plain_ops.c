@@ -1,23 +1,13 @@
 /* Operators whose work is too small, or too much a copy, for kernels of their own: softmax and the loss over a few
  * classes, concatenation. And dropout's arguments. */
 #include "backend/cpu/cpu_int.h"
+#include "backend/cpu/kernel/classes.h"
 #include "backend/cpu/kernel/dropout.h"
 
 #include <math.h>
 #include <string.h>
 
 /* --- softmax and cross entropy ------------------------------------------------------------------------------------ */
-typedef struct {
-    const float *x, *class_weights;
-    const int32_t *labels;
-    const uint8_t *mask;  /* [n]: 0 = absent; NULL: all present */
-    const float *targets; /* [n, c]: probabilities in place of labels */
-    const float *dy;      /* softmax_dx */
-    float *y, *loss;      /* y [n, c]: probabilities, or dlogits */
-    int64_t n, c;
-    float smoothing;
-} classes_args;
-
 /* y = softmax(x); returns log of the sum of e^(x - max), plus max */
 static double softmax_row(float *y, const float *x, int64_t c)
 {
@@ -53,25 +43,6 @@ static void softmax_dx(const void *args)
     }
 }
 
-static double weight_of(const classes_args *a, int64_t class)
-{
-    return a->class_weights ? (double)a->class_weights[class] : 1;
-}
-
-static bool is_present(const classes_args *a, int64_t row)
-{
-    return a->labels[row] >= 0 && a->labels[row] < a->c && (!a->mask || a->mask[row]);
-}
-
-static double present_weight(const classes_args *a)
-{
-    double total = 0;
-    for (int64_t r = 0; r < a->n; r++)
-        if (is_present(a, r))
-            total += weight_of(a, a->labels[r]);
-    return total;
-}
-
 static void cross_entropy(const void *args)
 {
     const classes_args *a = args;
@@ -79,11 +50,11 @@ static void cross_entropy(const void *args)
     for (int64_t r = 0; r < a->n; r++) {
         const float *x = a->x + r * a->c;
         double log_sum = softmax_row(a->y + r * a->c, x, a->c), spread = 0;
-        if (!is_present(a, r))
+        if (!is_row_present(a, r))
             continue;
         for (int64_t i = 0; i < a->c; i++)
-            spread += weight_of(a, i) * (log_sum - (double)x[i]);
-        loss += (1 - smoothing) * weight_of(a, a->labels[r]) * (log_sum - (double)x[a->labels[r]]) +
+            spread += class_weight(a, i) * (log_sum - (double)x[i]);
+        loss += (1 - smoothing) * class_weight(a, a->labels[r]) * (log_sum - (double)x[a->labels[r]]) +
                 smoothing / (double)a->c * spread;
     }
     *a->loss = total > 0 ? (float)(loss / total) : 0;
@@ -93,14 +64,13 @@ static void cross_entropy(const void *args)
 static void cross_entropy_dx(const void *args)
 {
     const classes_args *a = args;
-    double total = present_weight(a), all = 0, smoothing = (double)a->smoothing, share = smoothing / (double)a->c;
-    for (int64_t i = 0; i < a->c; i++)
-        all += weight_of(a, i);
+    double total = present_weight(a), all = all_weight(a);
+    double smoothing = (double)a->smoothing, share = smoothing / (double)a->c;
     for (int64_t r = 0; r < a->n; r++) {
-        bool is_row = is_present(a, r) && total > 0;
-        double own = is_row ? (1 - smoothing) * weight_of(a, a->labels[r]) : 0;
+        bool is_row = is_row_present(a, r) && total > 0;
+        double own = is_row ? (1 - smoothing) * class_weight(a, a->labels[r]) : 0;
         for (int64_t i = 0; i < a->c; i++) {
-            double d = (double)a->x[r * a->c + i] * (own + share * all) - share * weight_of(a, i);
+            double d = (double)a->x[r * a->c + i] * (own + share * all) - share * class_weight(a, i);
             if (is_row && i == a->labels[r])
                 d -= own;
             a->y[r * a->c + i] = is_row ? (float)(d / total) : 0;
@@ -112,7 +82,7 @@ static void cross_entropy_dx(const void *args)
 static double target_share(const classes_args *a, int64_t r, int64_t class)
 {
     double smoothing = (double)a->smoothing, target = (double)a->targets[r * a->c + class];
-    return weight_of(a, class) * ((1 - smoothing) * target + smoothing / (double)a->c);
+    return class_weight(a, class) * ((1 - smoothing) * target + smoothing / (double)a->c);
 }
 
 static void soft_cross_entropy(const void *args)
@@ -142,18 +112,25 @@ static void soft_cross_entropy_dx(const void *args)
     }
 }
 
-static classes_args classes_of(const graph_value *x)
+static classes_args classes_of(cpu_prepare *p, const graph_value *x)
 {
     return (classes_args){.n = shape_count(&x->shape) / x->shape.dim[x->shape.rank - 1],
-                          .c = x->shape.dim[x->shape.rank - 1]};
+                          .c = x->shape.dim[x->shape.rank - 1],
+                          .threads = p->b->threads};
+}
+
+/* What few classes have, or many. */
+static kernel_fn *for_classes(const classes_args *args, kernel_fn *few, kernel_fn *many)
+{
+    return args->c < CLASSES_MANY ? few : many;
 }
 
 mien_status softmax_prepare(cpu_prepare *p, node_id n)
 {
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
-    classes_args args = classes_of(node_input(p, n, 0));
-    return prepare_own(p, n, softmax, &args, sizeof args, bindings, 2, 0);
+    classes_args args = classes_of(p, node_input(p, n, 0));
+    return prepare_own(p, n, for_classes(&args, softmax, p->b->own->softmax), &args, sizeof args, bindings, 2, 0);
 }
 
 mien_status softmax_dx_prepare(cpu_prepare *p, node_id n)
@@ -161,8 +138,8 @@ mien_status softmax_dx_prepare(cpu_prepare *p, node_id n)
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, dy)},
                                        {FROM_INPUT, 1, offsetof(classes_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
-    classes_args args = classes_of(node_input(p, n, 0));
-    return prepare_own(p, n, softmax_dx, &args, sizeof args, bindings, 3, 0);
+    classes_args args = classes_of(p, node_input(p, n, 0));
+    return prepare_own(p, n, for_classes(&args, softmax_dx, p->b->own->softmax_dx), &args, sizeof args, bindings, 3, 0);
 }
 
 /* Where labels or probabilities go. */
@@ -179,10 +156,14 @@ mien_status cross_entropy_prepare(cpu_prepare *p, node_id n)
                                 {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
                                 {FROM_INPUT, 3, offsetof(classes_args, mask)},
                                 {FROM_OUTPUT, 0, offsetof(classes_args, loss)},
-                                {FROM_OUTPUT, 1, offsetof(classes_args, y)}};
-    classes_args args = classes_of(node_input(p, n, 0));
+                                {FROM_OUTPUT, 1, offsetof(classes_args, y)},
+                                {FROM_SCRATCH, 0, offsetof(classes_args, row_losses)}};
+    classes_args args = classes_of(p, node_input(p, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
-    return prepare_own(p, n, is_soft ? soft_cross_entropy : cross_entropy, &args, sizeof args, bindings, 6, 0);
+    if (args.c < CLASSES_MANY)
+        return prepare_own(p, n, is_soft ? soft_cross_entropy : cross_entropy, &args, sizeof args, bindings, 6, 0);
+    return prepare_own(p, n, p->b->own->cross_entropy, &args, sizeof args, bindings, 7,
+                       (size_t)args.n * sizeof *args.row_losses);
 }
 
 mien_status cross_entropy_dx_prepare(cpu_prepare *p, node_id n)
@@ -193,9 +174,10 @@ mien_status cross_entropy_dx_prepare(cpu_prepare *p, node_id n)
                                 {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
                                 {FROM_INPUT, 3, offsetof(classes_args, mask)},
                                 {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
-    classes_args args = classes_of(node_input(p, n, 0));
+    classes_args args = classes_of(p, node_input(p, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
-    return prepare_own(p, n, is_soft ? soft_cross_entropy_dx : cross_entropy_dx, &args, sizeof args, bindings, 5, 0);
+    kernel_fn *few = is_soft ? soft_cross_entropy_dx : cross_entropy_dx;
+    return prepare_own(p, n, for_classes(&args, few, p->b->own->cross_entropy_dx), &args, sizeof args, bindings, 5, 0);
 }
 
 /* --- concat --------------------------------------------------------------------------------------------- */

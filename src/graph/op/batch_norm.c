@@ -4,7 +4,7 @@
  *   running_mean += momentum (m - running_mean), running_var += momentum (v N / (N - 1) - running_var).
  * Else m, v are the running statistics, constants.
  *
- * With dz = dy act'(z) (ReLU: by the saved mask; SiLU: z is computed again), xhat = (x - m) k:
+ * With dz = dy act'(z) (ReLU, ReLU6: by the saved mask; SiLU: z is computed again), xhat = (x - m) k:
  *   dbeta = sum dz, dgamma = sum dz xhat, dresidual = dz
  *   dx = gamma k (dz - dbeta / N - xhat dgamma / N)   where is_batch
  *   dx = gamma k dz                                   else
@@ -19,8 +19,8 @@ static mien_status batch_norm_check_attr(const graph *g, const batch_norm_attr *
     if (!(attr->eps > 0) || !isfinite(attr->eps) || !(attr->momentum >= 0 && attr->momentum <= 1))
         return mien_fail(MIEN_ERR_ARG, "eps %g, momentum %g (wanted eps above 0, momentum 0 to 1)", (double)attr->eps,
                          (double)attr->momentum);
-    if (attr->act != ACT_NONE && attr->act != ACT_RELU && attr->act != ACT_SILU)
-        return mien_fail(MIEN_ERR_ARG, "activation %s (wanted none, relu or silu)", activation_name(attr->act));
+    if (attr->act != ACT_NONE && !activation_is_clipped(attr->act) && attr->act != ACT_SILU)
+        return mien_fail(MIEN_ERR_ARG, "activation %s (wanted none, relu, relu6 or silu)", activation_name(attr->act));
     if (attr->is_batch && !graph_is_training(g))
         return mien_fail(MIEN_ERR_ARG, "batch statistics in an inference graph (wanted running ones)");
     return MIEN_OK;
@@ -56,7 +56,7 @@ static mien_status batch_norm_infer(graph *g, node_id n)
     return MIEN_OK;
 }
 
-/* ReLU's backward reads a bit an element instead of y. */
+/* The backward of ReLU and of ReLU6 reads a bit an element instead of y. */
 static mien_status batch_norm_save_mask(graph *g, node_id n)
 {
     int64_t count = shape_count(&input_of(g, n, BN_X)->shape);
@@ -73,7 +73,7 @@ static mien_status batch_norm_grad(graph *g, node_id n, const value_id *out_grad
         in_grads[BN_RESIDUAL] = out_grads[BN_Y];
     if (!needs[BN_X] && !needs[BN_GAMMA] && !needs[BN_BETA] && in_grads[BN_RESIDUAL] != NO_VALUE)
         return MIEN_OK;
-    if (attr->act == ACT_RELU)
+    if (activation_is_clipped(attr->act))
         TRY(batch_norm_save_mask(g, n));
     value_id in[BN_DX_INPUTS];
     for (int i = 0; i < BN_DX_INPUTS; i++)

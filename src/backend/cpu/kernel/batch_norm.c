@@ -118,10 +118,14 @@ INLINE void apply_vec(const batch_norm_args *a, const norm_plan *p, int64_t at, 
         z += vec_load_upto(a->residual, at, n, is_bf16);
     if (has_mask) {
         uint32_t bits = vec_positive_bits(z) & ((1u << n) - 1);
+        if (act == ACT_RELU6)
+            bits &= vec_positive_bits(6 - z);
         memcpy(a->mask + at / 8, &bits, (size_t)(n + 7) / 8);
     }
     if (act == ACT_RELU)
         z = vec_relu(z);
+    else if (act == ACT_RELU6)
+        z = vec_relu6(z);
     else if (act == ACT_SILU)
         z *= vec_sigmoid(z, is_bf16);
     vec_store_upto(a->y, at, n, z, is_bf16);
@@ -142,30 +146,29 @@ INLINE void apply_part(const batch_norm_args *a, const norm_plan *p, int parts, 
         apply_vec(a, p, at + j, j, (int)(rest - j), is_bf16, act, has_residual, has_mask);
 }
 
+INLINE void apply_part_of_act(const batch_norm_args *a, const norm_plan *p, int parts, int index, bool is_bf16,
+                              activation_kind act, bool has_mask)
+{
+    if (a->residual)
+        apply_part(a, p, parts, index, is_bf16, act, true, has_mask);
+    else
+        apply_part(a, p, parts, index, is_bf16, act, false, has_mask);
+}
+
 INLINE void apply_part_of_type(const batch_norm_args *a, const norm_plan *p, int parts, int index, bool is_bf16)
 {
-    bool has_residual = a->residual != NULL;
-    if (a->act == ACT_SILU) {
-        if (has_residual)
-            apply_part(a, p, parts, index, is_bf16, ACT_SILU, true, false);
-        else
-            apply_part(a, p, parts, index, is_bf16, ACT_SILU, false, false);
-    } else if (a->act == ACT_RELU && a->mask) {
-        if (has_residual)
-            apply_part(a, p, parts, index, is_bf16, ACT_RELU, true, true);
-        else
-            apply_part(a, p, parts, index, is_bf16, ACT_RELU, false, true);
-    } else if (a->act == ACT_RELU) {
-        if (has_residual)
-            apply_part(a, p, parts, index, is_bf16, ACT_RELU, true, false);
-        else
-            apply_part(a, p, parts, index, is_bf16, ACT_RELU, false, false);
-    } else {
-        if (has_residual)
-            apply_part(a, p, parts, index, is_bf16, ACT_NONE, true, false);
-        else
-            apply_part(a, p, parts, index, is_bf16, ACT_NONE, false, false);
-    }
+    if (a->act == ACT_SILU)
+        apply_part_of_act(a, p, parts, index, is_bf16, ACT_SILU, false);
+    else if (a->act == ACT_RELU && a->mask)
+        apply_part_of_act(a, p, parts, index, is_bf16, ACT_RELU, true);
+    else if (a->act == ACT_RELU)
+        apply_part_of_act(a, p, parts, index, is_bf16, ACT_RELU, false);
+    else if (a->act == ACT_RELU6 && a->mask)
+        apply_part_of_act(a, p, parts, index, is_bf16, ACT_RELU6, true);
+    else if (a->act == ACT_RELU6)
+        apply_part_of_act(a, p, parts, index, is_bf16, ACT_RELU6, false);
+    else
+        apply_part_of_act(a, p, parts, index, is_bf16, ACT_NONE, false);
 }
 
 void KERNEL(batch_norm)(const void *args)

@@ -4,8 +4,8 @@
  *   batch statistics:   dx = gamma inv_std (dz - dbeta / n - xhat dgamma / n)
  *   running ones:       dx = gamma inv_std dz
  *
- * Two passes over dy and x: the sums, then dx. ReLU's derivative is its saved mask; SiLU's is computed again from z in
- * both passes, which costs less than a tensor written and read. */
+ * Two passes over dy and x: the sums, then dx. ReLU's derivative, and ReLU6's, is its saved mask; SiLU's is computed
+ * again from z in both passes, which costs less than a tensor written and read. */
 #include "backend/cpu/kernel/batch_norm.h"
 #include "backend/cpu/kernel/columns.h"
 
@@ -36,7 +36,7 @@ INLINE vf dz_vec(const batch_norm_dx_args *a, const grad_plan *p, int64_t at, in
 {
     vf dy = vec_load_upto(a->dy, at, n, is_bf16);
     *d = vec_load_upto(a->x, at, n, is_bf16) - vec_load_f32(p->mean + j);
-    if (act == ACT_RELU) {
+    if (activation_is_clipped(act)) {
         uint32_t bits = 0;
         memcpy(&bits, a->mask + at / 8, n == VEC_LANES ? VEC_LANES / 8 : (size_t)(n + 7) / 8);
         return vec_keep_bits(dy, bits);
@@ -132,7 +132,7 @@ INLINE void pass_of_type(const batch_norm_dx_args *a, const grad_plan *p, int pa
 
 INLINE void pass_part(const batch_norm_dx_args *a, const grad_plan *p, int parts, int index, bool is_sum, bool is_bf16)
 {
-    if (a->act == ACT_RELU)
+    if (activation_is_clipped(a->act)) /* one code for both: the mask tells them apart */
         pass_of_type(a, p, parts, index, is_sum, is_bf16, ACT_RELU, false);
     else if (a->act == ACT_SILU && a->residual)
         pass_of_type(a, p, parts, index, is_sum, is_bf16, ACT_SILU, true);

@@ -43,6 +43,8 @@ static __attribute__((noinline)) void finish(const line *l, vf *sum, int64_t o, 
             v += vec_load(l->residual, at, is_bf16);
         if (l->act == ACT_RELU)
             v = vec_relu(v);
+        else if (l->act == ACT_RELU6)
+            v = vec_relu6(v);
         else if (l->act == ACT_SILU)
             v *= vec_sigmoid(v, is_bf16);
         else if (l->act == ACT_SIGMOID)
@@ -205,6 +207,8 @@ static void forward_row_plain(const depthwise_args *a, int64_t i, int64_t oy)
                 sum += scalar_load(a->residual, at, a->is_bf16);
             if (a->act == ACT_RELU)
                 sum = sum < 0 ? 0 : sum;
+            else if (a->act == ACT_RELU6)
+                sum = sum < 0 ? 0 : sum > 6 ? 6 : sum;
             else if (a->act == ACT_SILU)
                 sum /= 1 + expf(-sum);
             else if (a->act == ACT_SIGMOID)

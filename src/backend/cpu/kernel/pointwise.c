@@ -36,6 +36,8 @@ INLINE vf activate(vf x, activation_kind kind, bool is_bf16)
     switch (kind) {
     case ACT_RELU:
         return vec_relu(x);
+    case ACT_RELU6:
+        return vec_relu6(x);
     case ACT_SILU:
         return x * vec_sigmoid(x, is_bf16);
     case ACT_SIGMOID:
@@ -53,6 +55,8 @@ INLINE vf slope(vf x, activation_kind kind, bool is_bf16)
     switch (kind) {
     case ACT_RELU:
         return vec_select_greater(x, vec_set(0), vec_set(1), vec_set(0));
+    case ACT_RELU6:
+        return vec_select_greater(x, vec_set(0), vec_select_greater(vec_set(6), x, vec_set(1), vec_set(0)), vec_set(0));
     case ACT_SILU:
         s = vec_sigmoid(x, is_bf16);
         return s * (1.0f + x * (1.0f - s));
@@ -92,6 +96,9 @@ INLINE void span_of_kind(const pointwise_args *a, part mine, form f, bool is_bf1
     switch (a->kind) {
     case ACT_RELU:
         span(a, mine, f, ACT_RELU, is_bf16);
+        break;
+    case ACT_RELU6:
+        span(a, mine, f, ACT_RELU6, is_bf16);
         break;
     case ACT_SILU:
         span(a, mine, f, ACT_SILU, is_bf16);

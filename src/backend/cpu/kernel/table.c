@@ -8,8 +8,9 @@ kernel_fn KERNEL(normalise), KERNEL(activation), KERNEL(activation_dx), KERNEL(a
     KERNEL(sub), KERNEL(multiply), KERNEL(mul), KERNEL(sum), KERNEL(scale), KERNEL(scale_ds), KERNEL(batch_norm),
     KERNEL(batch_norm_dx), KERNEL(pool), KERNEL(pool_dx), KERNEL(global_mean), KERNEL(global_mean_dx),
     KERNEL(depthwise), KERNEL(depthwise_dx), KERNEL(depthwise_dw), KERNEL(linear), KERNEL(linear_dx), KERNEL(linear_dw),
-    KERNEL(accumulate), KERNEL(optimizer), KERNEL(bias_gradient), KERNEL(dropout), KERNEL(layer_norm),
-    KERNEL(layer_norm_dx), KERNEL(attention), KERNEL(attention_dx), KERNEL(tokens), KERNEL(tokens_dx);
+    KERNEL(softmax), KERNEL(softmax_dx), KERNEL(cross_entropy), KERNEL(cross_entropy_dx), KERNEL(accumulate),
+    KERNEL(optimizer), KERNEL(bias_gradient), KERNEL(dropout), KERNEL(layer_norm), KERNEL(layer_norm_dx),
+    KERNEL(attention), KERNEL(attention_dx), KERNEL(tokens), KERNEL(tokens_dx);
 
 const kernel_table KERNEL(kernel_table) = {
     .name = KERNEL_NAME_(KERNEL_ISA),
@@ -37,6 +38,10 @@ const kernel_table KERNEL(kernel_table) = {
     .linear = KERNEL(linear),
     .linear_dx = KERNEL(linear_dx),
     .linear_dw = KERNEL(linear_dw),
+    .softmax = KERNEL(softmax),
+    .softmax_dx = KERNEL(softmax_dx),
+    .cross_entropy = KERNEL(cross_entropy),
+    .cross_entropy_dx = KERNEL(cross_entropy_dx),
     .accumulate = KERNEL(accumulate),
     .optimizer = KERNEL(optimizer),
     .bias_gradient = KERNEL(bias_gradient),

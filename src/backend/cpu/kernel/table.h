@@ -13,6 +13,7 @@ typedef struct {
     kernel_fn *pool, *pool_dx, *global_mean, *global_mean_dx;
     kernel_fn *depthwise, *depthwise_dx, *depthwise_dw;
     kernel_fn *linear, *linear_dx, *linear_dw;
+    kernel_fn *softmax, *softmax_dx, *cross_entropy, *cross_entropy_dx;
     kernel_fn *accumulate, *optimizer;
     kernel_fn *bias_gradient, *dropout;
     kernel_fn *layer_norm, *layer_norm_dx, *attention, *attention_dx, *tokens, *tokens_dx;

@@ -283,6 +283,12 @@ INLINE vf vec_max(vf a, float limit)
 #endif
 }
 
+/* min(max(x, 0), 6); NaN stays NaN. */
+INLINE vf vec_relu6(vf x)
+{
+    return vec_min(vec_relu(x), 6);
+}
+
 INLINE float vec_sum(vf x)
 {
     float sum = 0;
