@@ -1,6 +1,7 @@
 /* Options whose structs grow. A caller's may be shorter than ours, being older: what it has not keeps its default. One
  * that is longer is newer, and understood where it asks for nothing that we do not know. */
 #include "api/api.h"
+#include "mien_bench.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #define BENCH_BENCH_INT_H
 
 #include "base/arena.h"
-#include "mien.h"
+#include "mien_bench.h"
 
 struct mien_bench {
     mien_bench_result result;

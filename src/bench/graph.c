@@ -1,4 +1,6 @@
 /* mien_graph_text: one graph told after each pass. */
+#include "mien_bench.h"
+
 #include "api/api.h"
 #include "base/mem.h"
 #include "base/str.h"

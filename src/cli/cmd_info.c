@@ -1,4 +1,6 @@
 /* mien info: what a model, a run or any file of tensors holds; and the passes over an architecture's graph. */
+#include "mien_bench.h"
+
 #include "cli/cli.h"
 
 #include <errno.h>

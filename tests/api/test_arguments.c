@@ -2,6 +2,7 @@
 #include "testing.h"
 
 #include "base/mem.h"
+#include "mien_bench.h"
 
 static void arguments__null__are_refused_by_name(void **state)
 {
