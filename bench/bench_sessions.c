@@ -2,7 +2,8 @@
  *     bench_sessions [ARCHITECTURE [SECONDS]]
  * A row for each way of asking it: one session on all cores, several that take turns on them, several of one thread
  * each. The ways are gone through several times in turn, and the best of each is told: neighbours only slow down.
- * Memory is what the process has resident behind the model's when that many sessions have answered. */
+ * Memory is what a process of its own has resident for a way, from before the model is opened until all its sessions
+ * have answered. */
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/thread.h"
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MAX_SESSIONS = 4, ROUNDS = 3 };
@@ -61,26 +63,52 @@ static mien_status run(race *r, int sessions, double seconds)
     return thread_group_join(group);
 }
 
-/* *rate pictures a second, *mib what the sessions added. */
-static mien_status measure(double *rate, double *mib, race *r, mien_model *shared, int way, double seconds)
+/* Opens a way's sessions, and lets each answer. */
+static mien_status open_way(race *r, mien_model *shared, int way)
 {
-    mien_status st = MIEN_OK;
-    const double before = resident_mib();
     mien_session_options options;
     mien_session_options_init(&options);
     options.threads = ways[way].threads;
     memset(r->sessions, 0, sizeof r->sessions);
     for (int i = 0; i < ways[way].sessions; i++)
-        TRY_OUT(mien_session_open(&r->sessions[i], shared, &options));
-    TRY_OUT(run(r, ways[way].sessions, 0.2));
-    *mib = resident_mib() - before;
+        TRY(mien_session_open(&r->sessions[i], shared, &options));
+    return run(r, ways[way].sessions, 0.2);
+}
+
+static mien_status measure_rate(double *rate, race *r, mien_model *shared, int way, double seconds)
+{
+    mien_status st = MIEN_OK;
+    TRY_OUT(open_way(r, shared, way));
     const int64_t begin = clock_ns();
     TRY_OUT(run(r, ways[way].sessions, seconds));
     *rate = (double)atomic_load(&r->answered) / ((double)(clock_ns() - begin) * 1e-9);
 out:
-    for (int i = 0; i < ways[way].sessions; i++)
+    for (int i = 0; i < MAX_SESSIONS; i++)
         mien_session_free(r->sessions[i]);
     return st;
+}
+
+/* Of a child process, which ends with it; before any thread of ours is started. 0 where it failed. */
+static double measure_memory(race *r, const char *path, int way)
+{
+    int ends[2];
+    double mib = 0;
+    if (pipe(ends) != 0)
+        return 0;
+    const pid_t child = fork();
+    if (child == 0) {
+        mien_model *shared = NULL;
+        const double before = resident_mib();
+        if (mien_model_open(&shared, &path, 1, NULL) == MIEN_OK && open_way(r, shared, way) == MIEN_OK)
+            mib = resident_mib() - before;
+        _exit(write(ends[1], &mib, sizeof mib) != (ssize_t)sizeof mib);
+    }
+    close(ends[1]);
+    if (read(ends[0], &mib, sizeof mib) != (ssize_t)sizeof mib)
+        mib = 0;
+    close(ends[0]);
+    waitpid(child, NULL, 0);
+    return mib;
 }
 
 /* A file of fresh weights. */
@@ -106,21 +134,21 @@ static mien_status make_file(int *size, const char *arch, const char *path)
 static mien_status go_through(race *r, const char *path, double seconds)
 {
     mien_model *shared = NULL;
-    double rates[WAYS] = {0}, mibs[WAYS] = {0}, before = resident_mib();
+    double rates[WAYS] = {0}, mibs[WAYS];
     mien_status st = MIEN_OK;
+    for (int way = 0; way < WAYS; way++)
+        mibs[way] = measure_memory(r, path, way);
     TRY(mien_model_open(&shared, &path, 1, NULL));
-    printf("%s, one picture of %dx%d at a time, %s, %d cores; the model itself %.0f MiB\n", path, r->size, r->size,
-           mien_isa(), thread_cores(), resident_mib() - before);
     for (int round = 0; round < ROUNDS; round++)
         for (int way = 0; way < WAYS; way++) {
-            double rate = 0, mib = 0;
-            TRY_OUT(measure(&rate, &mib, r, shared, way, seconds));
+            double rate = 0;
+            TRY_OUT(measure_rate(&rate, r, shared, way, seconds));
             rates[way] = rate > rates[way] ? rate : rates[way];
-            mibs[way] = round == 0 ? mib : mibs[way];
         }
-    printf("%10s %22s %12s %20s\n", "sessions", "threads of each", "pictures/s", "MiB in round one");
+    printf("one picture of %dx%d at a time, %s, %d cores\n", r->size, r->size, mien_isa(), thread_cores());
+    printf("%10s %18s %12s %10s\n", "sessions", "threads of each", "pictures/s", "MiB");
     for (int way = 0; way < WAYS; way++)
-        printf("%10d %22s %12.1f %20.1f\n", ways[way].sessions,
+        printf("%10d %18s %12.1f %10.1f\n", ways[way].sessions,
                ways[way].threads == 0   ? "all, in turns"
                : ways[way].threads == 1 ? "1"
                                         : "2",

@@ -4,12 +4,13 @@
 #define BASE_TURN_H
 
 #include <pthread.h>
-#include <stdint.h>
+#include <stdbool.h>
 
+typedef struct turn_waiter turn_waiter;
 typedef struct {
     pthread_mutex_t lock;
-    pthread_cond_t changed;
-    uint64_t last, now; /* number of the last who asked, and of whose turn it is */
+    bool is_taken;
+    turn_waiter *first, **end; /* who waits, in order */
 } turn;
 
 void turn_init(turn *t);

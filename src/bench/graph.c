@@ -69,7 +69,8 @@ static mien_status describe_architecture(subject *s, const char *arch, const mie
     char name[64];
     bool is_deviation;
     split_name(name, &is_deviation, arch);
-    const char *classes[MODEL_MAX_CLASSES];
+    const char **classes = NULL;
+    TRY(mem_alloc(&classes, o->classes));
     for (int i = 0; i < o->classes; i++)
         classes[i] = "class"; /* no name is ever looked at */
     model_spec spec = {.task = task_all[0]->name,
@@ -80,7 +81,9 @@ static mien_status describe_architecture(subject *s, const char *arch, const mie
                        .image_size = o->image_size,
                        .mean = {0.5f, 0.5f, 0.5f},
                        .std = {0.5f, 0.5f, 0.5f}};
-    TRY(model_create(&s->model, &spec));
+    mien_status st = model_create(&s->model, &spec);
+    mem_free(classes);
+    TRY(st);
     TRY(model_init(s->model, 1, options->is_training));
     return model_describe(&s->graph, &s->io, s->model, options);
 }
@@ -160,7 +163,7 @@ mien_status mien_graph_text(char **out, const char *arch, const mien_graph_optio
     TRY(api_options(&o, given, MIEN_OPTIONS_GRAPH, "mien_graph_text"));
     TRY(api_compute(&compute, o.compute, "mien_graph_text"));
     o.compute = &compute;
-    if (o.batch < 1 || o.image_size < 0 || o.classes < 1 || o.classes > MODEL_MAX_CLASSES)
+    if (o.batch < 1 || o.image_size < 0 || o.classes < 1)
         return mien_fail(MIEN_ERR_ARG, "mien_graph_text: batch %d, image_size %d, classes %d (wanted at least 1, 0, 1)",
                          o.batch, o.image_size, o.classes);
     str text = {0};

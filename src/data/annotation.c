@@ -1,12 +1,11 @@
 /* Where annotations come from, and what is asked of them. A set of class folders is turned into the same table: whoever
  * trains on several tasks meets one form. */
-#include "data/annotation.h"
+#include "data/annotation_int.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const va_columns[] = {"valence", "arousal"};
@@ -24,14 +23,127 @@ const annotation_form annotation_forms[ANNOTATION_KINDS] = {
 
 void annotations_free(annotations *a)
 {
-    mem_free(a->source);
-    mem_free(a->root);
+    for (int p = 0; p < a->part_count; p++) {
+        mem_free(a->parts[p].source);
+        mem_free(a->parts[p].root);
+    }
+    mem_free(a->parts);
     list_free(&a->rows);
     for (int k = 0; k < ANNOTATION_KINDS; k++) {
         mem_free(a->values[k]);
         mem_free(a->known[k]);
     }
     *a = (annotations){0};
+}
+
+mien_status annotations_begin_part(annotations *a, const char *source, const char *root, size_t root_length)
+{
+    str text = {0};
+    mien_status st;
+    TRY_OUT(mem_zalloc(&a->parts, 1));
+    a->part_count = 1;
+    TRY_OUT(mem_strdup(&a->parts->source, source));
+    TRY_OUT(str_append_bytes(&text, root, root_length));
+    a->parts->root = text.text;
+    text = (str){0};
+out:
+    str_free(&text);
+    return st;
+}
+
+const annotation_part *annotation_part_of(const annotations *a, int64_t row)
+{
+    int p = a->part_count - 1;
+    while (a->parts[p].begin > row)
+        p--;
+    return &a->parts[p];
+}
+
+mien_status annotation_path(const annotations *a, int64_t row, char *dst, size_t bytes)
+{
+    const char *name = list_name(&a->rows, row);
+    int length = snprintf(dst, bytes, "%s%s", annotation_part_of(a, row)->root, name);
+    if (length < 0 || (size_t)length >= bytes)
+        return mien_fail(MIEN_ERR_ARG, "%s: path of %d bytes (room for %zu)", name, length, bytes);
+    return MIEN_OK;
+}
+
+mien_status annotations_set_root(annotations *a, const char *folder)
+{
+    str text = {0};
+    mien_status st = str_printf(&text, "%s%s", folder, *folder == '\0' || str_ends(folder, "/") ? "" : "/");
+    if (st != MIEN_OK)
+        return st;
+    mem_free(a->parts->root);
+    a->parts->root = text.text;
+    return MIEN_OK;
+}
+
+/* --- sets put together -------------------------------------------------------------------------------------------- */
+
+/* A kind's tables for the rows of both, zero where a set knows nothing of it. NULL: neither does. */
+static mien_status join_kind(float **values, uint64_t **known, const annotations *a, const annotations *more, int kind)
+{
+    const int64_t width = annotation_forms[kind].width;
+    const annotations *sets[] = {a, more};
+    int64_t row = 0;
+    if (!a->values[kind] && !more->values[kind])
+        return MIEN_OK;
+    TRY(mem_zalloc(values, (a->rows.count + more->rows.count) * width));
+    TRY(mem_zalloc(known, a->rows.count + more->rows.count));
+    for (int s = 0; s < 2; row += sets[s]->rows.count, s++)
+        if (sets[s]->values[kind]) {
+            memcpy(*values + row * width, sets[s]->values[kind], (size_t)(sets[s]->rows.count * width) * sizeof(float));
+            memcpy(*known + row, sets[s]->known[kind], (size_t)sets[s]->rows.count * sizeof(uint64_t));
+        }
+    return MIEN_OK;
+}
+
+static mien_status append_names(label_list *to, const label_list *from)
+{
+    for (int64_t i = 0; i < from->count; i++)
+        TRY(list_add(to, list_name(from, i), strlen(list_name(from, i)), 0, from->line[i]));
+    return MIEN_OK;
+}
+
+/* Everything that is copied, and room for what then moves. */
+static mien_status join(annotations *both, const annotations *a, const annotations *more)
+{
+    for (int k = 0; k < ANNOTATION_KINDS; k++)
+        TRY(join_kind(&both->values[k], &both->known[k], a, more, k));
+    TRY(list_reserve(&both->rows, a->rows.count + more->rows.count, a->rows.names_bytes + more->rows.names_bytes));
+    TRY(append_names(&both->rows, &a->rows));
+    TRY(append_names(&both->rows, &more->rows));
+    TRY(mem_alloc(&both->rows.others, a->rows.other_count + more->rows.other_count));
+    return mem_alloc(&both->parts, a->part_count + more->part_count);
+}
+
+static void move_parts(annotations *both, annotations *from, int64_t begin)
+{
+    for (int p = 0; p < from->part_count; p++) {
+        both->parts[both->part_count] = from->parts[p];
+        both->parts[both->part_count++].begin += begin;
+    }
+    for (int i = 0; i < from->rows.other_count; i++)
+        both->rows.others[both->rows.other_count++] = from->rows.others[i];
+    from->part_count = from->rows.other_count = 0;
+}
+
+mien_status annotations_append(annotations *a, annotations *more)
+{
+    annotations both = {0};
+    mien_status st = join(&both, a, more);
+    if (st == MIEN_OK) {
+        int64_t begin = a->rows.count;
+        move_parts(&both, a, 0);
+        move_parts(&both, more, begin);
+        annotations_free(a);
+        *a = both;
+        both = (annotations){0};
+    }
+    annotations_free(&both);
+    annotations_free(more);
+    return st;
 }
 
 /* --- folders ------------------------------------------------------------------------------------------------------ */
@@ -50,7 +162,7 @@ static mien_status copy_ignored(annotations *a, const dataset *d)
     return MIEN_OK;
 }
 
-static mien_status copy_classes(annotations *a, const dataset *d)
+static mien_status copy_classes(annotations *a, const dataset *d, const char *source)
 {
     char text[PICTURE_NAME_BYTES], path[PICTURE_NAME_BYTES];
     int64_t count = dataset_count(d);
@@ -65,7 +177,7 @@ static mien_status copy_classes(annotations *a, const dataset *d)
     TRY(dataset_path(d, 0, path, sizeof path)); /* the root and the first name: a folder without pictures is refused */
     TRY(dataset_name(d, 0, text, sizeof text));
     path[strlen(path) - strlen(text)] = '\0';
-    TRY(mem_strdup(&a->root, path));
+    TRY(annotations_begin_part(a, source, path, strlen(path)));
     return copy_ignored(a, d);
 }
 
@@ -76,8 +188,7 @@ static mien_status open_classes(annotations *out, const char *path, bool is_stri
     mien_status st;
     TRY_OUT(dataset_open(&d, path, expression_names, EXPRESSION_COUNT,
                          is_strict ? DATASET_EVALUATE | DATASET_STRICT : DATASET_EVALUATE));
-    TRY_OUT(mem_strdup(&a.source, path));
-    TRY_OUT(copy_classes(&a, d));
+    TRY_OUT(copy_classes(&a, d, path));
     *out = a;
     a = (annotations){0};
 out:
@@ -193,6 +304,34 @@ mien_status annotation_subset(subset *out, const annotations *a, const subset *i
     }
     *out = s;
     return MIEN_OK;
+}
+
+/* The bits of a picture that a loss may see. */
+static uint64_t seen_bits(const annotations *a, annotation_kind kind, int64_t picture, bool is_partial)
+{
+    uint64_t known = picture >= 0 ? annotation_known(a, kind, picture) : 0;
+    return is_partial || known == annotation_all(kind) ? known : 0;
+}
+
+void annotation_fill(float *values, uint8_t *mask, const annotations *a, annotation_kind kind, const int64_t *pictures,
+                     int count, bool is_partial)
+{
+    const int width = annotation_forms[kind].width;
+    for (int i = 0; i < count; i++) {
+        uint64_t seen = seen_bits(a, kind, pictures[i], is_partial);
+        for (int k = 0; k < width; k++) {
+            mask[i * width + k] = seen >> k & 1;
+            values[i * width + k] = mask[i * width + k] ? annotation_values(a, kind, pictures[i])[k] : 0;
+        }
+    }
+}
+
+void annotation_fill_labels(int32_t *labels, uint8_t *mask, const annotations *a, const int64_t *pictures, int count)
+{
+    for (int i = 0; i < count; i++) {
+        mask[i] = seen_bits(a, ANNOTATION_EXPRESSION, pictures[i], false) != 0;
+        labels[i] = mask[i] ? (int32_t)*annotation_values(a, ANNOTATION_EXPRESSION, pictures[i]) : 0;
+    }
 }
 
 void annotation_count(annotation_counts *out, const annotations *a, const subset *expression, const subset *au)

@@ -28,9 +28,16 @@ typedef struct {
 } annotation_form;
 extern const annotation_form annotation_forms[ANNOTATION_KINDS];
 
+/* Rows that were read from one place. */
 typedef struct {
-    char *source;                      /* the file or folder as named, for messages; owned, like all below */
-    char *root;                        /* the folder that names are relative to: "" or ending in a slash */
+    char *source;  /* the file or folder as named, for messages; owned, like all below */
+    char *root;    /* the folder that names are relative to: "" or ending in a slash */
+    int64_t begin; /* the first of them; they end where the next part begins */
+} annotation_part;
+
+typedef struct {
+    annotation_part *parts; /* [part_count] owned, like all below: one, unless sets were put together */
+    int part_count;
     label_list rows;                   /* names and lines, in file order; what was left out; every label is 0 */
     float *values[ANNOTATION_KINDS];   /* [count, width], 0 where missing; NULL: nothing of the kind is known */
     uint64_t *known[ANNOTATION_KINDS]; /* [count] bit i: value i is there */
@@ -78,14 +85,31 @@ MIEN_MUST_USE mien_status annotations_validation(char **out, const char *path);
 /* A file alone. must_be_whole: predictions, in which nothing may be missing and the challenge's three tasks are
  * answered. */
 MIEN_MUST_USE mien_status annotations_read(annotations *out, const char *path, bool must_be_whole, bool is_strict);
-/* The same from a reader that has just been opened; the caller closes it. */
+/* The same from a reader that has just been opened, as rows of no part; the caller closes it. */
 MIEN_MUST_USE mien_status annotations_parse(annotations *out, csv_reader *r, bool must_be_whole, bool is_strict);
 void annotations_free(annotations *a); /* and empties it */
+
+/* The part that a row is of. */
+const annotation_part *annotation_part_of(const annotations *a, int64_t row);
+/* The file that a row's picture is read from, into dst; too small is MIEN_ERR_ARG. */
+MIEN_MUST_USE mien_status annotation_path(const annotations *a, int64_t row, char *dst, size_t bytes);
+/* Pictures of a set that has one part lie below `folder` (copied). */
+MIEN_MUST_USE mien_status annotations_set_root(annotations *a, const char *folder);
+/* Puts the rows of `more` behind a's, each with what its own set knows of it; names may come up in both, since their
+ * folders differ. `more` is emptied, also where it fails; a is then as it was. */
+MIEN_MUST_USE mien_status annotations_append(annotations *a, annotations *more);
 
 /* Those of `items` (NULL: all) that a task learns from, in their order: of which every value of the kind is known, or
  * any where is_partial. */
 MIEN_MUST_USE mien_status annotation_subset(subset *out, const annotations *a, const subset *items,
                                             annotation_kind kind, bool is_partial);
+
+/* Targets of a batch as losses want them: values and mask [count, width] of those pictures (-1: none, masked). Where
+ * not is_partial, a picture of which a value is missing is masked as a whole, as it is no part of the subset. */
+void annotation_fill(float *values, uint8_t *mask, const annotations *a, annotation_kind kind, const int64_t *pictures,
+                     int count, bool is_partial);
+/* The same of expressions, as labels [count] and mask [count]. */
+void annotation_fill_labels(int32_t *labels, uint8_t *mask, const annotations *a, const int64_t *pictures, int count);
 
 /* How often each expression is there, and each of the challenge's AUs inactive and active. */
 typedef struct {

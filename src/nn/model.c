@@ -122,19 +122,29 @@ mien_status model_describe(graph **out, model_io *io, model *m, const model_grap
     return MIEN_OK;
 }
 
+/* *loss: what is checked before an update, the one loss or the sum of several. */
+static mien_status differentiate(graph *g, value_id *loss, const model_io *io)
+{
+    *loss = io->losses[0].value;
+    if (io->loss_count > 1)
+        TRY(op_total(g, loss, "total", io->losses, io->loss_count));
+    return graph_differentiate(g, io->losses, io->loss_count, NO_VALUE, NULL);
+}
+
 mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_options *options)
 {
     graph *g = NULL;
+    value_id loss = NO_VALUE;
     mien_status st = MIEN_OK;
     TRY(model_describe(&g, io, m, options));
     TRY_OUT(graph_fuse(g));
     if (options->is_training)
-        TRY_OUT(graph_differentiate(g, io->losses, io->loss_count, NO_VALUE, NULL));
+        TRY_OUT(differentiate(g, &loss, io));
     if (options->is_training && options->sums_batches)
-        TRY_OUT(op_accumulate(g, "accumulate", io->losses[0].value));
+        TRY_OUT(op_accumulate(g, "accumulate", loss));
     if (options->is_training && options->optimizer) {
         optimizer_attr update = *options->optimizer;
-        update.loss = io->losses[0].value;
+        update.loss = loss;
         TRY_OUT(op_optimizer(g, "optimizer", &update));
     }
     *out = g;
@@ -213,13 +223,12 @@ static mien_status check_heads(const model_spec *spec)
         return mien_fail(MIEN_ERR_ARG, "heads: %d (wanted 1 to %d)", spec->head_count, MODEL_MAX_HEADS);
     if (spec->head_count > 1 && spec->kind == MODEL_DEVIATION)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "heads: %d (wanted 1 in a deviation module)", spec->head_count);
-    if (spec->head_count == 0 && (spec->class_count < 1 || spec->class_count > MODEL_MAX_CLASSES))
-        return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted 1 to %d)", spec->class_count, MODEL_MAX_CLASSES);
+    if (spec->head_count == 0 && spec->class_count < 1)
+        return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted at least 1)", spec->class_count);
     for (int h = 0; h < spec->head_count; h++) {
         const model_head *at = &spec->heads[h];
-        if (at->size < 1 || at->size > MODEL_MAX_CLASSES)
-            return mien_fail(MIEN_ERR_ARG, "heads: %.32s: %d outputs (wanted 1 to %d)", at->name, at->size,
-                             MODEL_MAX_CLASSES);
+        if (at->size < 1)
+            return mien_fail(MIEN_ERR_ARG, "heads: %.32s: %d outputs (wanted at least 1)", at->name, at->size);
         for (int i = 0; i < h; i++)
             if (strcmp(spec->heads[i].name, at->name) == 0)
                 return mien_fail(MIEN_ERR_ARG, "heads: %.32s twice", at->name);

@@ -9,7 +9,6 @@
 #include "nn/layer.h"
 #include "nn/param_store.h"
 
-#define MODEL_MAX_CLASSES 1000
 #define MODEL_FORMAT_VERSION 1
 
 typedef struct model model;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -151,8 +152,8 @@ static mien_status read_texts(const char *const **out, int *count, arena *texts,
     const char **names = NULL;
     TRY(json_get_array(&array, root, key, where));
     size_t n = json_array_size(array);
-    if (n < 1 || n > MODEL_MAX_CLASSES)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: %s: %zu (wanted 1 to %d)", where, key, n, MODEL_MAX_CLASSES);
+    if (n < 1 || n > INT_MAX)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: %s: %zu (wanted 1 to %d)", where, key, n, INT_MAX);
     TRY(arena_alloc(texts, &names, n));
     for (size_t i = 0; i < n; i++) {
         names[i] = json_string_value(json_array_get(array, i));

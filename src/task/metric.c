@@ -23,6 +23,7 @@ int metric_argmax(const float *values, int count)
 void metric_report_free(metric_report *report)
 {
     mem_free(report->f1);
+    mem_free(report->sizes);
     mem_free(report->confusion);
     *report = (metric_report){0};
 }
@@ -46,14 +47,7 @@ mien_status metric_tell_absent(const char *set, const char *const *classes, cons
 
 mien_status metric_report_tell_absent(const metric_report *report, const char *set, const char *const *classes)
 {
-    int count = report->class_count;
-    int64_t *sizes;
-    TRY(mem_zalloc(&sizes, count));
-    for (int i = 0; i < count * count; i++)
-        sizes[i / count] += report->confusion[i];
-    mien_status st = metric_tell_absent(set, classes, sizes, count);
-    mem_free(sizes);
-    return st;
+    return metric_tell_absent(set, classes, report->sizes, report->class_count);
 }
 
 /* --- from counts ------------------------------------------------------------------------------------------------ */
@@ -110,17 +104,21 @@ mien_status metric_report_create(metric_report *out, const int32_t *truth, const
     mien_status st;
     TRY_OUT(mem_zalloc(&tallies, class_count));
     TRY_OUT(mem_alloc(&report.f1, class_count));
-    TRY_OUT(mem_zalloc(&report.confusion, (size_t)class_count * (size_t)class_count));
+    TRY_OUT(mem_alloc(&report.sizes, class_count));
+    if (class_count <= METRIC_CONFUSION_MAX)
+        TRY_OUT(mem_zalloc(&report.confusion, class_count * class_count));
     for (int64_t i = 0; i < n; i++) {
         if (!is_known_at(is_known, i))
             continue;
         report.count++;
         tally_add(tallies, truth[i], predicted[i]);
-        if (predicted[i] >= 0)
+        if (predicted[i] >= 0 && report.confusion)
             report.confusion[(int64_t)truth[i] * class_count + predicted[i]]++;
     }
-    for (int c = 0; c < class_count; c++)
+    for (int c = 0; c < class_count; c++) {
         report.f1[c] = metric_tally_f1(tallies[c]);
+        report.sizes[c] = tallies[c].of;
+    }
     report.accuracy = tallies_accuracy(tallies, class_count, report.count);
     report.macro_f1 = tallies_macro_f1(tallies, class_count);
     *out = report;

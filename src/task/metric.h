@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define METRIC_ECE_BINS 15
+#define METRIC_CONFUSION_MAX 256 /* classes; a table of more is nobody's to read, and grows as their square */
 
 /* Of a class: right, of this truth, predicted as this. */
 typedef struct {
@@ -26,7 +27,8 @@ typedef struct {
     int64_t count;             /* rows that had a truth */
     double accuracy, macro_f1; /* [0, 1]; 0 where count is 0 */
     double *f1;                /* [classes], owned */
-    int64_t *confusion;        /* [classes, classes], row = truth, owned */
+    int64_t *sizes;            /* [classes], rows of each truth, owned */
+    int64_t *confusion;        /* [classes, classes], row = truth, owned; NULL above METRIC_CONFUSION_MAX classes */
     bool has_ece;              /* probabilities were known */
     double ece;                /* [0, 1] */
 } metric_report;

@@ -74,24 +74,6 @@ metric_agreement metric_agree(const metric_column *c)
 
 /* --- binary labels ------------------------------------------------------------------------------------------------ */
 
-static bool is_active(const metric_column *c, int64_t row)
-{
-    return c->truth[row * c->truth_stride] > 0.5f;
-}
-
-metric_tally metric_binary_tally(const metric_column *c, float threshold)
-{
-    metric_tally t = {0};
-    for (int64_t i = 0; i < c->n; i++) {
-        int64_t times = times_of(c, i);
-        bool of = is_active(c, i), as = c->predicted[i * c->predicted_stride] > threshold;
-        t.of += of ? times : 0;
-        t.as += as ? times : 0;
-        t.right += of && as ? times : 0;
-    }
-    return t;
-}
-
 static int by_prediction(const void *a, const void *b, void *column)
 {
     uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
@@ -99,37 +81,92 @@ static int by_prediction(const void *a, const void *b, void *column)
     return x != y ? (x > y) - (x < y) : (left > right) - (left < right);
 }
 
-mien_status metric_rank(metric_ranking *out, const metric_column *c)
+void metric_binary_free(metric_binary *b)
 {
-    metric_ranking ranking = {0};
-    TRY(mem_alloc(&ranking.row, c->n));
+    mem_free(b->row);
+    mem_free(b->codes);
+    *b = (metric_binary){0};
+}
+
+mien_status metric_binary_create(metric_binary *out, const metric_column *c, float threshold)
+{
+    metric_binary b = {0};
+    metric_column once = *c;
+    once.times = NULL;
+    mien_status st;
+    TRY_OUT(mem_alloc(&b.row, c->n));
+    TRY_OUT(mem_alloc(&b.codes, c->n));
     for (int64_t i = 0; i < c->n; i++)
-        if (times_of(c, i) > 0)
-            ranking.row[ranking.count++] = (uint32_t)i;
-    qsort_r(ranking.row, (size_t)ranking.count, sizeof *ranking.row, by_prediction, (void *)c);
-    *out = ranking;
-    return MIEN_OK;
+        if (times_of(&once, i))
+            b.row[b.count++] = (uint32_t)i;
+    qsort_r(b.row, (size_t)b.count, sizeof *b.row, by_prediction, &once);
+    for (int64_t i = 0; i < b.count; i++) {
+        bool is_tied = i > 0 && predicted_of(c, b.row[i]) == predicted_of(c, b.row[i - 1]);
+        b.codes[i] = (uint8_t)((truth_of(c, b.row[i]) > 0.5 ? METRIC_ACTIVE : 0) |
+                               (predicted_of(c, b.row[i]) > (double)threshold ? METRIC_PREDICTED : 0) |
+                               (is_tied ? METRIC_TIED : 0));
+    }
+    *out = b;
+    b = (metric_binary){0};
+out:
+    metric_binary_free(&b);
+    return st;
 }
 
 /* Whole numbers until the one division: an active row beats the inactive ones below it, and half of its equals. */
-bool metric_auc(double *out, const metric_column *c, const metric_ranking *ranking)
+metric_binary_score metric_binary_measure(const metric_binary *b, const uint32_t *times)
 {
-    int64_t active = 0, inactive = 0, twice_won = 0;
-    for (int64_t i = 0; i < ranking->count;) {
-        double score = predicted_of(c, ranking->row[i]);
-        int64_t equal[2] = {0, 0};
-        do {
-            equal[is_active(c, ranking->row[i])] += times_of(c, ranking->row[i]);
-            i++;
-        } while (i < ranking->count && predicted_of(c, ranking->row[i]) == score);
-        twice_won += equal[1] * (2 * inactive + equal[0]);
-        inactive += equal[0];
-        active += equal[1];
+    int64_t by_code[4] = {0}, below[2] = {0}, equal[2] = {0}, twice_won = 0; /* [active] */
+    for (int64_t i = 0; i < b->count; i++) {
+        int64_t count = times ? times[b->row[i]] : 1;
+        if (!(b->codes[i] & METRIC_TIED)) {
+            twice_won += equal[1] * (2 * below[0] + equal[0]);
+            below[0] += equal[0];
+            below[1] += equal[1];
+            equal[0] = equal[1] = 0;
+        }
+        equal[b->codes[i] & METRIC_ACTIVE] += count;
+        by_code[b->codes[i] & (METRIC_ACTIVE | METRIC_PREDICTED)] += count;
     }
-    if (active == 0 || inactive == 0)
-        return false;
-    *out = (double)twice_won / (2.0 * (double)active * (double)inactive);
-    return true;
+    twice_won += equal[1] * (2 * below[0] + equal[0]);
+    const int64_t both = by_code[METRIC_ACTIVE | METRIC_PREDICTED];
+    metric_binary_score out = {
+        .tally = {.right = both, .of = by_code[METRIC_ACTIVE] + both, .as = by_code[METRIC_PREDICTED] + both}};
+    const int64_t active = out.tally.of, inactive = by_code[0] + by_code[METRIC_PREDICTED];
+    out.has_auc = active > 0 && inactive > 0;
+    if (out.has_auc)
+        out.auc = (double)twice_won / (2.0 * (double)active * (double)inactive);
+    return out;
+}
+
+/* Midway below a row's prediction; never so near that rounding would leave the row out. */
+static float cut_before(const metric_binary *b, const metric_column *c, int64_t i)
+{
+    double above = predicted_of(c, b->row[i]), below = i > 0 ? predicted_of(c, b->row[i - 1]) : 0;
+    float cut = (float)((above + below) / 2);
+    return (double)cut < above ? cut : (float)below;
+}
+
+/* From all rows predicted active down to the last one alone. */
+float metric_best_threshold(const metric_binary *b, const metric_column *c, float usual)
+{
+    const int64_t active = metric_binary_measure(b, NULL).tally.of;
+    metric_tally t = {.right = active, .of = active, .as = b->count};
+    float best = usual;
+    double best_f1 = 0;
+    for (int64_t i = 0; i < b->count && active > 0; i++) {
+        if (!(b->codes[i] & METRIC_TIED) && predicted_of(c, b->row[i]) > 0) {
+            float cut = cut_before(b, c, i);
+            double f1 = metric_tally_f1(t);
+            if (f1 > best_f1 || (f1 == best_f1 && fabsf(cut - usual) < fabsf(best - usual))) {
+                best = cut;
+                best_f1 = f1;
+            }
+        }
+        t.right -= b->codes[i] & METRIC_ACTIVE;
+        t.as--;
+    }
+    return best;
 }
 
 /* --- bootstrap ---------------------------------------------------------------------------------------------------- */

@@ -27,18 +27,32 @@ typedef struct {
 } metric_agreement;
 metric_agreement metric_agree(const metric_column *c);
 
-/* Active is a truth above 0.5, and a prediction above `threshold`. */
-metric_tally metric_binary_tally(const metric_column *c, float threshold);
-
-/* Rows that count, by their predictions: metric_auc may be asked again of one ranking, with other times. */
+/* A column of binary labels, made ready to be measured many times: the rows that count, by their predictions. */
 typedef struct {
-    uint32_t *row; /* [count] owned: free with mem_free */
+    uint32_t *row;  /* [count] owned, like codes */
+    uint8_t *codes; /* [count] METRIC_ACTIVE .. */
     int64_t count;
-} metric_ranking;
-MIEN_MUST_USE mien_status metric_rank(metric_ranking *out, const metric_column *c);
-/* Area under the ROC curve: the chance that an active row's prediction is above an inactive one's, ties counting half.
- * False where there are not both. */
-bool metric_auc(double *out, const metric_column *c, const metric_ranking *ranking);
+} metric_binary;
+enum { METRIC_ACTIVE = 1, METRIC_PREDICTED = 2, METRIC_TIED = 4 /* with the row before */ };
+
+typedef struct {
+    metric_tally tally; /* of the active */
+    bool has_auc;       /* some rows are active and some are not */
+    double auc; /* area under the ROC curve: the chance that an active row's prediction is above an inactive one's, ties
+                   counting half */
+} metric_binary_score;
+
+/* Active is a truth above 0.5, and a prediction above `threshold`. c->times do not matter. Free with
+ * metric_binary_free. */
+MIEN_MUST_USE mien_status metric_binary_create(metric_binary *out, const metric_column *c, float threshold);
+void metric_binary_free(metric_binary *b); /* and empties it */
+/* times [rows of the column], NULL: once each. */
+metric_binary_score metric_binary_measure(const metric_binary *b, const uint32_t *times);
+
+/* The threshold at which F1 of these rows would be best, midway between two neighbouring probabilities (the lowest's
+ * neighbour is 0); of equally good ones that nearest to `usual`, which is the answer too where no row is active. c:
+ * what b was made of. */
+float metric_best_threshold(const metric_binary *b, const metric_column *c, float usual);
 
 /* Intervals of `count` measures at once, over rows drawn with replacement from those where is_candidate [n] (NULL:
  * all). measure fills values [count] from rows that count times[i] each; NaN: undefined there, and left out. An

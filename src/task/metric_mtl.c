@@ -7,10 +7,10 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* A pass over rows: what is measured, and each unit's rows by their probabilities where areas are wanted. */
+/* What is measured, each unit's rows in order of its predictions. */
 typedef struct {
     const mtl_rows *rows;
-    metric_ranking au_ranking[CHALLENGE_AU_COUNT];
+    metric_binary au[CHALLENGE_AU_COUNT];
 } measuring;
 
 enum { VA_ALL = 3, EXPRESSION_ALL = 1, AU_ALL = (1 << CHALLENGE_AU_COUNT) - 1 };
@@ -59,7 +59,7 @@ static metric_column va_column(const mtl_rows *r, int k, const uint32_t *times)
                            .times = times};
 }
 
-static metric_column au_column(const mtl_rows *r, int k, const uint32_t *times)
+static metric_column au_column(const mtl_rows *r, int k)
 {
     return (metric_column){.n = r->n,
                            .truth = r->au_truth + k,
@@ -67,8 +67,7 @@ static metric_column au_column(const mtl_rows *r, int k, const uint32_t *times)
                            .truth_stride = CHALLENGE_AU_COUNT,
                            .predicted_stride = CHALLENGE_AU_COUNT,
                            .known = r->au_known,
-                           .needed = r->is_partial ? (uint64_t)1 << k : AU_ALL,
-                           .times = times};
+                           .needed = r->is_partial ? (uint64_t)1 << k : AU_ALL};
 }
 
 static void set_value(mtl_report *out, int which, double value)
@@ -119,14 +118,14 @@ static void measure_au(mtl_report *out, const measuring *m, const uint32_t *time
         out->n_au += units_of(r, i) ? (times ? times[i] : 1) : 0;
     if (out->n_au == 0)
         return;
-    double sum = 0, area;
+    double sum = 0;
     for (int k = 0; k < CHALLENGE_AU_COUNT; k++) {
-        metric_column c = au_column(r, k, times);
-        out->au[k] = metric_binary_tally(&c, r->thresholds ? r->thresholds[k] : 0.5f);
-        set_value(out, MTL_F1_AU + k, metric_tally_f1(out->au[k]));
+        metric_binary_score score = metric_binary_measure(&m->au[k], times);
+        out->au[k] = score.tally;
+        set_value(out, MTL_F1_AU + k, metric_tally_f1(score.tally));
         sum += out->value[MTL_F1_AU + k];
-        if (m->au_ranking[k].row && metric_auc(&area, &c, &m->au_ranking[k]))
-            set_value(out, MTL_AUC_AU + k, area);
+        if (r->has_probabilities && score.has_auc)
+            set_value(out, MTL_AUC_AU + k, score.auc);
     }
     set_value(out, MTL_P_AU, sum / CHALLENGE_AU_COUNT);
 }
@@ -164,7 +163,7 @@ static mien_status check_row(const mtl_rows *r, int64_t i)
 static void stop_measuring(measuring *m)
 {
     for (int k = 0; k < CHALLENGE_AU_COUNT; k++)
-        mem_free(m->au_ranking[k].row);
+        metric_binary_free(&m->au[k]);
 }
 
 static mien_status start_measuring(measuring *out, const mtl_rows *rows)
@@ -173,9 +172,9 @@ static mien_status start_measuring(measuring *out, const mtl_rows *rows)
     mien_status st = MIEN_OK;
     for (int64_t i = 0; i < rows->n; i++)
         TRY(check_row(rows, i));
-    for (int k = 0; st == MIEN_OK && has_au(rows) && rows->has_probabilities && k < CHALLENGE_AU_COUNT; k++) {
-        metric_column c = au_column(rows, k, NULL);
-        st = metric_rank(&m.au_ranking[k], &c);
+    for (int k = 0; st == MIEN_OK && has_au(rows) && k < CHALLENGE_AU_COUNT; k++) {
+        metric_column c = au_column(rows, k);
+        st = metric_binary_create(&m.au[k], &c, rows->thresholds ? rows->thresholds[k] : 0.5f);
     }
     if (st == MIEN_OK)
         *out = m;

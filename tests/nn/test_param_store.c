@@ -345,9 +345,29 @@ static void model__allocation_failing__is_clean(void **state)
     assert_true(tries > 5);
 }
 
+static void alloc_sums__comes_beside_gradients_alone(void **state)
+{
+    (void)state;
+    param_store *s = NULL;
+    int index;
+    assert_ok(param_store_create(&s));
+    assert_ok(param_store_declare(s, &index, "w", shape_of(1, 3L), SLICE_PARAMETER, (param_init){0}));
+    assert_ok(param_store_alloc(s, false));
+    assert_failure(param_store_alloc_sums(s), MIEN_ERR_INTERNAL, "sums of gradients without gradients");
+    assert_ok(param_store_alloc(s, true));
+    assert_null(param_store_memory(s)->sums);
+    assert_ok(param_store_alloc_sums(s));
+    const float *sums = param_store_memory(s)->sums;
+    assert_non_null(sums);
+    assert_ok(param_store_alloc_sums(s));
+    assert_ptr_equal(param_store_memory(s)->sums, sums);
+    param_store_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(alloc_sums__comes_beside_gradients_alone),
         cmocka_unit_test(param_store__slices__are_aligned_and_disjoint),
         cmocka_unit_test(param_store__init__has_the_stated_spread),
         cmocka_unit_test(param_store__declared_twice__is_one_slice),

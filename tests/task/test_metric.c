@@ -259,9 +259,25 @@ static void metric__memory_runs_out__fails_and_leaks_nothing(void **state)
     fail_each_allocation(all_metrics, NULL);
 }
 
+/* A table of classes by classes is made for few of them alone. */
+static void report__of_many_classes__has_no_confusion(void **state)
+{
+    (void)state;
+    enum { CLASSES = METRIC_CONFUSION_MAX + 1, ROWS = 3 };
+    const int32_t truth[ROWS] = {CLASSES - 1, CLASSES - 1, 0}, predicted[ROWS] = {CLASSES - 1, 0, 0};
+    metric_report r;
+    assert_ok(metric_report_create(&r, truth, NULL, predicted, ROWS, CLASSES));
+    assert_null(r.confusion);
+    assert_int_equal(r.sizes[CLASSES - 1], 2);
+    assert_int_equal(r.sizes[0], 1);
+    assert_true(fabs(r.f1[CLASSES - 1] - 2.0 / 3) < 1e-12);
+    metric_report_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(report__of_many_classes__has_no_confusion),
         cmocka_unit_test(metric_report__cases__equal_scikit_learn),
         cmocka_unit_test(metric_report__rows_without_truth__left_out),
         cmocka_unit_test(metric_report__no_rows__all_zero),

@@ -228,6 +228,53 @@ static void mtl_report__no_numbers__are_refused_where_they_count(void **state)
     free(t);
 }
 
+static double f1_at(const metric_column *c, float threshold)
+{
+    metric_binary b;
+    assert_ok(metric_binary_create(&b, c, threshold));
+    double f1 = metric_tally_f1(metric_binary_measure(&b, NULL).tally);
+    metric_binary_free(&b);
+    return f1;
+}
+
+static float best_threshold(const metric_column *c)
+{
+    metric_binary b;
+    assert_ok(metric_binary_create(&b, c, 0.5f));
+    float best = metric_best_threshold(&b, c, 0.5f);
+    metric_binary_free(&b);
+    return best;
+}
+
+/* No threshold does better, whichever is tried. */
+static void metric_best_threshold__is_the_best(void **state)
+{
+    (void)state;
+    table *t = draw_rows();
+    for (int k = 0; k < UNITS; k++) {
+        metric_column c = {.n = 300,
+                           .truth = &t->au_truth[0][k],
+                           .predicted = &t->au[0][k],
+                           .truth_stride = UNITS,
+                           .predicted_stride = UNITS,
+                           .known = t->au_known,
+                           .needed = (uint64_t)1 << k};
+        float best = best_threshold(&c);
+        double f1 = f1_at(&c, best);
+        for (int i = 0; i < 1300; i++)
+            assert_true(f1_at(&c, (float)i / 2048) <= f1);
+        assert_true(k == 0 ? best == 0.5f : f1 > 0);
+    }
+    static const float truth[] = {0, 1, 0, 1}, apart[] = {0.1f, 0.2f, 0.9f, 1}, near[] = {0, 0x1p-149f, 0, 0x1p-149f};
+    metric_column c = {.n = 4, .truth = truth, .predicted = apart, .truth_stride = 1, .predicted_stride = 1};
+    assert_true(fabsf(best_threshold(&c) - 0.15f) < 1e-6f); /* F1 0.8; the one row alone would have 2/3 */
+    c.predicted = near;                                     /* nothing lies between them */
+    assert_true(f1_at(&c, best_threshold(&c)) == 1);
+    c.n = 0;
+    assert_true(best_threshold(&c) == 0.5f);
+    free(t);
+}
+
 /* --- bootstrap ---------------------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
@@ -358,6 +405,7 @@ int main(void)
         cmocka_unit_test(mtl_report__tasks_left_out__are_not_zero),
         cmocka_unit_test(metric_agree__constant_side__is_zero),
         cmocka_unit_test(mtl_report__no_numbers__are_refused_where_they_count),
+        cmocka_unit_test(metric_best_threshold__is_the_best),
         cmocka_unit_test(mtl_bootstrap__few_resamples__equal_the_definition),
         cmocka_unit_test(mtl_bootstrap__expressions_alone__equal_metric_bootstrap),
         cmocka_unit_test(mtl__memory_runs_out__fails_and_leaks_nothing),
