@@ -22,6 +22,7 @@ struct graph {
     node_phase phase;    /* of nodes appended now */
     table nodes, values; /* graph_node *, graph_value *, by id */
     table order;         /* node_id, in order of execution, without removed ones */
+    table layouts;       /* const char *, by layout id less one */
     value_id step;
 };
 
@@ -157,6 +158,29 @@ graph_value *graph_value_at(graph *g, value_id v)
     return value_table(g)[v];
 }
 
+/* --- layouts ------------------------------------------------------------------------------------------------------ */
+
+const char *graph_layout_text(const graph *g, layout_id layout)
+{
+    assert(layout >= LAYOUT_PLAIN && layout <= g->layouts.count);
+    return layout == LAYOUT_PLAIN ? "plain" : ((const char **)g->layouts.items)[layout - 1];
+}
+
+mien_status graph_layout(graph *g, layout_id *out, const char *text)
+{
+    layout_id known = LAYOUT_PLAIN;
+    while (known <= g->layouts.count && strcmp(graph_layout_text(g, known), text) != 0)
+        known++;
+    if (known > g->layouts.count) {
+        char *copy = NULL;
+        TRY(table_grow(&g->layouts, sizeof(const char *)));
+        TRY(arena_strdup(g->memory, &copy, text));
+        ((const char **)g->layouts.items)[g->layouts.count++] = copy;
+    }
+    *out = known;
+    return MIEN_OK;
+}
+
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 mien_status graph_create(graph **out, dtype activation_type, bool is_training)
@@ -184,6 +208,7 @@ void graph_free(graph *g)
     mem_free(g->nodes.items);
     mem_free(g->values.items);
     mem_free(g->order.items);
+    mem_free(g->layouts.items);
     arena_free(g->memory);
     mem_free(g);
 }

@@ -17,6 +17,8 @@
 typedef int node_id;
 #define NO_VALUE (-1)
 #define NO_NODE (-1)
+typedef int layout_id;
+#define LAYOUT_PLAIN 0 /* row-major, without gaps */
 
 typedef struct graph graph;
 typedef struct op_def op_def;
@@ -41,8 +43,8 @@ typedef struct {
     bool requires_grad;  /* a trainable parameter, or a tensor that depends on one */
     bool is_output;      /* readable after a run: its memory is not reused */
     bool is_mutated;     /* VALUE_PARAM written by a node of this graph (running statistics, optimizer) */
-    void *packed; /* a backend's private layout (packed weights); NULL = plain row-major. Owned by the backend. */
-    size_t packed_bytes; /* bytes of that layout */
+    layout_id layout;    /* how its elements lie in memory (packed weights), as prepare decided */
+    size_t layout_bytes; /* what they take so, where that is not LAYOUT_PLAIN */
 } graph_value;
 
 /* PHASE_SUM: gradients of a batch are added to those of others (op_accumulate). */
@@ -104,6 +106,11 @@ int graph_value_count(const graph *g);
 graph_value *graph_value_at(graph *g, value_id v);
 value_id graph_find(const graph *g, const char *name); /* NO_VALUE if absent */
 int graph_consumer_count(graph *g, value_id v);        /* nodes that read it */
+/* The one node that reads v; NO_NODE where none or several do, or where v is an output of the graph. */
+node_id graph_only_consumer(graph *g, value_id v);
+/* The id of the layout that a backend describes so: the same text is the same id in this graph. */
+MIEN_MUST_USE mien_status graph_layout(graph *g, layout_id *out, const char *text);
+const char *graph_layout_text(const graph *g, layout_id layout); /* "plain" for LAYOUT_PLAIN */
 
 /* Passes ------------------------------------------------------------------------------------------------------- */
 

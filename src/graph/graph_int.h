@@ -12,8 +12,6 @@ void graph_set_phase(graph *g, node_phase phase);
 void graph_remove(graph *g, node_id n);
 /* Moves a node to directly after another. */
 void graph_move_after(graph *g, node_id n, node_id after);
-/* The one node that reads v; NO_NODE where none or several do, or where v is an output of the graph. */
-node_id graph_only_consumer(graph *g, value_id v);
 /* The node's next output is a gradient slice, which it writes or adds to. */
 void graph_add_slice_output(graph *g, node_id n, value_id slice);
 /* The node's output `index` is v from now on. */

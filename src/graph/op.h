@@ -21,7 +21,7 @@ struct op_def {
      * differentiable. */
     mien_status (*grad)(graph *g, node_id n, const value_id *out_grads, const bool *needs, value_id *in_grads);
     /* Output 0 may take the memory of this input where the input dies here and both are as large, in the same layout
-     * (graph_value.packed equal); -1 none. Kernels of such operators accept dst == src: activation, activation_dx, add,
+     * (graph_value.layout equal); -1 none. Kernels of such operators accept dst == src: activation, activation_dx, add,
      * sub, scale, scale_dx, dropout, softmax, batch_norm (y over x), batch_norm_dx (dx over dy). */
     int inplace_input;
     /* Output 0 is a loss: its gradient is 1, which the gradient rule knows and no tensor holds (graph_differentiate

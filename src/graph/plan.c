@@ -10,7 +10,7 @@
 
 size_t value_bytes(const graph_value *v)
 {
-    return v->packed ? v->packed_bytes : (size_t)shape_count(&v->shape) * dtype_bytes(v->type);
+    return v->layout != LAYOUT_PLAIN ? v->layout_bytes : (size_t)shape_count(&v->shape) * dtype_bytes(v->type);
 }
 
 /* --- what runs when ----------------------------------------------------------------------------------------------- */
@@ -107,7 +107,7 @@ static void share_in_place(plan *p, graph *g)
         if (p->values[x].place != PLACE_REUSED || p->values[y].place != PLACE_REUSED || p->values[x].last != i)
             continue;
         const graph_value *vx = graph_value_at(g, x), *vy = graph_value_at(g, y);
-        if (vx->packed == vy->packed && p->values[x].bytes == p->values[y].bytes)
+        if (vx->layout == vy->layout && p->values[x].bytes == p->values[y].bytes)
             p->values[y].shares = x;
     }
 }

@@ -248,19 +248,12 @@ static void fill_targets(const case_graph *c, void *dst, uint64_t seed)
     }
 }
 
-static void fill_class_weights(const case_graph *c, void *dst, uint64_t seed)
-{
-    (void)seed;
-    for (int64_t k = 0; k < loss_of(c->spec)->classes; k++)
-        ((float *)dst)[k] = 1 + (float)(k % 3);
-}
-
 /* Numbers, or 0 and 1. */
 static void fill_numbers(const case_graph *c, void *dst, uint64_t seed)
 {
     (void)seed;
-    float *targets = dst;
     const loss_spec *spec = loss_of(c->spec);
+    float *targets = dst;
     for (int64_t i = 0; i < c->label_count * spec->classes; i++)
         targets[i] = spec->kind == LOSS_BINARY ? (float)((i * 7 + 1) % 3 == 0) : 0.2f * (float)((i * 7) % 11 - 5);
 }
@@ -269,11 +262,17 @@ static void fill_numbers(const case_graph *c, void *dst, uint64_t seed)
 static void fill_mask(const case_graph *c, void *dst, uint64_t seed)
 {
     (void)seed;
-    uint8_t *mask = dst;
     const loss_spec *spec = loss_of(c->spec);
     const int64_t columns = spec->kind == LOSS_CROSS_ENTROPY ? 1 : spec->classes;
     for (int64_t i = 0; i < c->label_count * columns; i++)
-        mask[i] = !spec->is_all_absent && !(spec->has_absent_rows && i % 3 == 1);
+        ((uint8_t *)dst)[i] = !spec->is_all_absent && !(spec->has_absent_rows && i % 3 == 1);
+}
+
+static void fill_class_weights(const case_graph *c, void *dst, uint64_t seed)
+{
+    (void)seed;
+    for (int64_t k = 0; k < loss_of(c->spec)->classes; k++)
+        ((float *)dst)[k] = 1 + (float)(k % 3);
 }
 
 static mien_status write_filled(const case_graph *c, program *p, value_id v,

@@ -215,19 +215,34 @@ static void plan__gradient_of_two_readers__is_added_in_place(void **state)
     graph_free(g);
 }
 
+static void layout__of_the_same_text__is_the_same_id(void **state)
+{
+    (void)state;
+    graph *g = new_graph(false);
+    layout_id id[4];
+    static const char *const texts[4] = {"plain", "blocked", "transposed", "blocked"};
+    for (int i = 0; i < 4; i++)
+        assert_ok(graph_layout(g, &id[i], texts[i]));
+    assert_int_equal(id[0], LAYOUT_PLAIN);
+    assert_int_equal(id[1], id[3]);
+    assert_int_not_equal(id[1], id[2]);
+    assert_string_equal(graph_layout_text(g, id[2]), "transposed");
+    graph_free(g);
+}
+
 static void plan__layouts_that_differ__are_not_shared_in_place(void **state)
 {
     (void)state;
     graph *g = new_graph(false);
-    int layout = 0;
     const value_id a = new_activation(g, "a", new_input(g, "x", NHWC(1, 4, 4, 4)), ACT_SILU);
     const value_id b = new_activation(g, "b", a, ACT_GELU);
     graph_value *packed = graph_value_at(g, a);
-    packed->packed = &layout, packed->packed_bytes = 4 * 4 * 4 * 4;
+    assert_ok(graph_layout(g, &packed->layout, "blocked"));
+    packed->layout_bytes = 4 * 4 * 4 * 4;
     plan p;
     assert_ok(plan_make(&p, g, 0));
     assert_int_equal(p.values[b].shares, NO_VALUE);
-    packed->packed_bytes = 1 << 20;
+    packed->layout_bytes = 1 << 20;
     assert_ok(plan_make(&p, g, 0));
     assert_int_equal(p.values[a].bytes, 1 << 20);
     graph_free(g);
@@ -292,6 +307,7 @@ int main(void)
         cmocka_unit_test(plan__chain_of_activations__lives_in_one_place),
         cmocka_unit_test(plan__value_read_later_or_wanted__is_not_overwritten),
         cmocka_unit_test(plan__gradient_of_two_readers__is_added_in_place),
+        cmocka_unit_test(layout__of_the_same_text__is_the_same_id),
         cmocka_unit_test(plan__layouts_that_differ__are_not_shared_in_place),
         cmocka_unit_test(plan__packing_of_weights_that_nothing_moves__is_done_once),
     };

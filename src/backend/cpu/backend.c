@@ -1,8 +1,10 @@
-/* prepare goes over the graph once and asks each operator's function for a kernel. */
+/* prepare takes the groups that it knows, then goes over the graph once and asks each operator's function for a kernel.
+ */
 #include "backend/cpu/cpu_int.h"
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "graph/plan.h"
 
 #include <string.h>
 
@@ -66,7 +68,10 @@ static const struct {
     {&op_tokens_dx_def, tokens_dx_prepare},
     {&op_first_token_def, first_token_prepare},
     {&op_first_token_dx_def, first_token_dx_prepare},
+    {&excite_def, excite_prepare},
 };
+
+static group_match *const groups[] = {excite_match};
 
 /* --- prepare ------------------------------------------------------------------------------------------------------ */
 const graph_value *node_input(cpu_prepare *p, node_id n, int index)
@@ -98,8 +103,7 @@ static double node_bytes(cpu_prepare *p, node_id n)
     for (int i = 0; i < node->input_count + node->output_count; i++) {
         const graph_value *v = i < node->input_count ? node_input(p, n, i) : node_output(p, n, i - node->input_count);
         if (v && v->kind != VALUE_STEP)
-            bytes +=
-                v->packed ? (double)v->packed_bytes : (double)shape_count(&v->shape) * (double)dtype_bytes(v->type);
+            bytes += (double)value_bytes(v);
     }
     return bytes;
 }
@@ -166,6 +170,7 @@ static mien_status prepare_all(cpu_backend *b, graph *g, kernel ***out_kernels)
     if (graph_activation_type(g) == DTYPE_BF16 && !isa_computes_bf16(p.b->isa))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "bf16: this CPU does not compute in it (found %s, wanted %s or %s)",
                          isa_name(p.b->isa), isa_name(ISA_AVX512_BF16), isa_name(ISA_AMX));
+    TRY(graph_group(g, groups, sizeof groups / sizeof *groups));
     int described = graph_node_count(g); /* inserted nodes come with their kernels */
     for (node_id n = 0; n < described; n++)
         if (!graph_node_at(g, n)->is_removed)

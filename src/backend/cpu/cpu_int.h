@@ -6,6 +6,7 @@
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernel/table.h"
 #include "backend/cpu/openmp.h"
+#include "graph/group.h"
 
 #include <oneapi/dnnl/dnnl.h>
 
@@ -40,9 +41,9 @@ typedef struct {
     size_t at;    /* own steps: offsetof the pointer in the argument struct; oneDNN steps: DNNL_ARG_... */
 } binding;
 
-/* A kernel is one to four steps, each a function of ours on an argument struct, a oneDNN primitive, or parts: kernels
+/* A kernel is one to six steps, each a function of ours on an argument struct, a oneDNN primitive, or parts: kernels
  * that threads run side by side. */
-enum { CPU_MAX_STEPS = 4, CPU_MAX_ARGS = 14 };
+enum { CPU_MAX_STEPS = 6, CPU_MAX_ARGS = 14 };
 typedef struct cpu_kernel cpu_kernel;
 /* A part's operands lie so many bytes behind the node's; its scratch is the whole kernel's. */
 typedef struct {
@@ -150,5 +151,12 @@ prepare_fn normalise_prepare, conv2d_prepare, conv2d_dx_prepare, conv2d_dw_prepa
 /* Depthwise convolutions, which conv2d's functions hand on. */
 bool conv2d_is_depthwise(const conv2d_attr *attr, const shape *x, const shape *w);
 prepare_fn depthwise_prepare, depthwise_dx_prepare, depthwise_dw_prepare;
+/* Are rows so few that the product of linear node n is our own kernel's, which takes weights as they lie? */
+bool linear_is_small(graph *g, node_id n);
+
+/* Groups (graph/group.h). */
+group_match excite_match;
+extern const op_def excite_def;
+prepare_fn excite_prepare;
 
 #endif

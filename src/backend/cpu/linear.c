@@ -22,6 +22,14 @@ static bool is_small(const linear_shape *s)
     return s->rows <= SMALL_ROWS || s->x->type != s->y->type;
 }
 
+bool linear_is_small(graph *g, node_id n)
+{
+    const graph_node *node = graph_node_at(g, n);
+    const linear_shape s = shape_make(graph_value_at(g, node->inputs[0]), graph_value_at(g, node->inputs[1]),
+                                      graph_value_at(g, node->outputs[0]));
+    return is_small(&s);
+}
+
 static linear_args args_make(cpu_prepare *p, const linear_shape *s)
 {
     return (linear_args){.rows = s->rows,

@@ -4,13 +4,15 @@
  *   w' = w gamma / sqrt(var + eps)      b' = beta + (b - mean) gamma / sqrt(var + eps) */
 #include "backend/cpu/cpu_int.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 typedef struct {
     dtype type;
-    size_t bytes;  /* of the packed weights */
+    size_t bytes; /* of the packed weights */
+    layout_id layout;
     bool has_bias; /* a folded bias [o] is the second output */
 } pack_attr;
 
@@ -24,8 +26,8 @@ static mien_status pack_infer(graph *g, node_id n)
     shape w = graph_value_at(g, node->inputs[PACK_W])->shape;
     TRY(graph_add_output(g, n, attr->type, w));
     graph_value *packed = graph_value_at(g, graph_node_at(g, n)->outputs[0]);
-    packed->packed = (void *)graph_node_at(g, n)->attr; /* a layout like no other's */
-    packed->packed_bytes = attr->bytes;
+    packed->layout = attr->layout;
+    packed->layout_bytes = attr->bytes;
     return attr->has_bias ? graph_add_output(g, n, DTYPE_F32, shape_of(1, w.dim[0])) : MIEN_OK;
 }
 
@@ -37,6 +39,28 @@ static mien_status pack_node(cpu_prepare *p, node_id *out, node_id before, const
     char name[256];
     snprintf(name, sizeof name, "%s:%s", graph_node_at(p->g, before)->name, suffix);
     return graph_insert_before(p->g, out, before, &pack_def, name, inputs, count, attr, sizeof *attr);
+}
+
+/* "288,9,3,1/16a": the strides of the dimensions, then blocks inside, each with the dimension that it is of. */
+static mien_status layout_of(graph *g, layout_id *out, const_dnnl_memory_desc_t md)
+{
+    char text[512];
+    int32_t count = 0, block_count = 0, used = 0;
+    const dnnl_dims_t *strides = NULL, *blocks = NULL, *blocked = NULL;
+    mien_status st = MIEN_OK;
+    TRY_DNNL("layout", dnnl_memory_desc_query(md, dnnl_query_ndims_s32, &count));
+    TRY_DNNL("layout", dnnl_memory_desc_query(md, dnnl_query_strides, &strides));
+    TRY_DNNL("layout", dnnl_memory_desc_query(md, dnnl_query_inner_nblks_s32, &block_count));
+    TRY_DNNL("layout", dnnl_memory_desc_query(md, dnnl_query_inner_blks, &blocks));
+    TRY_DNNL("layout", dnnl_memory_desc_query(md, dnnl_query_inner_idxs, &blocked));
+    for (int i = 0; i < count; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s%" PRId64, i ? "," : "", (*strides)[i]);
+    for (int i = 0; i < block_count; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "/%" PRId64 "%c", (*blocks)[i],
+                         (char)('a' + (*blocked)[i]));
+    TRY_OUT(graph_layout(g, out, text));
+out:
+    return st;
 }
 
 static dtype type_of(const_dnnl_memory_desc_t md)
@@ -53,6 +77,7 @@ mien_status pack_insert(cpu_prepare *p, value_id *out, node_id before, value_id 
     cpu_kernel *k = NULL;
     node_id n = NO_NODE;
     pack_attr attr = {.type = type_of(to), .bytes = dnnl_memory_desc_get_size(to)};
+    TRY(layout_of(p->g, &attr.layout, to));
     TRY(pack_node(p, &n, before, &w, 1, &attr, suffix));
     TRY_OUT(cpu_kernel_create(&k, p->b));
     TRY_OUT(cpu_kernel_add_reorder(k, from, (binding){FROM_INPUT, PACK_W, 0}, to, (binding){FROM_OUTPUT, 0, 0}, true));
@@ -99,6 +124,7 @@ mien_status pack_insert_transposed(cpu_prepare *p, value_id *out, node_id before
     fold_args args = fold_of(&s);
     args.is_transposed = true;
     node_id n = NO_NODE;
+    TRY(graph_layout(p->g, &attr.layout, "transposed"));
     TRY(pack_node(p, &n, before, &w, 1, &attr, "pack"));
     *out = graph_node_at(p->g, n)->outputs[0];
     return prepare_own(p, n, fold, &args, sizeof args, bindings, 2, 0);
@@ -125,6 +151,7 @@ mien_status pack_insert_folded(cpu_prepare *p, node_id conv, const_dnnl_memory_d
     args.is_transposed = !to;
     value_id inputs[PACK_INPUTS];
     memcpy(inputs, graph_node_at(p->g, conv)->inputs + CONV_W, sizeof inputs);
+    TRY(to ? layout_of(p->g, &pack.layout, to) : graph_layout(p->g, &pack.layout, "transposed"));
     TRY(pack_node(p, &n, conv, inputs, PACK_INPUTS, &pack, "pack"));
     TRY_OUT(cpu_kernel_create(&k, p->b));
     binding packed = {FROM_OUTPUT, 0, offsetof(fold_args, packed)};

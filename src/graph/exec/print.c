@@ -15,8 +15,8 @@ static mien_status print_room(const program *p, str *out, value_id v)
     if (at->place == PLACE_NONE)
         return MIEN_OK;
     TRY(str_printf(out, "\n             %s at %zu, %zu bytes", value->name, at->offset, at->bytes));
-    if (value->packed)
-        TRY(str_append(out, ", packed"));
+    if (value->layout != LAYOUT_PLAIN)
+        TRY(str_printf(out, ", packed as %s", graph_layout_text(p->g, value->layout)));
     if (at->place == PLACE_CONSTANT)
         return str_append(out, ", kept");
     if (at->last >= p->plan.run_count)

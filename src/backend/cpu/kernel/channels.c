@@ -45,14 +45,15 @@ void KERNEL(scale)(const void *args)
 }
 
 /* --- sums over a sample's pixels ---------------------------------------------------------------------------------- */
-/* sum [wide] = column sums of x (times y, where given) over one sample from element `base` */
+/* sum [wide] = column sums of x (times y, where given) over one sample from element `base`; of `columns` alone, which
+ * are whole vectors */
 INLINE void sample_sums(float *restrict sum, const void *x, const void *y, int64_t base, int64_t count, int64_t wide,
-                        bool is_product, bool is_bf16)
+                        part columns, bool is_product, bool is_bf16)
 {
-    memset(sum, 0, (size_t)wide * sizeof *sum);
+    memset(sum + columns.begin, 0, (size_t)(columns.end - columns.begin) * sizeof *sum);
     int64_t at = 0;
     for (; at + 4 * wide <= count; at += 4 * wide)
-        for (int64_t j = 0; j < wide; j += VEC_LANES) {
+        for (int64_t j = columns.begin; j < columns.end; j += VEC_LANES) {
             vf s = vec_load_f32(sum + j);
             for (int r = 0; r < 4; r++) {
                 vf v = vec_load(x, base + at + r * wide + j, is_bf16);
@@ -61,16 +62,17 @@ INLINE void sample_sums(float *restrict sum, const void *x, const void *y, int64
             vec_store_f32(sum + j, s);
         }
     for (; at < count; at += wide)
-        for (int64_t j = 0; j < wide && at + j < count; j++) {
+        for (int64_t j = columns.begin; j < columns.end && at + j < count; j++) {
             float v = scalar_load(x, base + at + j, is_bf16);
             sum[j] += is_product ? v * scalar_load(y, base + at + j, is_bf16) : v;
         }
 }
 
-/* dst [c] of sample i = factor times its folded sums */
-INLINE void sums_store(void *dst, int64_t i, const float *sum, int64_t c, int64_t wide, float factor, bool is_bf16)
+/* dst [c] of sample i = factor times its folded sums; of `channels` alone */
+INLINE void sums_store(void *dst, int64_t i, const float *sum, int64_t c, int64_t wide, part channels, float factor,
+                       bool is_bf16)
 {
-    for (int64_t ch = 0; ch < c; ch++) {
+    for (int64_t ch = channels.begin; ch < channels.end; ch++) {
         float total = 0;
         for (int64_t j = ch; j < wide; j += c)
             total += sum[j];
@@ -89,14 +91,16 @@ void KERNEL(scale_ds)(const void *args)
         float *sum = a->scratch + index * wide;
         for (int64_t i = mine.begin; i < mine.end; i++) {
             if (a->is_bf16)
-                sample_sums(sum, a->x, a->y, i * sample, sample, wide, true, true);
+                sample_sums(sum, a->x, a->y, i * sample, sample, wide, (part){0, wide}, true, true);
             else
-                sample_sums(sum, a->x, a->y, i * sample, sample, wide, true, false);
-            sums_store(a->s, i, sum, a->c, wide, 1, a->is_bf16);
+                sample_sums(sum, a->x, a->y, i * sample, sample, wide, (part){0, wide}, true, false);
+            sums_store(a->s, i, sum, a->c, wide, (part){0, a->c}, 1, a->is_bf16);
         }
     }
 }
 
+/* Parts divide the channels of all samples, in whole vectors, or whole samples where rows are wide ones of several
+ * pixels: a channel's sum is the same whoever adds it. */
 void KERNEL(global_mean)(const void *args)
 {
     const global_mean_args *a = args;
@@ -104,14 +108,19 @@ void KERNEL(global_mean)(const void *args)
     int parts = parts_for(a->n * sample, a->threads);
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int index = 0; index < parts; index++) {
-        part mine = part_of(a->n, 1, parts, index);
+        part mine = part_of(a->n * a->c, wide == a->c ? VEC_LANES : a->c, parts, index);
         float *sum = a->scratch + index * wide;
-        for (int64_t i = mine.begin; i < mine.end; i++) {
+        while (mine.begin < mine.end) {
+            int64_t i = mine.begin / a->c, first = mine.begin - i * a->c, count = a->c - first;
+            if (count > mine.end - mine.begin)
+                count = mine.end - mine.begin;
+            part channels = {first, first + count}, columns = wide == a->c ? channels : (part){0, wide};
             if (a->is_bf16)
-                sample_sums(sum, a->x, NULL, i * sample, sample, wide, false, true);
+                sample_sums(sum, a->x, NULL, i * sample, sample, wide, columns, false, true);
             else
-                sample_sums(sum, a->x, NULL, i * sample, sample, wide, false, false);
-            sums_store(a->y, i, sum, a->c, wide, 1 / (float)a->hw, a->is_bf16);
+                sample_sums(sum, a->x, NULL, i * sample, sample, wide, columns, false, false);
+            sums_store(a->y, i, sum, a->c, wide, channels, 1 / (float)a->hw, a->is_bf16);
+            mine.begin += count;
         }
     }
 }
@@ -148,7 +157,7 @@ INLINE void bias_part(const bias_gradient_args *a, double *sums, float *chunk, i
     memset(sums, 0, (size_t)wide * sizeof *sums);
     for (int64_t at = mine.begin; at < mine.end; at += grain) {
         int64_t count = mine.end - at < grain ? mine.end - at : grain;
-        sample_sums(chunk, a->dy, NULL, at, count, wide, false, is_bf16);
+        sample_sums(chunk, a->dy, NULL, at, count, wide, (part){0, wide}, false, is_bf16);
         columns_flush(sums, chunk, wide);
     }
 }
