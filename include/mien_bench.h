@@ -1,5 +1,5 @@
-/* What those who work on mien ask of it: what its graphs look like, and how fast it is here. Beside mien.h, whose calls it
- * is like, and no part of what that promises: this header may change with any version. */
+/* What those who work on mien ask of it: what its graphs look like, and how fast it is here. Beside mien.h, whose calls
+ * it is like, and no part of what that promises: this header may change with any version. */
 #ifndef MIEN_BENCH_H
 #define MIEN_BENCH_H
 

@@ -115,7 +115,8 @@ int cmd_submit(console *c, int argc, char **argv)
     console_clear(c);
     if (a.is_json)
         code = print_json(c, stdout,
-                          json_pack("{s:s, s:I, s:O, s:s?, s:o}", "task", a.options.task, "n", (json_int_t)done.count,
+                          json_pack("{s:s, s:I, s:O, s:s?, s:o}", "task",
+                                    a.options.task ? a.options.task : mien_task(0), "n", (json_int_t)done.count,
                                     "skipped", l.skipped, "fallback", done.fallback, "out", json_text(a.options.out)));
     json_decref(l.skipped);
     return code == EXIT_DONE && done.skipped ? EXIT_FAILED : code;

@@ -58,7 +58,8 @@ static const recipe_key stage_keys[] = {
      .help = "A weight for each class, in their order; empty: all alike."},
 };
 
-static const char *const select_words[] = {"loss", "macro_f1", NULL}, *const shown_words[] = {"macro_f1", "accuracy", NULL};
+static const char *const select_words[] = {"loss", "macro_f1", NULL}, *const shown_words[] = {"macro_f1", "accuracy",
+                                                                                              NULL};
 
 static mien_status check(const task_values *values, const char *stage, const recipe_reading *in)
 {
