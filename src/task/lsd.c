@@ -283,13 +283,15 @@ out:
 static mien_status score(task_report *out, const task_pass *pass)
 {
     metric_report numbers;
-    const model_head *classes = &pass->heads[0];
+    int h;
     int32_t *truth;
+    TRY(head_find(&h, pass->heads, pass->head_count, HEAD_EXPRESSION, pass->set->path));
+    const model_head *classes = &pass->heads[h];
     TRY(mem_alloc(&truth, pass->count));
     for (int64_t i = 0; i < pass->count; i++)
         truth[i] = label_of(pass->set, pass->pictures[i]);
     mien_status st =
-        metric_report_from_probabilities(&numbers, truth, pass->is_read, pass->outputs[0], pass->count, classes->size);
+        metric_report_from_probabilities(&numbers, truth, pass->is_read, pass->outputs[h], pass->count, classes->size);
     mem_free(truth);
     TRY(st);
     if (pass->is_told)
@@ -344,11 +346,12 @@ static mien_status check_challenge(const model_head *heads, int head_count, cons
 
 static mien_status write_challenge(task_challenge *out, file_writer *w, label_list *rows, const task_pass *pass)
 {
-    const model_head *classes = &pass->heads[0];
-    int fallback;
+    int h, fallback;
+    TRY(head_find(&h, pass->heads, pass->head_count, HEAD_EXPRESSION, "models"));
+    const model_head *classes = &pass->heads[h];
     for (int64_t i = 0; i < pass->count; i++)
         if (pass->is_read[i]) {
-            int best = metric_argmax(pass->outputs[0] + i * classes->size, classes->size);
+            int best = metric_argmax(pass->outputs[h] + i * classes->size, classes->size);
             rows->label[i] = (uint16_t)label_find(classes->columns[best], lsd_classes, LSD_CLASSES);
         }
     (void)submission_fill(rows, LSD_CLASSES, &out->skipped, &fallback); /* one was read, at least */
