@@ -1,6 +1,6 @@
 /* Every operator at sizes that networks have: the large rows of the one case table (tests/graph/op_cases.h), forward
- * and backward, on the CPU backend. A row a node of the operator under test, its packing included: median time,
- * GFLOP/s, GB/s and the implementation that ran.
+ * and backward, on the CPU backend. A row an operator of the case, its packing included: median times, added up where
+ * it has several nodes, GFLOP/s, GB/s and the first one's implementation.
  *
  *   build/bench/bench_ops [PART OF A CASE'S NAME]        MIEN_ISA=avx2 build/bench/bench_ops conv2d */
 #include "graph/op_cases.h"
@@ -20,6 +20,49 @@ static bool is_of_case(const program_timing *t, const char *output)
     return strncmp(t->node, output, length) == 0 && (t->node[length] == '\0' || t->node[length] == ':');
 }
 
+/* A row of what nodes of one operator took together, the first one's implementation with it. */
+typedef struct {
+    const char *op, *implementation;
+    double seconds, flops, bytes;
+} row;
+
+static void row_add(row *r, const program_timing *t)
+{
+    r->seconds += t->seconds;
+    r->flops += t->flops;
+    r->bytes += t->bytes;
+}
+
+static void row_print(const row *r, const op_case *oc, dtype type)
+{
+    printf("%-34s %-5s %-16s %9.3f %9.1f %8.1f  %s\n", oc->name, dtype_name(type), r->op, r->seconds * 1e3,
+           r->flops / r->seconds * 1e-9, r->bytes / r->seconds * 1e-9, r->implementation);
+}
+
+/* A row an operator; and, where there are several, one for all. */
+static void print_rows(program *p, const op_case *oc, dtype type, const char *output)
+{
+    enum { MOST = 32 };
+    row rows[MOST], all = {.op = "all", .implementation = ""};
+    int count = 0;
+    for (int i = 0; i < program_timing_count(p); i++) {
+        const program_timing t = program_timing_at(p, i);
+        int k = 0;
+        while (k < count && strcmp(rows[k].op, t.op) != 0)
+            k++;
+        if (!is_of_case(&t, output) || k == MOST)
+            continue;
+        if (k == count)
+            rows[count++] = (row){.op = t.op, .implementation = t.implementation};
+        row_add(&rows[k], &t);
+        row_add(&all, &t);
+    }
+    for (int k = 0; k < count; k++)
+        row_print(&rows[k], oc, type);
+    if (count > 1)
+        row_print(&all, oc, type);
+}
+
 static mien_status time_case(backend *b, const op_case *oc, dtype type)
 {
     case_graph c;
@@ -37,12 +80,7 @@ static mien_status time_case(backend *b, const op_case *oc, dtype type)
     program_profile(p, true);
     for (int i = 0; i < RUNS; i++)
         TRY_OUT(program_run(p));
-    for (int i = 0; i < program_timing_count(p); i++) {
-        program_timing t = program_timing_at(p, i);
-        if (is_of_case(&t, output))
-            printf("%-34s %-5s %-14s %9.3f %9.1f %8.1f  %s\n", oc->name, dtype_name(type), t.op, t.seconds * 1e3,
-                   t.flops / t.seconds * 1e-9, t.bytes / t.seconds * 1e-9, t.implementation);
-    }
+    print_rows(p, oc, type, output);
 out:
     program_free(p);
     case_graph_free(&c);
@@ -51,7 +89,7 @@ out:
 
 static mien_status time_cases(backend *b, const char *part)
 {
-    printf("%-34s %-5s %-14s %9s %9s %8s  %s\n", "case", "type", "operator", "ms", "GFLOP/s", "GB/s", "implementation");
+    printf("%-34s %-5s %-16s %9s %9s %8s  %s\n", "case", "type", "operator", "ms", "GFLOP/s", "GB/s", "implementation");
     for (int i = 0; i < op_case_count(); i++) {
         const op_case *oc = op_case_at(i);
         if (!oc->is_large || !strstr(oc->name, part))

@@ -127,10 +127,18 @@ static void gelu(onnx_build *b)
     onnx_emit(b, "Mul", NULL, ONNX_INPUTS(y, onnx_floats(b, "half", 0, &half)));
 }
 
+static void clip(onnx_build *b)
+{
+    const float least = -1, most = 1;
+    onnx_emit(b, "Clip", NULL,
+              ONNX_INPUTS(onnx_in(b, 0), onnx_floats(b, "least", 0, &least), onnx_floats(b, "most", 0, &most)));
+}
+
 static void activation(onnx_build *b)
 {
     static void (*const kinds[ACT_COUNT])(onnx_build *) = {
-        [ACT_RELU] = relu, [ACT_SILU] = silu, [ACT_SIGMOID] = sigmoid, [ACT_GELU] = gelu, [ACT_RELU6] = relu6};
+        [ACT_RELU] = relu, [ACT_SILU] = silu,   [ACT_SIGMOID] = sigmoid,
+        [ACT_GELU] = gelu, [ACT_RELU6] = relu6, [ACT_CLIP] = clip};
     kinds[((const activation_attr *)b->node->attr)->kind](b); /* the shape rule knows none but these */
 }
 

@@ -9,7 +9,7 @@
 
 typedef int value_id; /* a value of a graph (graph.h) */
 
-typedef enum { ACT_NONE, ACT_RELU, ACT_SILU, ACT_SIGMOID, ACT_GELU, ACT_RELU6, ACT_COUNT } activation_kind;
+typedef enum { ACT_NONE, ACT_RELU, ACT_SILU, ACT_SIGMOID, ACT_GELU, ACT_RELU6, ACT_CLIP, ACT_COUNT } activation_kind;
 
 /* Is its derivative 0 or 1, and told by its value? */
 static inline bool activation_is_clipped(activation_kind kind)

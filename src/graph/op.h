@@ -22,7 +22,8 @@ struct op_def {
     mien_status (*grad)(graph *g, node_id n, const value_id *out_grads, const bool *needs, value_id *in_grads);
     /* Output 0 may take the memory of this input where the input dies here and both are as large, in the same layout
      * (graph_value.layout equal); -1 none. Kernels of such operators accept dst == src: activation, activation_dx, add,
-     * sub, scale, scale_dx, dropout, softmax, batch_norm (y over x), batch_norm_dx (dx over dy). */
+     * sub, scale, scale_dx, dropout, softmax, batch_norm (y over x), batch_norm_dx (dx over dy), roi_embed_dx (dP over
+     * P). */
     int inplace_input;
     /* Output 0 is a loss: its gradient is 1, which the gradient rule knows and no tensor holds (graph_differentiate
      * multiplies what comes of it with the loss's weight). */
@@ -83,6 +84,29 @@ typedef struct {
 } linear_attr;
 MIEN_MUST_USE mien_status op_linear(graph *g, value_id *y, const char *name, value_id x, value_id w, value_id b,
                                     bool is_f32);
+
+/* y [.., G o] = w x + b for each of G groups of the last dimension; x [.., G k], w [G o, k] and b [G o] f32, parameters
+ * or not, b may be NO_VALUE; y act, or f32 where is_f32. Backward, with group_linear_attr: group_linear_dx (dy, w) ->
+ * dx of x's type; group_linear_dw (x, dy) -> DW_WEIGHT, DW_BIAS as tensors. */
+typedef struct {
+    int groups;
+    bool is_f32;
+} group_linear_attr;
+enum { GROUP_X, GROUP_W, GROUP_B, GROUP_INPUTS };
+MIEN_MUST_USE mien_status op_group_linear(graph *g, value_id *y, const char *name, value_id x, value_id w, value_id b,
+                                          const group_linear_attr *attr);
+/* y [G d, d] f32: an orthogonal matrix of each of the G square ones in w [G d, d] f32. Backward: orthogonal_dx
+ * (ORTHOGONAL_DX_*) -> dw. */
+enum { ORTHOGONAL_DX_DY, ORTHOGONAL_DX_W, ORTHOGONAL_DX_Y, ORTHOGONAL_DX_INPUTS };
+MIEN_MUST_USE mien_status op_orthogonal(graph *g, value_id *y, const char *name, value_id w);
+/* The second half of R convolutions 3x3, one a region, of f (1 + attention of the region): products [n, h, w, 9 R d] of
+ * f with all taps (kh, kw, region, channel), attention [n, h, w, R], bias [R d] param or NO_VALUE -> y [n, h, w, R d],
+ * all act. Backward: roi_embed_dx, inputs ROI_DX_*; outputs the gradients of ROI_PRODUCTS, ROI_ATTENTION and ROI_BIAS,
+ * NO_VALUE where not wanted. */
+enum { ROI_PRODUCTS, ROI_ATTENTION, ROI_BIAS, ROI_INPUTS };
+enum { ROI_DX_DY, ROI_DX_PRODUCTS, ROI_DX_ATTENTION, ROI_DX_INPUTS };
+MIEN_MUST_USE mien_status op_roi_embed(graph *g, value_id *y, const char *name, value_id products, value_id attention,
+                                       value_id bias);
 
 /* --- normalisation ------------------------------------------------------------------------------------------------ */
 /* y = act(gamma (x - m)/sqrt(v + eps) + beta + residual), m, v over n, h, w: of the batch (is_batch; biased variance
@@ -330,6 +354,8 @@ extern const op_def op_normalise_def, op_conv2d_def, op_conv2d_dx_def, op_conv2d
     op_first_token_dx_def, op_multiply_def, op_contribute_def, op_accumulate_def, op_mul_def, op_matmul_def,
     op_constant_def, op_cast_def, op_reshape_def, op_transpose_def, op_slice_dx_def, op_repeat_def, op_repeat_dx_def,
     op_softmax_dx_def, op_regression_def, op_regression_dx_def, op_binary_cross_entropy_def,
-    op_binary_cross_entropy_dx_def, op_ccc_def, op_ccc_dx_def, op_total_def;
+    op_binary_cross_entropy_dx_def, op_ccc_def, op_ccc_dx_def, op_total_def, op_group_linear_def,
+    op_group_linear_dx_def, op_group_linear_dw_def, op_orthogonal_def, op_orthogonal_dx_def, op_roi_embed_def,
+    op_roi_embed_dx_def;
 
 #endif

@@ -81,7 +81,7 @@ static value_id mb_conv(net *n, value_id x, const mb_stage *stage, int stride, i
     return is_residual ? shortcut(n, y, x, index) : y;
 }
 
-value_id efficientnet_b0_features(net *n, value_id x)
+value_id efficientnet_b0_map(net *n, value_id x)
 {
     net_prefix(n, "features.");
     x = conv_bn(n, 0, x, (conv_spec){.out = 32, .kernel = 3, .stride = 2, .pad = 1}, TO_ACTIVATION);
@@ -93,7 +93,12 @@ value_id efficientnet_b0_features(net *n, value_id x)
     net_prefix(n, "features.");
     x = conv_bn(n, STAGES + 1, x, (conv_spec){.out = 1280, .kernel = 1, .stride = 1}, TO_ACTIVATION);
     net_prefix(n, "%s", "");
-    return net_global_mean(n, "avgpool", x);
+    return x;
+}
+
+value_id efficientnet_b0_features(net *n, value_id x)
+{
+    return net_global_mean(n, "avgpool", efficientnet_b0_map(n, x));
 }
 
 /* torch.nn.Linear's default, as whoever replaces torchvision's head gets it. Torchvision's own, uniform within
@@ -135,7 +140,7 @@ static value_id lite_block(net *n, value_id x, const mb_stage *stage, int stride
     return is_residual ? shortcut(n, y, x, index) : y;
 }
 
-value_id efficientnet_lite0_features(net *n, value_id x)
+value_id efficientnet_lite0_map(net *n, value_id x)
 {
     net_prefix(n, "%s", "");
     x = lite_conv(n, "conv_stem", "bn1", x, (conv_spec){.out = 32, .kernel = 3, .stride = 2, .pad = 1}, TO_ACTIVATION);
@@ -145,8 +150,12 @@ value_id efficientnet_lite0_features(net *n, value_id x)
             x = lite_block(n, x, &b0_stages[stage], block == 0 ? b0_stages[stage].stride : 1, index);
         }
     net_prefix(n, "%s", "");
-    x = lite_conv(n, "conv_head", "bn2", x, (conv_spec){.out = 1280, .kernel = 1, .stride = 1}, TO_ACTIVATION);
-    return net_global_mean(n, "global_pool", x);
+    return lite_conv(n, "conv_head", "bn2", x, (conv_spec){.out = 1280, .kernel = 1, .stride = 1}, TO_ACTIVATION);
+}
+
+value_id efficientnet_lite0_features(net *n, value_id x)
+{
+    return net_global_mean(n, "global_pool", efficientnet_lite0_map(n, x));
 }
 
 value_id efficientnet_lite0_head(net *n, value_id features, int classes)

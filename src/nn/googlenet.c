@@ -49,7 +49,7 @@ static value_id inception(net *n, value_id x, const block *b)
     return net_concat(n, "cat", branches, BRANCHES);
 }
 
-value_id googlenet_features(net *n, value_id x)
+value_id googlenet_map(net *n, value_id x)
 {
     x = net_conv_bn_relu(n, "conv1", x, (conv_spec){.out = 64, .kernel = 7, .stride = 2, .pad = 3});
     x = halve(n, "maxpool1", x, 3);
@@ -63,7 +63,12 @@ value_id googlenet_features(net *n, value_id x)
         if (blocks[i].pool_after)
             x = halve(n, blocks[i].pool_after == 3 ? "maxpool3" : "maxpool4", x, blocks[i].pool_after);
     }
-    return net_global_mean(n, "avgpool", x);
+    return x;
+}
+
+value_id googlenet_features(net *n, value_id x)
+{
+    return net_global_mean(n, "avgpool", googlenet_map(n, x));
 }
 
 value_id googlenet_head(net *n, value_id features, int classes)

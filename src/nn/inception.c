@@ -112,7 +112,7 @@ value_id inception_v3_mixed_6e(net *n, value_id x)
     return x;
 }
 
-value_id inception_v3_features(net *n, value_id x)
+value_id inception_v3_mixed_7c(net *n, value_id x)
 {
     x = inception_v3_mixed_6e(n, x);
     net_prefix(n, "Mixed_7a.");
@@ -122,7 +122,12 @@ value_id inception_v3_features(net *n, value_id x)
         x = block_e(n, x);
     }
     net_prefix(n, "%s", "");
-    return net_global_mean(n, "avgpool", x);
+    return x;
+}
+
+value_id inception_v3_features(net *n, value_id x)
+{
+    return net_global_mean(n, "avgpool", inception_v3_mixed_7c(n, x));
 }
 
 value_id inception_v3_head(net *n, value_id features, int classes)

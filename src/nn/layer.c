@@ -42,6 +42,11 @@ int net_channels(const net *n, value_id x)
     return (int)s->dim[s->rank - 1];
 }
 
+int64_t net_batch(const net *n, value_id x)
+{
+    return n->status == MIEN_OK ? graph_value_at(n->g, x)->shape.dim[0] : 0;
+}
+
 /* Declares the slice "root+prefix+name+suffix" with `stored` dims and gives the graph a parameter of `used` dims over
  * it. */
 static value_id param(net *n, const char *name, const char *suffix, shape stored, shape used, slice_kind kind,
@@ -141,6 +146,77 @@ value_id net_projection(net *n, const char *name, value_id x, projection_spec sp
     return n->status != MIEN_OK ? NO_VALUE : keep(n, op_linear(n->g, &y, full, x, w, b, false), &y);
 }
 
+value_id net_group_linear(net *n, const char *name, value_id x, group_linear_spec spec)
+{
+    shape w_shape = shape_of(2, (int64_t)spec.groups * spec.out, (int64_t)(net_channels(n, x) / spec.groups));
+    shape b_shape = shape_of(1, w_shape.dim[0]);
+    const param_init uniform = {INIT_UNIFORM, spec.bound};
+    const group_linear_attr attr = {.groups = spec.groups, .is_f32 = spec.is_f32};
+    value_id w = param(n, name, ".weight", w_shape, w_shape, SLICE_PARAMETER, uniform);
+    value_id b = spec.has_bias ? param(n, name, ".bias", b_shape, b_shape, SLICE_PARAMETER, uniform) : NO_VALUE,
+             y = NO_VALUE;
+    char full[NET_NAME_BYTES];
+    full_name(full, n, name, ".orthogonal");
+    if (n->status == MIEN_OK && spec.is_orthogonal)
+        w = keep(n, op_orthogonal(n->g, &y, full, w), &y);
+    full_name(full, n, name, "");
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_group_linear(n->g, &y, full, x, w, b, &attr), &y);
+}
+
+value_id net_roi_embed(net *n, const char *name, value_id f, value_id attention, int d)
+{
+    const int64_t window = 3, one = 1, c = net_channels(n, f), out = (int64_t)net_channels(n, attention) * d;
+    shape stored = shape_of(4, window, window, out, c), used = shape_of(4, window * window * out, c, one, one);
+    shape b_shape = shape_of(1, out);
+    const conv2d_attr product = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
+    const param_init uniform = {INIT_UNIFORM, 1 / sqrtf((float)(c ? window * window * c : 1))};
+    value_id w = param(n, name, ".weight", stored, used, SLICE_PARAMETER, uniform);
+    value_id b = param(n, name, ".bias", b_shape, b_shape, SLICE_PARAMETER, uniform), products = NO_VALUE;
+    char full[NET_NAME_BYTES];
+    full_name(full, n, name, ".products");
+    value_id y = NO_VALUE;
+    if (n->status == MIEN_OK)
+        products = keep(n, op_conv2d(n->g, &y, full, f, w, NO_VALUE, &product), &y);
+    full_name(full, n, name, "");
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_roi_embed(n->g, &y, full, products, attention, b), &y);
+}
+
+value_id net_positions(net *n, const char *name, value_id x)
+{
+    if (n->status != MIEN_OK)
+        return NO_VALUE;
+    const shape s = graph_value_at(n->g, x)->shape;
+    const int64_t t = s.dim[1], d = s.dim[2];
+    float *data = NULL;
+    char full[NET_NAME_BYTES], each[NET_NAME_BYTES];
+    n->status = arena_alloc(graph_arena(n->g), &data, t * d);
+    for (int64_t i = 0; n->status == MIEN_OK && i < t * d; i++) {
+        const double angle = (double)(i / d) * pow(10000, -(double)(i % d / 2 * 2) / (double)d);
+        data[i] = (float)(i % 2 ? cos(angle) : sin(angle));
+    }
+    full_name(full, n, name, "");
+    full_name(each, n, name, ".each");
+    value_id table = NO_VALUE, y = NO_VALUE;
+    if (n->status == MIEN_OK)
+        table = keep(n, op_constant(n->g, &y, full, DTYPE_F32, shape_of(2, t, d), data), &y);
+    return n->status != MIEN_OK ? NO_VALUE : keep(n, op_repeat(n->g, &y, each, table, s.dim[0]), &y);
+}
+
+/* Rows first, then a column: so of equal values the first one in the order of rows is the largest. */
+value_id net_global_max(net *n, const char *name, value_id x)
+{
+    if (n->status != MIEN_OK)
+        return NO_VALUE;
+    const shape s = graph_value_at(n->g, x)->shape;
+    const int h = (int)s.dim[1], w = (int)s.dim[2];
+    char part[64];
+    snprintf(part, sizeof part, "%s.rows", name);
+    x = net_pool(n, part, x, &(pool_attr){.window = {1, w}, .stride = {1, 1}, .is_max = true});
+    snprintf(part, sizeof part, "%s.map", name);
+    x = net_pool(n, part, x, &(pool_attr){.window = {h, 1}, .stride = {1, 1}, .is_max = true});
+    return net_reshape(n, name, x, shape_of(2, s.dim[0], s.dim[3]));
+}
+
 value_id net_layer_norm(net *n, const char *name, value_id x, float eps)
 {
     shape c = shape_of(1, (int64_t)net_channels(n, x));
@@ -222,6 +298,26 @@ value_id net_dropout(net *n, const char *name, value_id x, float p, bool is_per_
 value_id net_scale(net *n, const char *name, value_id x, value_id s)
 {
     NET_OP(n, name, op_scale(n->g, &y, full, x, s));
+}
+
+value_id net_token_mean(net *n, const char *name, value_id x)
+{
+    NET_OP(n, name, op_token_mean(n->g, &y, full, x));
+}
+
+value_id net_reshape(net *n, const char *name, value_id x, shape s)
+{
+    NET_OP(n, name, op_reshape(n->g, &y, full, x, s));
+}
+
+value_id net_slice(net *n, const char *name, value_id x, int axis, int64_t begin, int64_t length)
+{
+    NET_OP(n, name, op_slice(n->g, &y, full, x, axis, begin, length));
+}
+
+value_id net_softmax(net *n, const char *name, value_id x)
+{
+    NET_OP(n, name, op_softmax(n->g, &y, full, x));
 }
 
 value_id net_conv_bn_relu(net *n, const char *name, value_id x, conv_spec spec)

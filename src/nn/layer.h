@@ -77,6 +77,19 @@ typedef struct {
     bool is_joined;
 } projection_spec;
 value_id net_projection(net *n, const char *name, value_id x, projection_spec spec);
+/* x, each group of channels [.., groups k] through a linear layer of its own to [.., groups out]: "NAME.weight" [groups
+ * out, k] and, where has_bias, "NAME.bias", both fresh uniform within +-bound. is_orthogonal: square ones, the matrices
+ * that op_orthogonal makes of the weight. is_f32: as net_linear's. */
+typedef struct {
+    int groups, out;
+    bool has_bias;
+    float bound;
+    bool is_f32, is_orthogonal;
+} group_linear_spec;
+value_id net_group_linear(net *n, const char *name, value_id x, group_linear_spec spec);
+/* A 3x3 convolution to d channels for each region of attention [n, h, w, regions], of f [n, h, w, c] as that region's
+ * attention brightens it, f (1 + attention): [n, h, w, regions d]. "NAME.weight" [3, 3, regions d, c], "NAME.bias". */
+value_id net_roi_embed(net *n, const char *name, value_id f, value_id attention, int d);
 value_id net_scale(net *n, const char *name, value_id x, value_id s);
 /* "NAME.weight", "NAME.bias" over the last dimension */
 value_id net_layer_norm(net *n, const char *name, value_id x, float eps);
@@ -86,7 +99,20 @@ value_id net_attention(net *n, const char *name, value_id qkv, int heads, bool i
  * and `position` [1, 1 + h w, d], fresh normal with 0.02 */
 value_id net_tokens(net *n, const char *name, value_id x, const char *first, const char *position);
 value_id net_first_token(net *n, const char *name, value_id x);
-/* Channels of x: its last dimension (0 after a failure). */
+/* [n, t, d] of x's shape and type f32: sine and cosine of t at frequencies from 1 to 1/10000, as Vaswani et al. 2017
+ * number the places of a sequence. */
+value_id net_positions(net *n, const char *name, value_id x);
+/* x [n, t, d] -> [n, d] */
+value_id net_token_mean(net *n, const char *name, value_id x);
+/* x [n, h, w, c] -> [n, c], its largest values; of equals the first takes the gradient. h and w at most 256. */
+value_id net_global_max(net *n, const char *name, value_id x);
+value_id net_reshape(net *n, const char *name, value_id x, shape s);
+/* Elements begin .. begin + length - 1 along an axis. */
+value_id net_slice(net *n, const char *name, value_id x, int axis, int64_t begin, int64_t length);
+/* Over the last dimension of x, f32. */
+value_id net_softmax(net *n, const char *name, value_id x);
+/* Channels of x: its last dimension (0 after a failure); and its first, the batch (likewise). */
 int net_channels(const net *n, value_id x);
+int64_t net_batch(const net *n, value_id x);
 
 #endif

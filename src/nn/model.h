@@ -13,6 +13,17 @@
 
 typedef struct model model;
 
+/* A feature map of an architecture. Describing it declares nothing of what lies behind it. */
+typedef struct {
+    const char *name; /* "Mixed_6e"; NULL: there is no such map */
+    int dim;          /* channels: 768 */
+    int stride;       /* input pixels a side for each of the map's: what the strides before it multiply to */
+    value_id (*describe)(net *n, value_id x); /* x [n, h, w, 3] normalised -> [n, about h / stride, .., dim] */
+    const char
+        *behind; /* what names of layers behind it begin with, the head's aside: "Mixed_7"; NULL: there are none */
+} feature_map;
+#define ARCHITECTURE_MAX_MAPS 2
+
 /* One architecture of the zoo: a row of the table in zoo.c. */
 typedef struct {
     const char *name;                         /* "resnet50" */
@@ -26,9 +37,13 @@ typedef struct {
     float mean[3], std[3];                    /* normalisation that published weights expect */
     value_id (*features)(net *n, value_id x); /* x [n, h, w, 3] normalised -> [n, feature_dim] */
     value_id (*head)(net *n, value_id features, int classes); /* dropout and classifier: logits [n, classes] f32 */
+    feature_map maps[ARCHITECTURE_MAX_MAPS]; /* the first is the one that a network over maps takes unless told */
 } architecture;
 const architecture *architecture_find(const char *name); /* NULL if unknown */
 const architecture *architecture_at(int index);          /* NULL past the end */
+/* The map of this name; NULL: its first. MIEN_ERR_UNSUPPORTED "inception_v3: no feature map layer4 (wanted Mixed_6e or
+ * Mixed_7c)". */
+MIEN_MUST_USE mien_status architecture_map(const feature_map **out, const architecture *arch, const char *name);
 /* "resnet50, efficientnet_b0 or vit_b_16", for messages */
 void architecture_names(char *dst, size_t bytes);
 

@@ -26,7 +26,7 @@ static value_id bottleneck(net *n, value_id x, int width, int stride)
     return net_activation(n, "relu3", net_add(n, "add", y, shortcut), ACT_RELU);
 }
 
-value_id resnet50_features(net *n, value_id x)
+value_id resnet50_map(net *n, value_id x)
 {
     static const int blocks[4] = {3, 4, 6, 3};
     x = conv_bn(n, "conv1", "bn1", x, (conv_spec){.out = 64, .kernel = 7, .stride = 2, .pad = 3}, plain);
@@ -38,7 +38,12 @@ value_id resnet50_features(net *n, value_id x)
             x = bottleneck(n, x, 64 << stage, stage > 0 && block == 0 ? 2 : 1);
         }
     net_prefix(n, "%s", "");
-    return net_global_mean(n, "avgpool", x);
+    return x;
+}
+
+value_id resnet50_features(net *n, value_id x)
+{
+    return net_global_mean(n, "avgpool", resnet50_map(n, x));
 }
 
 value_id resnet50_head(net *n, value_id features, int classes)

@@ -4,8 +4,8 @@
  * From block to block the tokens are a sum in f32, to which each block adds what it computed: rounding it to bf16 at
  * every step would be most of the error of the whole.
  *
- * Only that row is read in the end, so the last block computes it alone from its attention on, and the final norm sees
- * no other: the numbers are those of the whole. */
+ * As a feature only that row is read in the end, so the last block computes it alone from its attention on, and the
+ * final norm sees no other: the numbers are those of the whole. */
 #include "nn/zoo.h"
 
 #include <math.h>
@@ -44,20 +44,38 @@ static value_id block(net *n, value_id x, bool is_last)
     return net_add(n, "add_2", x, mlp(n, net_layer_norm(n, "ln_2", x, eps)));
 }
 
-value_id vit_b_16_features(net *n, value_id x)
+/* x [n, h, w, 3] -> what the encoder makes of its patches and the class token, [n, 1 + patches, 768]; is_class_alone:
+ * the class token's row, [n, 768]. grid: patches along h and w. */
+static value_id encoder(net *n, value_id x, bool is_class_alone, int64_t grid[2])
 {
     /* its trunc_normal_ cuts at +-2, fifty deviations away */
     x = net_conv2d(
         n, "conv_proj", x,
         (conv_spec){
             .out = DIM, .kernel = PATCH, .stride = PATCH, .has_bias = true, .init_std = 1 / sqrtf(3 * PATCH * PATCH)});
+    for (int axis = 0; axis < 2 && n->status == MIEN_OK; axis++)
+        grid[axis] = graph_value_at(n->g, x)->shape.dim[1 + axis];
     x = net_tokens(n, "tokens", x, "class_token", "encoder.pos_embedding");
     for (int i = 0; i < BLOCKS; i++) {
         net_prefix(n, "encoder.layers.encoder_layer_%d.", i);
-        x = block(n, x, i == BLOCKS - 1);
+        x = block(n, x, is_class_alone && i == BLOCKS - 1);
     }
     net_prefix(n, "%s", "");
     return net_layer_norm(n, "encoder.ln", x, eps);
+}
+
+value_id vit_b_16_features(net *n, value_id x)
+{
+    int64_t grid[2] = {0};
+    return encoder(n, x, true, grid);
+}
+
+value_id vit_b_16_patches(net *n, value_id x)
+{
+    int64_t grid[2] = {0};
+    x = encoder(n, x, false, grid);
+    x = net_slice(n, "patches", x, 1, 1, grid[0] * grid[1]);
+    return net_reshape(n, "map", x, shape_of(4, net_batch(n, x), grid[0], grid[1], (int64_t)DIM));
 }
 
 value_id vit_b_16_head(net *n, value_id features, int classes)

@@ -18,7 +18,8 @@ static const architecture zoo[] = {
      .head_prefix = "fc.",
      AS_IMAGENET,
      .features = resnet50_features,
-     .head = resnet50_head},
+     .head = resnet50_head,
+     .maps = {{"layer4", 2048, 32, resnet50_map, NULL}}},
     {.name = "efficientnet_b0",
      .default_size = 224,
      .min_size = 32,
@@ -27,7 +28,8 @@ static const architecture zoo[] = {
      .has_tensorflow = true,
      AS_IMAGENET,
      .features = efficientnet_b0_features,
-     .head = efficientnet_b0_head},
+     .head = efficientnet_b0_head,
+     .maps = {{"features", 1280, 32, efficientnet_b0_map, NULL}}},
     {.name = "efficientnet_lite0",
      .default_size = 224,
      .min_size = 32,
@@ -36,7 +38,8 @@ static const architecture zoo[] = {
      .has_tensorflow = true,
      AS_IMAGENET,
      .features = efficientnet_lite0_features,
-     .head = efficientnet_lite0_head},
+     .head = efficientnet_lite0_head,
+     .maps = {{"conv_head", 1280, 32, efficientnet_lite0_map, NULL}}},
     {.name = "googlenet",
      .default_size = 224,
      .min_size = 15,
@@ -45,7 +48,8 @@ static const architecture zoo[] = {
      .ignored = {"aux1.", "aux2."},
      AS_TRANSFORM_INPUT,
      .features = googlenet_features,
-     .head = googlenet_head},
+     .head = googlenet_head,
+     .maps = {{"inception5b", 1024, 32, googlenet_map, NULL}}},
     {.name = "inception_v3",
      .default_size = 299,
      .min_size = 75,
@@ -54,7 +58,9 @@ static const architecture zoo[] = {
      .ignored = {"AuxLogits."},
      AS_TRANSFORM_INPUT,
      .features = inception_v3_features,
-     .head = inception_v3_head},
+     .head = inception_v3_head,
+     .maps = {{"Mixed_6e", 768, 16, inception_v3_mixed_6e, "Mixed_7"},
+              {"Mixed_7c", 2048, 32, inception_v3_mixed_7c, NULL}}},
     {.name = "vit_b_16",
      .default_size = 224,
      .min_size = 16,
@@ -63,7 +69,8 @@ static const architecture zoo[] = {
      .head_prefix = "heads.",
      AS_IMAGENET,
      .features = vit_b_16_features,
-     .head = vit_b_16_head},
+     .head = vit_b_16_head,
+     .maps = {{"patches", 768, 16, vit_b_16_patches, NULL}}},
 };
 enum { ZOO_COUNT = sizeof zoo / sizeof zoo[0] };
 
@@ -78,6 +85,24 @@ const architecture *architecture_find(const char *name)
         if (strcmp(zoo[i].name, name) == 0)
             return &zoo[i];
     return NULL;
+}
+
+mien_status architecture_map(const feature_map **out, const architecture *arch, const char *name)
+{
+    const char *names[ARCHITECTURE_MAX_MAPS];
+    int count = 0;
+    for (; count < ARCHITECTURE_MAX_MAPS && arch->maps[count].name; count++) {
+        names[count] = arch->maps[count].name;
+        if (!name || strcmp(names[count], name) == 0) {
+            *out = &arch->maps[count];
+            return MIEN_OK;
+        }
+    }
+    if (count == 0)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: it has no feature maps", arch->name);
+    char known[128];
+    str_join_words(known, sizeof known, names, count);
+    return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: no feature map %.64s (wanted %s)", arch->name, name, known);
 }
 
 void architecture_names(char *dst, size_t bytes)

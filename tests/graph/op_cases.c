@@ -843,6 +843,8 @@ static const op_case cases[] = {
     ROW("activation", "relu6", wide_activation_case, SHAPE4(2, 3, 5, 9), ACT(ACT_RELU6)),
     ROW("activation", "relu6_medium", wide_activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_RELU6), .is_medium = true),
     ROW("activation", "gelu", activation_case, SHAPE2(5, 7), ACT(ACT_GELU)),
+    ROW("activation", "clip", activation_case, SHAPE2(6, 9), ACT(ACT_CLIP)),
+    ROW("activation", "clip_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_CLIP), .is_medium = true),
     ROW("activation", "silu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_SILU), .is_medium = true),
     ROW("activation", "relu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_RELU), .is_medium = true),
     ROW("activation", "gelu_medium", activation_case, SHAPE3(3, 37, 201), ACT(ACT_GELU), .is_medium = true),
@@ -1041,12 +1043,14 @@ static const op_case cases[] = {
         LOSS(.classes = 2, .kind = LOSS_CCC, .has_mask = true, .is_all_absent = true)),
 };
 
+enum { OWN_CASES = sizeof cases / sizeof *cases };
+
 int op_case_count(void)
 {
-    return (int)(sizeof cases / sizeof *cases);
+    return OWN_CASES + region_case_count;
 }
 
 const op_case *op_case_at(int index)
 {
-    return &cases[index];
+    return index < OWN_CASES ? &cases[index] : &region_cases[index - OWN_CASES];
 }

@@ -23,7 +23,7 @@ typedef enum { CASE_FORWARD, CASE_TRAINING } case_mode;
 /* How a parameter is drawn: N(0, 1/fan_in), N(1, 0.1), N(0, 0.3), U(0.5, 1.5). */
 typedef enum { FILL_WEIGHT, FILL_GAMMA, FILL_BIAS, FILL_VARIANCE } case_fill;
 
-enum { CASE_MAX_PARAMS = 24 };
+enum { CASE_MAX_PARAMS = 40 };
 typedef struct {
     value_id value;
     const char *name; /* borrowed from the graph */
@@ -65,6 +65,10 @@ struct op_case {
     bool is_large;        /* a size for bench/ops; too slow for the reference */
     bool is_medium;       /* many vectors, work for two threads, and ends of both; too slow for finite differences */
 };
+
+/* Rows behind those of op_cases.c (op_cases_regions.c). */
+extern const op_case region_cases[];
+extern const int region_case_count;
 
 int op_case_count(void);
 const op_case *op_case_at(int index);

@@ -70,6 +70,8 @@ static double act_value(activation_kind kind, double x)
         return sigmoid(x);
     case ACT_GELU:
         return x * normal_share(x);
+    case ACT_CLIP:
+        return x < -1 ? -1 : x > 1 ? 1 : x;
     default:
         return x;
     }
@@ -89,6 +91,8 @@ static double act_slope(activation_kind kind, double x)
         return s * (1 - s);
     case ACT_GELU:
         return normal_share(x) + x * exp(-x * x / 2) / sqrt(tau);
+    case ACT_CLIP:
+        return x >= -1 && x <= 1;
     default:
         return 1;
     }
@@ -1260,5 +1264,5 @@ reference_fn reference_find(const op_def *op)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].op == op)
             return table[i].fn;
-    return NULL;
+    return reference_find_regions(op);
 }

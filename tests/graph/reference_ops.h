@@ -25,6 +25,8 @@ typedef void (*reference_fn)(const reference_call *c);
 
 /* The formula of an operator; NULL where it has none here. */
 reference_fn reference_find(const op_def *op);
+/* Of those in reference_regions.c alone. */
+reference_fn reference_find_regions(const op_def *op);
 
 /* Doubles of scratch that any operator with these operands needs: as many as its largest one has. */
 static inline int64_t reference_scratch(int64_t largest_count)

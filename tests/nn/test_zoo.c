@@ -130,26 +130,78 @@ static void zoo__smallest_size__is_the_smallest(void **state)
     }
 }
 
-/* SMM-EmotionNet stops there. */
-static void inception_v3__mixed_6e__is_17_by_17(void **state)
+/* What a map's description made. */
+typedef struct {
+    param_store *store;
+    graph *g;
+    shape shape;
+} described_map;
+
+static void map_describe(described_map *d, const feature_map *map, int64_t size)
+{
+    value_id x = NO_VALUE;
+    assert_ok(param_store_create(&d->store));
+    assert_ok(graph_create(&d->g, DTYPE_F32, false));
+    assert_ok(graph_input(d->g, &x, "x", DTYPE_F32, shape_of(4, (int64_t)2, size, size, (int64_t)3)));
+    net n = {.g = d->g, .params = d->store, .root = "backbone."};
+    const value_id y = map->describe(&n, x);
+    assert_ok(n.status);
+    d->shape = graph_value_at(d->g, y)->shape;
+}
+
+static void map_free(described_map *d)
+{
+    graph_free(d->g);
+    param_store_free(d->store);
+}
+
+static void maps__of_every_architecture__are_as_their_rows_say(void **state)
 {
     (void)state;
-    param_store *store = NULL;
-    graph *g = NULL;
-    value_id x = NO_VALUE;
-    assert_ok(param_store_create(&store));
-    assert_ok(graph_create(&g, DTYPE_F32, false));
-    assert_ok(graph_input(g, &x, "x", DTYPE_F32, shape_of(4, (int64_t)2, (int64_t)299, (int64_t)299, (int64_t)3)));
-    net n = {.g = g, .params = store};
-    const value_id map = inception_v3_mixed_6e(&n, x);
-    assert_ok(n.status);
+    for (int a = 0; architecture_at(a); a++) {
+        const architecture *arch = architecture_at(a);
+        for (int i = 0; i < ARCHITECTURE_MAX_MAPS && arch->maps[i].name; i++) {
+            const feature_map *map = NULL;
+            described_map d;
+            assert_ok(architecture_map(&map, arch, arch->maps[i].name));
+            assert_ptr_equal(map, &arch->maps[i]);
+            map_describe(&d, map, arch->default_size);
+            assert_int_equal(d.shape.rank, 4);
+            assert_int_equal(d.shape.dim[3], map->dim);
+            /* an Inception network cuts a pixel or two from borders */
+            assert_in_range(d.shape.dim[1], arch->default_size / map->stride - 1, arch->default_size / map->stride);
+            for (int k = 0; k < param_store_count(d.store); k++) {
+                const char *name = param_store_at(d.store, k)->name;
+                assert_memory_equal(name, "backbone.", strlen("backbone."));
+                assert_memory_not_equal(name + strlen("backbone."), arch->head_prefix, strlen(arch->head_prefix));
+            }
+            map_free(&d);
+        }
+    }
+}
+
+static void maps__inception_v3_mixed_6e__is_17_by_17_and_nothing_behind(void **state)
+{
+    (void)state;
+    const feature_map *map = NULL;
+    described_map d;
+    assert_ok(architecture_map(&map, architecture_find("inception_v3"), NULL));
+    assert_string_equal(map->name, "Mixed_6e");
+    map_describe(&d, map, 299);
     const shape wanted = shape_of(4, (int64_t)2, (int64_t)17, (int64_t)17, (int64_t)768);
-    assert_true(shape_equal(&graph_value_at(g, map)->shape, &wanted));
-    assert_true(param_store_find(store, "Mixed_6e.branch_pool.bn.bias") >= 0);
-    for (int i = 0; i < param_store_count(store); i++)
-        assert_null(strstr(param_store_at(store, i)->name, "Mixed_7"));
-    graph_free(g);
-    param_store_free(store);
+    assert_true(shape_equal(&d.shape, &wanted));
+    assert_true(param_store_find(d.store, "backbone.Mixed_6e.branch_pool.bn.bias") >= 0);
+    for (int i = 0; i < param_store_count(d.store); i++)
+        assert_null(strstr(param_store_at(d.store, i)->name, "Mixed_7"));
+    map_free(&d);
+}
+
+static void maps__unknown_name__is_one_line(void **state)
+{
+    (void)state;
+    const feature_map *map = NULL;
+    assert_failure(architecture_map(&map, architecture_find("inception_v3"), "layer4"), MIEN_ERR_UNSUPPORTED,
+                   "inception_v3: no feature map layer4 (wanted Mixed_6e or Mixed_7c)");
 }
 
 static void zoo__bad_spec__is_one_line(void **state)
@@ -179,7 +231,9 @@ int main(void)
         cmocka_unit_test(zoo__parameter_counts__are_torchvisions),
         cmocka_unit_test(zoo__any_size__describes_and_differentiates),
         cmocka_unit_test(zoo__smallest_size__is_the_smallest),
-        cmocka_unit_test(inception_v3__mixed_6e__is_17_by_17),
+        cmocka_unit_test(maps__of_every_architecture__are_as_their_rows_say),
+        cmocka_unit_test(maps__inception_v3_mixed_6e__is_17_by_17_and_nothing_behind),
+        cmocka_unit_test(maps__unknown_name__is_one_line),
         cmocka_unit_test(zoo__bad_spec__is_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,11 +137,15 @@ class Judge:
 
 class Check:
     """One architecture at one size."""
+    training, spoiled = Training, SPOILED
 
     def __init__(self, arch, size_name, isas, json_file, folder):
         self.arch, self.size_name, self.isas, self.json_file = arch, size_name, isas, json_file
         self.start_path, self.end_path = folder / "start.safetensors", folder / "end.safetensors"
         self.start, self.failed = None, 0
+
+    def size(self):
+        return SMALL_OTHERS.get(self.arch, SMALL) if self.size_name == "small" else 0
 
     def draw(self, size, batch, count):
         subject("draw", self.arch, size, batch, count, self.start_path)
@@ -149,7 +153,7 @@ class Check:
 
     def mien(self, errors, exact, verb, arguments, what):
         """Adds what mien computes with each instruction set, and with one weight moved."""
-        for isa, moved in [(isa, 0) for isa in self.isas] + [(self.isas[-1], MOVED[what])] * (self.arch == SPOILED):
+        for isa, moved in [(isa, 0) for isa in self.isas] + [(self.isas[-1], MOVED[what])] * (self.arch == self.spoiled):
             code, name = subject(verb, self.arch, self.start_path, self.end_path, moved, *arguments, isa=isa)
             if code == SKIPPED:
                 errors.off[name, "skipped"] = None
@@ -194,18 +198,18 @@ class Check:
 
     def passes(self):
         batch, *counts = PASSES[self.size_name]
-        self.draw(SMALL_OTHERS.get(self.arch, SMALL) if self.size_name == "small" else 0, batch, max(counts))
+        self.draw(self.size(), batch, max(counts))
         errors, kinds = {"f32": Errors(), "bf16": Errors()}, {}
         for k in range(max(counts)):
-            reference = Training(self.arch, self.start, torch.float64)
+            reference = self.training(self.arch, self.start, torch.float64)
             exact = reference.run_pass(k)
             statistics = reference.statistics()
-            kinds = {name: name if name in ("logits", "loss") else "input gradient" if name == "input.grad" else
+            kinds = {name: name.split(".")[0] if name.startswith(("logits", "loss")) else "input gradient" if name == "input.grad" else
                      "running statistics" if name in statistics else "parameter gradients" for name in exact}
             del reference, statistics
 
             def own(what, who, **options):
-                errors[what].add(who, Training(self.arch, self.start, torch.float32, **options).run_pass(k), exact)
+                errors[what].add(who, self.training(self.arch, self.start, torch.float32, **options).run_pass(k), exact)
 
             for what in [what for what, count in zip(errors, counts) if k < count]:
                 errors[what].add_reference(exact)
@@ -222,7 +226,7 @@ class Check:
         self.draw(STEP_SIZE.get(self.arch, SMALL_OTHERS.get(self.arch, SMALL)), STEP_BATCH, STEPS)
         for what, (arguments, make_optimizer) in optimizers(self.arch).items():
             begin = take_apart(self.start)
-            reference = Training(self.arch, self.start, torch.float64)
+            reference = self.training(self.arch, self.start, torch.float64)
             exact, first = reference.run_steps(make_optimizer)
             statistics, everything = reference.statistics(), sum(norm(t) ** 2 for t in first.values()) ** 0.5
             for name in [name for name in first if norm(first[name]) < 1e-9 * everything]:
@@ -233,9 +237,9 @@ class Check:
             del reference, first, statistics, begin
             self.mien(errors, exact, "steps", arguments, what)
             for way, options in enumerate(WAYS["steps"]):
-                errors.add(way, Training(self.arch, self.start, torch.float32, **options).run_steps(make_optimizer)[0], exact)
+                errors.add(way, self.training(self.arch, self.start, torch.float32, **options).run_steps(make_optimizer)[0], exact)
             self.report(what, errors, kinds, lambda seed: errors.add(
-                seed, Training(self.arch, self.start, torch.float32, seed=seed).run_steps(make_optimizer)[0], exact), TRIES["steps"])
+                seed, self.training(self.arch, self.start, torch.float32, seed=seed).run_steps(make_optimizer)[0], exact), TRIES["steps"])
 
 
 def main():

@@ -17,11 +17,11 @@
  * Exit code 77: this machine, or what MIEN_ISA leaves of it, does not compute in bf16. */
 #include "backend/cpu/cpu.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "graph/precision.h"
 #include "graph/program.h"
 #include "image/image.h"
 #include "nn/model.h"
+#include "parity/subject_kit.h"
 #include "task/class_loss.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -80,54 +80,12 @@ static mien_status subject_create(subject *s, const char *arch)
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
-/* What begins as 0 or 1 would hide a fault. */
-static void shake_constants(param_store *params)
-{
-    for (int i = 0; i < param_store_count(params); i++) {
-        const param_slice *slice = param_store_at(params, i);
-        rng r = rng_at(2, 0, (uint64_t)i, RNG_TEST);
-        if (slice->kind != SLICE_COUNTER && slice->init.kind == INIT_CONSTANT)
-            for (size_t k = 0; k < slice->count; k++)
-                param_store_memory(params)->values[slice->offset + k] += 0.1f * rng_normal(&r);
-    }
-}
-
-/* Every picture has a colour, cells and noise of its own. Of noise alone all would look alike to a network, and batch
- * norm would compare nothing but their roundings. */
-static void draw_picture(uint8_t *pixels, int64_t size, uint64_t number)
-{
-    enum { CELL = 8 };
-    rng colour = rng_at(3, 0, number, RNG_TEST), noise = rng_at(3, 1, number, RNG_TEST);
-    uint32_t base[3];
-    for (int c = 0; c < 3; c++)
-        base[c] = rng_below(&colour, 112);
-    for (int64_t y = 0; y < size; y++)
-        for (int64_t x = 0; x < size; x++) {
-            rng cell = rng_at(4, (uint32_t)(y / CELL * size + x / CELL), number, RNG_TEST);
-            for (int c = 0; c < 3; c++)
-                *pixels++ = (uint8_t)(base[c] + rng_below(&cell, 112) + rng_below(&noise, 32));
-        }
-}
-
 static void draw_batches(subject *s)
 {
     for (int64_t i = 0; i < s->count * s->batch; i++) {
-        draw_picture(s->images + i * s->size * s->size * 3, s->size, (uint64_t)i);
+        parity_draw_picture(s->images + i * s->size * s->size * 3, s->size, (uint64_t)i);
         s->labels[i] = (int32_t)((i * 5 + 1) % CLASSES);
     }
-}
-
-/* The model's tensors and further ones, in one file. */
-static mien_status write_file(const char *path, const st_tensor *tensors, size_t count, const st_tensor *more,
-                              size_t more_count)
-{
-    st_tensor *all = NULL;
-    TRY(mem_alloc(&all, count + more_count));
-    memcpy(all, tensors, count * sizeof *all);
-    memcpy(all + count, more, more_count * sizeof *all);
-    mien_status st = st_write(path, all, count + more_count, NULL, 0);
-    mem_free(all);
-    return st;
 }
 
 static mien_status draw(const char *arch, int size, int batch, int count, const char *path)
@@ -138,7 +96,7 @@ static mien_status draw(const char *arch, int size, int batch, int count, const 
     const architecture *a = architecture_find(arch);
     subject s = {.count = count, .batch = batch, .size = size && a && size < a->min_size ? a->min_size : size};
     TRY_OUT(subject_create(&s, arch));
-    shake_constants(model_params(s.m));
+    parity_shake_constants(model_params(s.m));
     draw_batches(&s);
     TRY_OUT(param_store_tensors(model_params(s.m), &tensors, &tensor_count));
     const st_tensor more[] = {{.name = "images",
@@ -153,7 +111,7 @@ static mien_status draw(const char *arch, int size, int batch, int count, const 
                                .dims = {s.count, s.batch},
                                .data = s.labels,
                                .bytes = (size_t)(s.count * s.batch) * sizeof *s.labels}};
-    TRY_OUT(write_file(path, tensors, tensor_count, more, 2));
+    TRY_OUT(parity_write(path, tensors, tensor_count, more, 2));
 out:
     mem_free(tensors);
     subject_clear(&s);
@@ -183,24 +141,6 @@ out:
 
 /* --- run ---------------------------------------------------------------------------------------------------------- */
 
-/* The first weight of the first convolution. */
-static void move_weight(param_store *params, float by)
-{
-    for (int i = 0; i < param_store_count(params); i++)
-        if (param_store_at(params, i)->shape.rank == 4) {
-            param_store_memory(params)->values[param_store_at(params, i)->offset] += by;
-            return;
-        }
-}
-
-/* Dropout and drop path draw other numbers than PyTorch's: here they drop nothing. */
-static void silence_dropout(graph *g)
-{
-    for (node_id n = 0; n < graph_node_count(g); n++)
-        if (graph_node_at(g, n)->op == &op_dropout_def)
-            ((dropout_attr *)graph_node_at(g, n)->attr)->p = 1e-30f;
-}
-
 /* optimizer: NULL for a pass, whose input gradient is *dx. */
 static mien_status build(program **out, model_io *io, value_id *dx, subject *s, dtype type,
                          const optimizer_attr *optimizer, backend *b)
@@ -212,7 +152,7 @@ static mien_status build(program **out, model_io *io, value_id *dx, subject *s, 
         .batch = (int)s->batch, .activation_type = type, .is_training = true, .ending = &ending};
     graph *g = NULL;
     TRY(model_describe(&g, io, s->m, &options));
-    silence_dropout(g);
+    parity_silence_dropout(g);
     TRY_OUT(graph_fuse(g));
     if (optimizer) {
         optimizer_attr update = *optimizer;
@@ -270,7 +210,7 @@ static mien_status write_pass(const char *path, const subject *s, program *p, co
         if (slice->kind == SLICE_PARAMETER)
             tensors[i].data = param_store_memory(params)->grads + slice->offset;
     }
-    TRY_OUT(write_file(path, tensors, count, more, 3));
+    TRY_OUT(parity_write(path, tensors, count, more, 3));
 out:
     mem_free(logits);
     mem_free(gradient);
@@ -289,7 +229,7 @@ static mien_status write_steps(const char *path, const subject *s, const float *
                             .data = losses,
                             .bytes = (size_t)s->count * sizeof *losses};
     TRY(param_store_tensors(model_params(s->m), &tensors, &count));
-    mien_status st = write_file(path, tensors, count, &loss, 1);
+    mien_status st = parity_write(path, tensors, count, &loss, 1);
     mem_free(tensors);
     return st;
 }
@@ -318,7 +258,7 @@ static mien_status run(const run_options *o, backend *b)
         st = mien_fail(MIEN_ERR_ARG, "%s: batch %d (wanted 0 to %d)", o->start, (int)o->k, (int)s.count - 1);
         goto out;
     }
-    move_weight(model_params(s.m), o->moved);
+    parity_move_weight(model_params(s.m), o->moved);
     TRY_OUT(build(&p, &io, &dx, &s, type, o->optimizer, b));
     if (!o->optimizer) {
         TRY_OUT(run_batch(p, &io, &s, o->k, 0));

@@ -68,6 +68,13 @@ static const struct {
     {&op_tokens_dx_def, tokens_dx_prepare},
     {&op_first_token_def, first_token_prepare},
     {&op_first_token_dx_def, first_token_dx_prepare},
+    {&op_group_linear_def, group_linear_prepare},
+    {&op_group_linear_dx_def, group_linear_dx_prepare},
+    {&op_group_linear_dw_def, group_linear_dw_prepare},
+    {&op_roi_embed_def, roi_embed_prepare},
+    {&op_roi_embed_dx_def, roi_embed_dx_prepare},
+    {&op_orthogonal_def, orthogonal_prepare},
+    {&op_orthogonal_dx_def, orthogonal_dx_prepare},
     {&excite_def, excite_prepare},
 };
 

@@ -147,7 +147,9 @@ prepare_fn normalise_prepare, conv2d_prepare, conv2d_dx_prepare, conv2d_dw_prepa
     first_token_prepare, first_token_dx_prepare, multiply_prepare, contribute_prepare, accumulate_prepare, mul_prepare,
     matmul_prepare, constant_prepare, cast_prepare, reshape_prepare, transpose_prepare, slice_dx_prepare,
     repeat_prepare, repeat_dx_prepare, softmax_dx_prepare, regression_prepare, regression_dx_prepare,
-    binary_cross_entropy_prepare, binary_cross_entropy_dx_prepare, ccc_prepare, ccc_dx_prepare, total_prepare;
+    binary_cross_entropy_prepare, binary_cross_entropy_dx_prepare, ccc_prepare, ccc_dx_prepare, total_prepare,
+    group_linear_prepare, group_linear_dx_prepare, group_linear_dw_prepare, roi_embed_prepare, roi_embed_dx_prepare,
+    orthogonal_prepare, orthogonal_dx_prepare;
 /* Depthwise convolutions, which conv2d's functions hand on. */
 bool conv2d_is_depthwise(const conv2d_attr *attr, const shape *x, const shape *w);
 prepare_fn depthwise_prepare, depthwise_dx_prepare, depthwise_dw_prepare;

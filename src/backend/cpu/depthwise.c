@@ -38,7 +38,7 @@ mien_status depthwise_prepare(cpu_prepare *p, node_id n)
     const graph_value *x = node_input(p, n, CONV_X);
     depthwise_args args =
         args_make(p, attr, &x->shape, &node_output(p, n, 0)->shape, &node_input(p, n, CONV_W)->shape, is_bf16(x));
-    if (attr->act == ACT_GELU)
+    if (attr->act == ACT_GELU || attr->act == ACT_CLIP)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "convolution followed by %s", activation_name(attr->act));
     if (attr->is_folded) {
         TRY(pack_insert_folded(p, n, NULL, NULL));

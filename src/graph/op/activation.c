@@ -5,14 +5,16 @@
  *   silu     x s(x)                      f' = s(x) (1 + x (1 - s(x))),  s(x) = 1 / (1 + exp(-x))
  *   sigmoid  s(x)                        f' = s(x) (1 - s(x))
  *   gelu     x P(x), the exact one       f' = P(x) + x p(x),            P, p: the normal distribution and its density
+ *   clip     x within -1 .. 1            f' = 1 there, ends included, else 0
  * dx = dy f'(x)   activation_dx; for ReLU and ReLU6 it reads y, which says as much, so that x may die.
- * PyTorch: torch.nn.functional.relu(x), relu6(x), silu(x), torch.sigmoid(x), gelu(x). */
+ * PyTorch: torch.nn.functional.relu(x), relu6(x), silu(x), torch.sigmoid(x), gelu(x), torch.clamp(x, -1, 1). */
 #include "graph/op/rule.h"
 
 const char *activation_name(activation_kind kind)
 {
-    static const char *const names[ACT_COUNT] = {[ACT_NONE] = "none",       [ACT_RELU] = "relu", [ACT_SILU] = "silu",
-                                                 [ACT_SIGMOID] = "sigmoid", [ACT_GELU] = "gelu", [ACT_RELU6] = "relu6"};
+    static const char *const names[ACT_COUNT] = {
+        [ACT_NONE] = "none", [ACT_RELU] = "relu",   [ACT_SILU] = "silu", [ACT_SIGMOID] = "sigmoid",
+        [ACT_GELU] = "gelu", [ACT_RELU6] = "relu6", [ACT_CLIP] = "clip"};
     return (unsigned)kind < ACT_COUNT ? names[kind] : "unknown";
 }
 
@@ -20,7 +22,7 @@ static mien_status activation_infer(graph *g, node_id n)
 {
     const activation_attr *attr = graph_node_at(g, n)->attr;
     if (attr->kind <= ACT_NONE || attr->kind >= ACT_COUNT)
-        return mien_fail(MIEN_ERR_ARG, "activation %s (wanted relu, relu6, silu, sigmoid or gelu)",
+        return mien_fail(MIEN_ERR_ARG, "activation %s (wanted relu, relu6, silu, sigmoid, gelu or clip)",
                          activation_name(attr->kind));
     TRY(want_float(g, n, 0, "input"));
     const graph_value *x = input_of(g, n, 0);

@@ -2,39 +2,9 @@
  * product itself. x and y are widened to f32 once. Whichever of k and o is longer is the one that vectors run along;
  * for that the weights are taken as they lie, [o, k], or transposed first. */
 #include "backend/cpu/kernel/linear.h"
-#include "backend/cpu/kernel/vec.h"
+#include "backend/cpu/kernel/rows.h"
 
 enum { ROWS = 4, OUTS = 4, VECTORS = 2 };
-
-static void widen(float *dst, const void *src, int64_t count, bool is_bf16)
-{
-    int64_t i = 0;
-    for (; i + VEC_LANES <= count; i += VEC_LANES)
-        vec_store_f32(dst + i, is_bf16 ? vec_load(src, i, true) : vec_load(src, i, false));
-    for (; i < count; i++)
-        dst[i] = scalar_load(src, i, is_bf16);
-}
-
-static void narrow(void *dst, const float *src, int64_t count, bool is_bf16)
-{
-    if (!is_bf16) {
-        memcpy(dst, src, (size_t)count * sizeof *src);
-        return;
-    }
-    int64_t i = 0;
-    for (; i + VEC_LANES <= count; i += VEC_LANES)
-        vec_store(dst, i, vec_load_f32(src + i), true);
-    for (; i < count; i++)
-        scalar_store(dst, i, src[i], true);
-}
-
-/* dst [columns, rows] = src [rows, columns] */
-static void transpose(float *restrict dst, const float *restrict src, int64_t rows, int64_t columns)
-{
-    for (int64_t c = 0; c < columns; c++)
-        for (int64_t r = 0; r < rows; r++)
-            dst[c * rows + r] = src[r * columns + c];
-}
 
 /* --- two forms of a product, both with rows [rows, ..] f32 -------------------------------------------------------- */
 /* dst[r, j] = <a row r, b row j> for `rows` x `outs`, constants; rows of length k, dst of `pitch` */
@@ -160,9 +130,9 @@ void KERNEL(linear)(const void *args)
 {
     const linear_args *a = args;
     room m = room_make(a);
-    widen(m.x, a->x, a->rows * a->k, a->x_is_bf16);
+    rows_widen(m.x, a->x, 0, a->rows * a->k, a->x_is_bf16);
     if (m.is_wide && !a->is_transposed)
-        transpose(m.w, a->w, a->o, a->k);
+        rows_transpose(m.w, a->w, a->o, a->k);
     const float *wide = a->is_transposed ? a->w : m.w;
 #pragma omp parallel for num_threads(m.parts) schedule(static)
     for (int index = 0; index < m.parts; index++) {
@@ -174,7 +144,7 @@ void KERNEL(linear)(const void *args)
     for (int64_t r = 0; a->bias && r < a->rows; r++)
         for (int64_t o = 0; o < a->o; o++)
             m.y[r * a->o + o] += a->bias[o];
-    narrow(a->y, m.y, a->rows * a->o, a->y_is_bf16);
+    rows_narrow(a->y, 0, m.y, a->rows * a->o, a->y_is_bf16);
 }
 
 /* dx [rows, k] = dy [rows, o] w [o, k] */
@@ -182,9 +152,9 @@ void KERNEL(linear_dx)(const void *args)
 {
     const linear_args *a = args;
     room m = room_make(a);
-    widen(m.y, a->y, a->rows * a->o, a->y_is_bf16);
+    rows_widen(m.y, a->y, 0, a->rows * a->o, a->y_is_bf16);
     if (m.is_wide)
-        transpose(m.w, a->w, a->o, a->k);
+        rows_transpose(m.w, a->w, a->o, a->k);
 #pragma omp parallel for num_threads(m.parts) schedule(static)
     for (int index = 0; index < m.parts; index++) {
         if (m.is_wide)
@@ -192,7 +162,7 @@ void KERNEL(linear_dx)(const void *args)
         else
             combine(m.x, (factor_view){m.y, a->o, 1}, a->w, a->k, a->o, part_of(a->rows, ROWS, m.parts, index));
     }
-    narrow(a->x, m.x, a->rows * a->k, a->x_is_bf16);
+    rows_narrow(a->x, 0, m.x, a->rows * a->k, a->x_is_bf16);
 }
 
 /* dw [o, k] = dy^T x; dbias [o] = sum over rows of dy */
@@ -200,8 +170,8 @@ void KERNEL(linear_dw)(const void *args)
 {
     const linear_args *a = args;
     room m = room_make(a);
-    widen(m.x, a->x, a->rows * a->k, a->x_is_bf16);
-    widen(m.y, a->y, a->rows * a->o, a->y_is_bf16);
+    rows_widen(m.x, a->x, 0, a->rows * a->k, a->x_is_bf16);
+    rows_widen(m.y, a->y, 0, a->rows * a->o, a->y_is_bf16);
 #pragma omp parallel for num_threads(m.parts) schedule(static)
     for (int index = 0; index < m.parts; index++) {
         if (!a->dw)
@@ -212,7 +182,7 @@ void KERNEL(linear_dw)(const void *args)
             combine(a->dw, (factor_view){m.y, 1, a->o}, m.x, a->k, a->rows, part_of(a->o, ROWS, m.parts, index));
     }
     if (a->dw && m.is_wide)
-        transpose(a->dw, m.w, a->k, a->o);
+        rows_transpose(a->dw, m.w, a->k, a->o);
     for (int64_t o = 0; a->dbias && o < a->o; o++) {
         double sum = 0;
         for (int64_t r = 0; r < a->rows; r++)

@@ -44,6 +44,8 @@ INLINE vf activate(vf x, activation_kind kind, bool is_bf16)
         return vec_sigmoid(x, is_bf16);
     case ACT_GELU:
         return gelu(x);
+    case ACT_CLIP:
+        return vec_min(vec_max(x, -1), 1);
     default:
         return x;
     }
@@ -65,6 +67,9 @@ INLINE vf slope(vf x, activation_kind kind, bool is_bf16)
         return s * (1.0f - s);
     case ACT_GELU:
         return gelu_slope(x);
+    case ACT_CLIP:
+        s = vec_select_greater(x, vec_set(1), vec_set(0), vec_set(1));
+        return vec_select_greater(vec_set(-1), x, vec_set(0), s);
     default:
         return vec_set(1);
     }
@@ -108,6 +113,9 @@ INLINE void span_of_kind(const pointwise_args *a, part mine, form f, bool is_bf1
         break;
     case ACT_GELU:
         span(a, mine, f, ACT_GELU, is_bf16);
+        break;
+    case ACT_CLIP:
+        span(a, mine, f, ACT_CLIP, is_bf16);
         break;
     default:
         span(a, mine, f, ACT_NONE, is_bf16);

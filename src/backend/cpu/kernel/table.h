@@ -17,6 +17,7 @@ typedef struct {
     kernel_fn *accumulate, *optimizer;
     kernel_fn *bias_gradient, *dropout;
     kernel_fn *layer_norm, *layer_norm_dx, *attention, *attention_dx, *tokens, *tokens_dx;
+    kernel_fn *group_linear, *group_linear_dx, *group_linear_dw, *roi_embed, *roi_embed_dx;
 } kernel_table;
 
 /* Weak: at NULL where MIEN_ISAS (CMakeLists.txt) left that instruction set out. avx512_bf16 differs from avx512 in how
