@@ -4,6 +4,7 @@
 #include "base/progress.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "data/dataset.h"
 #include "data/loader.h"
 
 #include <inttypes.h>
@@ -15,7 +16,7 @@ static const double seconds_a_row = 2.0;
 typedef struct {
     dataset *data;
     subset all;
-    balance_plan plan;
+    epoch_plan plan;
 } set;
 
 /* Every subfolder is a class. */
@@ -36,13 +37,13 @@ static mien_status set_open(set *s, const char *folder)
     mien_status st = dataset_open(&s->data, folder, (const char *const *)names, (int)kept, DATASET_TRAIN);
     file_list_free(names, count);
     TRY(st);
-    TRY(subset_all(&s->all, s->data));
-    return balance_plan_create(&s->plan, s->data, &s->all, false);
+    TRY(subset_all(&s->all, dataset_pictures(s->data)));
+    return epoch_plan_create(&s->plan, dataset_pictures(s->data), &s->all, false);
 }
 
 static void set_close(set *s)
 {
-    balance_plan_free(&s->plan);
+    epoch_plan_free(&s->plan);
     subset_free(&s->all);
     dataset_free(s->data);
 }

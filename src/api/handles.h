@@ -3,6 +3,7 @@
 #define API_HANDLES_H
 
 #include "api/api.h"
+#include "base/arena.h"
 
 #include <stdatomic.h>
 
@@ -13,12 +14,12 @@ struct mien_model {
     ensemble *members;
     mien_column *columns; /* [column_count] */
     int column_count;
-    const char **labels; /* [classes] of its columns */
+    arena *texts; /* of what columns are called */
 };
 void model_enter(mien_model *m);
 void model_leave(mien_model *m);
 
-/* row [model's column_count] of the probabilities mean [classes] */
+/* row [model's column_count] of the mean's outputs, as sessions of the infer room give them */
 void model_fill_row(float *row, const mien_model *m, const float *mean);
 
 #endif

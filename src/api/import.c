@@ -2,6 +2,7 @@
 #include "nn/import.h"
 
 #include "api/api.h"
+#include "task/task.h"
 
 const char *mien_import_name(int index)
 {
@@ -11,7 +12,8 @@ const char *mien_import_name(int index)
 
 mien_status mien_import(const mien_import_options *given)
 {
-    static const char *const basic[] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
+    const task_def *task = task_all[0];
+    const model_head *basic = &task->challenge_heads[0];
     mien_import_options o;
     TRY(api_need(given, "mien_import", "options"));
     TRY(api_options(&o, given, MIEN_OPTIONS_IMPORT, "mien_import"));
@@ -27,8 +29,9 @@ mien_status mien_import(const mien_import_options *given)
                      &(import_options){.arch = o.arch,
                                        .classes = o.classes,
                                        .class_count = o.class_count,
-                                       .default_classes = basic,
-                                       .default_class_count = sizeof basic / sizeof basic[0],
+                                       .task = task->name,
+                                       .default_classes = basic->columns,
+                                       .default_class_count = basic->size,
                                        .mean = o.mean,
                                        .std = o.std,
                                        .image_size = o.image_size,

@@ -120,17 +120,20 @@ static mien_status describe_run(json_t **out, const char *path)
     mien_status st = MIEN_OK;
     run_model *stages = NULL;
     int count = 0;
-    json_t *members = json_array();
+    json_t *members = json_array(), *scores = json_array();
     TRY_OUT(run_models(&stages, &count, path));
+    for (int i = 0; stages[0].task->shown[i]; i++)
+        json_array_append_new(scores, json_string(stages[0].task->shown[i]));
     for (int i = 0; i < count; i++) {
         json_t *member = NULL;
         TRY_OUT(describe_stage(&member, &stages[i]));
         json_array_append_new(members, member);
     }
-    *out = json_pack("{s:s, s:s, s:O}", "kind", "run", "path", path, "members", members);
+    *out = json_pack("{s:s, s:s, s:O, s:O}", "kind", "run", "path", path, "scores", scores, "members", members);
     st = json_check(*out);
 out:
     json_decref(members);
+    json_decref(scores);
     mem_free(stages);
     return st;
 }

@@ -7,20 +7,41 @@
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-/* The most probable class, and the probability of each. */
+static mien_column *add_column(mien_model *m, const char *name, const char *head, mien_column_kind kind)
+{
+    mien_column *c = &m->columns[m->column_count++];
+    *c = (mien_column){.name = name, .head = head, .kind = kind};
+    return c;
+}
+
+/* Of classes the most probable one, then the probability of each; of yes or no the probabilities, then what is decided
+ * by them; of numbers those. */
+static mien_status add_head(mien_model *m, const model_head *h)
+{
+    const mien_column_kind kind = h->kind == HEAD_REGRESSION ? MIEN_COLUMN_VALUE : MIEN_COLUMN_PROBABILITY;
+    if (h->kind == HEAD_CLASS) {
+        mien_column *best = add_column(m, h->name, h->name, MIEN_COLUMN_CLASS);
+        best->labels = h->columns;
+        best->label_count = h->size;
+    }
+    for (int i = 0; i < h->size; i++)
+        add_column(m, h->columns[i], h->name, kind);
+    for (int i = 0; h->kind == HEAD_BINARIES && i < h->size; i++) {
+        char *name = NULL;
+        TRY(arena_printf(m->texts, &name, "%s_c", h->columns[i]));
+        add_column(m, name, h->name, MIEN_COLUMN_VALUE);
+    }
+    return MIEN_OK;
+}
+
 static mien_status name_columns(mien_model *m)
 {
-    static const char head[] = "expression";
-    const int classes = ensemble_class_count(m->members);
-    TRY(mem_zalloc(&m->labels, classes));
-    TRY(mem_zalloc(&m->columns, classes + 1));
-    for (int c = 0; c < classes; c++) {
-        m->labels[c] = ensemble_class(m->members, c);
-        m->columns[c + 1] = (mien_column){.name = m->labels[c], .head = head, .kind = MIEN_COLUMN_PROBABILITY};
-    }
-    m->columns[0] = (mien_column){
-        .name = head, .head = head, .kind = MIEN_COLUMN_CLASS, .labels = m->labels, .label_count = classes};
-    m->column_count = classes + 1;
+    int count;
+    const model_head *heads = ensemble_heads(m->members, &count);
+    TRY(arena_create(&m->texts, 0));
+    TRY(mem_zalloc(&m->columns, 2 * ensemble_width(m->members) + count));
+    for (int h = 0; h < count; h++)
+        TRY(add_head(m, &heads[h]));
     return MIEN_OK;
 }
 
@@ -59,7 +80,7 @@ void model_leave(mien_model *m)
     ensemble_free(m->members);
     api_backend_free(m->backend);
     mem_free(m->columns);
-    mem_free(m->labels);
+    arena_free(m->texts);
     mem_free(m);
 }
 
@@ -95,7 +116,16 @@ const char *mien_column_label(const mien_column *column, float value)
 
 void model_fill_row(float *row, const mien_model *m, const float *mean)
 {
-    const int classes = m->column_count - 1;
-    row[0] = (float)metric_argmax(mean, classes);
-    memcpy(row + 1, mean, (size_t)classes * sizeof *row);
+    int count;
+    const model_head *heads = ensemble_heads(m->members, &count);
+    for (int h = 0; h < count; h++) {
+        const int size = heads[h].size;
+        if (heads[h].kind == HEAD_CLASS)
+            *row++ = (float)metric_argmax(mean, size);
+        memcpy(row, mean, (size_t)size * sizeof *row);
+        row += size;
+        for (int i = 0; heads[h].kind == HEAD_BINARIES && i < size; i++)
+            *row++ = mean[i] > 0.5f;
+        mean += size;
+    }
 }

@@ -1,6 +1,7 @@
 /* Options whose structs grow. A caller's may be shorter than ours, being older: what it has not keeps its default. One
  * that is longer is newer, and understood where it asks for nothing that we do not know. */
 #include "api/api.h"
+#include "mien_bench.h"
 
 #include <string.h>
 
@@ -20,12 +21,12 @@ static const struct {
     [MIEN_OPTIONS_SESSION] = ROW(mien_session_options, 0),
     [MIEN_OPTIONS_PICTURES] = ROW(mien_pictures, 0),
     [MIEN_OPTIONS_EVALUATE] = ROW(mien_evaluate_options, 0),
-    [MIEN_OPTIONS_SUBMIT] = ROW(mien_submit_options, .task = "lsd"),
+    [MIEN_OPTIONS_SUBMIT] = ROW(mien_submit_options, 0),
     [MIEN_OPTIONS_IMPORT] = ROW(mien_import_options, 0),
     [MIEN_OPTIONS_EXPORT] = ROW(mien_export_options, 0),
     [MIEN_OPTIONS_GRAPH] = ROW(mien_graph_options, .batch = 1, .classes = 6),
     [MIEN_OPTIONS_BENCH] = ROW(mien_bench_options, .arch = "resnet50", .batch = 16, .steps = 5),
-    [MIEN_OPTIONS_SYNTH] = ROW(mien_synth_options, .count = 100, .image_size = 112, .task = "lsd", .seed = 1),
+    [MIEN_OPTIONS_SYNTH] = ROW(mien_synth_options, .count = 100, .image_size = 112, .seed = 1),
 };
 #undef ROW
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0], SIZE_MAX_BYTES = 4096 };

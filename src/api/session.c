@@ -156,7 +156,7 @@ const mien_column *mien_session_column(const mien_session *s, int index)
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
-/* row [column_count] of the probabilities mean [classes] */
+/* row [column_count] of the mean's outputs */
 static void fill_row(float *row, const mien_session *s, const float *mean)
 {
     model_fill_row(s->whole, s->model, mean);
@@ -179,12 +179,12 @@ static mien_status check_room(const mien_session *s, const char *call, const flo
 /* Nothing is written before all is known. */
 static mien_status answer(float *out, mien_session *s, const pixel_array *a)
 {
-    const size_t classes = (size_t)ensemble_class_count(s->model->members), columns = (size_t)s->column_count;
+    const size_t width = (size_t)ensemble_width(s->model->members), columns = (size_t)s->column_count;
     float *means;
-    TRY(mem_alloc(&means, (size_t)a->count * classes));
+    TRY(mem_alloc(&means, (size_t)a->count * width));
     mien_status st = session_predict_pixels(s->asked, means, a, &s->progress);
     for (size_t i = 0; st == MIEN_OK && i < (size_t)a->count; i++)
-        fill_row(out + i * columns, s, means + i * classes);
+        fill_row(out + i * columns, s, means + i * width);
     mem_free(means);
     return st;
 }
@@ -337,13 +337,17 @@ static mien_status hand_over(void *payload, const prediction *p)
 static mien_status predict_inputs(mien_session *s, const char *const *inputs, int count, mien_prediction_fn fn,
                                   void *payload)
 {
+    picture_files *files = NULL;
     mien_status st = MIEN_OK;
     listener l = {.fn = fn, .payload = payload, .session = s};
     TRY_OUT(mem_alloc(&l.row, s->column_count));
     TRY_OUT(infer_expand_inputs(&l.inputs, inputs, count, &s->progress));
-    TRY_OUT(session_predict(s->asked, (const char *const *)l.inputs.paths, (const char *const *)l.inputs.names,
-                            (int64_t)l.inputs.count, hand_over, &l, &s->progress));
+    TRY_OUT(picture_files_create(&files, "pictures", (const char *const *)l.inputs.paths, (int64_t)l.inputs.count, NULL,
+                                 NULL));
+    TRY_OUT(session_predict(s->asked, picture_files_source(files), (const char *const *)l.inputs.names, hand_over, &l,
+                            &s->progress));
 out:
+    picture_files_free(files);
     infer_inputs_free(&l.inputs);
     mem_free(l.row);
     return st;

@@ -1,13 +1,11 @@
-/* mien_submit: a list of the task room, answered by the infer room. */
+/* mien_submit: a challenge's list, answered by the infer room and written as the task has it. */
 #include "api/handles.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "data/label.h"
 #include "infer/infer.h"
-#include "nn/model.h"
-#include "task/score.h"
 #include "task/submission.h"
+#include "task/task.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,50 +13,60 @@
 
 typedef struct {
     const mien_submit_options *options;
+    const task_def *task;
     mien_model *model;
     session *session;
-    float *row;  /* [column_count] of the model */
-    int *labels; /* the challenge's number of each of the models' classes */
+    const model_head *heads;
+    int head_count;
+    float *row; /* [column_count] of the model */
     label_list rows;
     char **names; /* [rows.count] path of each picture */
+    picture_files *pictures;
+    float *outputs[MODEL_MAX_HEADS]; /* [rows.count, size] of each head */
+    bool *is_read;                   /* [rows.count] */
+    int64_t read_count;
     file_writer *out;
     char first_failure[512];
 } submission_work;
 
-static mien_status check_options(const mien_submit_options *o)
+static mien_status check_options(submission_work *w, const mien_submit_options *o)
 {
-    TRY(api_need(o->task, "mien_submit", "task"));
     TRY(api_need(o->list, "mien_submit", "list"));
     TRY(api_need(o->images, "mien_submit", "images"));
     TRY(api_need(o->out, "mien_submit", "out"));
-    if (strcmp(o->task, "lsd") != 0)
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted lsd)", o->task);
+    TRY(api_task(&w->task, o->task));
+    if (!w->task->write_challenge)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s has no challenge", w->task->name);
     if (!file_is_folder(o->images))
         return mien_fail(MIEN_ERR_IO, "%s: no folder (wanted that of the images)", o->images);
     return MIEN_OK;
 }
 
-static mien_status number_classes(submission_work *w, const char *first_path)
+static mien_status lay_out(submission_work *w)
 {
-    TRY(mem_alloc(&w->labels, ensemble_class_count(w->model->members)));
-    for (int c = 0; c < ensemble_class_count(w->model->members); c++) {
-        int label = label_find(ensemble_class(w->model->members, c), lsd_classes, LSD_CLASSES);
-        if (label < 0)
-            return mien_fail(MIEN_ERR_FORMAT, "%s: class %.64s is none of LSD's", first_path,
-                             ensemble_class(w->model->members, c));
-        w->labels[c] = label;
-    }
-    return MIEN_OK;
-}
-
-static mien_status make_paths(submission_work *w)
-{
+    w->heads = ensemble_heads(w->model->members, &w->head_count);
+    TRY(mem_alloc(&w->row, w->model->column_count));
+    TRY(mem_zalloc(&w->is_read, w->rows.count));
     TRY(mem_zalloc(&w->names, w->rows.count));
+    for (int h = 0; h < w->head_count; h++)
+        TRY(mem_zalloc(&w->outputs[h], w->rows.count * w->heads[h].size));
     for (int64_t i = 0; i < w->rows.count; i++) {
         TRY(file_join(&w->names[i], w->options->images, list_name(&w->rows, i)));
         file_mend_backslashes(w->names[i]);
     }
-    return MIEN_OK;
+    return picture_files_create(&w->pictures, w->options->list, (const char *const *)w->names, w->rows.count, NULL,
+                                NULL);
+}
+
+static void keep_answer(submission_work *w, int64_t index, const float *mean)
+{
+    for (int h = 0; h < w->head_count; h++) {
+        const size_t size = (size_t)w->heads[h].size;
+        memcpy(w->outputs[h] + (size_t)index * size, mean, size * sizeof *mean);
+        mean += size;
+    }
+    w->is_read[index] = true;
+    w->read_count++;
 }
 
 static mien_status take_answer(void *payload, const prediction *p)
@@ -73,7 +81,7 @@ static mien_status take_answer(void *payload, const prediction *p)
     } else {
         model_fill_row(w->row, w->model, p->mean);
         told.row = w->row;
-        w->rows.label[p->index] = (uint16_t)w->labels[metric_argmax(p->mean, ensemble_class_count(w->model->members))];
+        keep_answer(w, p->index, p->mean);
     }
     return o->told && o->told(o->told_payload, &told)
                ? mien_fail(MIEN_ERR_CANCELLED, "mien_submit: stopped by its caller")
@@ -82,17 +90,19 @@ static mien_status take_answer(void *payload, const prediction *p)
 
 static mien_status write_rows(submission_work *w, mien_submission *out)
 {
-    int64_t skipped;
-    int fallback;
-    if (!submission_fill(&w->rows, LSD_CLASSES, &skipped, &fallback))
+    task_challenge written = {0};
+    task_pass pass = {.heads = w->heads, .head_count = w->head_count, .count = w->rows.count, .is_read = w->is_read};
+    for (int h = 0; h < w->head_count; h++)
+        pass.outputs[h] = w->outputs[h];
+    if (w->read_count == 0)
         return mien_fail(MIEN_ERR_FORMAT, "%s: none of its %" PRId64 " pictures has an answer, the first: %s",
                          w->options->list, w->rows.count, w->first_failure);
-    TRY(submission_write_lsd(w->out, &w->rows));
+    TRY(w->task->write_challenge(&written, w->out, &w->rows, &pass));
     file_writer *whole = w->out;
     w->out = NULL;
     TRY(file_write_commit(whole));
     if (out)
-        *out = (mien_submission){w->rows.count, skipped, skipped ? lsd_classes[fallback] : NULL};
+        *out = (mien_submission){w->rows.count, written.skipped, written.fallback};
     return MIEN_OK;
 }
 
@@ -102,14 +112,29 @@ static mien_status submit(submission_work *w, mien_submission *out, const char *
     progress p = api_progress(o->compute);
     TRY(submission_read_list(&w->rows, o->list));
     TRY(mien_model_open(&w->model, paths, count, o->compute));
-    TRY(mem_alloc(&w->row, w->model->column_count));
     TRY(session_open(&w->session, w->model->members, &(session_options){.loader_threads = api_threads(o->compute)}));
-    TRY(number_classes(w, paths[0]));
-    TRY(make_paths(w));
+    TRY(lay_out(w));
+    TRY(w->task->check_challenge(w->heads, w->head_count, paths[0]));
     TRY(file_write_open(&w->out, o->out)); /* what cannot be written is told before the work */
-    const char *const *names = (const char *const *)w->names;
-    TRY(session_predict(w->session, names, names, w->rows.count, take_answer, w, &p));
+    TRY(session_predict(w->session, picture_files_source(w->pictures), NULL, take_answer, w, &p));
     return write_rows(w, out);
+}
+
+static void free_work(submission_work *w)
+{
+    file_write_abort(w->out);
+    for (int64_t i = 0; w->names && i < w->rows.count; i++)
+        mem_free(w->names[i]);
+    mem_free(w->names);
+    for (int h = 0; h < w->head_count; h++)
+        mem_free(w->outputs[h]);
+    mem_free(w->is_read);
+    mem_free(w->row);
+    picture_files_free(w->pictures);
+    list_free(&w->rows);
+    session_free(w->session);
+    mien_model_free(w->model);
+    mem_free(w);
 }
 
 mien_status mien_submit(mien_submission *out, const char *const *paths, int count, const mien_submit_options *given)
@@ -120,23 +145,16 @@ mien_status mien_submit(mien_submission *out, const char *const *paths, int coun
     TRY(api_options(&o, given, MIEN_OPTIONS_SUBMIT, "mien_submit"));
     TRY(api_compute(&compute, o.compute, "mien_submit"));
     o.compute = &compute;
-    TRY(check_options(&o));
-    TRY(api_need(paths, "mien_submit", "paths"));
-    if (count < 1)
-        return mien_fail(MIEN_ERR_ARG, "mien_submit: count: %d (wanted at least 1)", count);
     submission_work *w;
     TRY(mem_zalloc(&w, 1));
     w->options = &o;
-    mien_status st = submit(w, out, paths, count);
-    file_write_abort(w->out);
-    for (int64_t i = 0; w->names && i < w->rows.count; i++)
-        mem_free(w->names[i]);
-    mem_free(w->names);
-    mem_free(w->labels);
-    list_free(&w->rows);
-    session_free(w->session);
-    mien_model_free(w->model);
-    mem_free(w->row);
-    mem_free(w);
+    mien_status st = check_options(w, &o);
+    if (st == MIEN_OK)
+        st = api_need(paths, "mien_submit", "paths");
+    if (st == MIEN_OK && count < 1)
+        st = mien_fail(MIEN_ERR_ARG, "mien_submit: count: %d (wanted at least 1)", count);
+    if (st == MIEN_OK)
+        st = submit(w, out, paths, count);
+    free_work(w);
     return st;
 }

@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "synth/face_model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 mien_status mien_face_pack(const char *source, const char *out_path)
@@ -11,6 +12,25 @@ mien_status mien_face_pack(const char *source, const char *out_path)
     TRY(api_need(source, "mien_face_pack", "source"));
     TRY(api_need(out_path, "mien_face_pack", "out_path"));
     return face_pack(source, out_path);
+}
+
+const char *mien_synth_task(int index)
+{
+    return synth_task_name(index);
+}
+
+/* NULL: the first. */
+static mien_status find_task(synth_task *out, const char *name)
+{
+    char known[64] = "";
+    for (int i = 0; synth_task_name(i); i++) {
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? " or " : "", synth_task_name(i));
+        if (!name || strcmp(name, synth_task_name(i)) == 0) {
+            *out = (synth_task)i;
+            return MIEN_OK;
+        }
+    }
+    return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted %s)", name, known);
 }
 
 mien_status mien_synth(const mien_synth_options *given)
@@ -21,11 +41,9 @@ mien_status mien_synth(const mien_synth_options *given)
     TRY(api_options(&o, given, MIEN_OPTIONS_SYNTH, "mien_synth"));
     TRY(api_compute(&compute, o.compute, "mien_synth"));
     TRY(api_need(o.face, "mien_synth", "face"));
-    TRY(api_need(o.task, "mien_synth", "task"));
     TRY(api_need(o.out ? o.out : o.sheet, "mien_synth", "out"));
-    bool is_mtl = !strcmp(o.task, "mtl");
-    if (!is_mtl && strcmp(o.task, "lsd"))
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted lsd or mtl)", o.task);
+    synth_task task;
+    TRY(find_task(&task, o.task));
     const bool is_complete = !o.missing || !strcmp(o.missing, "none");
     if (!is_complete && strcmp(o.missing, "aff-wild2"))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "missing: %.32s (wanted none or aff-wild2)", o.missing);
@@ -36,7 +54,7 @@ mien_status mien_synth(const mien_synth_options *given)
                                       .identities = o.identities,
                                       .first_identity = o.first_identity,
                                       .size = o.image_size,
-                                      .task = is_mtl ? SYNTH_MTL : SYNTH_LSD,
+                                      .task = task,
                                       .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
                                       .seed = o.seed,
                                       .studio = o.is_studio != 0,

@@ -1,6 +1,6 @@
 /* mien_train: a recipe and a set, handed to the training room. */
+#include "train/train.h"
 #include "api/api.h"
-#include "base/mem.h"
 
 mien_status mien_train(const mien_train_options *given)
 {
@@ -18,8 +18,7 @@ mien_status mien_train(const mien_train_options *given)
     backend *b = NULL;
     mien_status st = MIEN_OK;
     progress p = api_progress(&compute);
-    TRY_OUT(mem_zalloc(&r, 1));
-    TRY_OUT(recipe_load(r, o.recipe, o.settings, o.setting_count));
+    TRY_OUT(recipe_load(&r, task_all, o.recipe, o.settings, o.setting_count));
     TRY_OUT(api_backend(&b, &compute));
     TRY_OUT(train_run(&(train_options){.recipe = r,
                                        .data = o.data,
@@ -33,7 +32,7 @@ mien_status mien_train(const mien_train_options *given)
                                        .progress = &p}));
 out:
     api_backend_free(b);
-    mem_free(r);
+    recipe_free(r);
     return st;
 }
 
@@ -41,7 +40,7 @@ mien_status mien_recipe_reference(char **out)
 {
     TRY(api_need(out, "mien_recipe_reference", "out"));
     str text = {0};
-    mien_status st = recipe_reference(&text);
+    mien_status st = recipe_reference(&text, task_all);
     if (st != MIEN_OK) {
         str_free(&text);
         return st;

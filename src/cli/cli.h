@@ -89,10 +89,10 @@ void console_clear(console *c);
  */
 /* One JSON document and a newline; frees it. Answers EXIT_DONE, or EXIT_FAILED after a line on stderr. */
 int print_json(console *c, FILE *to, json_t *document);
-/* The rows of an evaluation: name, F1 of each class, average. */
+/* The rows of an evaluation: a name, and the columns of its table. */
 void print_metrics_head(FILE *to, int name_width, const mien_evaluation *e);
 void print_metrics_row(FILE *to, int name_width, const mien_evaluation *e, const mien_metrics *m);
-/* Adds accuracy, macro_f1, f1, confusion and, where known, ece. */
+/* Adds the items of the metrics, those of one list (f1.anger, f1.fear ..) as an array, and the confusion behind it. */
 void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metrics *m);
 /* A text that may not be UTF-8 (a file's name): what is not becomes U+FFFD. */
 json_t *json_text(const char *text);

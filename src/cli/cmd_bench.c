@@ -1,4 +1,6 @@
 /* mien bench: how fast training, inference or data loading is here. */
+#include "mien_bench.h"
+
 #include "cli/cli.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* mien info: what a model, a run or any file of tensors holds; and the passes over an architecture's graph. */
+#include "mien_bench.h"
+
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -135,21 +137,24 @@ static void print_object(FILE *to, const json_t *object, int indent)
 }
 
 /* Columns as wide as their widest cell. */
-static void print_members(FILE *to, const json_t *members)
+static void print_members(FILE *to, const json_t *members, const json_t *scores)
 {
-    size_t i;
-    json_t *member;
+    size_t i, k;
+    json_t *member, *score;
     if (!json_array_size(members)) {
         fputs("no finished model yet\n", to);
         return;
     }
-    fprintf(to, "%-28s %8s %8s  %s\n", "model", "macro_f1", "accuracy", "file (scores on what it was selected on)");
+    fprintf(to, "%-28s", "model");
+    json_array_foreach(scores, k, score) fprintf(to, " %8s", json_string_value(score));
+    fputs("  file (scores on what it was selected on)\n", to);
     json_array_foreach(members, i, member)
     {
         const json_t *metrics = json_object_get(json_object_get(member, "metrics"), "validation");
         fprintf(to, "%-28s", json_string_value(json_object_get(member, "model")));
-        for (int m = 0; m < 2; m++) {
-            const json_t *value = json_object_get(metrics, m ? "accuracy" : "macro_f1");
+        json_array_foreach(scores, k, score)
+        {
+            const json_t *value = json_object_get(metrics, json_string_value(score));
             if (json_is_number(value))
                 fprintf(to, " %8.4f", json_number_value(value));
             else
@@ -186,7 +191,7 @@ int print_info(console *c, const char *path, bool is_json)
         return print_json(c, stdout, info);
     print_object(stdout, info, 0);
     if (json_object_get(info, "members"))
-        print_members(stdout, json_object_get(info, "members"));
+        print_members(stdout, json_object_get(info, "members"), json_object_get(info, "scores"));
     print_tensors(stdout, json_object_get(info, "tensors"));
     json_decref(info);
     return EXIT_DONE;

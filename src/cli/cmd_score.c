@@ -12,7 +12,7 @@ typedef struct {
 } arguments;
 
 static const struct argp_option options[] = {
-    {"task", KEY_TASK, "lsd", 0, "What the files hold: lsd is `image,expression`", 1},
+    {"task", KEY_TASK, "TASK", 0, "Whose challenge's files they are, by the task's name in recipes", 1},
     {"truth", KEY_TRUTH, "FILE", 0, "True labels", 1},
     {"pred", KEY_PRED, "FILE", 0, "Predictions, matched by image name", 1},
     {"json", KEY_JSON, 0, 0, "Print one JSON document", 2},
@@ -24,12 +24,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     arguments *a = state->input;
     switch (key) {
     case KEY_TASK:
-        if (strcmp(arg, "lsd")) {
-            argp_error(state, "--task: '%s' (wanted lsd)", arg);
-            return EINVAL;
-        }
         a->task = arg;
-        return 0;
+        return cli_one_of(state, "task", arg, mien_task);
     case KEY_TRUTH:
         a->truth = arg;
         return 0;

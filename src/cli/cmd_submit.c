@@ -14,7 +14,7 @@ typedef struct {
 } arguments;
 
 static const struct argp_option options[] = {
-    {"task", KEY_TASK, "lsd", 0, "Which challenge: lsd (default) is `image,expression`", 1},
+    {"task", KEY_TASK, "TASK", 0, "Whose challenge it is, by the task's name in recipes (default: the first)", 1},
     {"list", KEY_LIST, "FILE", 0, "The challenge's list: a picture's name a line, with a header or without", 1},
     {"images", KEY_IMAGES, "DIR", 0, "The folder that the names are relative to", 1},
     {"out", KEY_OUT, "FILE", 0, "The prediction file to write", 1},
@@ -31,11 +31,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &a->compute;
         return 0;
     case KEY_TASK:
-        if (strcmp(arg, "lsd")) {
-            argp_error(state, "--task: '%s' (wanted lsd)", arg);
-            return EINVAL;
-        }
-        return 0;
+        o->task = arg;
+        return cli_one_of(state, "task", arg, mien_task);
     case KEY_LIST:
         o->list = arg;
         return 0;
@@ -118,7 +115,8 @@ int cmd_submit(console *c, int argc, char **argv)
     console_clear(c);
     if (a.is_json)
         code = print_json(c, stdout,
-                          json_pack("{s:s, s:I, s:O, s:s?, s:o}", "task", a.options.task, "n", (json_int_t)done.count,
+                          json_pack("{s:s, s:I, s:O, s:s?, s:o}", "task",
+                                    a.options.task ? a.options.task : mien_task(0), "n", (json_int_t)done.count,
                                     "skipped", l.skipped, "fallback", done.fallback, "out", json_text(a.options.out)));
     json_decref(l.skipped);
     return code == EXIT_DONE && done.skipped ? EXIT_FAILED : code;

@@ -35,9 +35,10 @@ static const struct argp_option options[] = {
     {"identities", KEY_IDENTITIES, "K", 0, "Different heads (default: one for every ten pictures)", 1},
     {"first-identity", KEY_FIRST, "I", 0, "Number of the first head; disjoint ranges share nobody (default 0)", 1},
     {"size", KEY_SIZE, "S", 0, "Pixels a side (default 112)", 1},
-    {"task", KEY_TASK, "lsd|mtl", 0, "Expressions: the six basic ones, a folder each, or all eight", 1},
+    {"task", KEY_TASK, "TASK", 0, "Expressions: the six basic ones, a folder each, or all eight", 1},
     {"missing", KEY_MISSING, "none|aff-wild2", 0,
-     "Labels to leave out of an mtl set's labels.csv: a task's at a time, as often as s-Aff-Wild2 lacks them", 1},
+     "Labels to leave out of labels.csv where all are drawn: a task's at a time, as often as s-Aff-Wild2 lacks them",
+     1},
     {"face", KEY_FACE, "FACE.safetensors", 0, "Face model (default: face.safetensors beside this program)", 1},
     {"seed", KEY_SEED, "S", 0, "Another seed draws other faces (default 1)", 1},
     {"studio", KEY_STUDIO, 0, 0, "Frontal faces in one plain light: an easy set", 1},
@@ -89,12 +90,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SEED:
         return parse_number(key, arg, state);
     case KEY_TASK:
-        if (strcmp(arg, "lsd") && strcmp(arg, "mtl")) {
-            argp_error(state, "--task: '%s' (wanted lsd or mtl)", arg);
-            return EINVAL;
-        }
         s->task = arg;
-        return 0;
+        return cli_one_of(state, "task", arg, mien_synth_task);
     case KEY_MISSING:
         if (strcmp(arg, "none") && strcmp(arg, "aff-wild2")) {
             argp_error(state, "--missing: '%s' (wanted none or aff-wild2)", arg);

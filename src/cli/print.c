@@ -25,52 +25,61 @@ int print_json(console *c, FILE *to, json_t *document)
 void print_metrics_head(FILE *to, int name_width, const mien_evaluation *e)
 {
     fprintf(to, "%-*s", name_width, "name");
-    for (int i = 0; i < mien_evaluation_class_count(e); i++)
-        fprintf(to, "  %9s", mien_evaluation_class(e, i));
-    fprintf(to, "  %9s\n", "average");
-}
-
-static double metric_value(const mien_metrics *m, const char *name)
-{
-    const mien_metric *item = mien_metrics_find(m, name);
-    return item ? item->value : NAN;
-}
-
-static double class_f1(const mien_evaluation *e, const mien_metrics *m, int index)
-{
-    char *name = NULL;
-    double value = asprintf(&name, "f1.%s", mien_evaluation_class(e, index)) < 0 ? NAN : metric_value(m, name);
-    free(name);
-    return value;
+    for (int i = 0; i < mien_evaluation_column_count(e); i++)
+        fprintf(to, "  %9s", mien_evaluation_column(e, i, NULL));
+    putc('\n', to);
 }
 
 void print_metrics_row(FILE *to, int name_width, const mien_evaluation *e, const mien_metrics *m)
 {
     fprintf(to, "%-*s", name_width, m->name);
-    for (int i = 0; i < mien_evaluation_class_count(e); i++)
-        fprintf(to, "  %9.4f", class_f1(e, m, i));
-    fprintf(to, "  %9.4f\n", metric_value(m, "macro_f1"));
+    for (int i = 0; i < mien_evaluation_column_count(e); i++) {
+        const char *name = NULL;
+        (void)mien_evaluation_column(e, i, &name);
+        const mien_metric *item = mien_metrics_find(m, name);
+        fprintf(to, "  %9.4f", item ? item->value : NAN);
+    }
+    putc('\n', to);
+}
+
+static json_t *confusion_rows(const mien_evaluation *e, const mien_metrics *m)
+{
+    const int classes = mien_evaluation_class_count(e);
+    json_t *rows = json_array();
+    for (int i = 0; i < classes; i++) {
+        json_t *row = json_array();
+        for (int j = 0; j < classes; j++)
+            json_array_append_new(row, json_integer(m->confusion[i * classes + j]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+/* "f1" of "f1.anger", into dst; false where the item is of no list. */
+static bool list_of_item(char dst[64], const mien_metric *item)
+{
+    const char *dot = strchr(item->name, '.');
+    snprintf(dst, 64, "%.*s", dot ? (int)(dot - item->name) : 0, item->name);
+    return dot != NULL;
 }
 
 void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metrics *m)
 {
-    int classes = mien_evaluation_class_count(e);
-    json_t *f1 = json_array(), *confusion = m->confusion ? json_array() : json_null();
-    for (int i = 0; i < classes; i++) {
-        json_array_append_new(f1, json_real(class_f1(e, m, i)));
-        if (!m->confusion)
+    for (int i = 0; i < m->count; i++) {
+        char name[64];
+        if (!list_of_item(name, &m->items[i])) {
+            json_object_set_new(object, m->items[i].name, json_real(m->items[i].value));
             continue;
-        json_t *row = json_array();
-        for (int j = 0; j < classes; j++)
-            json_array_append_new(row, json_integer(m->confusion[i * classes + j]));
-        json_array_append_new(confusion, row);
+        }
+        json_t *list = json_object_get(object, name);
+        if (!list) {
+            list = json_array();
+            json_object_set_new(object, name, list);
+            if (m->confusion)
+                json_object_set_new(object, "confusion", confusion_rows(e, m));
+        }
+        json_array_append_new(list, json_real(m->items[i].value));
     }
-    json_object_set_new(object, "accuracy", json_real(metric_value(m, "accuracy")));
-    json_object_set_new(object, "macro_f1", json_real(metric_value(m, "macro_f1")));
-    json_object_set_new(object, "f1", f1);
-    json_object_set_new(object, "confusion", confusion);
-    if (mien_metrics_find(m, "ece"))
-        json_object_set_new(object, "ece", json_real(metric_value(m, "ece")));
 }
 
 /* Bytes of the valid UTF-8 sequence at p, or 0. */

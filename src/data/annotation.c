@@ -164,7 +164,7 @@ static mien_status copy_ignored(annotations *a, const dataset *d)
 
 static mien_status copy_classes(annotations *a, const dataset *d, const char *source)
 {
-    char text[DATASET_NAME_BYTES], path[DATASET_NAME_BYTES];
+    char text[PICTURE_NAME_BYTES], path[PICTURE_NAME_BYTES];
     int64_t count = dataset_count(d);
     TRY(mem_alloc(&a->values[ANNOTATION_EXPRESSION], count));
     TRY(mem_alloc(&a->known[ANNOTATION_EXPRESSION], count));

@@ -78,7 +78,7 @@ mien_status dataset_refuse_ignored(const dataset *d, const char *where)
 static mien_status mend_backslashes(dataset *d)
 {
     for (int64_t i = 0; i < d->list.count; i++) {
-        char path[DATASET_NAME_BYTES], *name = d->list.names + d->list.name_at[i];
+        char path[PICTURE_NAME_BYTES], *name = d->list.names + d->list.name_at[i];
         if (!strchr(name, '\\'))
             continue;
         TRY(dataset_path(d, i, path, sizeof(path)));
@@ -116,7 +116,79 @@ static mien_status count_classes(dataset *d, dataset_use use)
         if (d->sizes[c] == 0)
             return mien_fail(MIEN_ERR_FORMAT, "%s: no row of class %s (training wants every class)", d->source,
                              d->classes[c]);
-    return mem_zalloc(&d->reported, (d->list.count + 31) / 32);
+    return MIEN_OK;
+}
+
+/* --- as a source of pictures -------------------------------------------------------------------------------------- */
+
+/* root (or nothing), the class's folder and the name */
+static mien_status print_name(const dataset *d, const char *root, int64_t index, char *dst, size_t bytes)
+{
+    const char *folder = d->folders[d->list.label[index]];
+    const char *name = list_name(&d->list, index);
+    int length = snprintf(dst, bytes, "%s%s%s", *name == '/' ? "" : root, folder ? folder : "", name);
+    if (length < 0 || (size_t)length >= bytes)
+        return mien_fail(MIEN_ERR_ARG, "%s: name of %d bytes (room for %zu)", name, length, bytes);
+    return MIEN_OK;
+}
+
+mien_status dataset_name(const dataset *d, int64_t index, char *dst, size_t bytes)
+{
+    return print_name(d, "", index, dst, bytes);
+}
+
+mien_status dataset_path(const dataset *d, int64_t index, char *dst, size_t bytes)
+{
+    return print_name(d, d->root, index, dst, bytes);
+}
+
+static mien_status source_name(const picture_source *s, int64_t index, char *dst, size_t bytes)
+{
+    return dataset_name((const dataset *)s, index, dst, bytes);
+}
+
+static mien_status source_path(const picture_source *s, int64_t index, char *dst, size_t bytes)
+{
+    return dataset_path((const dataset *)s, index, dst, bytes);
+}
+
+/* A list that was written on Windows. */
+static mien_status fail_backslash(mien_status st)
+{
+    return mien_fail(st, "%s (folders end in /, not in \\)", mien_error());
+}
+
+/* Errors as image_read's; where the file of a list cannot be opened or read, "set.csv: line 7: " stands before it. */
+static mien_status source_read(const picture_source *s, int64_t index, picture_reader *r)
+{
+    const dataset *d = (const dataset *)s;
+    if (dataset_path(d, index, r->path, sizeof(r->path)) != MIEN_OK) /* no call would open it either */
+        return file_fail(list_name(&d->list, index), "cannot open", ENAMETOOLONG);
+    mien_status st = picture_read_file(r);
+    if (st == MIEN_ERR_IO && d->is_list)
+        return mien_fail_in(strchr(r->path, '\\') ? fail_backslash(st) : st, "%s: line %" PRIu32, d->source,
+                            d->list.line[index]);
+    return st;
+}
+
+const picture_set *dataset_pictures(const dataset *d)
+{
+    return &d->set;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+/* The set as a source of pictures, once they are listed. */
+static mien_status make_source(dataset *d)
+{
+    d->pictures = (picture_source){.what = d->source,
+                                   .count = d->list.count,
+                                   .missing_is_fatal = d->is_list,
+                                   .name = source_name,
+                                   .path = source_path,
+                                   .read = source_read};
+    d->set = (picture_set){&d->pictures, d->list.label, d->class_count, (const char *const *)d->classes};
+    return mem_zalloc(&d->pictures.reported, (d->list.count + 31) / 32);
 }
 
 mien_status dataset_open(dataset **out, const char *path, const char *const *classes, int class_count, dataset_use use)
@@ -135,6 +207,7 @@ mien_status dataset_open(dataset **out, const char *path, const char *const *cla
     TRY_OUT(copy_classes(d, classes, class_count));
     TRY_OUT(S_ISDIR(info.st_mode) ? folder_open(d, path, use) : list_open(d, path));
     TRY_OUT(count_classes(d, use));
+    TRY_OUT(make_source(d));
     *out = d;
     d = NULL;
 out:
@@ -148,28 +221,6 @@ mien_status dataset_open_validation(dataset **out, const dataset *d)
         return mien_fail(MIEN_ERR_ARG, "%s: no folder val", d->source);
     return dataset_open(out, d->validation, (const char *const *)d->classes, d->class_count,
                         d->is_strict ? DATASET_EVALUATE | DATASET_STRICT : DATASET_EVALUATE);
-}
-
-mien_status dataset_of_paths(dataset **out, const char *const *paths, int64_t count)
-{
-    dataset *d;
-    TRY(mem_zalloc(&d, 1));
-    mien_status st;
-    size_t bytes = 0;
-    for (int64_t i = 0; i < count; i++)
-        bytes += strlen(paths[i]) + 1;
-    TRY_OUT(mem_strdup(&d->source, "pictures"));
-    TRY_OUT(mem_strdup(&d->root, ""));
-    TRY_OUT(copy_classes(d, (const char *[]){""}, 1));
-    TRY_OUT(list_reserve(&d->list, count, bytes));
-    for (int64_t i = 0; i < count; i++)
-        TRY_OUT(list_add(&d->list, paths[i], strlen(paths[i]), 0, 0));
-    TRY_OUT(count_classes(d, DATASET_EVALUATE));
-    *out = d;
-    d = NULL;
-out:
-    dataset_free(d);
-    return st;
 }
 
 void dataset_free(dataset *d)
@@ -190,7 +241,7 @@ void dataset_free(dataset *d)
     mem_free(d->sizes);
     mem_free(d->validation);
     mem_free(d->ignored);
-    mem_free(d->reported);
+    mem_free(d->pictures.reported);
     mem_free(d);
 }
 
@@ -224,27 +275,6 @@ int64_t dataset_class_size(const dataset *d, int c)
     return d->sizes[c];
 }
 
-/* root (or nothing), the class's folder and the name */
-static mien_status print_name(const dataset *d, const char *root, int64_t index, char *dst, size_t bytes)
-{
-    const char *folder = d->folders[d->list.label[index]];
-    const char *name = list_name(&d->list, index);
-    int length = snprintf(dst, bytes, "%s%s%s", *name == '/' ? "" : root, folder ? folder : "", name);
-    if (length < 0 || (size_t)length >= bytes)
-        return mien_fail(MIEN_ERR_ARG, "%s: name of %d bytes (room for %zu)", name, length, bytes);
-    return MIEN_OK;
-}
-
-mien_status dataset_name(const dataset *d, int64_t index, char *dst, size_t bytes)
-{
-    return print_name(d, "", index, dst, bytes);
-}
-
-mien_status dataset_path(const dataset *d, int64_t index, char *dst, size_t bytes)
-{
-    return print_name(d, d->root, index, dst, bytes);
-}
-
 int dataset_ignored_count(const dataset *d)
 {
     return d->ignored_count;
@@ -259,24 +289,4 @@ const char *dataset_ignored(const dataset *d, int index, int64_t *out_count)
 bool dataset_has_validation(const dataset *d)
 {
     return d->validation != NULL;
-}
-
-bool dataset_report(const dataset *d, int64_t index)
-{
-    uint32_t bit = 1u << (index % 32);
-    return !(atomic_fetch_or_explicit(&d->reported[index / 32], bit, memory_order_relaxed) & bit);
-}
-
-int64_t dataset_bad_allowed(int64_t count, double max_bad_share)
-{
-    double allowed = max_bad_share > 0 ? max_bad_share * (double)count : 0;
-    return allowed >= (double)count ? count : (int64_t)(allowed + 1e-9); /* 0.01 x 700 is 7.000000000000001 or less */
-}
-
-mien_status dataset_too_many_bad(const dataset *d, int64_t count, double max_bad_share, const char *last_why)
-{
-    return mien_fail(MIEN_ERR_FORMAT,
-                     "%s: too many unreadable pictures (more than %" PRId64 " of %" PRId64
-                     ", max_bad_share %g), the last: %s",
-                     d->source, dataset_bad_allowed(count, max_bad_share), count, max_bad_share, last_why);
 }

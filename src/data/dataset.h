@@ -1,14 +1,10 @@
 /* A labelled set of pictures: class folders, or a CSV `path,label`. Only names and labels are held; pictures are
- * decoded by the loader. Compact: a CSV of 277,251 lines opens in under a second and costs under 100 MB. */
+ * decoded by whoever reads the source that a set is. Compact: a CSV of 277,251 lines opens in under a second and costs
+ * under 100 MB. */
 #ifndef DATA_DATASET_H
 #define DATA_DATASET_H
 
-#include "base/status.h"
-
-#include <limits.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "data/epoch_plan.h"
 
 typedef struct dataset dataset;
 
@@ -17,9 +13,6 @@ typedef enum {
     DATASET_EVALUATE,  /* a folder with `train` and `val` of class folders: which one is read */
     DATASET_STRICT = 2 /* added to either: what is none of the classes is refused, not left out */
 } dataset_use;
-
-/* Room for any name or path of a set: a folder that can be opened, and a file in it. */
-#define DATASET_NAME_BYTES (PATH_MAX + NAME_MAX + 2)
 
 /* path: a folder with one folder per class (any case, and synonyms: data/label.h), a folder with `train`/`val` of such,
  * or a CSV with or without header, label a number or a name, paths relative to the CSV. classes: lower-case names in
@@ -34,10 +27,10 @@ typedef enum {
  * read (loader.h). */
 MIEN_MUST_USE mien_status dataset_open(dataset **out, const char *path, const char *const *classes, int class_count,
                                        dataset_use use);
-/* Pictures by path (copied), without labels: one class without name, every label 0. */
-MIEN_MUST_USE mien_status dataset_of_paths(dataset **out, const char *const *paths, int64_t count);
 void dataset_free(dataset *d);                /* NULL is a no-op */
 const char *dataset_source(const dataset *d); /* the path as given, for messages */
+/* The pictures, each in the group of its class. Lives as long as the set; names and paths as below. */
+const picture_set *dataset_pictures(const dataset *d);
 int64_t dataset_count(const dataset *d);
 int dataset_label(const dataset *d, int64_t index);
 int dataset_class_count(const dataset *d);
@@ -53,36 +46,5 @@ const char *dataset_ignored(const dataset *d, int index, int64_t *out_count);
 bool dataset_has_validation(const dataset *d); /* the folder has `train` and `val`: the recipe needs no share */
 /* The sibling `val` set of a train/val folder opened for training. */
 MIEN_MUST_USE mien_status dataset_open_validation(dataset **out, const dataset *d);
-
-/* A subset: indices into a dataset, in file order. */
-typedef struct {
-    uint32_t *index; /* owned */
-    int64_t count;
-} subset;
-MIEN_MUST_USE mien_status subset_all(subset *out, const dataset *d);
-/* Per class the last `share` (0 <= share < 1) in file order is `held`, the rest `kept`: rounded, but at least one where
- * share > 0 and the class has two, and never all. */
-MIEN_MUST_USE mien_status subset_split(subset *kept, subset *held, const dataset *d, double share);
-void subset_free(subset *s);
-
-/* The plan of an epoch. Balancing (spec 1.1): every class brought up to the largest by copies of its own images. Item i
- * < kept count is original i; then come the copies, class by class: copy j of a class is its original j mod n. Nothing
- * is materialised.
- */
-typedef struct {
-    const dataset *data;
-    const subset *items;
-    int64_t total;        /* originals + copies */
-    int64_t *class_size;  /* [classes], owned */
-    int64_t *copy_begin;  /* [classes + 1] item number of the class's first copy, owned */
-    uint32_t *by_class;   /* positions in items grouped by class, owned */
-    int64_t *class_begin; /* [classes + 1] into by_class, owned */
-    int class_count;
-} balance_plan;
-MIEN_MUST_USE mien_status balance_plan_create(balance_plan *out, const dataset *d, const subset *items,
-                                              bool is_balanced);
-void balance_plan_free(balance_plan *p);
-/* Which picture (index into the dataset) item is, and its copy number (-1: an original). */
-int64_t balance_plan_item(const balance_plan *p, int64_t item, int64_t *out_copy);
 
 #endif

@@ -5,10 +5,10 @@
 #include "data/dataset.h"
 #include "data/list.h"
 
-#include <stdatomic.h>
-
 /* A picture's path is root, its class's folder (class folders only) and its name, one after another. */
 struct dataset {
+    picture_source pictures; /* first: the source that is read is this */
+    picture_set set;
     char *source;      /* as the user named it, for messages */
     char *root;        /* "" or ending in a slash */
     bool is_list;      /* from a CSV: pictures have a line */
@@ -25,7 +25,6 @@ struct dataset {
         char *name;
         int64_t count;
     } * ignored;
-    _Atomic uint32_t *reported; /* [ceil(count / 32)] bit i: picture i was logged as unreadable */
 };
 
 /* Fills list, folders, validation and ignored from class folders at `path`. */
@@ -37,20 +36,5 @@ MIEN_MUST_USE mien_status dataset_ignore(dataset *d, const char *name, int64_t c
 MIEN_MUST_USE mien_status dataset_tell_ignored(const dataset *d, const char *unit);
 /* The failure that a strict set has instead. */
 mien_status dataset_refuse_ignored(const dataset *d, const char *where);
-
-/* True the first time a picture is reported: one line each, whoever reads it how often. Threads: any. */
-bool dataset_report(const dataset *d, int64_t index);
-
-/* Whether a failure to read a picture is the picture's (a bad input among many) or ours. */
-static inline bool dataset_is_bad_picture(mien_status st)
-{
-    return st == MIEN_ERR_IO || st == MIEN_ERR_FORMAT || st == MIEN_ERR_UNSUPPORTED;
-}
-/* How many of `count` pictures may be unreadable, and the failure where there are more. */
-int64_t dataset_bad_allowed(int64_t count, double max_bad_share);
-mien_status dataset_too_many_bad(const dataset *d, int64_t count, double max_bad_share, const char *last_why);
-
-/* The place of a plan's original among those of its class, counted in balance_plan.by_class. */
-int64_t balance_plan_position(const balance_plan *p, int64_t item);
 
 #endif

@@ -8,8 +8,7 @@
 #include "base/mem.h"
 #include "base/size.h"
 #include "base/thread.h"
-#include "data/dataset_int.h"
-#include "data/picture.h"
+#include "data/bad_pictures.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -30,7 +29,7 @@ typedef struct {
     int64_t batch;     /* which one is or was here; -1 none */
     int missing;       /* rows not done yet */
     uint8_t *images;   /* [batch, size, size, 3]; owned, like all below */
-    int32_t *labels;   /* [batch] */
+    bool *is_read;     /* [batch] */
     int64_t *items;    /* [batch] */
     int64_t *pictures; /* [batch] */
     row_note *notes;   /* [batch] */
@@ -88,55 +87,51 @@ static void note_failure(row_note *note, mien_status st, bool is_fatal)
     status_text_save(note->why, sizeof(note->why));
 }
 
-/* A missing file of a list is the list's fault, and no bad picture among many. */
-static bool is_replaceable(const dataset *d, mien_status st)
-{
-    return dataset_is_bad_picture(st) && !(st == MIEN_ERR_IO && d->is_list);
-}
-
-/* Decodes the first readable picture of the class that follows the item's own, which was not. */
+/* Decodes the first readable picture of the group that follows the item's own, which was not. */
 static mien_status read_replacement(const loader *l, picture_reader *reader, int64_t item, int64_t *picture)
 {
-    const balance_plan *plan = l->options.plan;
-    int64_t position = balance_plan_position(plan, item);
-    int c = dataset_label(plan->data, *picture);
-    int64_t begin = plan->class_begin[c], n = plan->class_begin[c + 1] - begin;
-    int64_t allowed = dataset_bad_allowed(plan->items->count, l->options.max_bad_share);
+    const epoch_plan *plan = l->options.plan;
+    const picture_source *source = plan->set->source;
+    int64_t position = epoch_plan_position(plan, item);
+    int g = picture_group(plan->set, *picture);
+    int64_t begin = plan->group_begin[g], n = plan->group_begin[g + 1] - begin;
+    int64_t allowed = bad_pictures_allowed(plan->items->count, l->options.max_bad_share);
     for (int64_t bad = 1; bad < n; bad++) {
         if (bad > allowed)
-            return dataset_too_many_bad(plan->data, plan->items->count, l->options.max_bad_share, mien_error());
-        int64_t next = plan->items->index[plan->by_class[begin + (position - begin + bad) % n]];
-        mien_status st = picture_read(reader, plan->data, next);
+            return bad_pictures_too_many(source->what, plan->items->count, l->options.max_bad_share, mien_error());
+        int64_t next = plan->items->index[plan->by_group[begin + (position - begin + bad) % n]];
+        mien_status st = source->read(source, next, reader);
         if (st == MIEN_OK)
             *picture = next;
-        if (st == MIEN_OK || !is_replaceable(plan->data, st))
+        if (st == MIEN_OK || !bad_pictures_may_be(source, st))
             return st;
     }
-    return mien_fail(MIEN_ERR_FORMAT, "%s: class %s has no readable picture", plan->data->source,
-                     dataset_class(plan->data, c));
+    return plan->set->group ? mien_fail(MIEN_ERR_FORMAT, "%s: class %s has no readable picture", source->what,
+                                        plan->set->group_names[g])
+                            : mien_fail(MIEN_ERR_FORMAT, "%s: no readable picture", source->what);
 }
 
 /* Decodes the item's picture or, in training, its stand-in; *picture says which. */
 static mien_status read_item(const loader *l, picture_reader *reader, row_note *note, int64_t item, int64_t *picture)
 {
-    const dataset *d = l->options.plan->data;
-    mien_status st = picture_read(reader, d, *picture);
-    if (st == MIEN_OK || !dataset_is_bad_picture(st))
+    const picture_source *source = l->options.plan->set->source;
+    mien_status st = source->read(source, *picture, reader);
+    if (st == MIEN_OK || !picture_is_bad(st))
         return st;
-    if (is_training(l) && !is_replaceable(d, st))
+    if (is_training(l) && !bad_pictures_may_be(source, st))
         return st;
     note_failure(note, st, false);
     return is_training(l) ? read_replacement(l, reader, item, picture) : MIEN_OK;
 }
 
-/* A copy is of its original's class, also where another picture of that class stands in. */
+/* A copy is of its original's group, also where another picture of that group stands in. */
 static mien_status randaugment_row(const loader *l, picture_reader *reader, int64_t item, int64_t picture, int64_t copy)
 {
     const loader_options *o = &l->options;
     bool is_chosen = o->randaugment_of == LOADER_RANDAUGMENT_ALL || copy >= 0;
     if (o->randaugment_of == LOADER_RANDAUGMENT_NONE || !is_chosen)
         return MIEN_OK;
-    uint64_t sample = copy >= 0 ? randaugment_copy_id(dataset_label(o->plan->data, picture), copy) : (uint64_t)item;
+    uint64_t sample = copy >= 0 ? randaugment_copy_id(picture_group(o->plan->set, picture), copy) : (uint64_t)item;
     return image_randaugment(&reader->decoded, &o->randaugment, o->seed, o->is_resampled ? l->epoch : 0, sample,
                              reader->scratch);
 }
@@ -160,15 +155,14 @@ static void fill_row(const loader *l, picture_reader *reader, slot *s, int row)
 {
     int64_t place = s->batch * l->options.batch + row, copy;
     int64_t item = l->order ? l->order[place] : place;
-    int64_t picture = balance_plan_item(l->options.plan, item, &copy);
+    int64_t picture = epoch_plan_item(l->options.plan, item, &copy);
     row_note *note = &s->notes[row];
     note->status = MIEN_OK;
     note->is_fatal = false;
     mien_status st = make_row(l, reader, s->images + (size_t)row * l->picture_bytes, note, item, &picture, copy);
     if (st != MIEN_OK)
         note_failure(note, st, true);
-    bool is_shown = note->status == MIEN_OK || is_training(l);
-    s->labels[row] = is_shown ? dataset_label(l->options.plan->data, picture) : -1;
+    s->is_read[row] = note->status == MIEN_OK || is_training(l);
     s->items[row] = item;
     s->pictures[row] = picture;
 }
@@ -229,7 +223,7 @@ static mien_status check_options(const loader_options *o)
     TRY(randaugment_check(&o->randaugment));
     if (o->is_shuffled && o->plan->total < o->batch)
         return mien_fail(MIEN_ERR_ARG, "%s: %" PRId64 " pictures (wanted at least one batch of %d)",
-                         o->plan->data->source, o->plan->total, o->batch);
+                         o->plan->set->source->what, o->plan->total, o->batch);
     return MIEN_OK;
 }
 
@@ -238,7 +232,7 @@ static mien_status slot_create(slot *s, const loader *l)
     int batch = l->options.batch;
     s->batch = -1;
     TRY(mem_array_((void **)&s->images, (size_t)batch, l->picture_bytes, 0));
-    TRY(mem_alloc(&s->labels, batch));
+    TRY(mem_alloc(&s->is_read, batch));
     TRY(mem_alloc(&s->items, batch));
     TRY(mem_alloc(&s->pictures, batch));
     return mem_zalloc(&s->notes, batch);
@@ -247,7 +241,7 @@ static mien_status slot_create(slot *s, const loader *l)
 static void slot_free(slot *s)
 {
     mem_free(s->images);
-    mem_free(s->labels);
+    mem_free(s->is_read);
     mem_free(s->items);
     mem_free(s->pictures);
     mem_free(s->notes);
@@ -364,16 +358,16 @@ static slot *await_batch(loader *l, int64_t batch)
 /* An original of the plan was unreadable: its line, and whether that was one too many. */
 static mien_status count_bad(loader *l, int64_t item, const char *why)
 {
-    const balance_plan *plan = l->options.plan;
-    int64_t original = plan->by_class[balance_plan_position(plan, item)];
+    const epoch_plan *plan = l->options.plan;
+    int64_t original = plan->by_group[epoch_plan_position(plan, item)];
     uint32_t bit = 1u << (original % 32), *word = &l->bad_seen[original / 32];
     if (*word & bit)
         return MIEN_OK;
     *word |= bit;
-    if (dataset_report(plan->data, plan->items->index[original]))
+    if (picture_report(plan->set->source, plan->items->index[original]))
         log_warning("%s", why);
-    if (++l->bad_count > dataset_bad_allowed(plan->items->count, l->options.max_bad_share))
-        return dataset_too_many_bad(plan->data, plan->items->count, l->options.max_bad_share, why);
+    if (++l->bad_count > bad_pictures_allowed(plan->items->count, l->options.max_bad_share))
+        return bad_pictures_too_many(plan->set->source->what, plan->items->count, l->options.max_bad_share, why);
     return MIEN_OK;
 }
 
@@ -396,7 +390,7 @@ static mien_status handle_note(loader *l, const row_note *note, int64_t item)
 static void clear_rows(const loader *l, slot *s, int from)
 {
     for (int row = from; row < l->options.batch; row++) {
-        s->labels[row] = -1;
+        s->is_read[row] = false;
         s->items[row] = -1;
         s->pictures[row] = -1;
     }
@@ -424,6 +418,6 @@ mien_status loader_next(loader *l, loader_batch *out)
     }
     if (count < l->options.batch)
         clear_rows(l, s, count);
-    *out = (loader_batch){s->images, s->labels, s->items, s->pictures, count, l->next_batch++};
+    *out = (loader_batch){s->images, s->is_read, s->items, s->pictures, count, l->next_batch++};
     return MIEN_OK;
 }

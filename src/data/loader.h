@@ -1,11 +1,12 @@
-/* The prefetching loader: threads decode, resize and augment pictures into whole batches, a few ahead of whoever
- * computes. Every picture's content is a pure function of (seed, epoch, item): the number of threads never changes a
- * batch. Memory is fixed at creation: depth + 1 batches, and a few buffers a thread. */
+/* The prefetching loader: threads read, resize and augment pictures into whole batches, a few ahead of whoever
+ * computes. It gives pixels and numbers of pictures; what is to be learned of them it does not know. Every picture's
+ * content is a pure function of (seed, epoch, item): the number of threads never changes a batch. Memory is fixed at
+ * creation: depth + 1 batches, and a few buffers a thread. */
 #ifndef DATA_LOADER_H
 #define DATA_LOADER_H
 
 #include "base/progress.h"
-#include "data/dataset.h"
+#include "data/epoch_plan.h"
 #include "image/image.h"
 #include "image/randaugment.h"
 
@@ -14,22 +15,22 @@
 typedef enum { LOADER_RANDAUGMENT_NONE, LOADER_RANDAUGMENT_COPIES, LOADER_RANDAUGMENT_ALL } loader_randaugment;
 
 typedef struct {
-    const balance_plan *plan; /* what an epoch goes over; borrowed */
+    const epoch_plan *plan; /* what an epoch goes over; borrowed */
     int batch, image_size;
     int threads;      /* 0: one a core */
     int depth;        /* batches ahead; 0: 3 */
     bool is_shuffled; /* training: a new order each epoch from (seed, epoch); and the last partial batch is dropped */
     uint64_t seed;
-    /* A copy's draws are named by (seed, its class, its number within the class), so it is the same picture in every
-     * epoch, whatever the other classes hold; is_resampled adds the epoch to the name. */
+    /* A copy's draws are named by (seed, its group, its number within the group), so it is the same picture in every
+     * epoch, whatever the other groups hold; is_resampled adds the epoch to the name. */
     loader_randaugment randaugment_of;
     randaugment_options randaugment;
     bool is_resampled;
     augment_options augment; /* all zero: none; applied after resizing, at the input size, to originals and copies */
     /* Training (max_bad_share >= 0): so many of the plan's originals may be unreadable, each logged once and replaced
-     * by the next readable of its class; more is a failure, and so is a CSV's row whose file cannot be opened. */
+     * by the next readable of its group; more is a failure, and so is a missing picture of a source that says so. */
     double max_bad_share;
-    /* Evaluation (max_bad_share < 0): an unreadable picture's label is -1, its pixels are 0, and this is called from
+    /* Evaluation (max_bad_share < 0): an unreadable picture is not read, its pixels are 0, and this is called from
      * loader_next, in item order, with the one-line reason. NULL: nobody wants to know. */
     void (*on_bad)(void *payload, int64_t item, const char *why);
     void *payload;
@@ -37,9 +38,9 @@ typedef struct {
 
 typedef struct {
     const uint8_t *images;   /* [batch, size, size, 3] */
-    const int32_t *labels;   /* [batch], -1 = absent (past the end, or unreadable) */
+    const bool *is_read;     /* [batch] false: past the end, or unreadable (evaluation) */
     const int64_t *items;    /* [batch] plan items, -1 past the end */
-    const int64_t *pictures; /* [batch] the dataset's index of what is shown, replacements told; -1 past the end */
+    const int64_t *pictures; /* [batch] the number of what is shown, replacements told; -1 past the end */
     int count;               /* rows in use */
     int64_t index;           /* batch number within the epoch */
 } loader_batch;
@@ -60,7 +61,7 @@ MIEN_MUST_USE mien_status loader_next(loader *l, loader_batch *out);
  * channel that never varies has deviation 1. Sums are taken in a fixed order: the number of threads (0: one a core)
  * does not matter. p: told pictures done, from this thread; NULL: nobody. Errors: MIEN_ERR_CANCELLED where it says
  * stop. */
-MIEN_MUST_USE mien_status dataset_statistics(float mean[3], float std[3], const balance_plan *plan, int threads,
+MIEN_MUST_USE mien_status dataset_statistics(float mean[3], float std[3], const epoch_plan *plan, int threads,
                                              double max_bad_share, progress *p);
 
 #endif

@@ -4,8 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "data/dataset_int.h"
-#include "data/picture.h"
+#include "data/bad_pictures.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -20,7 +19,7 @@ typedef struct {
 } moments;
 
 typedef struct {
-    const balance_plan *plan;
+    const epoch_plan *plan;
     double max_bad_share;
     int64_t chunk_count;
     moments *chunks; /* [chunks] */
@@ -35,16 +34,16 @@ typedef struct {
 
 static mien_status handle_bad(measurement *m, int64_t picture, mien_status st)
 {
-    const dataset *d = m->plan->data;
-    if (!dataset_is_bad_picture(st) || (st == MIEN_ERR_IO && d->is_list))
+    const picture_source *source = m->plan->set->source;
+    if (!bad_pictures_may_be(source, st))
         return st;
-    if (dataset_report(d, picture))
+    if (picture_report(source, picture))
         log_warning("%s", mien_error());
     int64_t bad = atomic_fetch_add(&m->bad_count, 1) + 1;
-    if (bad > dataset_bad_allowed(m->plan->items->count, m->max_bad_share)) {
+    if (bad > bad_pictures_allowed(m->plan->items->count, m->max_bad_share)) {
         char why[1024];
         status_text_save(why, sizeof(why));
-        return dataset_too_many_bad(d, m->plan->items->count, m->max_bad_share, why);
+        return bad_pictures_too_many(source->what, m->plan->items->count, m->max_bad_share, why);
     }
     return MIEN_OK;
 }
@@ -54,7 +53,7 @@ static mien_status measure_chunk(measurement *m, picture_reader *reader, int64_t
     moments *sums = &m->chunks[chunk];
     for (int64_t i = chunk * CHUNK; i < end; i++) {
         int64_t picture = m->plan->items->index[i];
-        mien_status st = picture_read(reader, m->plan->data, picture);
+        mien_status st = m->plan->set->source->read(m->plan->set->source, picture, reader);
         if (st == MIEN_OK) {
             image_add_moments(&reader->decoded, sums->sum, sums->sum_squares);
             sums->pixels += (int64_t)reader->decoded.width * reader->decoded.height;
@@ -126,7 +125,7 @@ static mien_status run(measurement *m, int threads, progress *p)
     TRY(thread_group_start(&group, threads, work, m));
     bool is_cancelled = watch(m, p);
     TRY(thread_group_join(group));
-    return is_cancelled ? mien_fail(MIEN_ERR_CANCELLED, "%s: interrupted while measured", m->plan->data->source)
+    return is_cancelled ? mien_fail(MIEN_ERR_CANCELLED, "%s: interrupted while measured", m->plan->set->source->what)
                         : MIEN_OK;
 }
 
@@ -141,7 +140,7 @@ static mien_status summarise(float mean[3], float std[3], const measurement *m)
         }
     }
     if (all.pixels == 0)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: no readable picture to measure", m->plan->data->source);
+        return mien_fail(MIEN_ERR_FORMAT, "%s: no readable picture to measure", m->plan->set->source->what);
     for (int c = 0; c < 3; c++) {
         double average = all.sum[c] / (double)all.pixels;
         double variance = all.sum_squares[c] / (double)all.pixels - average * average;
@@ -151,7 +150,7 @@ static mien_status summarise(float mean[3], float std[3], const measurement *m)
     return MIEN_OK;
 }
 
-mien_status dataset_statistics(float mean[3], float std[3], const balance_plan *plan, int threads, double max_bad_share,
+mien_status dataset_statistics(float mean[3], float std[3], const epoch_plan *plan, int threads, double max_bad_share,
                                progress *p)
 {
     if (threads < 0)

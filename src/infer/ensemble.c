@@ -88,51 +88,73 @@ static void make_names_unique(ensemble *e)
     }
 }
 
-static void class_list(char *dst, size_t bytes, const model_spec *spec)
+/* The columns of all heads. */
+static void column_list(char *dst, size_t bytes, const model_spec *spec)
 {
     dst[0] = '\0';
-    for (int c = 0; c < spec->class_count && strlen(dst) + 40 < bytes; c++)
-        snprintf(dst + strlen(dst), bytes - strlen(dst), "%s%.32s", c ? " " : "", spec->classes[c]);
+    for (int h = 0; h < spec->head_count; h++)
+        for (int c = 0; c < spec->heads[h].size && strlen(dst) + 40 < bytes; c++)
+            snprintf(dst + strlen(dst), bytes - strlen(dst), "%s%.32s", dst[0] ? " " : "", spec->heads[h].columns[c]);
 }
 
-static mien_status check_classes(const member *first, const member *m)
+static bool is_same_head(const model_head *a, const model_head *b)
+{
+    bool is_same = strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->size == b->size;
+    for (int c = 0; is_same && c < a->size; c++)
+        is_same = strcmp(a->columns[c], b->columns[c]) == 0;
+    return is_same;
+}
+
+static mien_status check_heads(const member *first, const member *m)
 {
     const model_spec *a = model_spec_of(first->model), *b = model_spec_of(m->model);
     if (strcmp(a->task, b->task) != 0)
         return mien_fail(MIEN_ERR_FORMAT, "%s: task %s (wanted %s, as of %s)", m->path, b->task, a->task, first->path);
-    bool is_same = a->class_count == b->class_count;
-    for (int c = 0; is_same && c < a->class_count; c++)
-        is_same = strcmp(a->classes[c], b->classes[c]) == 0;
+    bool is_same = a->head_count == b->head_count;
+    for (int h = 0; is_same && h < a->head_count; h++)
+        is_same = is_same_head(&a->heads[h], &b->heads[h]);
     if (is_same)
         return MIEN_OK;
     char wanted[400], found[400];
-    class_list(wanted, sizeof wanted, a);
-    class_list(found, sizeof found, b);
+    column_list(wanted, sizeof wanted, a);
+    column_list(found, sizeof found, b);
     return mien_fail(MIEN_ERR_FORMAT, "%s: classes differ from those of %s (%s, wanted %s)", m->path, first->path,
                      found, wanted);
 }
 
-/* Score files name no classes: their columns are those of the models beside them, or LSD's six. */
+/* Score files name no columns: theirs are those of the models beside them, or of the default task's challenge. */
 static mien_status check_columns(const ensemble *e, const member *m)
 {
-    if (m->scores->classes == e->class_count)
+    if (m->scores->classes == e->width)
         return MIEN_OK;
     if (e->first_model)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: %d classes (wanted %d, as of %s)", m->path, m->scores->classes,
-                         e->class_count, e->first_model->path);
-    return mien_fail(MIEN_ERR_FORMAT, "%s: %d classes (wanted the %d of LSD, or a model beside it that names others)",
-                     m->path, m->scores->classes, e->class_count);
+        return mien_fail(MIEN_ERR_FORMAT, "%s: %d classes (wanted %d, as of %s)", m->path, m->scores->classes, e->width,
+                         e->first_model->path);
+    return mien_fail(MIEN_ERR_FORMAT, "%s: %d classes (wanted the %d of %s, or a model beside it that names others)",
+                     m->path, m->scores->classes, e->width, task_all[0]->title);
 }
 
-static mien_status settle_classes(ensemble *e)
+static void take_heads(ensemble *e, const model_head *heads, int count)
+{
+    e->heads = heads;
+    e->head_count = count;
+    for (int h = 0; h < count; h++)
+        e->width += heads[h].size;
+}
+
+static mien_status settle_heads(ensemble *e)
 {
     for (int i = e->count - 1; i >= 0; i--)
         if (e->members[i].model)
             e->first_model = &e->members[i];
-    e->class_count = e->first_model ? model_spec_of(e->first_model->model)->class_count : LSD_CLASSES;
+    const model_spec *spec = e->first_model ? model_spec_of(e->first_model->model) : NULL;
+    if (spec)
+        take_heads(e, spec->heads, spec->head_count);
+    else
+        take_heads(e, task_all[0]->challenge_heads, task_all[0]->challenge_head_count);
     for (int i = 0; i < e->count; i++) {
         const member *m = &e->members[i];
-        TRY(m->model ? check_classes(e->first_model, m) : check_columns(e, m));
+        TRY(m->model ? check_heads(e->first_model, m) : check_columns(e, m));
     }
     return MIEN_OK;
 }
@@ -153,7 +175,7 @@ mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int co
     TRY_OUT(mem_zalloc(&e->tables, count));
     for (int i = 0; i < count; i++)
         TRY_OUT(scores_is_file(sources[i].path) ? add_scores(e, &sources[i]) : add_model(e, &sources[i]));
-    TRY_OUT(settle_classes(e));
+    TRY_OUT(settle_heads(e));
     make_names_unique(e);
     *out = e;
     e = NULL;
@@ -200,17 +222,18 @@ model *ensemble_model(const ensemble *e, int member_index)
 {
     return e->members[member_index].model;
 }
+const model_head *ensemble_heads(const ensemble *e, int *count)
+{
+    *count = e->head_count;
+    return e->heads;
+}
+int ensemble_width(const ensemble *e)
+{
+    return e->width;
+}
 const char *ensemble_task(const ensemble *e)
 {
-    return e->first_model ? model_spec_of(e->first_model->model)->task : "lsd";
-}
-int ensemble_class_count(const ensemble *e)
-{
-    return e->class_count;
-}
-const char *ensemble_class(const ensemble *e, int c)
-{
-    return e->first_model ? model_spec_of(e->first_model->model)->classes[c] : lsd_classes[c];
+    return e->first_model ? model_spec_of(e->first_model->model)->task : task_all[0]->name;
 }
 
 mien_status ensemble_check_pictures(const ensemble *e, int64_t count, const char *set)

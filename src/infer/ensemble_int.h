@@ -7,7 +7,7 @@
 #include "infer/infer.h"
 #include "infer/lanes.h"
 #include "infer/scores.h"
-#include "nn/model.h"
+#include "task/task.h"
 
 #include <pthread.h>
 
@@ -28,8 +28,9 @@ struct ensemble {
     int count, capacity;
     score_table *tables; /* [table_count] */
     int table_count;
-    const member *first_model; /* its classes are everyone's; NULL: none is a model */
-    int class_count;
+    const member *first_model; /* its heads are everyone's; NULL: none is a model */
+    const model_head *heads;   /* [head_count] what they answer */
+    int head_count, width;     /* numbers in a row of answers: every head's, one after the other */
     backend *backend;
     dtype precision;
     turn turn;            /* of sessions on the whole backend: their regions must not come between each other's */
@@ -64,12 +65,12 @@ struct session {
 /* Member i's programs for `batch` pictures, kept in *slot of it: made where they are not yet. */
 MIEN_MUST_USE mien_status session_bind(session *s, int i, lanes **slot, int batch);
 /* lanes_run, when it is this session's turn. */
-MIEN_MUST_USE mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *probabilities);
+MIEN_MUST_USE mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *answers);
 /* Pixels a side that a member wants. */
 int member_size(const member *m);
-/* Finite weights may still give infinities on the way, and then no probabilities. */
-bool is_row_finite(const float *row, int classes);
-/* mean [classes] over the members that count; members [members, classes]. */
+/* Finite weights may still give infinities on the way, and then no answer. */
+bool is_row_finite(const float *row, int width);
+/* mean [width] over the members that count; members [members, width]. */
 void ensemble_mean(float *mean, const float *members, const ensemble *e);
 
 #endif

@@ -238,7 +238,7 @@ static mien_status write(const export_work *w, const char *path, json_t *metadat
         const export_member *m = &w->members[i];
         members[i] = (onnx_member){.graph = m->graph,
                                    .images = m->io.images,
-                                   .output = m->io.probabilities,
+                                   .output = m->io.heads[0].output,
                                    .values = param_store_memory(model_params(m->model))->values,
                                    .input = w->inputs[m->group].name,
                                    .prefix = m->prefix};
@@ -258,11 +258,23 @@ out:
     return st;
 }
 
+/* The file has one output, and that is probabilities. */
+static mien_status check_heads(const ensemble *e)
+{
+    int count;
+    const model_head *heads = ensemble_heads(e, &count);
+    if (count != 1 || heads[0].kind != HEAD_CLASS)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %d heads (ONNX is written of models of classes alone)",
+                         ensemble_member_path(e, 0), count);
+    return MIEN_OK;
+}
+
 mien_status export_onnx(json_t **out, const ensemble *e, const char *path, onnx_form form)
 {
     mien_status st;
     export_work w = {.form = form};
     json_t *metadata = NULL, *report = NULL;
+    TRY_OUT(check_heads(e));
     TRY_OUT(prepare(&w, e));
     TRY_OUT(describe_metadata(&metadata, &w));
     TRY_OUT(describe_file(&report, &w, metadata));

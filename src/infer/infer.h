@@ -4,14 +4,15 @@
 #define INFER_INFER_H
 
 #include "base/progress.h"
-#include "data/dataset.h"
 #include "graph/backend.h"
 #include "graph/precision.h"
+#include "image/picture_source.h"
+#include "nn/head.h"
 #include "task/metric.h"
 
-/* Members: models with equal class lists (checked), each with its own architecture, size and normalisation; and score
- * files (scores.h), which know their probabilities for one set alone. Where no member is a model, the classes are LSD's
- * six. Threads: once open, any number of them; what computes is a session. */
+/* Members: models of one task with equal heads (checked), each with its own architecture, size and normalisation; and
+ * score files (scores.h), which know their probabilities for one set alone. Where no member is a model, the columns are
+ * those of the default task's challenge. Threads: once open, any number of them; what computes is a session. */
 typedef struct ensemble ensemble;
 typedef struct {
     precision_kind precision;
@@ -35,9 +36,10 @@ const char *ensemble_member_name(const ensemble *e, int member); /* "resnet50-st
 bool ensemble_member_counts(const ensemble *e, int member);      /* part of the mean */
 const char *ensemble_member_path(const ensemble *e, int member);
 struct model *ensemble_model(const ensemble *e, int member); /* the ensemble's; NULL: its answers are kept */
-const char *ensemble_task(const ensemble *e);                /* of its models; LSD where there is none */
-int ensemble_class_count(const ensemble *e);
-const char *ensemble_class(const ensemble *e, int c);
+/* What the members answer, and how many numbers that is in a row: the outputs of every head, one after the other. */
+const model_head *ensemble_heads(const ensemble *e, int *count);
+int ensemble_width(const ensemble *e);
+const char *ensemble_task(const ensemble *e);
 
 /* --- sessions ----------------------------------------------------------------------------------------------------- */
 
@@ -58,13 +60,13 @@ typedef struct {
     int64_t index;
     const char *name;
     const char *failure;  /* NULL, or the one-line reason why there is no prediction */
-    const float *members; /* [members, classes] probabilities */
-    const float *mean;    /* [classes] */
+    const float *members; /* [members, width] */
+    const float *mean;    /* [width] */
 } prediction;
 typedef mien_status (*prediction_fn)(void *payload, const prediction *p);
-/* Pictures by path; `names` are what rows are called. Rows arrive in order. A picture that any member has no answer for
- * has none. */
-MIEN_MUST_USE mien_status session_predict(session *s, const char *const *paths, const char *const *names, int64_t count,
+/* Pictures of a source; `names` are what rows are called; NULL: nothing. Rows arrive in order. A picture that any
+ * member has no answer for has none. */
+MIEN_MUST_USE mien_status session_predict(session *s, const picture_source *pictures, const char *const *names,
                                           prediction_fn fn, void *payload, progress *p);
 
 /* Pictures in memory, RGB: byte c of pixel (x, y) of picture i is pixels[i * picture_stride + y * row_stride +
@@ -75,7 +77,7 @@ typedef struct {
     int width, height; /* 1 to IMAGE_MAX_PIXELS together */
     int64_t picture_stride, row_stride, column_stride;
 } pixel_array;
-/* out [count, classes]: probabilities of the mean. All members are models. Errors: MIEN_ERR_FORMAT where an answer is
+/* out [count, width]: answers of the mean. All members are models. Errors: MIEN_ERR_FORMAT where an answer is
  * not finite. */
 MIEN_MUST_USE mien_status session_predict_pixels(session *s, float *out, const pixel_array *pictures, progress *p);
 

@@ -14,7 +14,9 @@ struct lanes {
     model *model;
     dtype activation_type;
     backend *backend;
-    size_t image_bytes, classes;
+    size_t image_bytes;
+    int sizes[MODEL_MAX_HEADS], width; /* of each head, and together */
+    float *parts;                      /* [count, tile, width] of several heads; NULL: there is one */
 };
 
 /* --- how many pictures at a time ---------------------------------------------------------------------------------- */
@@ -107,9 +109,14 @@ static mien_status create(lanes **out, model *m, int batch, dtype activation_typ
     l->activation_type = activation_type;
     l->backend = b;
     l->image_bytes = (size_t)spec->image_size * (size_t)spec->image_size * 3;
-    l->classes = (size_t)spec->class_count;
+    for (int h = 0; h < spec->head_count; h++) {
+        l->sizes[h] = spec->heads[h].size;
+        l->width += l->sizes[h];
+    }
     TRY_OUT(divide(l));
     TRY_OUT(create_programs(l, other));
+    if (spec->head_count > 1)
+        TRY_OUT(mem_alloc(&l->parts, l->count * l->tile * l->width));
     *out = l;
     l = NULL;
 out:
@@ -134,6 +141,7 @@ void lanes_free(lanes *l)
     for (int i = 0; l->programs && i < l->count; i++)
         program_free(l->programs[i]);
     mem_free(l->programs);
+    mem_free(l->parts);
     mem_free(l);
 }
 
@@ -163,21 +171,37 @@ program *lanes_program(const lanes *l, int lane)
 typedef struct {
     lanes *lanes;
     const uint8_t *images;
-    float *probabilities;
+    float *answers;
     int count;
     atomic_int next; /* tile to take */
     atomic_bool is_failed;
 } batch_run;
 
+/* answers [rows, width]: of each picture its heads, one after the other. part: room for the widest head's rows. */
+static mien_status read_answers(const lanes *l, program *p, int rows, float *answers, float *part)
+{
+    if (l->io.head_count == 1)
+        return program_read_rows(p, l->io.heads[0].output, 0, rows, answers);
+    for (int h = 0, at = 0; h < l->io.head_count; at += l->sizes[h++]) {
+        TRY(program_read_rows(p, l->io.heads[h].output, 0, rows, part));
+        for (int row = 0; row < rows; row++)
+            memcpy(answers + (size_t)row * (size_t)l->width + at, part + (size_t)row * (size_t)l->sizes[h],
+                   (size_t)l->sizes[h] * sizeof *part);
+    }
+    return MIEN_OK;
+}
+
 /* Rows of the program behind the last picture keep what they held: no row reads another. */
-static mien_status run_tile(const batch_run *run, program *p, int begin)
+static mien_status run_tile(const batch_run *run, int lane, int begin)
 {
     const lanes *l = run->lanes;
     const size_t first = (size_t)begin;
+    program *p = l->programs[lane];
+    float *part = l->parts ? l->parts + (size_t)lane * (size_t)l->tile * (size_t)l->width : NULL;
     const int rows = run->count - begin < l->tile ? run->count - begin : l->tile;
     TRY(program_write_rows(p, l->io.images, 0, rows, run->images + first * l->image_bytes));
     TRY(program_run(p));
-    return program_read_rows(p, l->io.probabilities, 0, rows, run->probabilities + first * l->classes);
+    return read_answers(l, p, rows, run->answers + first * (size_t)l->width, part);
 }
 
 static mien_status run_lane(void *context, int lane)
@@ -188,7 +212,7 @@ static mien_status run_lane(void *context, int lane)
         const int64_t begin = (int64_t)atomic_fetch_add(&run->next, 1) * l->tile;
         if (begin >= run->count)
             break;
-        mien_status st = run_tile(run, l->programs[lane], (int)begin);
+        mien_status st = run_tile(run, lane, (int)begin);
         if (st != MIEN_OK) {
             atomic_store(&run->is_failed, true); /* the others need not go on */
             return st;
@@ -197,8 +221,8 @@ static mien_status run_lane(void *context, int lane)
     return MIEN_OK;
 }
 
-mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *probabilities)
+mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *answers)
 {
-    batch_run run = {.lanes = l, .images = images, .probabilities = probabilities, .count = count};
+    batch_run run = {.lanes = l, .images = images, .answers = answers, .count = count};
     return l->count > 1 ? l->backend->side_by_side(l->backend, l->count, run_lane, &run) : run_lane(&run, 0);
 }

@@ -91,7 +91,7 @@ static mien_status prepare(session *s, const pixel_array *a, int64_t first, int 
 static mien_status compute(session *s, int i, int count, float *out)
 {
     session_member *m = &s->members[i];
-    size_t size = (size_t)member_size(&s->e->members[i]), classes = (size_t)s->e->class_count;
+    size_t size = (size_t)member_size(&s->e->members[i]), width = (size_t)s->e->width;
     if (count > 1) {
         TRY(session_bind(s, i, &m->many, s->batch));
         if (2 * count > lanes_count(m->many) * lanes_tile(m->many))
@@ -99,24 +99,24 @@ static mien_status compute(session *s, int i, int count, float *out)
     }
     TRY(session_bind(s, i, &m->one, 1));
     for (size_t row = 0; row < (size_t)count; row++)
-        TRY(session_run(s, m->one, s->images + row * size * size * 3, 1, out + row * classes));
+        TRY(session_run(s, m->one, s->images + row * size * size * 3, 1, out + row * width));
     return MIEN_OK;
 }
 
-/* rows [members, classes] of one picture from answers [members, count, classes] */
+/* rows [members, width] of one picture from answers [members, count, width] */
 static void take_rows(float *rows, const float *answers, int row, int count, const ensemble *e)
 {
-    size_t classes = (size_t)e->class_count;
+    size_t width = (size_t)e->width;
     for (size_t i = 0; i < (size_t)e->count; i++)
-        memcpy(rows + i * classes, answers + (i * (size_t)count + (size_t)row) * classes, classes * sizeof(float));
+        memcpy(rows + i * width, answers + (i * (size_t)count + (size_t)row) * width, width * sizeof(float));
 }
 
-/* out [count, classes], scratch [batch + 1, members, classes] */
+/* out [count, width], scratch [batch + 1, members, width] */
 static mien_status run_some(session *s, float *out, const pixel_array *a, int64_t first, int count, float *scratch)
 {
     const ensemble *e = s->e;
-    const int classes = e->class_count;
-    float *rows = scratch, *answers = scratch + (size_t)e->count * (size_t)classes;
+    const int width = e->width;
+    float *rows = scratch, *answers = scratch + (size_t)e->count * (size_t)width;
     int ready = 0; /* the size that the session's images are of */
     for (int i = 0; i < e->count; i++) {
         const member *m = &e->members[i];
@@ -124,14 +124,14 @@ static mien_status run_some(session *s, float *out, const pixel_array *a, int64_
         if (member_size(m) != ready)
             TRY(prepare(s, a, first, count, member_size(m)));
         ready = member_size(m);
-        float *own = answers + (size_t)i * (size_t)count * (size_t)classes;
+        float *own = answers + (size_t)i * (size_t)count * (size_t)width;
         TRY(compute(s, i, count, own));
-        if (!is_row_finite(own, count * classes))
+        if (!is_row_finite(own, count * width))
             return mien_fail(MIEN_ERR_FORMAT, "%s: " NOT_FINITE, m->path);
     }
     for (int row = 0; row < count; row++) {
         take_rows(rows, answers, row, count, e);
-        ensemble_mean(out + (size_t)row * (size_t)classes, rows, e);
+        ensemble_mean(out + (size_t)row * (size_t)width, rows, e);
     }
     return MIEN_OK;
 }
@@ -143,7 +143,7 @@ static mien_status run_all(session *s, float *out, const pixel_array *a, float *
         if (p && progress_tell(p, "pictures", first, a->count, NULL))
             return mien_fail(MIEN_ERR_CANCELLED, "interrupted after %lld of %lld pictures", (long long)first,
                              (long long)a->count);
-        TRY(run_some(s, out + (size_t)first * (size_t)s->e->class_count, a, first, count, scratch));
+        TRY(run_some(s, out + (size_t)first * (size_t)s->e->width, a, first, count, scratch));
     }
     return MIEN_OK;
 }
@@ -152,7 +152,7 @@ mien_status session_predict_pixels(session *s, float *out, const pixel_array *pi
 {
     int rows = pictures->count < s->batch ? (int)pictures->count : s->batch;
     float *scratch;
-    TRY(mem_alloc(&scratch, ((size_t)rows + 1) * (size_t)s->e->count * (size_t)s->e->class_count));
+    TRY(mem_alloc(&scratch, ((size_t)rows + 1) * (size_t)s->e->count * (size_t)s->e->width));
     mien_status st = run_all(s, out, pictures, scratch, p);
     mem_free(scratch);
     return st;

@@ -1,4 +1,4 @@
-/* Pictures by path: decoded once for each input size, and not at all where every member's answers are kept scores. */
+/* Pictures of a source: read once for each input size, and not at all where every member's answers are kept scores. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "data/loader.h"
@@ -20,18 +20,18 @@ typedef struct {
 typedef struct {
     session *s;
     ensemble *e; /* the session's */
-    dataset *set;
+    picture_set set;
     subset all;
-    balance_plan plan;
+    epoch_plan plan;
     int64_t total; /* pictures */
     int batch;
     feed *feeds; /* [members at most] */
     int feed_count;
     char (*failures)[FAILURE_BYTES]; /* [batch] "" = readable */
     int64_t begin;                   /* item of the batch's first row */
-    float *rows;                     /* [batch, members, classes] */
-    float *one_member;               /* [batch, classes] */
-    float *mean;                     /* [classes] */
+    float *rows;                     /* [batch, members, width] */
+    float *one_member;               /* [batch, width] */
+    float *mean;                     /* [width] */
 } pass;
 
 static void note_bad(void *payload, int64_t item, const char *why)
@@ -70,20 +70,20 @@ static mien_status open_feeds(pass *p)
     return MIEN_OK;
 }
 
-static mien_status open_pass(pass *p, const char *const *paths, int64_t count)
+static mien_status open_pass(pass *p, const picture_source *pictures)
 {
     ensemble *e = p->e;
-    size_t members = (size_t)e->count, classes = (size_t)ensemble_class_count(e);
-    p->total = count;
-    p->batch = count < p->s->batch ? (int)count : p->s->batch;
-    TRY(dataset_of_paths(&p->set, paths, count));
-    TRY(subset_all(&p->all, p->set));
-    TRY(balance_plan_create(&p->plan, p->set, &p->all, false));
+    size_t members = (size_t)e->count, width = (size_t)e->width;
+    p->total = pictures->count;
+    p->batch = p->total < p->s->batch ? (int)p->total : p->s->batch;
+    p->set = (picture_set){.source = pictures, .group_count = 1};
+    TRY(subset_all(&p->all, &p->set));
+    TRY(epoch_plan_create(&p->plan, &p->set, &p->all, false));
     TRY(mem_zalloc(&p->feeds, members));
     TRY(mem_alloc(&p->failures, p->batch));
-    TRY(mem_alloc(&p->rows, (size_t)p->batch * members * classes));
-    TRY(mem_alloc(&p->one_member, (size_t)p->batch * classes));
-    TRY(mem_alloc(&p->mean, classes));
+    TRY(mem_alloc(&p->rows, (size_t)p->batch * members * width));
+    TRY(mem_alloc(&p->one_member, (size_t)p->batch * width));
+    TRY(mem_alloc(&p->mean, width));
     for (int i = 0; i < e->count; i++)
         if (e->members[i].model)
             TRY(session_bind(p->s, i, &p->s->members[i].many, p->batch));
@@ -99,26 +99,25 @@ static void close_pass(pass *p)
     mem_free(p->rows);
     mem_free(p->one_member);
     mem_free(p->mean);
-    balance_plan_free(&p->plan);
+    epoch_plan_free(&p->plan);
     subset_free(&p->all);
-    dataset_free(p->set);
 }
 
-/* [classes] of member i for a row of the batch. */
+/* [width] of member i for a row of the batch. */
 static float *row_of(const pass *p, int row, int i)
 {
-    return p->rows + ((size_t)row * (size_t)p->e->count + (size_t)i) * (size_t)p->e->class_count;
+    return p->rows + ((size_t)row * (size_t)p->e->count + (size_t)i) * (size_t)p->e->width;
 }
 
 static mien_status run_member(pass *p, int i, int count)
 {
     const member *m = &p->e->members[i];
-    size_t classes = (size_t)p->e->class_count;
+    size_t width = (size_t)p->e->width;
     TRY(session_run(p->s, p->s->members[i].many, feed_of(p, member_size(m))->batch.images, count, p->one_member));
     for (int row = 0; row < count; row++) {
-        const float *answer = p->one_member + (size_t)row * classes;
-        memcpy(row_of(p, row, i), answer, classes * sizeof(float));
-        if (!p->failures[row][0] && !is_row_finite(answer, p->e->class_count))
+        const float *answer = p->one_member + (size_t)row * width;
+        memcpy(row_of(p, row, i), answer, width * sizeof(float));
+        if (!p->failures[row][0] && !is_row_finite(answer, p->e->width))
             snprintf(p->failures[row], FAILURE_BYTES, "%s: " NOT_FINITE, m->path);
     }
     return MIEN_OK;
@@ -130,7 +129,7 @@ static void look_up_member(pass *p, int i, int count)
     for (int row = 0; row < count; row++) {
         const float *kept = scores_row(m->scores, m->place, p->begin + row);
         if (kept)
-            memcpy(row_of(p, row, i), kept, (size_t)p->e->class_count * sizeof(float));
+            memcpy(row_of(p, row, i), kept, (size_t)p->e->width * sizeof(float));
         else if (!p->failures[row][0])
             snprintf(p->failures[row], FAILURE_BYTES, "%s: no scores of this picture (row %" PRId64 " is NaN)", m->path,
                      p->begin + row);
@@ -158,7 +157,7 @@ static mien_status hand_out(pass *p, int count, const char *const *names, predic
 {
     for (int row = 0; row < count; row++) {
         const float *members = row_of(p, row, 0);
-        prediction answer = {.index = p->begin + row, .name = names[p->begin + row]};
+        prediction answer = {.index = p->begin + row, .name = names ? names[p->begin + row] : NULL};
         if (p->failures[row][0]) {
             answer.failure = p->failures[row];
         } else {
@@ -171,10 +170,11 @@ static mien_status hand_out(pass *p, int count, const char *const *names, predic
     return MIEN_OK;
 }
 
-static mien_status predict(pass *p, const char *const *paths, const char *const *names, int64_t count, prediction_fn fn,
+static mien_status predict(pass *p, const picture_source *pictures, const char *const *names, prediction_fn fn,
                            void *payload, progress *told)
 {
-    TRY(open_pass(p, paths, count));
+    const int64_t count = pictures->count;
+    TRY(open_pass(p, pictures));
     for (;;) {
         int rows;
         if (told && progress_tell(told, "pictures", p->begin, count, NULL))
@@ -188,13 +188,13 @@ static mien_status predict(pass *p, const char *const *paths, const char *const 
     }
 }
 
-mien_status session_predict(session *s, const char *const *paths, const char *const *names, int64_t count,
-                            prediction_fn fn, void *payload, progress *p)
+mien_status session_predict(session *s, const picture_source *pictures, const char *const *names, prediction_fn fn,
+                            void *payload, progress *p)
 {
-    if (count == 0)
+    if (pictures->count == 0)
         return MIEN_OK;
     pass all = {.s = s, .e = s->e};
-    mien_status st = predict(&all, paths, names, count, fn, payload, p);
+    mien_status st = predict(&all, pictures, names, fn, payload, p);
     close_pass(&all);
     return st;
 }

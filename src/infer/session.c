@@ -125,11 +125,11 @@ mien_status session_bind(session *s, int i, lanes **slot, int batch)
     return st;
 }
 
-mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *probabilities)
+mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *answers)
 {
     if (s->takes_turns)
         turn_take(&s->e->turn);
-    mien_status st = lanes_run(l, images, count, probabilities);
+    mien_status st = lanes_run(l, images, count, answers);
     if (s->takes_turns)
         turn_leave(&s->e->turn);
     return st;
@@ -142,9 +142,9 @@ int member_size(const member *m)
     return model_spec_of(m->model)->image_size;
 }
 
-bool is_row_finite(const float *row, int classes)
+bool is_row_finite(const float *row, int width)
 {
-    for (int c = 0; c < classes; c++)
+    for (int c = 0; c < width; c++)
         if (!isfinite(row[c]))
             return false;
     return true;
@@ -152,14 +152,14 @@ bool is_row_finite(const float *row, int classes)
 
 void ensemble_mean(float *mean, const float *members, const ensemble *e)
 {
-    int classes = ensemble_class_count(e), counted = 0;
+    int width = e->width, counted = 0;
     for (int i = 0; i < e->count; i++)
         counted += e->members[i].counts;
-    for (int c = 0; c < classes; c++) {
+    for (int c = 0; c < width; c++) {
         double sum = 0;
         for (int i = 0; i < e->count; i++)
             if (e->members[i].counts)
-                sum += (double)members[i * classes + c];
+                sum += (double)members[i * width + c];
         mean[c] = (float)(sum / counted);
     }
 }

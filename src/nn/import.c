@@ -111,7 +111,7 @@ static mien_status base_spec(model_spec *spec, const import_options *o)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "arch: unknown architecture %.64s (wanted %s)", o->arch, known);
     }
     const architecture *arch = architecture_find(name->arch);
-    *spec = (model_spec){.task = "lsd",
+    *spec = (model_spec){.task = o->task,
                          .arch = name->arch,
                          .classes = o->classes ? o->classes : o->default_classes,
                          .class_count = o->classes ? o->class_count : o->default_class_count,
@@ -170,7 +170,7 @@ static mien_status fits(bool *out, int *out_classes, tensor_file *f, const archi
     static const char *const one_class[] = {"any"};
     const char *const skipped[] = {arch->head_prefix, NULL};
     model *m = NULL;
-    model_spec spec = {.task = "lsd", .arch = arch->name, .classes = one_class, .class_count = 1, .std = {1, 1, 1}};
+    model_spec spec = {.task = "", .arch = arch->name, .classes = one_class, .class_count = 1, .std = {1, 1, 1}};
     TRY(model_create(&m, &spec));
     mien_status st = import_rename(f, &(import_naming){.arch = arch});
     *out = st == MIEN_OK && param_store_is_in(model_params(m), f, skipped);

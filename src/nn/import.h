@@ -47,6 +47,7 @@ MIEN_MUST_USE mien_status import_check_head(const import_head *h, const architec
 void import_tell_variant(const char *path, const architecture *arch, model_variant variant);
 
 typedef struct {
+    const char *task;           /* of weights that are no model of ours */
     const char *arch;           /* an import_name */
     const char *const *classes; /* NULL: the file's own, where it is a model of ours, else `default_classes` */
     int class_count;

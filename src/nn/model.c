@@ -1,45 +1,75 @@
 /* A model is described anew for each use (size, batch, training or not), and its graph is thrown away where only the
- * parameters were wanted: the description is the one place that says what parameters there are. Its file carries the
- * spec as JSON beside the tensors. */
-#include "nn/model.h"
+ * parameters were wanted: the description is the one place that says what parameters there are. */
+#include "nn/model_int.h"
 
-#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "nn/deviation.h"
 #include "nn/import.h"
 
-#include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
-
-enum { MODEL_MAX_SIZE = 1024 };
-
-static const char *const variant_names[] = {[VARIANT_TORCHVISION] = "torchvision", [VARIANT_TENSORFLOW] = "tensorflow"};
-enum { VARIANT_COUNT = sizeof variant_names / sizeof variant_names[0] };
-static const char *const kind_names[] = {[MODEL_PLAIN] = "plain", [MODEL_DEVIATION] = "deviation"};
-enum { KIND_COUNT = sizeof kind_names / sizeof kind_names[0] };
-
-struct model {
-    arena *arena; /* the spec's strings */
-    model_spec spec;
-    const architecture *arch;
-    param_store *params;
-};
 
 /* --- describing --------------------------------------------------------------------------------------------------- */
 
-/* Training ends: loss against labels, with the probabilities it computes on the way. */
-static mien_status describe_loss(graph *g, model_io *io, const model *m, const model_graph_options *o)
+const model_io model_io_none = {.images = NO_VALUE,
+                                .heads = {{NO_VALUE, NO_VALUE},
+                                          {NO_VALUE, NO_VALUE},
+                                          {NO_VALUE, NO_VALUE},
+                                          {NO_VALUE, NO_VALUE},
+                                          {NO_VALUE, NO_VALUE},
+                                          {NO_VALUE, NO_VALUE},
+                                          {NO_VALUE, NO_VALUE},
+                                          {NO_VALUE, NO_VALUE}},
+                                .features = NO_VALUE,
+                                .identity = NO_VALUE};
+_Static_assert(MODEL_MAX_HEADS == 8, "model_io_none has a row for each head");
+
+/* Each head's logits from the features. One head is the architecture's own classifier, under its published names;
+ * several stand side by side, each a linear layer with torch.nn.Linear's default draws. */
+static void describe_heads(net *n, model_io *io, const model *m)
 {
-    int64_t batch = o->batch, classes = m->spec.class_count;
-    TRY(graph_input(g, &io->labels, "labels", o->has_soft_targets ? DTYPE_F32 : DTYPE_I32,
-                    o->has_soft_targets ? shape_of(2, batch, classes) : shape_of(1, batch)));
-    if (o->has_class_weights)
-        TRY(graph_input(g, &io->class_weights, "class_weights", DTYPE_F32, shape_of(1, (int64_t)m->spec.class_count)));
-    TRY(op_cross_entropy(g, &io->loss, &io->probabilities, "loss", io->logits, io->labels, io->class_weights,
-                         o->label_smoothing));
-    graph_mark_output(g, io->loss);
+    const model_spec *spec = &m->spec;
+    io->head_count = spec->head_count;
+    for (int h = 0; h < spec->head_count; h++) {
+        const int size = spec->heads[h].size;
+        if (spec->kind == MODEL_DEVIATION) {
+            io->heads[h].logits = deviation_head(n, io->features, size);
+        } else if (spec->head_count == 1) {
+            io->heads[h].logits = m->arch->head(n, io->features, size);
+        } else {
+            const float bound = 1.0f / sqrtf((float)m->arch->feature_dim);
+            char name[96];
+            snprintf(name, sizeof name, "%s%s", m->arch->head_prefix, spec->heads[h].name);
+            io->heads[h].logits = net_linear(n, name, io->features, (linear_spec){size, bound, bound, 2, true});
+        }
+    }
+}
+
+/* What a head says: its logits as probabilities, or as they are. */
+static mien_status describe_output(graph *g, value_id *out, const model_head *h, value_id logits, bool is_only)
+{
+    char name[96];
+    if (h->kind == HEAD_REGRESSION) {
+        *out = logits;
+        return MIEN_OK;
+    }
+    const char *op = h->kind == HEAD_CLASS ? "softmax" : "sigmoid";
+    snprintf(name, sizeof name, "%s%s%s", is_only ? "" : h->name, is_only ? "" : ".", op);
+    return h->kind == HEAD_CLASS ? op_softmax(g, out, name, logits) : op_activation(g, out, name, logits, ACT_SIGMOID);
+}
+
+/* Outputs that a loss gave by the way are not computed twice. */
+static mien_status describe_outputs(graph *g, model_io *io, const model_spec *spec)
+{
+    for (int h = 0; h < spec->head_count; h++) {
+        if (io->heads[h].output == NO_VALUE)
+            TRY(describe_output(g, &io->heads[h].output, &spec->heads[h], io->heads[h].logits, spec->head_count == 1));
+        graph_mark_output(g, io->heads[h].logits);
+        graph_mark_output(g, io->heads[h].output);
+    }
     return MIEN_OK;
 }
 
@@ -68,24 +98,19 @@ static mien_status describe(graph *g, model_io *io, model *m, const model_graph_
         if (o->part == MODEL_IDENTITY)
             return MIEN_OK;
         io->features = deviation_features(&n, m->arch, x, io->identity);
-        io->logits = deviation_head(&n, io->features, m->spec.class_count);
     } else {
         io->features = m->arch->features(&n, x);
-        io->logits = m->arch->head(&n, io->features, m->spec.class_count);
     }
+    describe_heads(&n, io, m);
     TRY(n.status);
     if (o->is_training)
-        TRY(describe_loss(g, io, m, o));
-    else
-        TRY(op_softmax(g, &io->probabilities, "softmax", io->logits));
-    graph_mark_output(g, io->logits);
-    graph_mark_output(g, io->probabilities);
-    return MIEN_OK;
+        TRY(o->ending->describe(o->ending->context, g, io, &m->spec, o->batch));
+    return describe_outputs(g, io, &m->spec);
 }
 
 mien_status model_describe(graph **out, model_io *io, model *m, const model_graph_options *options)
 {
-    *io = (model_io){NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE};
+    *io = model_io_none;
     graph *g = NULL;
     TRY(graph_create(&g, options->activation_type, options->is_training));
     mien_status st = describe(g, io, m, options);
@@ -97,17 +122,29 @@ mien_status model_describe(graph **out, model_io *io, model *m, const model_grap
     return MIEN_OK;
 }
 
+/* *loss: what is checked before an update, the one loss or the sum of several. */
+static mien_status differentiate(graph *g, value_id *loss, const model_io *io)
+{
+    *loss = io->losses[0].value;
+    if (io->loss_count > 1)
+        TRY(op_total(g, loss, "total", io->losses, io->loss_count));
+    return graph_differentiate(g, io->losses, io->loss_count, NO_VALUE, NULL);
+}
+
 mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_options *options)
 {
     graph *g = NULL;
+    value_id loss = NO_VALUE;
     mien_status st = MIEN_OK;
     TRY(model_describe(&g, io, m, options));
     TRY_OUT(graph_fuse(g));
     if (options->is_training)
-        TRY_OUT(graph_differentiate(g, &(graph_loss){io->loss, 1}, 1, NO_VALUE, NULL));
+        TRY_OUT(differentiate(g, &loss, io));
+    if (options->is_training && options->sums_batches)
+        TRY_OUT(op_accumulate(g, "accumulate", loss));
     if (options->is_training && options->optimizer) {
         optimizer_attr update = *options->optimizer;
-        update.loss = io->loss;
+        update.loss = loss;
         TRY_OUT(op_optimizer(g, "optimizer", &update));
     }
     *out = g;
@@ -119,6 +156,54 @@ out:
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
+static mien_status copy_text(model *m, const char **dst, const char *text)
+{
+    char *copy = NULL;
+    if (text)
+        TRY(arena_strdup(m->arena, &copy, text));
+    *dst = copy;
+    return MIEN_OK;
+}
+
+static mien_status copy_head(model *m, model_head *dst, const model_head *src)
+{
+    const char **columns = NULL;
+    *dst = *src;
+    TRY(copy_text(m, &dst->name, src->name));
+    TRY(copy_text(m, &dst->loss, src->loss));
+    TRY(copy_text(m, &dst->metric, src->metric));
+    TRY(arena_alloc(m->arena, &columns, src->size));
+    for (int i = 0; i < src->size; i++)
+        TRY(copy_text(m, &columns[i], src->columns[i]));
+    dst->columns = columns;
+    return MIEN_OK;
+}
+
+static model_head class_head(const model_spec *spec)
+{
+    return (model_head){
+        .name = HEAD_EXPRESSION, .kind = HEAD_CLASS, .size = spec->class_count, .columns = spec->classes};
+}
+
+static mien_status copy_heads(model *m, const model_spec *spec)
+{
+    const model_head only = class_head(spec), *given = spec->head_count ? spec->heads : &only;
+    model_head *heads = NULL;
+    m->spec.head_count = spec->head_count ? spec->head_count : 1;
+    m->spec.classes = NULL;
+    m->spec.class_count = 0;
+    TRY(arena_alloc(m->arena, &heads, m->spec.head_count));
+    for (int h = m->spec.head_count - 1; h >= 0; h--) {
+        TRY(copy_head(m, &heads[h], &given[h]));
+        if (heads[h].kind != HEAD_CLASS)
+            continue;
+        m->spec.classes = heads[h].columns;
+        m->spec.class_count = heads[h].size;
+    }
+    m->spec.heads = heads;
+    return MIEN_OK;
+}
+
 static mien_status copy_spec(model *m, const model_spec *spec)
 {
     m->spec = *spec;
@@ -126,19 +211,32 @@ static mien_status copy_spec(model *m, const model_spec *spec)
     TRY(arena_strdup(m->arena, &text, spec->task));
     m->spec.task = text;
     m->spec.arch = m->arch->name;
-    const char **classes = NULL;
-    TRY(arena_alloc(m->arena, &classes, spec->class_count));
-    for (int c = 0; c < spec->class_count; c++) {
-        TRY(arena_strdup(m->arena, &text, spec->classes[c]));
-        classes[c] = text;
-    }
-    m->spec.classes = classes;
+    TRY(copy_heads(m, spec));
     if (m->spec.image_size == 0)
         m->spec.image_size = m->arch->default_size;
     return MIEN_OK;
 }
 
-static mien_status check_spec(const model_spec *spec, const architecture *arch)
+static mien_status check_heads(const model_spec *spec)
+{
+    if (spec->head_count < 0 || spec->head_count > MODEL_MAX_HEADS)
+        return mien_fail(MIEN_ERR_ARG, "heads: %d (wanted 1 to %d)", spec->head_count, MODEL_MAX_HEADS);
+    if (spec->head_count > 1 && spec->kind == MODEL_DEVIATION)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "heads: %d (wanted 1 in a deviation module)", spec->head_count);
+    if (spec->head_count == 0 && spec->class_count < 1)
+        return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted at least 1)", spec->class_count);
+    for (int h = 0; h < spec->head_count; h++) {
+        const model_head *at = &spec->heads[h];
+        if (at->size < 1)
+            return mien_fail(MIEN_ERR_ARG, "heads: %.32s: %d outputs (wanted at least 1)", at->name, at->size);
+        for (int i = 0; i < h; i++)
+            if (strcmp(spec->heads[i].name, at->name) == 0)
+                return mien_fail(MIEN_ERR_ARG, "heads: %.32s twice", at->name);
+    }
+    return MIEN_OK;
+}
+
+mien_status model_check_spec(const model_spec *spec, const architecture *arch)
 {
     if (!arch) {
         char names[256];
@@ -151,8 +249,7 @@ static mien_status check_spec(const model_spec *spec, const architecture *arch)
     if (arch->size_step && spec->image_size % arch->size_step != 0)
         return mien_fail(MIEN_ERR_ARG, "image_size: %d (wanted a multiple of %d for %s)", spec->image_size,
                          arch->size_step, arch->name);
-    if (spec->class_count < 1)
-        return mien_fail(MIEN_ERR_ARG, "classes: %d (wanted at least 1)", spec->class_count);
+    TRY(check_heads(spec));
     if (spec->variant == VARIANT_TENSORFLOW && !arch->has_tensorflow)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "variant: tensorflow (wanted torchvision for %s)", arch->name);
     for (int c = 0; c < 3; c++)
@@ -183,7 +280,7 @@ mien_status model_create(model **out, const model_spec *spec)
 {
     mien_status st = MIEN_OK;
     const architecture *arch = architecture_find(spec->arch);
-    TRY(check_spec(spec, arch));
+    TRY(model_check_spec(spec, arch));
     model *m = NULL;
     TRY(mem_zalloc(&m, 1));
     m->arch = arch;
@@ -240,221 +337,17 @@ void model_set_normalisation(model *m, const float mean[3], const float std[3])
     memcpy(m->spec.std, std, sizeof m->spec.std);
 }
 
-mien_status model_load_backbone(model *m, const char *path)
+mien_status model_load_backbone(model *m, tensor_file *f, const char *path)
 {
-    tensor_file *f = NULL;
-    TRY(tensor_file_open(&f, path));
     const char *const skipped[] = {m->arch->head_prefix, m->arch->ignored[0], m->arch->ignored[1], NULL};
     const bool is_deviation = m->spec.kind == MODEL_DEVIATION;
     if (tensor_file_choice(f))
         log_notice("%s: %s", path, tensor_file_choice(f));
     if (!tensor_file_meta(f, "mien"))
         import_tell_variant(path, m->arch, m->spec.variant);
-    mien_status st = import_rename(f, &(import_naming){.arch = m->arch});
-    if (st == MIEN_OK)
-        st = param_store_load_under(m->params, is_deviation ? DEVIATION_FACE : "", f, path, skipped);
-    tensor_file_close(f);
-    TRY(st);
+    TRY(import_rename(f, &(import_naming){.arch = m->arch}));
+    TRY(param_store_load_under(m->params, is_deviation ? DEVIATION_FACE : "", f, path, skipped));
     if (is_deviation)
         param_store_copy(m->params, DEVIATION_IDENTITY, DEVIATION_FACE);
     return MIEN_OK;
-}
-
-const char *model_variant_name(model_variant variant)
-{
-    return variant_names[variant];
-}
-
-mien_status model_variant_read(model_variant *out, const json_t *root, const char *where)
-{
-    const char *name;
-    char known[64];
-    *out = VARIANT_TORCHVISION;
-    if (!json_object_get(root, "variant"))
-        return MIEN_OK;
-    TRY(json_get_string(&name, root, "variant", where));
-    for (int v = 0; v < VARIANT_COUNT; v++)
-        if (strcmp(name, variant_names[v]) == 0) {
-            *out = (model_variant)v;
-            return MIEN_OK;
-        }
-    str_join_words(known, sizeof known, variant_names, VARIANT_COUNT);
-    return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: variant %.32s (wanted %s)", where, name, known);
-}
-
-mien_status model_adopt_variant(model *m, const char *path)
-{
-    tensor_file *f = NULL;
-    json_t *root = NULL;
-    mien_status st = MIEN_OK;
-    TRY(tensor_file_open(&f, path));
-    const char *text = tensor_file_meta(f, "mien");
-    if (text) {
-        TRY_OUT(json_parse(&root, text, strlen(text), path));
-        TRY_OUT(model_variant_read(&m->spec.variant, root, path));
-        st = check_spec(&m->spec, m->arch);
-    }
-out:
-    json_decref(root);
-    tensor_file_close(f);
-    return st;
-}
-
-/* --- files -------------------------------------------------------------------------------------------------------- */
-
-static json_t *float_array(const float *v, int count)
-{
-    json_t *array = json_array();
-    for (int i = 0; i < count; i++)
-        json_array_append_new(array, json_real((double)v[i]));
-    return array;
-}
-
-mien_status model_metadata(const model *m, char **out, const char *metrics_json)
-{
-    const model_spec *spec = &m->spec;
-    mien_status st = MIEN_OK;
-    json_t *metrics = NULL, *root = NULL;
-    if (metrics_json)
-        TRY(json_parse(&metrics, metrics_json, strlen(metrics_json), "metrics"));
-    json_t *classes = json_array();
-    for (int c = 0; c < spec->class_count; c++)
-        json_array_append_new(classes, json_string(spec->classes[c]));
-    root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:{}, s:o, s:i, s:o, s:o, s:n, s:o?}", "version", MODEL_FORMAT_VERSION,
-                     "task", spec->task, "arch", spec->arch, "variant", model_variant_name(spec->variant), "kind",
-                     kind_names[spec->kind], "options", "classes", classes, "image_size", spec->image_size, "mean",
-                     float_array(spec->mean, 3), "std", float_array(spec->std, 3), "licence", "metrics", metrics);
-    metrics = NULL; /* root's now */
-    TRY_OUT(json_check(root));
-    TRY_OUT(json_print(out, root));
-out:
-    json_decref(metrics);
-    json_decref(root);
-    return st;
-}
-
-mien_status model_save(model *m, const char *path, const char *metrics_json)
-{
-    mien_status st = MIEN_OK;
-    st_tensor *tensors = NULL;
-    size_t count = 0;
-    char *text = NULL;
-    TRY_OUT(model_metadata(m, &text, metrics_json));
-    TRY_OUT(param_store_tensors(m->params, &tensors, &count));
-    TRY_OUT(st_write(path, tensors, count, &(st_metadata){"mien", text}, 1));
-out:
-    mem_free(tensors);
-    mem_free(text);
-    return st;
-}
-
-static mien_status read_triple(float out[3], const json_t *root, const char *key, const char *where)
-{
-    json_t *array = NULL;
-    TRY(json_get_array(&array, root, key, where));
-    if (json_array_size(array) != 3)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: %s: %zu numbers (wanted 3)", where, key, json_array_size(array));
-    for (size_t i = 0; i < 3; i++) {
-        json_t *v = json_array_get(array, i);
-        if (!json_is_number(v))
-            return mien_fail(MIEN_ERR_FORMAT, "%s: %s: not numbers", where, key);
-        out[i] = (float)json_number_value(v);
-    }
-    return MIEN_OK;
-}
-
-/* *out: the names, borrowed from root, in an array for mem_free. */
-static mien_status read_classes(const char ***out, int *count, const json_t *root, const char *where)
-{
-    const char **names = NULL;
-    json_t *array = NULL;
-    TRY(json_get_array(&array, root, "classes", where));
-    size_t n = json_array_size(array);
-    if (n < 1 || n > INT_MAX)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: classes: %zu (wanted 1 to %d)", where, n, INT_MAX);
-    TRY(mem_alloc(&names, n));
-    for (size_t i = 0; i < n; i++) {
-        names[i] = json_string_value(json_array_get(array, i));
-        if (!names[i] || !*names[i]) {
-            mem_free(names);
-            return mien_fail(MIEN_ERR_FORMAT, "%s: classes: entry %zu is not a name", where, i);
-        }
-    }
-    *out = names;
-    *count = (int)n;
-    return MIEN_OK;
-}
-
-static mien_status read_kind(model_kind *out, const char *name, const char *where)
-{
-    char known[64];
-    for (int k = 0; k < KIND_COUNT; k++)
-        if (strcmp(name, kind_names[k]) == 0) {
-            *out = (model_kind)k;
-            return MIEN_OK;
-        }
-    str_join_words(known, sizeof known, kind_names, KIND_COUNT);
-    return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: kind %.32s (wanted %s)", where, name, known);
-}
-
-/* The spec in a model file's metadata; strings borrowed from root, class names put into `classes`. */
-static mien_status read_spec(model_spec *spec, const char ***classes, const json_t *root, const char *where)
-{
-    int64_t version = 0, size = 0;
-    const char *kind = NULL;
-    TRY(json_get_int(&version, root, "version", where));
-    if (version != MODEL_FORMAT_VERSION)
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: version %lld (wanted %d)", where, (long long)version,
-                         MODEL_FORMAT_VERSION);
-    TRY(json_get_string(&kind, root, "kind", where));
-    TRY(read_kind(&spec->kind, kind, where));
-    TRY(json_get_string(&spec->task, root, "task", where));
-    TRY(json_get_string(&spec->arch, root, "arch", where));
-    TRY(model_variant_read(&spec->variant, root, where));
-    TRY(json_get_int(&size, root, "image_size", where));
-    if (size < 1 || size > MODEL_MAX_SIZE)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: image_size: %lld (wanted at most %d)", where, (long long)size,
-                         MODEL_MAX_SIZE);
-    spec->image_size = (int)size;
-    TRY(read_triple(spec->mean, root, "mean", where));
-    TRY(read_triple(spec->std, root, "std", where));
-    TRY(read_classes(classes, &spec->class_count, root, where));
-    spec->classes = *classes;
-    return MIEN_OK;
-}
-
-mien_status model_load(model **out, const char *path)
-{
-    mien_status st = MIEN_OK;
-    tensor_file *f = NULL;
-    json_t *root = NULL;
-    model *m = NULL;
-    const char **classes = NULL;
-    model_spec spec = {0};
-    str where = {0};
-    TRY(tensor_file_open(&f, path));
-    const char *text = tensor_file_meta(f, "mien");
-    if (!text) {
-        st = mien_fail(MIEN_ERR_FORMAT, "%s: not a mien model (no \"mien\" in its metadata)", path);
-        goto out;
-    }
-    TRY_OUT(str_printf(&where, "%s: metadata", path));
-    TRY_OUT(json_parse(&root, text, strlen(text), where.text));
-    TRY_OUT(read_spec(&spec, &classes, root, where.text));
-    st = model_create(&m, &spec);
-    if (st != MIEN_OK) {
-        st = mien_fail_in(st, "%s", where.text);
-        goto out;
-    }
-    TRY_OUT(param_store_alloc(m->params, false));
-    TRY_OUT(param_store_load(m->params, f, path, NULL));
-    *out = m;
-    m = NULL;
-out:
-    model_free(m);
-    json_decref(root);
-    mem_free(classes);
-    str_free(&where);
-    tensor_file_close(f);
-    return st;
 }

@@ -3,7 +3,9 @@
 #define NN_MODEL_H
 
 #include "base/json.h"
+#include "format/tensor_file.h"
 #include "graph/graph.h"
+#include "nn/head.h"
 #include "nn/layer.h"
 #include "nn/param_store.h"
 
@@ -50,9 +52,11 @@ void architecture_names(char *dst, size_t bytes);
 typedef enum { MODEL_PLAIN, MODEL_DEVIATION } model_kind;
 
 typedef struct {
-    const char *task; /* "lsd" */
+    const char *task; /* what it was trained on */
     const char *arch;
-    const char *const *classes; /* lower case, in order of the outputs */
+    const model_head *heads; /* [head_count]; none given: one class head HEAD_EXPRESSION of `classes` */
+    int head_count;
+    const char *const *classes; /* of the first class head, lower case, in order of the outputs; NULL: it has none */
     int class_count;
     int image_size; /* pixels a side; 0 = the architecture's */
     float mean[3], std[3];
@@ -66,15 +70,17 @@ void model_free(model *m);                       /* NULL is a no-op */
 const model_spec *model_spec_of(const model *m); /* its strings live as long as the model */
 const architecture *model_architecture(const model *m);
 param_store *model_params(model *m);
-/* The names of the classifier, which an init file never fills: "fc.", or "head." in a deviation model. */
+/* What the names of all heads begin with, which an init file never fills: "fc.", or "head." in a deviation model. Of
+ * several heads each has its own name behind it: "fc.pose.weight". */
 const char *model_head_prefix(const model *m);
 /* Allocates and draws fresh values; both copies of a deviation model are drawn alike. */
 MIEN_MUST_USE mien_status model_init(model *m, uint64_t seed, bool with_gradients);
-/* Reads all but the head from a file of weights (recipe key `init`, or stage 1's best): a model of ours, or whatever
- * import reads (nn/import.h). A deviation model reads it into both copies. */
-MIEN_MUST_USE mien_status model_load_backbone(model *m, const char *path);
+/* Reads all but the head from a file of weights (recipe key `init`, or stage 1's best), opened at `path`: a model of
+ * ours, or whatever import reads (nn/import.h), whose tensors are left renamed. A deviation model reads it into both
+ * copies. */
+MIEN_MUST_USE mien_status model_load_backbone(model *m, tensor_file *f, const char *path);
 /* Makes m the variant that the file's own metadata names, where it has any. Before the model is described. */
-MIEN_MUST_USE mien_status model_adopt_variant(model *m, const char *path);
+MIEN_MUST_USE mien_status model_adopt_variant(model *m, const tensor_file *f, const char *path);
 /* "torchvision", "tensorflow"; and what a JSON object has under "variant", torchvision where it has nothing. */
 const char *model_variant_name(model_variant variant);
 MIEN_MUST_USE mien_status model_variant_read(model_variant *out, const json_t *root, const char *where);
@@ -86,17 +92,22 @@ MIEN_MUST_USE mien_status model_save(model *m, const char *path, const char *met
 /* The metadata JSON text as stored under "mien" (caller: mem_free). */
 MIEN_MUST_USE mien_status model_metadata(const model *m, char **out, const char *metrics_json);
 
+#define MODEL_MAX_LOSSES 16
+
 /* What a program over the model reads and writes. NO_VALUE where the mode has none. */
 typedef struct {
-    value_id images;        /* input u8 [batch, size, size, 3] */
-    value_id labels;        /* training: input i32 [batch], -1 = absent; or probabilities */
-    value_id class_weights; /* training: input f32 [classes] */
-    value_id logits;        /* output f32 [batch, classes] */
-    value_id probabilities; /* output f32 [batch, classes] */
-    value_id loss;          /* training: output, scalar f32 */
-    value_id features;      /* [batch, feature_dim] */
-    value_id identity;      /* deviation: the frozen copy's features [batch, feature_dim], activation type */
+    value_id images; /* input u8 [batch, size, size, 3] */
+    struct {
+        value_id logits; /* output f32 [batch, head's size] */
+        value_id output; /* the same as probabilities; of a regression the logits themselves */
+    } heads[MODEL_MAX_HEADS];
+    int head_count;
+    graph_loss losses[MODEL_MAX_LOSSES]; /* training: outputs, scalar f32 */
+    int loss_count;
+    value_id features; /* [batch, feature_dim] */
+    value_id identity; /* deviation: the frozen copy's features [batch, feature_dim], activation type */
 } model_io;
+extern const model_io model_io_none; /* every value NO_VALUE */
 
 /* What of a deviation model a graph holds. The frozen copy's features are the same bits whoever computes them, so they
  * may be kept where pictures come up again. */
@@ -106,14 +117,20 @@ typedef enum {
     MODEL_IDENTITY          /* images to io.identity, an output, and nothing else; never trains */
 } model_part;
 
+/* How a training graph ends, behind the heads' logits: inputs for what is to be learned, the losses, and whatever
+ * outputs of heads they give by the way. A task says it. */
+typedef struct {
+    mien_status (*describe)(void *context, graph *g, model_io *io, const model_spec *spec, int batch);
+    void *context;
+} model_ending;
+
 typedef struct {
     int batch;
     dtype activation_type; /* DTYPE_F32 or DTYPE_BF16 */
     model_part part;
     bool is_training;
-    float label_smoothing;           /* training */
-    bool has_class_weights;          /* training */
-    bool has_soft_targets;           /* training: labels are probabilities, f32 [batch, classes] */
+    const model_ending *ending; /* training */
+    bool sums_batches;          /* training: gradients of several batches make one update (program_run_gradients) */
     const optimizer_attr *optimizer; /* training: NULL = no update node */
 } model_graph_options;
 

@@ -36,6 +36,11 @@ static const struct {
     [SYNTH_MTL] = {"mtl", EXPRESSION_NEUTRAL, 8, LOW_INTENSITY_MTL},
 };
 
+const char *synth_task_name(int task)
+{
+    return task >= 0 && (size_t)task < sizeof tasks / sizeof tasks[0] ? tasks[task].name : NULL;
+}
+
 int64_t synth_identity(const synth_options *options, int64_t number)
 {
     int64_t people = options->identities;

@@ -15,6 +15,8 @@ typedef enum {
     SYNTH_LSD, /* six expressions, a folder each: ANGER/000001.jpg */
     SYNTH_MTL, /* eight expressions in one folder: 000001.jpg */
 } synth_task;
+/* Its name; NULL past the last. */
+const char *synth_task_name(int task);
 
 /* Which labels labels.csv leaves out, as sets that people have labelled do. A face itself always has all of them. */
 typedef enum {

@@ -76,21 +76,29 @@ static double tallies_accuracy(const metric_tally *tallies, int class_count, int
     return n > 0 ? (double)right / (double)n : 0.0;
 }
 
-static mien_status check_labels(const int32_t *truth, const int32_t *predicted, int64_t n, int class_count)
+/* Has row i a truth? */
+static bool is_known_at(const bool *is_known, int64_t i)
+{
+    return !is_known || is_known[i];
+}
+
+static mien_status check_labels(const int32_t *truth, const bool *is_known, const int32_t *predicted, int64_t n,
+                                int class_count)
 {
     if (class_count < 1 || n < 0)
         return mien_fail(MIEN_ERR_ARG, "metric: %" PRId64 " rows of %d classes (wanted 0.. of 1..)", n, class_count);
     for (int64_t i = 0; i < n; i++)
-        if (truth[i] < -1 || truth[i] >= class_count || predicted[i] < -1 || predicted[i] >= class_count)
-            return mien_fail(MIEN_ERR_ARG, "metric: row %" PRId64 ": truth %d, predicted %d (wanted -1..%d)", i,
-                             truth[i], predicted[i], class_count - 1);
+        if (is_known_at(is_known, i) &&
+            (truth[i] < 0 || truth[i] >= class_count || predicted[i] < -1 || predicted[i] >= class_count))
+            return mien_fail(MIEN_ERR_ARG, "metric: row %" PRId64 ": truth %d, predicted %d (wanted 0..%d, and -1..%d)",
+                             i, truth[i], predicted[i], class_count - 1, class_count - 1);
     return MIEN_OK;
 }
 
-mien_status metric_report_create(metric_report *out, const int32_t *truth, const int32_t *predicted, int64_t n,
-                                 int class_count)
+mien_status metric_report_create(metric_report *out, const int32_t *truth, const bool *is_known,
+                                 const int32_t *predicted, int64_t n, int class_count)
 {
-    TRY(check_labels(truth, predicted, n, class_count));
+    TRY(check_labels(truth, is_known, predicted, n, class_count));
     metric_report report = {.class_count = class_count};
     metric_tally *tallies = NULL;
     mien_status st;
@@ -100,7 +108,7 @@ mien_status metric_report_create(metric_report *out, const int32_t *truth, const
     if (class_count <= METRIC_CONFUSION_MAX)
         TRY_OUT(mem_zalloc(&report.confusion, class_count * class_count));
     for (int64_t i = 0; i < n; i++) {
-        if (truth[i] < 0)
+        if (!is_known_at(is_known, i))
             continue;
         report.count++;
         tally_add(tallies, truth[i], predicted[i]);
@@ -133,8 +141,8 @@ static int ece_bin(double p)
     return b;
 }
 
-static double expected_calibration_error(const int32_t *truth, const int32_t *predicted, const float *probabilities,
-                                         int64_t n, int class_count)
+static double expected_calibration_error(const int32_t *truth, const bool *is_known, const int32_t *predicted,
+                                         const float *probabilities, int64_t n, int class_count)
 {
     struct {
         int64_t count, right;
@@ -142,7 +150,7 @@ static double expected_calibration_error(const int32_t *truth, const int32_t *pr
     } bins[METRIC_ECE_BINS] = {0};
     int64_t total = 0;
     for (int64_t i = 0; i < n; i++) {
-        if (truth[i] < 0)
+        if (!is_known_at(is_known, i))
             continue;
         double p = probabilities[i * class_count + predicted[i]];
         int b = ece_bin(p);
@@ -159,13 +167,13 @@ static double expected_calibration_error(const int32_t *truth, const int32_t *pr
     return total > 0 ? error / (double)total : 0.0;
 }
 
-static mien_status predict_rows(int32_t *predicted, const int32_t *truth, const float *probabilities, int64_t n,
+static mien_status predict_rows(int32_t *predicted, const bool *is_known, const float *probabilities, int64_t n,
                                 int class_count)
 {
     for (int64_t i = 0; i < n; i++) {
         const float *row = probabilities + i * class_count;
         predicted[i] = -1;
-        if (truth[i] < 0)
+        if (!is_known_at(is_known, i))
             continue;
         for (int c = 0; c < class_count; c++)
             if (!(row[c] >= 0.0f && row[c] <= 1.0001f)) /* a softmax may round a little above 1; a NaN fails */
@@ -176,17 +184,17 @@ static mien_status predict_rows(int32_t *predicted, const int32_t *truth, const 
     return MIEN_OK;
 }
 
-mien_status metric_report_from_probabilities(metric_report *out, const int32_t *truth, const float *probabilities,
-                                             int64_t n, int class_count)
+mien_status metric_report_from_probabilities(metric_report *out, const int32_t *truth, const bool *is_known,
+                                             const float *probabilities, int64_t n, int class_count)
 {
     int32_t *predicted;
     TRY(mem_alloc(&predicted, n));
     mien_status st;
     metric_report report;
-    TRY_OUT(predict_rows(predicted, truth, probabilities, n, class_count));
-    TRY_OUT(metric_report_create(&report, truth, predicted, n, class_count));
+    TRY_OUT(predict_rows(predicted, is_known, probabilities, n, class_count));
+    TRY_OUT(metric_report_create(&report, truth, is_known, predicted, n, class_count));
     report.has_ece = true;
-    report.ece = expected_calibration_error(truth, predicted, probabilities, n, class_count);
+    report.ece = expected_calibration_error(truth, is_known, predicted, probabilities, n, class_count);
     *out = report;
 out:
     mem_free(predicted);
@@ -222,11 +230,12 @@ typedef struct {
     int32_t truth, predicted;
 } pair;
 
-static uint32_t gather_pairs(pair *pairs, const int32_t *truth, const int32_t *predicted, int64_t n)
+static uint32_t gather_pairs(pair *pairs, const int32_t *truth, const bool *is_known, const int32_t *predicted,
+                             int64_t n)
 {
     uint32_t count = 0;
     for (int64_t i = 0; i < n; i++)
-        if (truth[i] >= 0)
+        if (is_known_at(is_known, i))
             pairs[count++] = (pair){truth[i], predicted[i]};
     return count;
 }
@@ -241,10 +250,10 @@ mien_status metric_check_bootstrap(const metric_bootstrap_options *options, int6
 }
 
 mien_status metric_bootstrap(metric_interval *accuracy, metric_interval *macro_f1, const int32_t *truth,
-                             const int32_t *predicted, int64_t n, int class_count,
+                             const bool *is_known, const int32_t *predicted, int64_t n, int class_count,
                              const metric_bootstrap_options *options)
 {
-    TRY(check_labels(truth, predicted, n, class_count));
+    TRY(check_labels(truth, is_known, predicted, n, class_count));
     TRY(metric_check_bootstrap(options, n));
     mien_status st;
     pair *pairs = NULL;
@@ -254,7 +263,7 @@ mien_status metric_bootstrap(metric_interval *accuracy, metric_interval *macro_f
     TRY_OUT(mem_alloc(&tallies, class_count));
     TRY_OUT(mem_alloc(&accuracies, options->resamples));
     TRY_OUT(mem_alloc(&f1s, options->resamples));
-    uint32_t count = gather_pairs(pairs, truth, predicted, n);
+    uint32_t count = gather_pairs(pairs, truth, is_known, predicted, n);
     for (int sample = 0; sample < options->resamples; sample++) {
         rng r = rng_at(options->seed, 0, (uint64_t)sample, RNG_BOOTSTRAP);
         memset(tallies, 0, (size_t)class_count * sizeof(*tallies));

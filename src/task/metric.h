@@ -33,11 +33,12 @@ typedef struct {
     double ece;                /* [0, 1] */
 } metric_report;
 
-/* truth [n]: 0..classes-1, or -1 where absent (the row is left out). predicted [n]: 0..classes-1, or -1 for something
+/* truth [n]: 0..classes-1; is_known [n]: false where there is none, and the row is left out; NULL: all have one.
+ * predicted [n]: 0..classes-1, or -1 for something
  * else than any class, which counts as wrong and stands in no column of the confusion. Errors: MIEN_ERR_ARG for other
  * values. Free with metric_report_free. */
-MIEN_MUST_USE mien_status metric_report_create(metric_report *out, const int32_t *truth, const int32_t *predicted,
-                                               int64_t n, int class_count);
+MIEN_MUST_USE mien_status metric_report_create(metric_report *out, const int32_t *truth, const bool *is_known,
+                                               const int32_t *predicted, int64_t n, int class_count);
 
 /* The same from probabilities [n, classes], rows summing to 1: predicted is the largest (of equals the first), and the
  * expected calibration error is known: rows go by their largest probability p into METRIC_ECE_BINS bins of equal width,
@@ -45,7 +46,8 @@ MIEN_MUST_USE mien_status metric_report_create(metric_report *out, const int32_t
  * (Guo et al. 2017). Rows without truth may hold anything. Errors: MIEN_ERR_ARG where a row's probability is not within
  * [0, 1] (NaN). */
 MIEN_MUST_USE mien_status metric_report_from_probabilities(metric_report *out, const int32_t *truth,
-                                                           const float *probabilities, int64_t n, int class_count);
+                                                           const bool *is_known, const float *probabilities, int64_t n,
+                                                           int class_count);
 void metric_report_free(metric_report *report); /* and empties it */
 
 /* One notice that names the classes without any picture in `set`, since their F1 of 0 counts in the average. sizes
@@ -76,9 +78,10 @@ MIEN_MUST_USE mien_status metric_check_bootstrap(const metric_bootstrap_options 
 /* Of values [count], which it sorts. */
 metric_interval metric_middle_share(double *values, int count, double confidence);
 
-/* truth, predicted as above. With no row both intervals are 0..0. Same seed, same intervals on every machine. */
+/* truth, is_known, predicted as above. With no row both intervals are 0..0. Same seed, same intervals on every machine.
+ */
 MIEN_MUST_USE mien_status metric_bootstrap(metric_interval *accuracy, metric_interval *macro_f1, const int32_t *truth,
-                                           const int32_t *predicted, int64_t n, int class_count,
+                                           const bool *is_known, const int32_t *predicted, int64_t n, int class_count,
                                            const metric_bootstrap_options *options);
 
 #endif

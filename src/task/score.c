@@ -4,8 +4,6 @@
 #include "base/mem.h"
 #include "data/list.h"
 
-const char *const lsd_classes[LSD_CLASSES] = {"anger", "disgust", "fear", "happiness", "sadness", "surprise"};
-
 mien_status score_lsd(metric_report *out, const char *truth_path, const char *predicted_path)
 {
     label_list truth = {0}, predicted = {0};
@@ -21,7 +19,7 @@ mien_status score_lsd(metric_report *out, const char *truth_path, const char *pr
         truth_labels[i] = truth.label[i];
         predicted_labels[i] = predicted.label[partner[i]];
     }
-    st = metric_report_create(out, truth_labels, predicted_labels, truth.count, LSD_CLASSES);
+    st = metric_report_create(out, truth_labels, NULL, predicted_labels, truth.count, LSD_CLASSES);
 out:
     list_free(&truth);
     list_free(&predicted);

@@ -2,11 +2,8 @@
 #ifndef TASK_SCORE_H
 #define TASK_SCORE_H
 
+#include "task/lsd.h"
 #include "task/metric.h"
-
-/* What LSD files speak of, in the order of their numbers (spec 1). */
-enum { LSD_CLASSES = 6 };
-extern const char *const lsd_classes[LSD_CLASSES];
 
 /* Both files: rows `image,expression` with a header or without, the expression a number or a name of the six (spec 1);
  * CRLF, a BOM and spaces after commas are accepted. Rows are matched by image name, in any order. out->count rows.

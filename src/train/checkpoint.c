@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 static const char metadata_key[] = "mien_checkpoint";
 
 /* Numbers that must come back to the last bit are tensors, not decimals. */
@@ -21,12 +22,11 @@ static const struct {
 } exact[] = {
     {"train.loss_sum", offsetof(train_state, loss_sum)},
     {"train.epoch_seconds", offsetof(train_state, epoch_seconds)},
-    {"train.best_score", offsetof(train_state, best_score)},
-    {"train.best_val_loss", offsetof(train_state, best_val_loss)},
-    {"train.best_macro_f1", offsetof(train_state, best_macro_f1)},
-    {"train.best_accuracy", offsetof(train_state, best_accuracy)},
+    {"train.best_score", offsetof(train_state, best_worth)},
 };
-enum { EXACT_COUNT = sizeof exact / sizeof exact[0], OTHER_COUNT = EXACT_COUNT + 4 };
+enum { EXACT_COUNT = sizeof exact / sizeof exact[0], OTHER_COUNT = EXACT_COUNT + TASK_MAX_SCORES + 4 };
+enum { TENSOR_NAME_BYTES = TASK_NAME_BYTES + 16 };
+static const char score_prefix[] = "train.best.";
 
 static const char *const state_names[] = {"optimizer.state1", "optimizer.state2"};
 
@@ -58,6 +58,17 @@ static st_tensor vector(const char *name, st_dtype type, int64_t count, const vo
     return (st_tensor){name, type, 1, {count}, data, (size_t)count * st_dtype_bytes(type)};
 }
 
+/* Adds a tensor for each score; returns how many there are then. */
+static size_t add_scores(st_tensor *tensors, size_t count, char names[TASK_MAX_SCORES][TENSOR_NAME_BYTES],
+                         const train_state *s)
+{
+    for (int i = 0; i < s->best_count; i++) {
+        snprintf(names[i], TENSOR_NAME_BYTES, "%s%s", score_prefix, s->best[i].name);
+        tensors[count++] = vector(names[i], ST_F64, 1, &s->best[i].value);
+    }
+    return count;
+}
+
 mien_status checkpoint_save(const char *path, const train_state *state, param_store *params, bool has_state2)
 {
     mien_status st;
@@ -66,11 +77,13 @@ mien_status checkpoint_save(const char *path, const train_state *state, param_st
     size_t count = 0;
     const param_memory *memory = param_store_memory(params);
     const size_t trained = param_store_trained_count(params);
+    char names[TASK_MAX_SCORES][TENSOR_NAME_BYTES];
     TRY_OUT(param_store_tensors(params, &values, &count));
     TRY_OUT(mem_alloc(&all, count + OTHER_COUNT));
     memcpy(all, values, count * sizeof *all);
     for (int i = 0; i < EXACT_COUNT; i++)
         all[count++] = vector(exact[i].name, ST_F64, 1, (const char *)state + exact[i].offset);
+    count = add_scores(all, count, names, state);
     all[count++] = vector("train.mean", ST_F32, 3, state->facts.mean);
     all[count++] = vector("train.std", ST_F32, 3, state->facts.std);
     if (state->step > 0)
@@ -119,13 +132,14 @@ static mien_status read_int(int64_t *out, const json_t *root, const char *key, i
     return MIEN_OK;
 }
 
-static mien_status read_metadata(train_state *s, const json_t *root, const char *where)
+static mien_status read_metadata(train_state *s, int64_t *version, const json_t *root, const char *where)
 {
     const char *text;
-    int64_t version, epoch, best_epoch, bad_epochs, threads;
-    TRY(read_int(&version, root, "version", INT_MAX, where));
-    if (version != VERSION)
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: version %" PRId64 " (wanted %d)", where, version, VERSION);
+    int64_t epoch, best_epoch, bad_epochs, threads;
+    TRY(read_int(version, root, "version", INT_MAX, where));
+    if (*version < 1 || *version > VERSION)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: version %" PRId64 " (wanted at most %d: it is of a newer build)",
+                         where, *version, VERSION);
     TRY(model_variant_read(&s->variant, root, where));
     TRY(read_int(&s->step, root, "step", INT64_MAX, where));
     TRY(read_int(&epoch, root, "epoch", INT_MAX, where));
@@ -148,18 +162,49 @@ static mien_status read_metadata(train_state *s, const json_t *root, const char 
     return MIEN_OK;
 }
 
+/* The score that a tensor holds: "loss" of "train.best.loss", or in version 1 of "train.best_val_loss"; NULL: none. */
+static const char *score_name(const char *tensor, int64_t version)
+{
+    static const char before[] = "train.best_", validation[] = "val_";
+    if (version >= 2)
+        return str_starts(tensor, score_prefix) ? tensor + strlen(score_prefix) : NULL;
+    if (!str_starts(tensor, before) || strcmp(tensor, exact[EXACT_COUNT - 1].name) == 0)
+        return NULL;
+    tensor += strlen(before);
+    return str_starts(tensor, validation) ? tensor + strlen(validation) : tensor;
+}
+
+/* Scores come in the file's order. */
+static mien_status read_scores(train_state *s, const st_file *f, int64_t version, const char *path)
+{
+    for (size_t i = 0; i < st_count(f); i++) {
+        const char *tensor = st_at(f, i)->name, *name = score_name(tensor, version);
+        if (!name)
+            continue;
+        if (s->best_count == TASK_MAX_SCORES || strlen(name) >= TASK_NAME_BYTES)
+            return mien_fail(MIEN_ERR_FORMAT, "%s: tensor %.100s: one score too many, or too long a name", path,
+                             tensor);
+        task_score *to = &s->best[s->best_count++];
+        snprintf(to->name, sizeof to->name, "%s", name);
+        TRY(read_tensor(&to->value, f, path, tensor, ST_F64, 1));
+    }
+    return MIEN_OK;
+}
+
 static mien_status read_numbers(train_state *s, const st_file *f, const char *path)
 {
     const char *text = st_meta(f, metadata_key);
+    int64_t version;
     json_t *root;
     if (!text)
         return mien_fail(MIEN_ERR_FORMAT, "%s: not a checkpoint (no \"%s\" in its metadata)", path, metadata_key);
     TRY(json_parse(&root, text, strlen(text), path));
-    mien_status st = read_metadata(s, root, path);
+    mien_status st = read_metadata(s, &version, root, path);
     json_decref(root);
     TRY(st);
     for (int i = 0; i < EXACT_COUNT; i++)
         TRY(read_tensor((char *)s + exact[i].offset, f, path, exact[i].name, ST_F64, 1));
+    TRY(read_scores(s, f, version, path));
     TRY(read_tensor(s->facts.mean, f, path, "train.mean", ST_F32, 3));
     TRY(read_tensor(s->facts.std, f, path, "train.std", ST_F32, 3));
     for (int c = 0; c < 3; c++)
@@ -216,18 +261,20 @@ mien_status checkpoint_change_recipe(const char *path, uint64_t from, uint64_t t
     mien_status st;
     st_file *f = NULL;
     st_tensor *tensors = NULL;
-    char *text = NULL;
+    char *text = NULL, names[TASK_MAX_SCORES][TENSOR_NAME_BYTES];
     train_state s = {0};
+    size_t count = 0;
     TRY(st_open(&f, path));
-    size_t count = st_count(f);
     TRY_OUT(read_numbers(&s, f, path));
     if (s.facts.recipe_hash != from)
         goto out;
     s.facts.recipe_hash = to;
     TRY_OUT(metadata_text(&text, &s));
-    TRY_OUT(mem_alloc(&tensors, count));
-    for (size_t i = 0; i < count; i++)
-        tensors[i] = *st_at(f, i);
+    TRY_OUT(mem_alloc(&tensors, st_count(f) + TASK_MAX_SCORES));
+    for (size_t i = 0; i < st_count(f); i++)
+        if (!score_name(st_at(f, i)->name, 1) && !score_name(st_at(f, i)->name, VERSION))
+            tensors[count++] = *st_at(f, i);
+    count = add_scores(tensors, count, names, &s);
     st = st_write(path, tensors, count, &(st_metadata){metadata_key, text}, 1);
 out:
     mem_free(tensors);

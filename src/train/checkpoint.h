@@ -1,6 +1,9 @@
 /* last.ckpt: all that a member's stage needs to go on to the same bits. A safetensors file: the model's tensors under
  * their own names, "optimizer.state1" and ".state2" as flat arenas, a few exact numbers, and the rest as JSON. Random
- * streams are named by (seed, epoch, sample) and (seed, step): there is no generator state to keep. */
+ * streams are named by (seed, epoch, sample) and (seed, step): there is no generator state to keep.
+ *
+ * Version 1 had a field for each score of the one task there was ("train.best_val_loss"); version 2 has one for each
+ * score that the task names ("train.best.loss"). The first is read as the second; a later one is refused. */
 #ifndef TRAIN_CHECKPOINT_H
 #define TRAIN_CHECKPOINT_H
 
@@ -19,15 +22,16 @@ typedef struct {
 
 typedef struct {
     run_facts facts;
-    model_variant variant; /* of the network: what a run began from need not be there when it goes on */
-    int64_t step;          /* steps done */
-    int epoch;             /* the one under way, 0-based; = epochs completed, validation included */
-    int64_t batch;         /* of that epoch: the next one to train on */
-    double loss_sum;       /* over the epoch's steps so far */
-    double epoch_seconds;  /* spent on it so far */
-    double best_score;     /* larger is better; -INFINITY before the first validation */
-    int best_epoch;        /* 1-based; 0 before */
-    double best_val_loss, best_macro_f1, best_accuracy;
+    model_variant variant;            /* of the network: what a run began from need not be there when it goes on */
+    int64_t step;                     /* steps done */
+    int epoch;                        /* the one under way, 0-based; = epochs completed, validation included */
+    int64_t batch;                    /* of that epoch: the next one to train on */
+    double loss_sum;                  /* over the epoch's steps so far */
+    double epoch_seconds;             /* spent on it so far */
+    double best_worth;                /* larger is better; -INFINITY before the first validation */
+    int best_epoch;                   /* 1-based; 0 before */
+    task_score best[TASK_MAX_SCORES]; /* [best_count] all that the best epoch scored */
+    int best_count;
     int bad_epochs; /* since the best one */
 } train_state;
 

@@ -3,16 +3,22 @@
 #define TRAIN_MEMBER_H
 
 #include "train/checkpoint.h"
-#include "train/material.h"
 #include "train/run_folder.h"
 #include "train/run_log.h"
+#include "train/run_sets.h"
 #include "train/train.h"
+
+/* The file of weights that a member begins with, opened once for all its stages. */
+typedef struct {
+    const char *path;     /* "" = from scratch */
+    tensor_file *tensors; /* NULL: not opened (yet) */
+} init_file;
 
 typedef struct {
     const train_options *options;
-    const recipe_stage *stage;
-    const char *stage_name; /* "stage1" */
-    const material *material;
+    int stage; /* in the recipe's stages */
+    init_file *init;
+    const run_sets *sets;
     run_log *log;
     progress *progress;
     run_facts facts;

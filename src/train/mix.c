@@ -87,13 +87,11 @@ static void paste_box(uint8_t *dst, const uint8_t *src, const mix_plan *p, int s
     }
 }
 
-void mix_batch(uint8_t *images, float *targets, const mix_plan *plan, const loader_batch *batch, int size, int classes)
+void mix_batch(uint8_t *images, task_row *rows, const mix_plan *plan, const loader_batch *batch, int size)
 {
     size_t bytes = (size_t)size * (size_t)size * CHANNELS;
-    float own = (float)plan->own / WHOLE;
     if (plan->is_cut)
         memcpy(images, batch->images, (size_t)batch->count * bytes);
-    memset(targets, 0, (size_t)batch->count * (size_t)classes * sizeof *targets);
     for (int row = 0; row < batch->count; row++) {
         int before = (row ? row : batch->count) - 1;
         const uint8_t *mine = batch->images + (size_t)row * bytes, *its = batch->images + (size_t)before * bytes;
@@ -101,7 +99,6 @@ void mix_batch(uint8_t *images, float *targets, const mix_plan *plan, const load
             paste_box(images + (size_t)row * bytes, its, plan, size);
         else
             mix_pixels(images + (size_t)row * bytes, mine, its, plan->own, bytes);
-        targets[row * classes + batch->labels[row]] += own;
-        targets[row * classes + batch->labels[before]] += 1 - own;
+        rows[row] = (task_row){batch->pictures[row], batch->pictures[before], (float)plan->own / WHOLE};
     }
 }

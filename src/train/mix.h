@@ -19,9 +19,9 @@ typedef struct {
  * and any number of threads, mix alike. o is on. Both on: either with probability 1/2. */
 mix_plan mix_draw(const mix_options *o, int size, uint64_t seed, uint32_t epoch, int64_t batch);
 
-/* images [count, size, size, 3] and targets [count, classes] of the mixed batch; every row of the batch has a label.
- * Mixed pixels are rounded to the nearest level. */
-void mix_batch(uint8_t *images, float *targets, const mix_plan *plan, const loader_batch *batch, int size, int classes);
+/* images [count, size, size, 3] of the mixed batch, and what each of its rows [count] shows. Mixed pixels are rounded
+ * to the nearest level. */
+void mix_batch(uint8_t *images, task_row *rows, const mix_plan *plan, const loader_batch *batch, int size);
 
 /* From Beta(alpha, alpha), alpha > 0. */
 double mix_beta(double alpha, rng *r);

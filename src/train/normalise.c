@@ -4,15 +4,14 @@
 
 #include "base/json.h"
 #include "data/loader.h"
-#include "format/tensor_file.h"
 
 #include <string.h>
 
-mien_status normalise_of_run(float mean[3], float std[3], const recipe *r, const material *m, int loader_threads,
+mien_status normalise_of_run(float mean[3], float std[3], const recipe *r, const run_sets *sets, int loader_threads,
                              progress *p)
 {
     if (r->data.normalise == NORMALISE_DATASET)
-        return dataset_statistics(mean, std, &m->train, loader_threads, r->data.max_bad_share, p);
+        return dataset_statistics(mean, std, &sets->train, loader_threads, r->data.max_bad_share, p);
     bool is_given = r->data.normalise == NORMALISE_GIVEN;
     for (int c = 0; c < 3; c++) {
         mean[c] = is_given ? r->data.mean[c] : 0;
@@ -34,24 +33,20 @@ static mien_status read_triple(float dst[3], const json_t *root, const char *key
     return MIEN_OK;
 }
 
-mien_status normalise_of_init(float mean[3], float std[3], const architecture *arch, const char *path)
+mien_status normalise_of_init(float mean[3], float std[3], const architecture *arch, const tensor_file *f,
+                              const char *path)
 {
-    tensor_file *f;
     json_t *root = NULL;
-    mien_status st = MIEN_OK;
+    mien_status st;
+    const char *text = f ? tensor_file_meta(f, "mien") : NULL;
     memcpy(mean, arch->mean, sizeof arch->mean);
     memcpy(std, arch->std, sizeof arch->std);
-    if (!path[0])
-        return MIEN_OK;
-    TRY(tensor_file_open(&f, path));
-    const char *text = tensor_file_meta(f, "mien");
     if (!text)
-        goto out;
+        return MIEN_OK;
     TRY_OUT(json_parse(&root, text, strlen(text), path));
     TRY_OUT(read_triple(mean, root, "mean", path));
     TRY_OUT(read_triple(std, root, "std", path));
 out:
     json_decref(root);
-    tensor_file_close(f);
     return st;
 }

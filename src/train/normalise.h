@@ -4,14 +4,15 @@
 
 #include "base/progress.h"
 #include "nn/model.h"
-#include "train/material.h"
+#include "train/run_sets.h"
 
 /* As data.normalise says, for all members alike. `dataset` reads every training picture once; `init` gives none (0 and
  * 1), since each member has its own. Errors: dataset_statistics'. */
-MIEN_MUST_USE mien_status normalise_of_run(float mean[3], float std[3], const recipe *r, const material *m,
+MIEN_MUST_USE mien_status normalise_of_run(float mean[3], float std[3], const recipe *r, const run_sets *sets,
                                            int loader_threads, progress *p);
 /* What a member's first weights expect: what a model file of ours says, else what the architecture's published weights
- * do. path "": no file. */
-MIEN_MUST_USE mien_status normalise_of_init(float mean[3], float std[3], const architecture *arch, const char *path);
+ * do. f, opened at `path`, NULL: no file. */
+MIEN_MUST_USE mien_status normalise_of_init(float mean[3], float std[3], const architecture *arch, const tensor_file *f,
+                                            const char *path);
 
 #endif

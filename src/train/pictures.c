@@ -1,4 +1,4 @@
-/* One row a picture, in the order of the material: whoever compares walks both side by side. */
+/* One row a picture, in the order of the sets: whoever compares walks both side by side. */
 #include "train/pictures.h"
 
 #include "base/file.h"
@@ -27,12 +27,15 @@ typedef struct {
     char modified[TIME_BYTES]; /* seconds, to the nanosecond */
 } file_facts;
 
-static mien_status find_facts(file_facts *out, const dataset *d, int64_t index)
+/* A picture that is no file says nothing. */
+static mien_status find_facts(file_facts *out, const picture_source *source, int64_t index)
 {
-    char path[DATASET_NAME_BYTES];
+    char path[PICTURE_NAME_BYTES];
     struct stat info;
-    TRY(dataset_path(d, index, path, sizeof path));
     *out = (file_facts){-1, "0"};
+    if (!source->path)
+        return MIEN_OK;
+    TRY(source->path(source, index, path, sizeof path));
     if (stat(path, &info) != 0)
         return MIEN_OK;
     out->bytes = (int64_t)info.st_size;
@@ -40,7 +43,7 @@ static mien_status find_facts(file_facts *out, const dataset *d, int64_t index)
     return MIEN_OK;
 }
 
-/* Calls fn for every picture of the material, training first. */
+/* Calls fn for every picture of the sets, training first. */
 typedef struct picture_walk picture_walk;
 struct picture_walk {
     mien_status (*fn)(picture_walk *w, const char *set, const char *name, const file_facts *facts);
@@ -50,41 +53,42 @@ struct picture_walk {
     char first_resized[512], first_rewritten[512];
 };
 
-static mien_status walk_plan(picture_walk *w, const char *set, const balance_plan *plan)
+static mien_status walk_plan(picture_walk *w, const char *set, const epoch_plan *plan)
 {
+    const picture_source *source = plan->set->source;
     for (int64_t i = 0; i < plan->items->count; i++) {
-        char name[DATASET_NAME_BYTES];
+        char name[PICTURE_NAME_BYTES];
         file_facts facts;
-        TRY(dataset_name(plan->data, plan->items->index[i], name, sizeof name));
-        TRY(find_facts(&facts, plan->data, plan->items->index[i]));
+        TRY(source->name(source, plan->items->index[i], name, sizeof name));
+        TRY(find_facts(&facts, source, plan->items->index[i]));
         TRY(w->fn(w, set, name, &facts));
     }
     return MIEN_OK;
 }
 
-static mien_status walk_pictures(picture_walk *w, const material *m)
+static mien_status walk_pictures(picture_walk *w, const run_sets *sets)
 {
-    TRY(walk_plan(w, "train", &m->train));
-    return walk_plan(w, "validation", &m->validation);
+    TRY(walk_plan(w, "train", &sets->train));
+    return walk_plan(w, "validation", &sets->select);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static mien_status write_row(picture_walk *w, const char *set, const char *name, const file_facts *facts)
 {
-    char quoted[2 * DATASET_NAME_BYTES + 3];
+    char quoted[2 * PICTURE_NAME_BYTES + 3];
     TRY(csv_quote(quoted, sizeof quoted, name));
     return str_printf(&w->text, "%s,%s,%" PRId64 ",%s\n", set, quoted, facts->bytes, facts->modified);
 }
 
-mien_status pictures_write(const material *m, const char *run)
+mien_status pictures_write(const run_sets *sets, const char *run)
 {
     char path[RUN_PATH_BYTES];
     picture_walk w = {.fn = write_row};
     TRY(run_file(path, run, file_name));
     mien_status st = str_append(&w.text, "set,image,bytes,modified\n");
     if (st == MIEN_OK)
-        st = walk_pictures(&w, m);
+        st = walk_pictures(&w, sets);
     if (st == MIEN_OK)
         st = file_write_all(path, w.text.text, w.text.length);
     str_free(&w.text);
@@ -125,7 +129,7 @@ static mien_status judge(const picture_walk *w, const char *run, const char *dat
     return MIEN_OK;
 }
 
-mien_status pictures_compare(const material *m, const char *run, const char *data)
+mien_status pictures_compare(const run_sets *sets, const char *run, const char *data)
 {
     char path[RUN_PATH_BYTES];
     picture_walk w = {.fn = compare_row};
@@ -136,7 +140,7 @@ mien_status pictures_compare(const material *m, const char *run, const char *dat
     TRY(csv_open(&w.reader, path));
     mien_status st = csv_next(&w.reader, &has_header);
     if (st == MIEN_OK)
-        st = walk_pictures(&w, m);
+        st = walk_pictures(&w, sets);
     csv_close(&w.reader);
     return st == MIEN_OK ? judge(&w, run, data) : st;
 }

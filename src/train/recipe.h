@@ -1,19 +1,15 @@
-/* A recipe: what to train, as a YAML file under one table of keys {name, type, range, default, help}. The same table
- * reads recipes, applies --set, writes recipe.yaml as resolved, and writes docs/recipe.md. */
+/* A recipe: what to train, as a YAML file under one table of keys {name, type, range, default, help}. Keys that all
+ * tasks have are rows here (recipe_keys.c), the others rows of its task. The same table reads recipes, applies --set,
+ * writes recipe.yaml as resolved, and writes docs/recipe.md. */
 #ifndef TRAIN_RECIPE_H
 #define TRAIN_RECIPE_H
 
-#include "base/status.h"
-#include "base/str.h"
-#include "graph/op.h"
-#include "image/image.h"
 #include "image/randaugment.h"
+#include "task/task.h"
 
 #define RECIPE_MAX_MODELS 16
-#define RECIPE_MAX_CLASSES 64
 
 typedef enum { SCHEDULE_CONSTANT, SCHEDULE_COSINE } schedule_kind;
-typedef enum { SELECT_LOSS, SELECT_MACRO_F1 } select_kind;
 typedef enum { NORMALISE_DATASET, NORMALISE_INIT, NORMALISE_GIVEN } normalise_kind;
 typedef enum { BALANCE_NONE, BALANCE_RANDAUGMENT } balance_kind;
 typedef enum { STAGE_INIT_STAGE1, STAGE_INIT_PRETRAINED } stage_init;
@@ -24,6 +20,8 @@ typedef struct {
 } mix_options;
 
 typedef struct {
+    const char *name; /* "stage1" */
+    model_kind kind;
     bool enabled;
     int epochs, batch;
     struct {
@@ -36,20 +34,18 @@ typedef struct {
         int64_t t_max;  /* steps; 0: the whole run */
         int64_t warmup; /* steps of linear warm-up; 0: none */
     } schedule;
-    float label_smoothing;
-    float class_weights[RECIPE_MAX_CLASSES]; /* class_weight_count 0: none */
-    int class_weight_count;
-    bool freeze; /* the extractor; only the head trains */
-    select_kind select;
+    bool freeze;     /* the extractor; only the head trains */
+    int select;      /* of the task's `select` */
     int patience;    /* epochs without a better score before stopping; 0: never */
-    stage_init init; /* stage2: what both copies begin as */
+    stage_init init; /* of a deviation module: what both copies begin as */
+    void *own;       /* what the task's keys of a stage fill */
 } recipe_stage;
 
 typedef struct {
-    char task[16]; /* "lsd" */
+    const task_def *const *tasks; /* NULL-terminated: those it may be of */
+    int task_index;
+    const task_def *task; /* tasks[task_index] */
     uint64_t seed;
-    char classes[RECIPE_MAX_CLASSES][32];
-    int class_count;
     int image_size; /* 0: the architecture's own */
     char models[RECIPE_MAX_MODELS][32];
     int model_count;
@@ -66,27 +62,34 @@ typedef struct {
         bool resample; /* the copies are drawn anew each epoch */
     } randaugment;     /* of the copies that data.balance makes */
     mix_options mix;
-    recipe_stage stage1, stage2;
+    recipe_stage stages[TASK_MAX_STAGES]; /* in the order they are trained, of each member */
+    int stage_count;
+    void *own;               /* what the task's keys fill */
+    const model_head *heads; /* [head_count] what is learned */
+    int head_count;
+    recipe_table table; /* its keys */
+    arena *texts;       /* all that lists and names need */
 } recipe;
 
-/* The stages in the order they are trained, of each member: "stage1", "stage2". */
-enum { RECIPE_STAGES = 2 };
-const char *recipe_stage_name(int stage);
-const recipe_stage *recipe_stage_at(const recipe *r, int stage);
+/* What the task's keys say; stage -1: of no stage. */
+task_values recipe_values(const recipe *r, int stage);
 /* Would more epochs leave the earlier ones as they are? Not where the learning rate falls to the end of the run. */
 bool recipe_may_go_on(const recipe_stage *stage);
 
-/* Reads path (NULL: all defaults, task lsd) and applies settings "key.key=value" in order. Errors name file, line (or
- * "--set key"), key, what was found and what is allowed; unknown keys, keys of parts not built, duplicates, aliases,
- * wrong types, NaN, binary or empty files, files above 1 MiB are refused. */
-MIEN_MUST_USE mien_status recipe_load(recipe *out, const char *path, const char *const *settings, int setting_count);
-/* The same from text in memory (fuzzing, embedded recipes); `name` stands for the path in messages. */
-MIEN_MUST_USE mien_status recipe_read(recipe *out, const char *name, const char *text, size_t length,
+/* Reads path (NULL: all defaults, the first task) and applies settings "key.key=value" in order; the task is one of
+ * `tasks`, NULL-terminated (task_all). Free with recipe_free. Errors name file, line (or "--set key"), key, what was
+ * found and what is allowed; unknown keys, keys of parts not built, duplicates, aliases, wrong types, NaN, binary or
+ * empty files, files above 1 MiB are refused. */
+MIEN_MUST_USE mien_status recipe_load(recipe **out, const task_def *const *tasks, const char *path,
                                       const char *const *settings, int setting_count);
+/* The same from text in memory (fuzzing, embedded recipes); `name` stands for the path in messages. */
+MIEN_MUST_USE mien_status recipe_read(recipe **out, const task_def *const *tasks, const char *name, const char *text,
+                                      size_t length, const char *const *settings, int setting_count);
+void recipe_free(recipe *r); /* NULL is a no-op */
 /* As resolved: reading the text again gives the same recipe. */
 MIEN_MUST_USE mien_status recipe_print(const recipe *r, str *out);
-/* docs/recipe.md, from the key table. */
-MIEN_MUST_USE mien_status recipe_reference(str *out);
+/* docs/recipe.md, from the key tables of all tasks. */
+MIEN_MUST_USE mien_status recipe_reference(str *out, const task_def *const *tasks);
 /* The first key in which two recipes differ, into dst as "stage1.lr: VALUE OF B (wanted VALUE OF A)"; false where they
  * are equal. */
 bool recipe_difference(const recipe *a, const recipe *b, char *dst, size_t bytes);

@@ -20,15 +20,16 @@ static mien_status add_member(run_model *models, int *count, const char *path, c
     char name[RUN_NAME_BYTES], done[RUN_PATH_BYTES], best[RUN_PATH_BYTES];
     int last = -1;
     run_member_name(name, r, member);
-    for (int s = 0; s < RECIPE_STAGES; s++) {
-        TRY(run_path(done, path, name, recipe_stage_name(s), "done"));
-        TRY(run_path(best, path, name, recipe_stage_name(s), "best.safetensors"));
+    for (int s = 0; s < r->stage_count; s++) {
+        TRY(run_path(done, path, name, r->stages[s].name, "done"));
+        TRY(run_path(best, path, name, r->stages[s].name, "best.safetensors"));
         if (!file_exists(done))
             continue;
         last = (*count)++;
         run_model *m = &models[last];
+        m->task = r->task;
         snprintf(m->name, sizeof m->name, "%s", name);
-        snprintf(m->stage, sizeof m->stage, "%s", recipe_stage_name(s));
+        snprintf(m->stage, sizeof m->stage, "%s", r->stages[s].name);
         if ((size_t)snprintf(m->path, sizeof m->path, "%s", best) >= sizeof m->path)
             return mien_fail(MIEN_ERR_ARG, "%.100s...: path too long", best);
     }
@@ -45,9 +46,8 @@ mien_status run_models(run_model **out, int *out_count, const char *path)
     run_model *models = NULL;
     int count = 0;
     TRY(run_file(recipe_path, path, "recipe.yaml"));
-    TRY_OUT(mem_alloc(&r, 1));
-    TRY_OUT(recipe_load(r, recipe_path, NULL, 0));
-    TRY_OUT(mem_zalloc(&models, (size_t)r->model_count * RECIPE_STAGES));
+    TRY_OUT(recipe_load(&r, task_all, recipe_path, NULL, 0));
+    TRY_OUT(mem_zalloc(&models, (size_t)r->model_count * (size_t)r->stage_count));
     for (int i = 0; i < r->model_count; i++)
         TRY_OUT(add_member(models, &count, path, r, i));
     if (count == 0) {
@@ -60,6 +60,6 @@ mien_status run_models(run_model **out, int *out_count, const char *path)
     models = NULL;
 out:
     mem_free(models);
-    mem_free(r);
+    recipe_free(r);
     return st;
 }

@@ -2,14 +2,14 @@
 #ifndef TRAIN_RUN_H
 #define TRAIN_RUN_H
 
-#include "base/status.h"
-#include <stdbool.h>
+#include "task/task.h"
 
 typedef struct {
     char name[64];   /* "resnet50.2" */
     char stage[16];  /* "stage1" */
     char path[1024]; /* its best.safetensors */
-    bool is_last;    /* the member's last finished stage: what ensembles, predict and submit take */
+    const task_def *task;
+    bool is_last; /* the member's last finished stage: what ensembles, predict and submit take */
 } run_model;
 
 bool run_is_folder(const char *path); /* a folder with recipe.yaml */

@@ -1,4 +1,4 @@
-/* A table says which keys of which lines are curves; each line of the log becomes one record at most, from the line
+/* A rule says which keys of which lines are curves; each line of the log becomes one record at most, from the line
  * alone. */
 #include "train/run_events.h"
 
@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "format/tensorboard.h"
+#include "task/task.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,17 +14,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct {
-    const char *event, *key, *curve;
-} curves[] = {
-    {"step", "loss", "step_loss"},
-    {"step", "lr", "lr"},
-    {"epoch", "train_loss", "train_loss"},
-    {"epoch", "val_loss", "val_loss"},
-    {"epoch", "val_macro_f1", "val_macro_f1"},
-    {"epoch", "val_accuracy", "val_accuracy"},
-};
-enum { CURVE_COUNT = sizeof curves / sizeof curves[0], TAG_BYTES = 160, RECORD_BYTES = 2048 };
+enum { CURVE_MAX = TASK_MAX_SCORES + 2, TAG_BYTES = 160, RECORD_BYTES = 4096 };
+
+/* The curve that a key of a line belongs to: scores of an epoch and its training loss under their own names; NULL:
+ * none. */
+static const char *curve_of(const char *event, const char *key)
+{
+    if (strcmp(event, "step") == 0)
+        return strcmp(key, "loss") == 0 ? "step_loss" : strcmp(key, "lr") == 0 ? key : NULL;
+    bool is_score = strncmp(key, "val_", 4) == 0 || strcmp(key, "train_loss") == 0;
+    return strcmp(event, "epoch") == 0 && is_score ? key : NULL;
+}
 
 struct run_events {
     char *path;
@@ -63,19 +64,23 @@ void run_events_close(run_events *e)
     mem_free(e);
 }
 
-static mien_status add_object(run_events *e, const json_t *line)
+static mien_status add_object(run_events *e, json_t *line)
 {
-    const char *event = json_string_value(json_object_get(line, "event"));
+    const char *event = json_string_value(json_object_get(line, "event")), *key;
     const char *member = json_string_value(json_object_get(line, "member"));
     const char *stage = json_string_value(json_object_get(line, "stage"));
-    char tags[CURVE_COUNT][TAG_BYTES];
-    tb_scalar scalars[CURVE_COUNT];
+    char tags[CURVE_MAX][TAG_BYTES];
+    tb_scalar scalars[CURVE_MAX];
+    json_t *value;
     int count = 0;
-    for (int i = 0; event && member && stage && i < CURVE_COUNT; i++) {
-        const json_t *value = json_object_get(line, curves[i].key);
-        if (strcmp(event, curves[i].event) != 0 || !json_is_number(value))
+    if (!event || !member || !stage)
+        return MIEN_OK;
+    json_object_foreach(line, key, value)
+    {
+        const char *curve = curve_of(event, key);
+        if (!curve || !json_is_number(value) || count == CURVE_MAX)
             continue;
-        snprintf(tags[count], TAG_BYTES, "%s/%s-%s", curves[i].curve, member, stage);
+        snprintf(tags[count], TAG_BYTES, "%s/%s-%s", curve, member, stage);
         scalars[count] = (tb_scalar){tags[count], (float)json_number_value(value)};
         count++;
     }

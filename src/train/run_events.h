@@ -2,7 +2,7 @@
  * events keep, and the same lines give the same bytes.
  *
  *   step lines    step_loss/MEMBER-STAGE, lr/MEMBER-STAGE
- *   epoch lines   train_loss/.., val_loss/.., val_macro_f1/.., val_accuracy/.. */
+ *   epoch lines   train_loss/.., val_SCORE/.. of every score */
 #ifndef TRAIN_RUN_EVENTS_H
 #define TRAIN_RUN_EVENTS_H
 

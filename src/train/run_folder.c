@@ -69,44 +69,58 @@ static mien_status is_occupied(bool *out, const char *path)
     return MIEN_OK;
 }
 
-/* Has stage 2 of any member begun? */
-static bool has_stage2(const run_folder *f)
+/* Has this stage of any member begun? */
+static bool has_begun(const run_folder *f, int stage)
 {
-    for (int i = 0; i < f->used.model_count; i++) {
+    for (int i = 0; i < f->used->model_count; i++) {
         char name[RUN_NAME_BYTES], path[RUN_PATH_BYTES];
-        run_member_name(name, &f->used, i);
-        if (run_path(path, f->path, name, recipe_stage_name(1), "last.ckpt") == MIEN_OK && file_exists(path))
+        run_member_name(name, f->used, i);
+        if (run_path(path, f->path, name, f->used->stages[stage].name, "last.ckpt") == MIEN_OK && file_exists(path))
             return true;
     }
     return false;
 }
 
-/* Why a stage cannot have more epochs than it began with; NULL: it can. */
-static const char *why_not_more(const run_folder *f, int stage)
+/* Why a stage cannot have more epochs than it began with, into dst; false: it can. */
+static bool may_not_have_more(char *dst, size_t bytes, const run_folder *f, int stage)
 {
-    if (!recipe_may_go_on(recipe_stage_at(&f->used, stage)))
-        return "its learning rate falls to the end of the run: begin another one, or one whose schedule is constant or "
-               "has a t_max";
-    if (stage == 0 && f->used.stage2.enabled && f->used.stage2.init == STAGE_INIT_STAGE1 && has_stage2(f))
-        return "stage2 has begun with what it gave";
-    return NULL;
+    const recipe *used = f->used;
+    if (!recipe_may_go_on(&used->stages[stage])) {
+        snprintf(dst, bytes,
+                 "its learning rate falls to the end of the run: begin another one, or one whose schedule is "
+                 "constant or has a t_max");
+        return true;
+    }
+    for (int s = 1; stage == 0 && s < used->stage_count; s++)
+        if (used->stages[s].enabled && used->stages[s].kind == MODEL_DEVIATION &&
+            used->stages[s].init == STAGE_INIT_STAGE1 && has_begun(f, s)) {
+            snprintf(dst, bytes, "%s has begun with what it gave", used->stages[s].name);
+            return true;
+        }
+    return false;
 }
 
+/* A stage that asks for more epochs is no difference where it may have them. */
 static mien_status compare_recipe(run_folder *f, const char *recipe_path, const recipe *r)
 {
-    char difference[512];
-    TRY(recipe_load(&f->used, recipe_path, NULL, 0));
-    recipe longer = f->used;
-    for (int s = 0; s < RECIPE_STAGES; s++) {
-        int more = recipe_stage_at(r, s)->epochs, had = recipe_stage_at(&f->used, s)->epochs;
-        const char *why = more > had ? why_not_more(f, s) : NULL;
-        if (why)
+    char difference[512], why[256];
+    int had[TASK_MAX_STAGES];
+    TRY(recipe_load(&f->used, r->tasks, recipe_path, NULL, 0));
+    const int stages = f->used->task == r->task ? r->stage_count : 0;
+    for (int s = 0; s < stages; s++) {
+        int more = r->stages[s].epochs;
+        had[s] = f->used->stages[s].epochs;
+        if (more > had[s] && may_not_have_more(why, sizeof why, f, s))
             return mien_fail(MIEN_ERR_ARG, "%s: run with another recipe: %s.epochs: %d (wanted %d: %s)", f->path,
-                             recipe_stage_name(s), more, had, why);
-        if (more > had)
-            (s == 0 ? &longer.stage1 : &longer.stage2)->epochs = more;
+                             r->stages[s].name, more, had[s], why);
     }
-    if (recipe_difference(&longer, r, difference, sizeof difference))
+    for (int s = 0; s < stages; s++)
+        if (r->stages[s].epochs > had[s])
+            f->used->stages[s].epochs = r->stages[s].epochs;
+    const bool is_different = recipe_difference(f->used, r, difference, sizeof difference);
+    for (int s = 0; s < stages; s++)
+        f->used->stages[s].epochs = had[s];
+    if (is_different)
         return mien_fail(MIEN_ERR_ARG, "%s: run with another recipe: %s", f->path, difference);
     return MIEN_OK;
 }
@@ -159,4 +173,6 @@ void run_folder_close(run_folder *f)
     if (f->lock >= 0)
         close(f->lock);
     f->lock = -1;
+    recipe_free(f->used);
+    f->used = NULL;
 }

@@ -19,7 +19,7 @@ typedef struct {
     const char *path; /* borrowed */
     int lock;         /* descriptor that holds the flock: the kernel drops it with the process, however that ends */
     bool is_used;     /* it holds a run: this one goes on */
-    recipe used;      /* and this is what recipe.yaml said */
+    recipe *used;     /* and this is what recipe.yaml said; else NULL */
 } run_folder;
 
 /* Makes the folder where it is missing, locks it and compares its recipe. Errors: MIEN_ERR_IO where it cannot be made;
@@ -29,6 +29,6 @@ typedef struct {
 MIEN_MUST_USE mien_status run_folder_open(run_folder *out, const char *path, const recipe *r, bool is_resumed);
 /* Writes recipe.yaml: from here on the folder is a run. */
 MIEN_MUST_USE mien_status run_folder_begin(run_folder *f, const recipe *r);
-void run_folder_close(run_folder *f); /* gives the lock back */
+void run_folder_close(run_folder *f); /* gives the lock back, frees `used` */
 
 #endif

@@ -9,10 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 8192 }; /* a "data" line with 64 classes has 4 KB */
+enum { LINE_BYTES = 8192 };
 
 struct run_log {
     char *path;
@@ -164,19 +165,41 @@ bool run_log_is_empty(const run_log *log)
     return log->is_empty;
 }
 
-mien_status run_log_write(run_log *log, json_t *object)
+static mien_status write_line(run_log *log, char *line, size_t length)
 {
-    char line[LINE_BYTES]; /* no memory of ours: lines are written between steps */
-    TRY(json_check(object));
-    size_t length = json_dumpb(object, line, sizeof line - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(object);
-    if (length == 0 || length > sizeof line - 1)
-        return mien_fail(MIEN_ERR_INTERNAL, "%s: a line of %zu bytes (wanted at most %d)", log->path, length,
-                         LINE_BYTES - 1);
     line[length] = '\n';
     log->is_empty = false;
     TRY(file_write_fd(log->fd, log->path, line, length + 1));
     return run_events_add(log->events, line, length);
+}
+
+mien_status run_log_write(run_log *log, json_t *object)
+{
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(9);
+    char line[LINE_BYTES], *longer = NULL; /* no memory of ours: lines are written between steps */
+    TRY(json_check(object));
+    size_t length = json_dumpb(object, line, sizeof line - 1, flags);
+    mien_status st = MIEN_OK;
+    if (length == 0)
+        st = mien_fail(MIEN_ERR_INTERNAL, "%s: a line that is no JSON", log->path);
+    else if (length < sizeof line)
+        st = write_line(log, line, length);
+    else if ((st = mem_alloc(&longer, length + 1)) == MIEN_OK) { /* thousands of classes, before the first step */
+        length = json_dumpb(object, longer, length, flags);
+        st = write_line(log, longer, length);
+    }
+    json_decref(object);
+    mem_free(longer);
+    return st;
+}
+
+void run_log_add_scores(json_t *line, const task_score *scores, int count)
+{
+    char key[TASK_NAME_BYTES + 8];
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "val_%s", scores[i].name);
+        json_object_set_new(line, key, json_real(scores[i].value));
+    }
 }
 
 mien_status run_log_sync(run_log *log)

@@ -16,7 +16,8 @@ typedef struct {
     const train_options *options;
     const recipe *recipe;
     run_folder folder;
-    material material;
+    run_sets sets;
+    init_file inits[RECIPE_MAX_MODELS]; /* of each member */
     run_log *log;
     progress *progress;
     run_facts facts;
@@ -41,11 +42,12 @@ static mien_status hash_recipe(uint64_t *out, const recipe *r)
 /* Any member's checkpoint says what the run was begun with. */
 static mien_status find_earlier(run_state *run)
 {
-    for (int i = 0; i < run->recipe->model_count * RECIPE_STAGES && !run->has_earlier; i++) {
+    const int stages = run->recipe->stage_count;
+    for (int i = 0; i < run->recipe->model_count * stages && !run->has_earlier; i++) {
         char name[RUN_NAME_BYTES], path[RUN_PATH_BYTES];
         train_state state;
-        run_member_name(name, run->recipe, i / RECIPE_STAGES);
-        TRY(run_path(path, run->options->out, name, recipe_stage_name(i % RECIPE_STAGES), "last.ckpt"));
+        run_member_name(name, run->recipe, i / stages);
+        TRY(run_path(path, run->options->out, name, run->recipe->stages[i % stages].name, "last.ckpt"));
         if (!file_exists(path))
             continue;
         TRY(checkpoint_load(path, &state, NULL, false));
@@ -85,7 +87,7 @@ static mien_status check_recipe(run_state *run)
 {
     run->used_hash = run->facts.recipe_hash;
     if (run->folder.is_used)
-        TRY(hash_recipe(&run->used_hash, &run->folder.used));
+        TRY(hash_recipe(&run->used_hash, run->folder.used));
     if (run->earlier.recipe_hash != run->facts.recipe_hash && run->earlier.recipe_hash != run->used_hash)
         return mien_fail(MIEN_ERR_ARG, "%s: recipe.yaml is not the one that its checkpoints were trained with",
                          run->options->out);
@@ -95,11 +97,12 @@ static mien_status check_recipe(run_state *run)
 /* More epochs: all checkpoints become the new recipe's before recipe.yaml does. */
 static mien_status give_more_epochs(const run_state *run)
 {
+    const int stages = run->recipe->stage_count;
     bool is_longer = run->has_earlier && run->used_hash != run->facts.recipe_hash;
-    for (int i = 0; is_longer && i < run->recipe->model_count * RECIPE_STAGES; i++) {
+    for (int i = 0; is_longer && i < run->recipe->model_count * stages; i++) {
         char name[RUN_NAME_BYTES], path[RUN_PATH_BYTES];
-        run_member_name(name, run->recipe, i / RECIPE_STAGES);
-        TRY(run_path(path, run->options->out, name, recipe_stage_name(i % RECIPE_STAGES), "last.ckpt"));
+        run_member_name(name, run->recipe, i / stages);
+        TRY(run_path(path, run->options->out, name, run->recipe->stages[i % stages].name, "last.ckpt"));
         if (file_exists(path))
             TRY(checkpoint_change_recipe(path, run->used_hash, run->facts.recipe_hash));
     }
@@ -108,7 +111,7 @@ static mien_status give_more_epochs(const run_state *run)
 
 static mien_status settle_data(run_state *run)
 {
-    run->facts.data_hash = run->material.hash;
+    run->facts.data_hash = run->sets.hash;
     TRY(hash_recipe(&run->facts.recipe_hash, run->recipe));
     if (!run->has_earlier)
         return MIEN_OK;
@@ -116,7 +119,7 @@ static mien_status settle_data(run_state *run)
         return mien_fail(MIEN_ERR_ARG, "%s: not the pictures that %s was begun with (names or labels differ)",
                          run->options->data, run->options->out);
     TRY(check_recipe(run));
-    return pictures_compare(&run->material, run->options->out, run->options->data);
+    return pictures_compare(&run->sets, run->options->out, run->options->data);
 }
 
 /* Statistics cost a pass over all pictures, so a run that goes on takes those it has. */
@@ -124,23 +127,19 @@ static mien_status settle_normalisation(run_state *run)
 {
     const recipe *r = run->recipe;
     if (!run->has_earlier || r->data.normalise != NORMALISE_DATASET)
-        return normalise_of_run(run->facts.mean, run->facts.std, r, &run->material, run->options->loader_threads,
+        return normalise_of_run(run->facts.mean, run->facts.std, r, &run->sets, run->options->loader_threads,
                                 run->progress);
     memcpy(run->facts.mean, run->earlier.mean, sizeof run->facts.mean);
     memcpy(run->facts.std, run->earlier.std, sizeof run->facts.std);
     return MIEN_OK;
 }
 
-/* Init files are opened long after the pictures have been measured: what is not there is told before. */
-static mien_status check_init(const recipe *r)
+/* Init files are needed long after the pictures have been measured: what is not there is told before. */
+static mien_status open_inits(run_state *run)
 {
-    for (int i = 0; i < r->model_count; i++) {
-        tensor_file *f;
-        if (!r->init[i][0])
-            continue;
-        TRY(tensor_file_open(&f, r->init[i]));
-        tensor_file_close(f);
-    }
+    for (int i = 0; i < run->recipe->model_count; i++)
+        if (run->inits[i].path[0])
+            TRY(tensor_file_open(&run->inits[i].tensors, run->inits[i].path));
     return MIEN_OK;
 }
 
@@ -150,12 +149,12 @@ static mien_status check_init(const recipe *r)
  * wants no more of them.) */
 static mien_status find_finished(bool *out, const run_state *run, const char *member, int stage)
 {
-    const recipe_stage *s = recipe_stage_at(run->recipe, stage);
+    const recipe_stage *s = &run->recipe->stages[stage];
     char path[RUN_PATH_BYTES];
     train_state state;
-    TRY(run_path(path, run->options->out, member, recipe_stage_name(stage), "done"));
+    TRY(run_path(path, run->options->out, member, s->name, "done"));
     *out = file_exists(path);
-    TRY(run_path(path, run->options->out, member, recipe_stage_name(stage), "last.ckpt"));
+    TRY(run_path(path, run->options->out, member, s->name, "last.ckpt"));
     if (!*out || !file_exists(path))
         return MIEN_OK;
     TRY(checkpoint_load(path, &state, NULL, false));
@@ -169,7 +168,7 @@ static mien_status mark_stage(run_log_mark *out, const run_state *run, const cha
 {
     char path[RUN_PATH_BYTES];
     train_state state = {0};
-    *out = (run_log_mark){.member = member, .stage = recipe_stage_name(stage)};
+    *out = (run_log_mark){.member = member, .stage = run->recipe->stages[stage].name};
     TRY(find_finished(&out->is_finished, run, member, stage));
     TRY(run_path(path, run->options->out, member, out->stage, "last.ckpt"));
     out->has_checkpoint = file_exists(path);
@@ -183,12 +182,12 @@ static mien_status mark_stage(run_log_mark *out, const run_state *run, const cha
 static mien_status open_log(run_state *run)
 {
     char path[RUN_PATH_BYTES], names[RECIPE_MAX_MODELS][RUN_NAME_BYTES];
-    run_log_mark marks[RECIPE_MAX_MODELS * RECIPE_STAGES];
-    int count = run->recipe->model_count * RECIPE_STAGES;
+    run_log_mark marks[RECIPE_MAX_MODELS * TASK_MAX_STAGES];
+    const int stages = run->recipe->stage_count, count = run->recipe->model_count * stages;
     for (int i = 0; i < count; i++) {
-        char *name = names[i / RECIPE_STAGES];
-        run_member_name(name, run->recipe, i / RECIPE_STAGES);
-        TRY(mark_stage(&marks[i], run, name, i % RECIPE_STAGES));
+        char *name = names[i / stages];
+        run_member_name(name, run->recipe, i / stages);
+        TRY(mark_stage(&marks[i], run, name, i % stages));
     }
     TRY(run_file(path, run->options->out, "log.jsonl"));
     return run_log_open(&run->log, path, marks, count);
@@ -201,16 +200,19 @@ static json_t *triple(const float x[3])
 
 static mien_status log_data(run_state *run)
 {
-    const balance_plan *train = &run->material.train;
-    json_t *classes = json_object();
-    for (int c = 0; c < train->class_count; c++)
-        json_object_set_new(classes, dataset_class(train->data, c), json_integer(train->class_size[c]));
-    bool is_each_own = run->recipe->data.normalise == NORMALISE_INIT; /* its members' model files say it */
-    return run_log_write(run->log, json_pack("{s:s, s:I, s:I, s:o, s:o*, s:o*}", "event", "data", "train",
-                                             (json_int_t)run->material.kept.count, "validation",
-                                             (json_int_t)run->material.held.count, "classes", classes, "mean",
-                                             is_each_own ? NULL : triple(run->facts.mean), "std",
-                                             is_each_own ? NULL : triple(run->facts.std)));
+    const run_sets *sets = &run->sets;
+    json_t *line = json_pack("{s:s, s:I, s:I}", "event", "data", "train", (json_int_t)sets->kept.count, "validation",
+                             (json_int_t)sets->held.count);
+    if (run->recipe->task->account) {
+        json_t *account = run->recipe->task->account(sets->training, &sets->train);
+        json_object_update(line, account);
+        json_decref(account);
+    }
+    if (run->recipe->data.normalise != NORMALISE_INIT) { /* else its members' model files say it */
+        json_object_set_new(line, "mean", triple(run->facts.mean));
+        json_object_set_new(line, "std", triple(run->facts.std));
+    }
+    return run_log_write(run->log, line);
 }
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
@@ -221,17 +223,23 @@ static mien_status train_stage(run_state *run, int index, int stage)
     bool is_finished;
     run_member_name(name, run->recipe, index);
     TRY(find_finished(&is_finished, run, name, stage));
-    if (is_finished || !recipe_stage_at(run->recipe, stage)->enabled)
+    if (is_finished || !run->recipe->stages[stage].enabled)
         return MIEN_OK;
     member_options options = {.options = run->options,
-                              .stage = recipe_stage_at(run->recipe, stage),
-                              .stage_name = recipe_stage_name(stage),
-                              .material = &run->material,
+                              .stage = stage,
+                              .init = &run->inits[index],
+                              .sets = &run->sets,
                               .log = run->log,
                               .progress = run->progress,
                               .facts = run->facts,
                               .index = index};
     return member_train(&options);
+}
+
+static void close_init(init_file *init)
+{
+    tensor_file_close(init->tensors);
+    init->tensors = NULL;
 }
 
 static mien_status train(run_state *run)
@@ -240,9 +248,9 @@ static mien_status train(run_state *run)
     TRY(run_folder_open(&run->folder, o->out, run->recipe, o->is_resumed));
     TRY(find_earlier(run));
     if (!run->has_earlier)
-        TRY(check_init(run->recipe));
+        TRY(open_inits(run));
     TRY(settle_precision(run));
-    TRY(material_open(&run->material, run->recipe, o->data, o->validation, o->is_strict));
+    TRY(run_sets_open(&run->sets, run->recipe, o->data, o->validation, o->is_strict));
     TRY(settle_data(run));
     mien_status st = settle_normalisation(run);
     if (st == MIEN_ERR_CANCELLED)
@@ -251,13 +259,15 @@ static mien_status train(run_state *run)
     TRY(give_more_epochs(run));
     TRY(run_folder_begin(&run->folder, run->recipe));
     if (!run->has_earlier || !pictures_are_known(o->out))
-        TRY(pictures_write(&run->material, o->out));
+        TRY(pictures_write(&run->sets, o->out));
     TRY(open_log(run));
     if (run_log_is_empty(run->log))
         TRY(log_data(run));
-    for (int i = 0; i < run->recipe->model_count; i++)
-        for (int stage = 0; stage < RECIPE_STAGES; stage++)
+    for (int i = 0; i < run->recipe->model_count; i++) {
+        for (int stage = 0; stage < run->recipe->stage_count; stage++)
             TRY(train_stage(run, i, stage));
+        close_init(&run->inits[i]);
+    }
     return MIEN_OK;
 }
 
@@ -268,9 +278,13 @@ mien_status train_run(const train_options *options)
                      .recipe = options->recipe,
                      .folder = {.lock = -1},
                      .progress = options->progress ? options->progress : &silent};
+    for (int i = 0; i < run.recipe->model_count; i++)
+        run.inits[i].path = run.recipe->init[i];
     mien_status st = train(&run);
+    for (int i = 0; i < run.recipe->model_count; i++)
+        close_init(&run.inits[i]);
     run_log_close(run.log);
-    material_close(&run.material);
+    run_sets_close(&run.sets);
     run_folder_close(&run.folder);
     return st;
 }

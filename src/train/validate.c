@@ -1,36 +1,35 @@
-/* Scores are computed in double from the logits as they come, over pictures in their own order; the last batch is
- * filled up, and its surplus rows are not read. */
+/* Outputs of all pictures are kept, in their own order, and scored by the task once they are all there; the last batch
+ * is filled up, and its surplus rows are not read. */
 #include "train/validate.h"
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "format/csv.h"
-#include "train/frozen.h"
+#include "train/feature_cache.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { REASON_BYTES = 1024 };
 
 struct validator {
     validator_options options;
-    int classes;
+    const model_head *heads;
+    int head_count;
     program *program;
     model_io io;
     loader *loader;
-    frozen *frozen;               /* NULL: the program computes the frozen copy's features itself, or has none */
-    int32_t *truth;               /* [plan total], -1 = unreadable */
-    float *probabilities;         /* [plan total, classes] */
-    float *logits;                /* [batch, classes] */
-    int64_t bad_count;            /* of this pass */
-    char first_bad[REASON_BYTES]; /* why the first of them is one */
-    bool is_told;                 /* bad pictures have been named by an earlier pass */
-    validation_score score;
-    metric_report report;
+    feature_cache *features; /* NULL: the program computes the frozen copy's features itself, or has none */
+    int64_t *pictures;       /* [plan total] */
+    bool *is_read;           /* [plan total] */
+    float *outputs[MODEL_MAX_HEADS], *logits[MODEL_MAX_HEADS]; /* of each head [plan total, size] and [batch, size] */
+    double loss_sum;
+    int64_t read_count, bad_count; /* of this pass */
+    char first_bad[REASON_BYTES];  /* why the first bad picture is one */
+    bool is_told;                  /* bad pictures have been named by an earlier pass */
+    task_report report;
 };
 
 static void note_bad(void *payload, int64_t item, const char *why)
@@ -52,23 +51,35 @@ static mien_status create_program(validator *v)
                                          .activation_type = o->precision,
                                          .part = o->keeps_features ? MODEL_WITHOUT_IDENTITY : MODEL_WHOLE};
     if (o->keeps_features)
-        TRY(frozen_create(&v->frozen, o->model, o->backend, o->precision, o->batch, o->plan->total));
+        TRY(feature_cache_create(&v->features, o->model, o->backend, o->precision, o->batch, o->plan->total));
     TRY(param_store_place(model_params(o->model), &params, o->backend));
     TRY(model_graph(&g, &v->io, o->model, &graph_options));
     return program_create(&v->program, g, o->backend, params);
+}
+
+static mien_status create_rows(validator *v)
+{
+    const int64_t total = v->options.plan->total;
+    TRY(mem_alloc(&v->pictures, total));
+    TRY(mem_alloc(&v->is_read, total));
+    for (int h = 0; h < v->head_count; h++) {
+        TRY(mem_alloc(&v->outputs[h], total * v->heads[h].size));
+        TRY(mem_alloc(&v->logits[h], v->options.batch * v->heads[h].size));
+    }
+    return MIEN_OK;
 }
 
 mien_status validator_create(validator **out, const validator_options *options)
 {
     mien_status st;
     validator *v = NULL;
-    int64_t total = options->plan->total;
     const model_spec *spec = model_spec_of(options->model);
     TRY(mem_zalloc(&v, 1));
     v->options = *options;
-    if (v->options.batch > total)
-        v->options.batch = (int)total;
-    v->classes = spec->class_count;
+    if (v->options.batch > options->plan->total)
+        v->options.batch = (int)options->plan->total;
+    v->heads = spec->heads;
+    v->head_count = spec->head_count;
     const loader_options loading = {.plan = options->plan,
                                     .batch = v->options.batch,
                                     .image_size = spec->image_size,
@@ -76,9 +87,7 @@ mien_status validator_create(validator **out, const validator_options *options)
                                     .max_bad_share = -1,
                                     .on_bad = note_bad,
                                     .payload = v};
-    TRY_OUT(mem_alloc(&v->truth, total));
-    TRY_OUT(mem_alloc(&v->probabilities, total * v->classes));
-    TRY_OUT(mem_alloc(&v->logits, v->options.batch * v->classes));
+    TRY_OUT(create_rows(v));
     TRY_OUT(create_program(v));
     TRY_OUT(loader_create(&v->loader, &loading));
     *out = v;
@@ -93,40 +102,54 @@ void validator_free(validator *v)
     if (!v)
         return;
     loader_free(v->loader);
-    frozen_free(v->frozen);
+    feature_cache_free(v->features);
     program_free(v->program);
-    metric_report_free(&v->report);
-    mem_free(v->truth);
-    mem_free(v->probabilities);
-    mem_free(v->logits);
+    task_report_clear(&v->report);
+    mem_free(v->pictures);
+    mem_free(v->is_read);
+    for (int h = 0; h < v->head_count; h++) {
+        mem_free(v->outputs[h]);
+        mem_free(v->logits[h]);
+    }
     mem_free(v);
 }
 
-/* -log softmax(logits)[label] in double: exact enough to compare epochs by, and finite where the float underflows. */
-static double cross_entropy(const float *logits, int classes, int label)
+/* --- a pass ------------------------------------------------------------------------------------------------------- */
+
+/* Row `row` of the batch, a picture that was read. */
+static mien_status take_row(validator *v, int64_t picture, int row)
 {
-    double largest = (double)logits[0], sum = 0;
-    for (int c = 1; c < classes; c++)
-        largest = fmax(largest, (double)logits[c]);
-    for (int c = 0; c < classes; c++)
-        sum += exp((double)logits[c] - largest);
-    return log(sum) + largest - (double)logits[label];
+    const task_def *task = v->options.task;
+    const float *logits[MODEL_MAX_HEADS];
+    bool is_finite = true;
+    for (int h = 0; h < v->head_count; h++) {
+        const int size = v->heads[h].size;
+        logits[h] = v->logits[h] + (size_t)row * (size_t)size;
+        for (int i = 0; i < size; i++)
+            is_finite &= isfinite(logits[h][i]) != 0;
+    }
+    double loss =
+        is_finite && task->row_loss ? task->row_loss(v->options.set, picture, v->heads, v->head_count, logits) : 0;
+    if (!is_finite || !isfinite(loss))
+        return mien_fail(MIEN_ERR_FORMAT, "validation: the model's output is not finite");
+    v->loss_sum += loss;
+    v->read_count++;
+    return MIEN_OK;
 }
 
-/* Takes over a batch's rows, which begin at item `begin`; adds to *loss. */
-static mien_status take_rows(validator *v, double *loss, const loader_batch *batch, int64_t begin)
+/* Takes over a batch's rows, which begin at item `begin`. */
+static mien_status take_rows(validator *v, const loader_batch *batch, int64_t begin)
 {
-    TRY(program_read(v->program, v->io.logits, v->logits));
-    TRY(program_read_rows(v->program, v->io.probabilities, 0, batch->count, v->probabilities + begin * v->classes));
+    for (int h = 0; h < v->head_count; h++) {
+        TRY(program_read(v->program, v->io.heads[h].logits, v->logits[h]));
+        TRY(program_read_rows(v->program, v->io.heads[h].output, 0, batch->count,
+                              v->outputs[h] + begin * v->heads[h].size));
+    }
     for (int i = 0; i < batch->count; i++) {
-        v->truth[begin + i] = batch->labels[i];
-        if (batch->labels[i] < 0)
-            continue;
-        double row_loss = cross_entropy(v->logits + (size_t)i * v->classes, v->classes, batch->labels[i]);
-        if (!isfinite(row_loss))
-            return mien_fail(MIEN_ERR_FORMAT, "validation: the model's output is not finite");
-        *loss += row_loss;
-        v->score.count++;
+        v->pictures[begin + i] = batch->pictures[i];
+        v->is_read[begin + i] = batch->is_read[i];
+        if (batch->is_read[i])
+            TRY(take_row(v, batch->pictures[i], i));
     }
     return MIEN_OK;
 }
@@ -142,12 +165,26 @@ static mien_status check_bad(const validator *v)
     return MIEN_OK;
 }
 
-mien_status validator_run(validator *v, validation_score *out, progress *p, const char *what)
+static task_pass pass_of(const validator *v)
+{
+    task_pass pass = {.set = v->options.set,
+                      .heads = v->heads,
+                      .head_count = v->head_count,
+                      .count = v->options.plan->total,
+                      .pictures = v->pictures,
+                      .is_read = v->is_read,
+                      .has_loss = v->options.task->row_loss != NULL,
+                      .loss = v->loss_sum / (double)v->read_count};
+    for (int h = 0; h < v->head_count; h++)
+        pass.outputs[h] = v->outputs[h];
+    return pass;
+}
+
+mien_status validator_run(validator *v, progress *p, const char *what)
 {
     int64_t done = 0, total = v->options.plan->total;
-    double loss = 0;
-    v->score = (validation_score){0};
-    v->bad_count = 0;
+    v->loss_sum = 0;
+    v->read_count = v->bad_count = 0;
     TRY(program_refresh(v->program)); /* training moved the parameters */
     TRY(loader_start(v->loader, 0, 0));
     for (;;) {
@@ -158,57 +195,29 @@ mien_status validator_run(validator *v, validation_score *out, progress *p, cons
         if (batch.count == 0)
             break;
         TRY(program_write(v->program, v->io.images, batch.images));
-        if (v->frozen)
-            TRY(frozen_fill(v->frozen, v->program, v->io.identity, &batch));
+        if (v->features)
+            TRY(feature_cache_fill(v->features, v->program, v->io.identity, &batch));
         TRY(program_run(v->program));
-        TRY(take_rows(v, &loss, &batch, done));
+        TRY(take_rows(v, &batch, done));
         done += batch.count;
     }
     TRY(check_bad(v));
     v->is_told = true;
-    metric_report_free(&v->report);
-    TRY(metric_report_from_probabilities(&v->report, v->truth, v->probabilities, total, v->classes));
-    v->score.loss = loss / (double)v->score.count;
-    v->score.accuracy = v->report.accuracy;
-    v->score.macro_f1 = v->report.macro_f1;
-    *out = v->score;
-    return MIEN_OK;
+    task_report_clear(&v->report);
+    const task_pass pass = pass_of(v);
+    return v->options.task->score(&v->report, &pass);
 }
 
-mien_status validator_metrics(const validator *v, json_t **out)
+const task_report *validator_report(const validator *v)
 {
-    json_t *f1 = json_array();
-    for (int c = 0; c < v->classes; c++)
-        json_array_append_new(f1, json_real(v->report.f1[c]));
-    *out = json_pack("{s:I, s:f, s:f, s:f, s:o}", "n", (json_int_t)v->score.count, "loss", v->score.loss, "accuracy",
-                     v->score.accuracy, "macro_f1", v->score.macro_f1, "f1", f1);
-    return json_check(*out);
-}
-
-static mien_status csv_rows(const validator *v, str *text)
-{
-    const dataset *d = v->options.plan->data;
-    char name[DATASET_NAME_BYTES], quoted[2 * DATASET_NAME_BYTES + 3];
-    TRY(str_append(text, "image,truth"));
-    for (int c = 0; c < v->classes; c++)
-        TRY(str_printf(text, ",%s", dataset_class(d, c)));
-    for (int64_t i = 0; i < v->options.plan->total; i++) {
-        if (v->truth[i] < 0)
-            continue;
-        int64_t copy;
-        TRY(dataset_name(d, balance_plan_item(v->options.plan, i, &copy), name, sizeof name));
-        TRY(csv_quote(quoted, sizeof quoted, name));
-        TRY(str_printf(text, "\n%s,%s", quoted, dataset_class(d, v->truth[i])));
-        for (int c = 0; c < v->classes; c++)
-            TRY(str_printf(text, ",%.6f", (double)v->probabilities[i * v->classes + c]));
-    }
-    return str_append(text, "\n");
+    return &v->report;
 }
 
 mien_status validator_write_csv(const validator *v, const char *path)
 {
     str text = {0};
-    mien_status st = csv_rows(v, &text);
+    const task_pass pass = pass_of(v);
+    mien_status st = v->options.task->write_validation(&text, &pass);
     if (st == MIEN_OK)
         st = file_write_all(path, text.text, text.length);
     str_free(&text);

@@ -2,16 +2,15 @@
 #ifndef TRAIN_VALIDATE_H
 #define TRAIN_VALIDATE_H
 
-#include "base/json.h"
 #include "base/progress.h"
 #include "data/loader.h"
-#include "graph/program.h"
-#include "nn/model.h"
-#include "task/metric.h"
+#include "task/task.h"
 
 typedef struct {
     model *model;
-    const balance_plan *plan; /* originals only; borrowed */
+    const task_def *task;
+    const task_set *set;
+    const epoch_plan *plan; /* of it, originals only; borrowed */
     backend *backend;
     dtype precision;
     int batch;
@@ -20,22 +19,16 @@ typedef struct {
     bool keeps_features; /* deviation: what the frozen copy says is computed in the first pass alone */
 } validator_options;
 
-typedef struct {
-    double loss; /* mean cross entropy, neither smoothed nor weighted */
-    double accuracy, macro_f1;
-    int64_t count; /* pictures scored */
-} validation_score;
-
 typedef struct validator validator;
 MIEN_MUST_USE mien_status validator_create(validator **out, const validator_options *options);
 void validator_free(validator *v); /* NULL is a no-op */
 /* One pass with the parameters as they are now. `what` names it to progress. Errors: MIEN_ERR_CANCELLED;
  * MIEN_ERR_FORMAT where more than max_bad_share of the pictures are unreadable (each is told once, on the first pass),
  * or where the model's output is not finite. */
-MIEN_MUST_USE mien_status validator_run(validator *v, validation_score *out, progress *p, const char *what);
-/* Of the last pass: {"n", "loss", "accuracy", "macro_f1", "f1"}; caller frees with json_decref. */
-MIEN_MUST_USE mien_status validator_metrics(const validator *v, json_t **out);
-/* Of the last pass: header image,truth,CLASS..., then a row a picture that was read. */
+MIEN_MUST_USE mien_status validator_run(validator *v, progress *p, const char *what);
+/* Of the last pass. */
+const task_report *validator_report(const validator *v);
+/* Of the last pass: a row a picture that was read. */
 MIEN_MUST_USE mien_status validator_write_csv(const validator *v, const char *path);
 
 #endif

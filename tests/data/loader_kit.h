@@ -13,7 +13,7 @@ typedef struct {
     char folder[PATH_MAX];
     dataset *data;
     subset all;
-    balance_plan plan;
+    epoch_plan plan;
     set_log log;
 } fixture;
 
@@ -33,7 +33,7 @@ static inline int unmake(void **state)
 {
     fixture *f = *state;
     mien_set_log(NULL, NULL);
-    balance_plan_free(&f->plan);
+    epoch_plan_free(&f->plan);
     subset_free(&f->all);
     dataset_free(f->data);
     temp_folder_remove(f->folder);
@@ -44,8 +44,8 @@ static inline int unmake(void **state)
 static inline void plan_all(fixture *f, const char *path, bool is_balanced)
 {
     f->data = set_open(path, DATASET_EVALUATE);
-    assert_ok(subset_all(&f->all, f->data));
-    assert_ok(balance_plan_create(&f->plan, f->data, &f->all, is_balanced));
+    assert_ok(subset_all(&f->all, dataset_pictures(f->data)));
+    assert_ok(epoch_plan_create(&f->plan, dataset_pictures(f->data), &f->all, is_balanced));
 }
 
 static inline void plan_six(fixture *f, bool is_balanced)
@@ -68,7 +68,7 @@ static const augment_options lively = {.grey = 0.3f, .blur = 0.3f, .jitter = 0.4
 typedef struct {
     int64_t rows;
     uint8_t *images;
-    int32_t labels[256];
+    bool is_read[256];
     int64_t items[256], pictures[256];
 } record;
 
@@ -85,7 +85,7 @@ static inline record play(loader *l, int batch)
         assert_int_equal(b.index, number);
         assert_true(r.rows + b.count <= 256 && b.count <= batch);
         memcpy(r.images + r.rows * BYTES, b.images, (size_t)b.count * BYTES);
-        memcpy(r.labels + r.rows, b.labels, (size_t)b.count * sizeof(int32_t));
+        memcpy(r.is_read + r.rows, b.is_read, (size_t)b.count * sizeof(bool));
         memcpy(r.items + r.rows, b.items, (size_t)b.count * sizeof(int64_t));
         memcpy(r.pictures + r.rows, b.pictures, (size_t)b.count * sizeof(int64_t));
         r.rows += b.count;
@@ -98,7 +98,7 @@ static inline void assert_same(const record *a, const record *b)
     assert_int_equal(a->rows, b->rows);
     assert_memory_equal(a->items, b->items, sizeof(a->items));
     assert_memory_equal(a->pictures, b->pictures, sizeof(a->pictures));
-    assert_memory_equal(a->labels, b->labels, sizeof(a->labels));
+    assert_memory_equal(a->is_read, b->is_read, sizeof(a->is_read));
     assert_memory_equal(a->images, b->images, (size_t)a->rows * BYTES);
 }
 

@@ -37,7 +37,7 @@ static void loader__copies__are_randaugmented_at_their_own_size(void **state)
         assert_int_equal(r.rows, 30);
         int copies = 0, changed = 0;
         for (int64_t i = 0; i < r.rows; i++) {
-            int64_t copy, picture = balance_plan_item(&f->plan, r.items[i], &copy);
+            int64_t copy, picture = epoch_plan_item(&f->plan, r.items[i], &copy);
             char path[PATH_MAX];
             assert_ok(dataset_path(f->data, picture, path, sizeof(path)));
             assert_ok(image_read(&source, path));
@@ -73,7 +73,7 @@ static void sort_by_item(record *r)
         assert_true(item >= 0 && item < r->rows);
         memcpy(sorted.images + item * BYTES, r->images + i * BYTES, BYTES);
         sorted.items[item] = item;
-        sorted.labels[item] = r->labels[i];
+        sorted.is_read[item] = r->is_read[i];
         sorted.pictures[item] = r->pictures[i];
     }
     free(r->images);
@@ -122,7 +122,7 @@ static void loader__copies__do_not_depend_on_other_classes(void **state)
         before_begin[c] = f->plan.copy_begin[c];
         before_count[c] = f->plan.copy_begin[c + 1] - f->plan.copy_begin[c];
     }
-    balance_plan_free(&f->plan);
+    epoch_plan_free(&f->plan);
     subset_free(&f->all);
     dataset_free(f->data);
     for (int i = 6; i <= 9; i++) {

@@ -21,7 +21,7 @@ static void touch_six(const char *folder)
         set_text(folder, names[c], "");
 }
 
-static void dataset_open__class_folders__natural_order_by_class(void **state)
+static void dataset_open__class_folders__natural_order_by_group(void **state)
 {
     touch_six(*state);
     set_text(*state, "ANGER/10.jpg", "");
@@ -283,31 +283,12 @@ static void dataset_open__memory_runs_out__fails_and_leaks_nothing(void **state)
     fail_each_allocation(open_and_free, *state);
 }
 
-static void dataset_of_paths__any_paths__kept_in_order(void **state)
-{
-    (void)state;
-    static const char *const paths[] = {"b.jpg", "/abs/a.jpg", "b.jpg"};
-    dataset *d = NULL;
-    assert_ok(dataset_of_paths(&d, paths, 3));
-    assert_int_equal(dataset_count(d), 3);
-    for (int i = 0; i < 3; i++) {
-        char path[PATH_MAX];
-        assert_ok(dataset_path(d, i, path, sizeof(path)));
-        assert_string_equal(path, paths[i]);
-        assert_int_equal(dataset_label(d, i), 0);
-    }
-    dataset_free(d);
-    assert_ok(dataset_of_paths(&d, NULL, 0));
-    assert_int_equal(dataset_count(d), 0);
-    dataset_free(d);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, temp_folder_setup, unmake)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(dataset_open__class_folders__natural_order_by_class),
+        TEST(dataset_open__class_folders__natural_order_by_group),
         TEST(dataset_open__synonyms__are_their_class),
         TEST(dataset_open__folders_of_no_class__left_out_with_one_notice),
         TEST(dataset_open__hidden_and_special_files__are_no_pictures),
@@ -320,7 +301,6 @@ int main(void)
         TEST(dataset_open__no_class_folder__says_what_was_found_and_wanted),
         TEST(dataset_open__train_and_val__each_use_its_own),
         TEST(dataset_open__memory_runs_out__fails_and_leaks_nothing),
-        TEST(dataset_of_paths__any_paths__kept_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,9 +228,9 @@ static void dataset_open__challenge_list__is_fast_and_small(void **state)
     int64_t rss_before = peak_rss_kib(), began = clock_ns();
     dataset *d = set_open(path, DATASET_TRAIN);
     subset all;
-    balance_plan plan;
-    assert_ok(subset_all(&all, d));
-    assert_ok(balance_plan_create(&plan, d, &all, true));
+    epoch_plan plan;
+    assert_ok(subset_all(&all, dataset_pictures(d)));
+    assert_ok(epoch_plan_create(&plan, dataset_pictures(d), &all, true));
     double seconds = (double)(clock_ns() - began) * 1e-9;
     int64_t kib = peak_rss_kib() - rss_before;
     print_message("277,251 rows, 867,786 planned: %.3f s, %.1f MB\n", seconds, (double)kib / 1024);
@@ -240,7 +240,7 @@ static void dataset_open__challenge_list__is_fast_and_small(void **state)
     assert_true(seconds < 1.0);
     assert_true(kib < 100 * 1000 * 1000 / 1024);
 #endif
-    balance_plan_free(&plan);
+    epoch_plan_free(&plan);
     subset_free(&all);
     dataset_free(d);
 }

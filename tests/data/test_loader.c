@@ -23,10 +23,10 @@ static void loader__training__equals_read_resize_augment(void **state)
     image_scratch *scratch = NULL;
     assert_ok(image_scratch_create(&scratch));
     for (int64_t i = 0; i < r.rows; i++) {
-        int64_t copy, picture = balance_plan_item(&f->plan, r.items[i], &copy);
+        int64_t copy, picture = epoch_plan_item(&f->plan, r.items[i], &copy);
         char path[PATH_MAX];
         assert_int_equal(r.pictures[i], picture);
-        assert_int_equal(r.labels[i], dataset_label(f->data, picture));
+        assert_true(r.is_read[i]);
         assert_ok(dataset_path(f->data, picture, path, sizeof(path)));
         assert_ok(image_read(&source, path));
         assert_ok(image_resize(&wanted, &source, SIZE, SIZE, scratch));
@@ -110,7 +110,7 @@ static void loader__evaluation__keeps_the_rest_in_order(void **state)
         for (int row = 0; row < 5; row++) {
             assert_int_equal(b.items[row], row < b.count ? i * 5 + row : -1);
             assert_int_equal(b.pictures[row], row < b.count ? i * 5 + row : -1);
-            assert_int_equal(b.labels[row], row < b.count ? dataset_label(f->data, i * 5 + row) : -1);
+            assert_int_equal(b.is_read[row], row < b.count);
         }
     }
     for (int i = 2 * BYTES; i < 5 * BYTES; i++)
@@ -195,10 +195,11 @@ static void loader__unreadable_in_training__next_of_its_class_and_one_line(void 
         record r = play(l, 5);
         assert_int_equal(r.rows, 30);
         for (int i = 0; i < 30; i++) {
-            int64_t copy, own = balance_plan_item(&f->plan, r.items[i], &copy);
+            int64_t copy, own = epoch_plan_item(&f->plan, r.items[i], &copy);
             /* picture 1 is ANGER/2.png, 2 follows it; 16 is SURPRISE/2.png, the last, so the first follows */
             assert_int_equal(r.pictures[i], own == 1 ? 2 : own == 16 ? 15 : own);
-            assert_int_equal(r.labels[i], dataset_label(f->data, own));
+            assert_true(r.is_read[i]);
+            assert_int_equal(dataset_label(f->data, r.pictures[i]), dataset_label(f->data, own));
         }
         if (wanted.images)
             assert_same(&r, &wanted);
@@ -311,7 +312,7 @@ static void loader__unreadable_in_evaluation__told_in_order(void **state)
         assert_int_equal(r.rows, 17);
         for (int i = 0; i < 17; i++) {
             bool is_bad = i == 1 || i == 3 || i == 16;
-            assert_int_equal(r.labels[i], is_bad ? -1 : dataset_label(f->data, i));
+            assert_int_equal(r.is_read[i], !is_bad);
             assert_int_equal(r.pictures[i], i);
             for (int k = 0; is_bad && k < BYTES; k++)
                 assert_int_equal(r.images[i * BYTES + k], 0);
@@ -353,9 +354,7 @@ static void loader__missing_file_of_a_list__fails_training_by_line(void **state)
     o.max_bad_share = -1;
     l = start(&o, 0);
     assert_ok(loader_next(l, &b));
-    assert_int_equal(b.labels[0], 0);
-    assert_int_equal(b.labels[1], -1);
-    assert_int_equal(b.labels[2], 2);
+    assert_true(b.is_read[0] && !b.is_read[1] && b.is_read[2]);
     assert_int_equal(bad.count, 1);
     assert_non_null(strstr(bad.why[0], "set.csv: line 3: "));
     loader_free(l);

@@ -78,6 +78,17 @@ static mien_status keep(void *payload, const prediction *p)
     return MIEN_OK;
 }
 
+/* Files by path, under which rows are called too. */
+static mien_status predict_paths(session *s, const char *const *paths, int64_t count, prediction_fn fn, void *payload,
+                                 progress *p)
+{
+    picture_files *files;
+    assert_ok(picture_files_create(&files, "pictures", paths, count, NULL, NULL));
+    mien_status st = session_predict(s, picture_files_source(files), paths, fn, payload, p);
+    picture_files_free(files);
+    return st;
+}
+
 static void predict_faces(answers *out, const char *const *models, int count, int batch, int pictures)
 {
     char names[PICTURES][64];
@@ -89,7 +100,7 @@ static void predict_faces(answers *out, const char *const *models, int count, in
     ensemble *e = open_models(models, count);
     session *s = open_session(e, batch);
     *out = (answers){.members = ensemble_member_count(e)};
-    assert_ok(session_predict(s, paths, paths, pictures, keep, out, NULL));
+    assert_ok(predict_paths(s, paths, pictures, keep, out, NULL));
     assert_int_equal(out->count, pictures);
     session_free(s);
     ensemble_free(e);
@@ -181,7 +192,8 @@ static void ensemble__kept_scores__are_members(void **state)
     assert_int_equal(ensemble_member_count(e), 3);
     assert_string_equal(ensemble_member_name(e, 0), "two.npy#1");
     assert_string_equal(ensemble_member_name(e, 1), "two.npy#2");
-    assert_string_equal(ensemble_class(e, 2), "sadness"); /* the model's */
+    int heads;
+    assert_string_equal(ensemble_heads(e, &heads)->columns[2], "sadness"); /* the model's */
     assert_ok(ensemble_check_pictures(e, PICTURES, "faces"));
     assert_failure(ensemble_check_pictures(e, PICTURES + 1, "faces"), MIEN_ERR_FORMAT,
                    "two.npy: 11 rows (wanted 12, the pictures of faces)");
@@ -219,7 +231,7 @@ static void ensemble__scores_of_other_classes__are_told(void **state)
     assert_failure(ensemble_open(&e, mixed, 2, cpu, &options), MIEN_ERR_FORMAT,
                    "six.npy: 6 classes (wanted 3, as of a.safetensors)");
     assert_ok(ensemble_open(&e, six, 1, cpu, &options));
-    assert_string_equal(ensemble_class(e, 3), "happiness");
+    assert_string_equal(ensemble_heads(e, &(int){0})->columns[3], "happiness");
     ensemble_free(e);
 }
 
@@ -249,8 +261,9 @@ static void ensemble__one_decoded_picture__is_the_same(void **state)
     predict_faces(&all, paths, 2, 4, PICTURES);
     ensemble *e = open_models(paths, 2);
     session *s = open_session(e, 0);
-    assert_int_equal(ensemble_class_count(e), 3);
-    assert_string_equal(ensemble_class(e, 2), "sadness");
+    int heads;
+    assert_int_equal(ensemble_width(e), 3);
+    assert_string_equal(ensemble_heads(e, &heads)->columns[2], "sadness");
     for (int i = 0; i < 3; i++) {
         char path[64];
         image picture = {0};
@@ -279,7 +292,7 @@ static void ensemble__bad_pictures__are_told_and_the_others_answered(void **stat
     predict_faces(&good, only, 1, 2, 3);
     ensemble *e = open_models(only, 1);
     session *s = open_session(e, 2);
-    assert_ok(session_predict(s, paths, paths, 5, keep, &got, NULL));
+    assert_ok(predict_paths(s, paths, 5, keep, &got, NULL));
     session_free(s);
     ensemble_free(e);
     assert_int_equal(got.count, 5);
@@ -346,10 +359,10 @@ static void ensemble__who_listens__may_stop_it(void **state)
     int rows = 0;
     ensemble *e = open_models(only, 1);
     session *s = open_session(e, 1);
-    assert_failure(session_predict(s, paths, paths, 2, refuse, &rows, NULL), MIEN_ERR_CANCELLED, "enough");
+    assert_failure(predict_paths(s, paths, 2, refuse, &rows, NULL), MIEN_ERR_CANCELLED, "enough");
     assert_int_equal(rows, 1);
     progress p = {.callback = say_stop};
-    assert_failure(session_predict(s, paths, paths, 2, refuse, &rows, &p), MIEN_ERR_CANCELLED, "interrupted after 0");
+    assert_failure(predict_paths(s, paths, 2, refuse, &rows, &p), MIEN_ERR_CANCELLED, "interrupted after 0");
     assert_int_equal(rows, 1);
     session_free(s);
     ensemble_free(e);

@@ -83,7 +83,7 @@ static answers answers_of_program(const subject *s, int batch, dtype precision)
     assert_ok(program_create(&p, g, s->b, param_store_memory(model_params(s->m))));
     assert_ok(program_write(p, io.images, s->images));
     assert_ok(program_run(p));
-    assert_ok(program_read(p, io.probabilities, a.row));
+    assert_ok(program_read(p, io.heads[0].output, a.row));
     program_free(p);
     return a;
 }

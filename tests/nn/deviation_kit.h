@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "graph/exec/program_int.h"
 #include "nn/deviation.h"
+#include "task/class_loss.h"
 
 enum { CLASSES = 6, BATCH = 4 };
 
@@ -34,6 +35,7 @@ typedef struct {
     backend *b;
     program *p;
     model_io io;
+    class_loss loss; /* training */
     size_t image_bytes;
 } subject;
 
@@ -41,7 +43,9 @@ static const optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta
 
 static inline subject bind(model *m, model_graph_options options)
 {
-    subject s = {.model = m};
+    subject s = {.model = m, .loss = {.label_smoothing = 0.2f, .has_class_weights = true}};
+    const model_ending ending = class_loss_ending(&s.loss);
+    options.ending = &ending;
     graph *g = NULL;
     const size_t side = (size_t)model_spec_of(m)->image_size;
     s.image_bytes = (size_t)options.batch * side * side * 3;
@@ -59,12 +63,7 @@ static inline void unbind(subject *s)
 
 static inline model_graph_options training(dtype type, const optimizer_attr *optimizer)
 {
-    return (model_graph_options){.batch = BATCH,
-                                 .activation_type = type,
-                                 .is_training = true,
-                                 .label_smoothing = 0.2f,
-                                 .has_class_weights = true,
-                                 .optimizer = optimizer};
+    return (model_graph_options){.batch = BATCH, .activation_type = type, .is_training = true, .optimizer = optimizer};
 }
 
 static inline void fill_images(const subject *s, uint64_t seed)
@@ -84,8 +83,8 @@ static inline void fill_targets(const subject *s)
     int32_t labels[BATCH];
     for (int i = 0; i < BATCH; i++)
         labels[i] = i * 2 % CLASSES;
-    assert_ok(program_write(s->p, s->io.labels, labels));
-    assert_ok(program_write(s->p, s->io.class_weights, weights));
+    assert_ok(program_write(s->p, s->loss.labels, labels));
+    assert_ok(program_write(s->p, s->loss.class_weights, weights));
 }
 
 #endif

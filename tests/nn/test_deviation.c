@@ -216,8 +216,8 @@ static bool replay(const st_file *f, const char *kind, const optimizer_attr *opt
         fill_targets(&s);
         assert_ok(program_set_step(s.p, &(step_params){.lr = lr, .step = step + 1}));
         assert_ok(program_run(s.p));
-        assert_ok(program_read(s.p, s.io.logits, logits));
-        assert_ok(program_read(s.p, s.io.loss, &loss));
+        assert_ok(program_read(s.p, s.io.heads[0].logits, logits));
+        assert_ok(program_read(s.p, s.io.losses[0].value, &loss));
         if (step == 0)
             is_same = compare_floats("logits", logits, numbers_of(f, "logits", BATCH * CLASSES), BATCH * CLASSES,
                                      (tolerance){1e-4, 0}) &&

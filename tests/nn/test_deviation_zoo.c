@@ -30,7 +30,7 @@ static void deviation__of_equal_copies__is_the_heads_bias(void **state)
             param_store *store = model_params(m);
             float *values = param_store_memory(store)->values;
             float logits[BATCH * CLASSES];
-            assert_ok(program_read(s.p, s.io.logits, logits));
+            assert_ok(program_read(s.p, s.io.heads[0].logits, logits));
             const float *bias = values + param_store_at(store, param_store_find(store, "head.bias"))->offset;
             for (int i = 0; i < BATCH; i++)
                 assert_memory_equal(logits + (size_t)i * CLASSES, bias, CLASSES * sizeof *bias);
@@ -42,7 +42,7 @@ static void deviation__of_equal_copies__is_the_heads_bias(void **state)
             }
             assert_ok(program_refresh(s.p));
             assert_ok(program_run(s.p));
-            assert_ok(program_read(s.p, s.io.logits, logits));
+            assert_ok(program_read(s.p, s.io.heads[0].logits, logits));
             assert_true(memcmp(logits, bias, CLASSES * sizeof *bias) != 0);
             unbind(&s);
             model_free(m);
@@ -88,8 +88,8 @@ static void deviation__frozen_features__are_the_same_bits_everywhere(void **stat
             assert_ok(program_run(without.p));
             float logits[2][BATCH * CLASSES], loss[2];
             for (int i = 0; i < 2; i++) {
-                assert_ok(program_read(trained[i]->p, trained[i]->io.logits, logits[i]));
-                assert_ok(program_read(trained[i]->p, trained[i]->io.loss, &loss[i]));
+                assert_ok(program_read(trained[i]->p, trained[i]->io.heads[0].logits, logits[i]));
+                assert_ok(program_read(trained[i]->p, trained[i]->io.losses[0].value, &loss[i]));
             }
             assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
             assert_memory_equal(&loss[0], &loss[1], sizeof loss[0]);

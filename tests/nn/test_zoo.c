@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "nn/model.h"
 #include "nn/zoo.h"
+#include "task/class_loss.h"
 
 #include <stdlib.h>
 
@@ -76,6 +77,8 @@ static void zoo__any_size__describes_and_differentiates(void **state)
 {
     (void)state;
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
+    class_loss loss = {0};
+    const model_ending ending = class_loss_ending(&loss);
     for (int a = 0; architecture_at(a); a++) {
         const int least = architecture_at(a)->min_size;
         const int sizes[] = {least, least + 1, 97, 224, architecture_at(a)->default_size, 300};
@@ -87,10 +90,12 @@ static void zoo__any_size__describes_and_differentiates(void **state)
             assert_ok(param_store_alloc(model_params(m), false));
             graph *g = NULL;
             model_io io;
-            assert_ok(
-                model_graph(&g, &io, m,
-                            &(model_graph_options){
-                                .batch = 2, .activation_type = DTYPE_BF16, .is_training = true, .optimizer = &adam}));
+            assert_ok(model_graph(&g, &io, m,
+                                  &(model_graph_options){.batch = 2,
+                                                         .activation_type = DTYPE_BF16,
+                                                         .is_training = true,
+                                                         .ending = &ending,
+                                                         .optimizer = &adam}));
             assert_int_equal(graph_value_at(g, io.features)->shape.dim[1], architecture_at(a)->feature_dim);
             graph_free(g);
             model_free(m);

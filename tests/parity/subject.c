@@ -22,6 +22,7 @@
 #include "image/image.h"
 #include "nn/model.h"
 #include "parity/subject_kit.h"
+#include "task/class_loss.h"
 
 #include <oneapi/dnnl/dnnl.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ typedef struct {
     int64_t count, batch, size;
     uint8_t *images; /* [count, batch, size, size, 3] */
     int32_t *labels; /* [count, batch] */
+    class_loss loss;
 } subject;
 
 static void subject_clear(subject *s)
@@ -140,23 +142,25 @@ out:
 /* --- run ---------------------------------------------------------------------------------------------------------- */
 
 /* optimizer: NULL for a pass, whose input gradient is *dx. */
-static mien_status build(program **out, model_io *io, value_id *dx, const subject *s, dtype type,
+static mien_status build(program **out, model_io *io, value_id *dx, subject *s, dtype type,
                          const optimizer_attr *optimizer, backend *b)
 {
     mien_status st = MIEN_OK;
+    s->loss = (class_loss){.label_smoothing = SMOOTHING};
+    const model_ending ending = class_loss_ending(&s->loss);
     const model_graph_options options = {
-        .batch = (int)s->batch, .activation_type = type, .is_training = true, .label_smoothing = SMOOTHING};
+        .batch = (int)s->batch, .activation_type = type, .is_training = true, .ending = &ending};
     graph *g = NULL;
     TRY(model_describe(&g, io, s->m, &options));
     parity_silence_dropout(g);
     TRY_OUT(graph_fuse(g));
     if (optimizer) {
         optimizer_attr update = *optimizer;
-        update.loss = io->loss;
-        TRY_OUT(graph_differentiate(g, &(graph_loss){io->loss, 1}, 1, NO_VALUE, NULL));
+        update.loss = io->losses[0].value;
+        TRY_OUT(graph_differentiate(g, io->losses, io->loss_count, NO_VALUE, NULL));
         TRY_OUT(op_optimizer(g, "optimizer", &update));
     } else {
-        TRY_OUT(graph_differentiate(g, &(graph_loss){io->loss, 1}, 1, graph_find(g, "normalise"), dx));
+        TRY_OUT(graph_differentiate(g, io->losses, io->loss_count, graph_find(g, "normalise"), dx));
     }
     st = program_create(out, g, b, param_store_memory(model_params(s->m)));
     g = NULL;
@@ -168,7 +172,7 @@ out:
 static mien_status run_batch(program *p, const model_io *io, const subject *s, int64_t k, float lr)
 {
     TRY(program_write(p, io->images, s->images + (size_t)k * batch_bytes(s)));
-    TRY(program_write(p, io->labels, s->labels + k * s->batch));
+    TRY(program_write(p, s->loss.labels, s->labels + k * s->batch));
     TRY(program_set_step(p, &(step_params){.lr = lr, .step = (uint32_t)k + 1}));
     return program_run(p);
 }
@@ -197,8 +201,8 @@ static mien_status write_pass(const char *path, const subject *s, program *p, co
                                .dims = {s->batch, s->size, s->size, 3},
                                .data = gradient,
                                .bytes = batch_bytes(s) * dtype_bytes(type)}};
-    TRY_OUT(program_read(p, io->logits, logits));
-    TRY_OUT(program_read(p, io->loss, &loss));
+    TRY_OUT(program_read(p, io->heads[0].logits, logits));
+    TRY_OUT(program_read(p, io->losses[0].value, &loss));
     TRY_OUT(program_read(p, dx, gradient));
     TRY_OUT(param_store_tensors(params, &tensors, &count));
     for (size_t i = 0; i < count; i++) {
@@ -264,7 +268,7 @@ static mien_status run(const run_options *o, backend *b)
     TRY_OUT(mem_alloc(&losses, (size_t)s.count));
     for (int64_t k = 0; k < s.count; k++) {
         TRY_OUT(run_batch(p, &io, &s, k, o->lr));
-        TRY_OUT(program_read(p, io.loss, &losses[k]));
+        TRY_OUT(program_read(p, io.losses[0].value, &losses[k]));
     }
     TRY_OUT(write_steps(o->end, &s, losses));
 out:

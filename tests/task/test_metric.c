@@ -68,7 +68,7 @@ static void metric_report__cases__equal_scikit_learn(void **state)
         int64_t n = (int64_t)json_array_size(get(c, "truth"));
         int32_t *truth = read_ints(get(c, "truth")), *predicted = read_ints(get(c, "predicted"));
         metric_report r;
-        assert_ok(metric_report_create(&r, truth, predicted, n, classes));
+        assert_ok(metric_report_create(&r, truth, NULL, predicted, n, classes));
         assert_int_equal(r.count, n);
         assert_false(r.has_ece);
         assert_report(&r, c);
@@ -80,7 +80,7 @@ static void metric_report__cases__equal_scikit_learn(void **state)
             for (int64_t k = 0; k < n * classes; k++)
                 p[k] = (float)json_number_value(
                     json_array_get(json_array_get(rows, (size_t)(k / classes)), (size_t)(k % classes)));
-            assert_ok(metric_report_from_probabilities(&r, truth, p, n, classes));
+            assert_ok(metric_report_from_probabilities(&r, truth, NULL, p, n, classes));
             assert_report(&r, c);
             assert_true(r.has_ece);
             assert_close(r.ece, json_number_value(get(c, "ece")), json_string_value(get(c, "name")), "ece");
@@ -99,15 +99,16 @@ static void metric_report__cases__equal_scikit_learn(void **state)
 static void metric_report__rows_without_truth__left_out(void **state)
 {
     (void)state;
-    static const int32_t truth[] = {0, -1, 1, 1, -1}, predicted[] = {0, 0, 1, 0, -1};
+    static const int32_t truth[] = {0, 7, 1, 1, -9}, predicted[] = {0, 0, 1, 0, -1};
+    static const bool is_known[] = {true, false, true, true, false};
     static const float p[] = {0.9f, 0.1f, NAN, NAN, 0.3f, 0.7f, 0.6f, 0.4f, 0, 0};
     metric_report r;
-    assert_ok(metric_report_create(&r, truth, predicted, 5, 2));
+    assert_ok(metric_report_create(&r, truth, is_known, predicted, 5, 2));
     assert_int_equal(r.count, 3);
     assert_close(r.accuracy, 2.0 / 3, "absent", "accuracy");
     assert_int_equal(r.confusion[0] + r.confusion[1] + r.confusion[2] + r.confusion[3], 3);
     metric_report_free(&r);
-    assert_ok(metric_report_from_probabilities(&r, truth, p, 5, 2));
+    assert_ok(metric_report_from_probabilities(&r, truth, is_known, p, 5, 2));
     assert_int_equal(r.count, 3);
     /* each in a bin of its own: right with 0.9 and 0.7, wrong with 0.6 */
     double ece = ((1 - (double)0.9f) + (1 - (double)0.7f) + (double)0.6f) / 3;
@@ -119,13 +120,13 @@ static void metric_report__no_rows__all_zero(void **state)
 {
     (void)state;
     metric_report r;
-    assert_ok(metric_report_from_probabilities(&r, NULL, NULL, 0, 6));
+    assert_ok(metric_report_from_probabilities(&r, NULL, NULL, NULL, 0, 6));
     assert_int_equal(r.count, 0);
     assert_true(r.accuracy == 0 && r.macro_f1 == 0 && r.ece == 0);
     metric_report_free(&r);
     metric_interval a, f;
     metric_bootstrap_options o = METRIC_BOOTSTRAP_DEFAULTS;
-    assert_ok(metric_bootstrap(&a, &f, NULL, NULL, 0, 6, &o));
+    assert_ok(metric_bootstrap(&a, &f, NULL, NULL, NULL, 0, 6, &o));
     assert_true(a.low == 0 && a.high == 0 && f.low == 0 && f.high == 0);
 }
 
@@ -133,14 +134,14 @@ static void metric_report__values_that_cannot_be__refused(void **state)
 {
     (void)state;
     metric_report r;
-    assert_failure(metric_report_create(&r, (int32_t[]){0, 6}, (int32_t[]){0, 0}, 2, 6), MIEN_ERR_ARG,
-                   "row 1: truth 6, predicted 0 (wanted -1..5)");
-    assert_failure(metric_report_create(&r, (int32_t[]){-2}, (int32_t[]){0}, 1, 6), MIEN_ERR_ARG, "truth -2");
-    assert_failure(metric_report_create(&r, (int32_t[]){0}, (int32_t[]){7}, 1, 6), MIEN_ERR_ARG, "predicted 7");
-    assert_failure(metric_report_create(&r, NULL, NULL, 0, 0), MIEN_ERR_ARG, "0 classes");
-    assert_failure(metric_report_from_probabilities(&r, (int32_t[]){0, 1}, (float[]){1, 0, NAN, 0}, 2, 2), MIEN_ERR_ARG,
-                   "row 1: probability nan of class 0");
-    assert_failure(metric_report_from_probabilities(&r, (int32_t[]){0}, (float[]){1.5f, 0}, 1, 2), MIEN_ERR_ARG,
+    assert_failure(metric_report_create(&r, (int32_t[]){0, 6}, NULL, (int32_t[]){0, 0}, 2, 6), MIEN_ERR_ARG,
+                   "row 1: truth 6, predicted 0 (wanted 0..5, and -1..5)");
+    assert_failure(metric_report_create(&r, (int32_t[]){-2}, NULL, (int32_t[]){0}, 1, 6), MIEN_ERR_ARG, "truth -2");
+    assert_failure(metric_report_create(&r, (int32_t[]){0}, NULL, (int32_t[]){7}, 1, 6), MIEN_ERR_ARG, "predicted 7");
+    assert_failure(metric_report_create(&r, NULL, NULL, NULL, 0, 0), MIEN_ERR_ARG, "0 classes");
+    assert_failure(metric_report_from_probabilities(&r, (int32_t[]){0, 1}, NULL, (float[]){1, 0, NAN, 0}, 2, 2),
+                   MIEN_ERR_ARG, "row 1: probability nan of class 0");
+    assert_failure(metric_report_from_probabilities(&r, (int32_t[]){0}, NULL, (float[]){1.5f, 0}, 1, 2), MIEN_ERR_ARG,
                    "probability 1.5 of class 0");
 }
 
@@ -169,12 +170,12 @@ static void metric_bootstrap__accuracy__is_binomial(void **state)
     make_rows(truth, predicted, N, 800, 5);
     metric_interval a, f;
     metric_bootstrap_options o = {.resamples = 4000, .confidence = 0.95, .seed = 1};
-    assert_ok(metric_bootstrap(&a, &f, truth, predicted, N, 5, &o));
+    assert_ok(metric_bootstrap(&a, &f, truth, NULL, predicted, N, 5, &o));
     double half = 1.96 * sqrt(0.8 * 0.2 / N);
     assert_true(fabs(a.low - (0.8 - half)) < 0.1 * half);
     assert_true(fabs(a.high - (0.8 + half)) < 0.1 * half);
     metric_report r;
-    assert_ok(metric_report_create(&r, truth, predicted, N, 5));
+    assert_ok(metric_report_create(&r, truth, NULL, predicted, N, 5));
     assert_true(f.low < r.macro_f1 && r.macro_f1 < f.high);
     assert_true(f.high - f.low < 3 * half);
     metric_report_free(&r);
@@ -202,18 +203,18 @@ static void metric_bootstrap__few_resamples__equal_the_definition(void **state)
             drawn_predicted[i] = predicted[k];
         }
         metric_report report;
-        assert_ok(metric_report_create(&report, drawn_truth, drawn_predicted, N, 4));
+        assert_ok(metric_report_create(&report, drawn_truth, NULL, drawn_predicted, N, 4));
         f1s[s] = report.macro_f1;
         metric_report_free(&report);
     }
     qsort(f1s, SAMPLES, sizeof(double), by_value);
     metric_interval a, f;
     metric_bootstrap_options o = {.resamples = SAMPLES, .confidence = 0.8, .seed = 5};
-    assert_ok(metric_bootstrap(&a, &f, truth, predicted, N, 4, &o));
+    assert_ok(metric_bootstrap(&a, &f, truth, NULL, predicted, N, 4, &o));
     assert_close(f.low, f1s[2], "bootstrap", "low"); /* place 0.1 x 20 of the sorted */
     assert_close(f.high, f1s[18], "bootstrap", "high");
     o.confidence = 0.85; /* places 1.5 and 18.5: halfway between neighbours */
-    assert_ok(metric_bootstrap(&a, &f, truth, predicted, N, 4, &o));
+    assert_ok(metric_bootstrap(&a, &f, truth, NULL, predicted, N, 4, &o));
     assert_close(f.low, (f1s[1] + f1s[2]) / 2, "bootstrap", "low");
     assert_close(f.high, (f1s[18] + f1s[19]) / 2, "bootstrap", "high");
 }
@@ -228,14 +229,14 @@ static void metric_bootstrap__seed__decides(void **state)
     for (int i = 0; i < 3; i++) {
         metric_bootstrap_options o = METRIC_BOOTSTRAP_DEFAULTS;
         o.seed = i < 2 ? 3 : 4;
-        assert_ok(metric_bootstrap(&a[i], &f[i], truth, predicted, N, 6, &o));
+        assert_ok(metric_bootstrap(&a[i], &f[i], truth, NULL, predicted, N, 6, &o));
     }
     assert_memory_equal(&f[0], &f[1], sizeof(f[0]));
     assert_memory_not_equal(&f[0], &f[2], sizeof(f[0]));
     metric_bootstrap_options o = {.resamples = 0, .confidence = 0.95};
-    assert_failure(metric_bootstrap(a, f, truth, predicted, N, 6, &o), MIEN_ERR_ARG, "0 resamples");
+    assert_failure(metric_bootstrap(a, f, truth, NULL, predicted, N, 6, &o), MIEN_ERR_ARG, "0 resamples");
     o = (metric_bootstrap_options){.resamples = 10, .confidence = 1};
-    assert_failure(metric_bootstrap(a, f, truth, predicted, N, 6, &o), MIEN_ERR_ARG, "confidence 1");
+    assert_failure(metric_bootstrap(a, f, truth, NULL, predicted, N, 6, &o), MIEN_ERR_ARG, "confidence 1");
 }
 
 static mien_status all_metrics(void *context)
@@ -245,9 +246,9 @@ static mien_status all_metrics(void *context)
     static const float p[] = {1, 0, 0, 1, 1, 0};
     metric_interval a, f;
     metric_bootstrap_options o = {.resamples = 3, .confidence = 0.9};
-    TRY(metric_bootstrap(&a, &f, truth, predicted, 3, 2, &o));
+    TRY(metric_bootstrap(&a, &f, truth, NULL, predicted, 3, 2, &o));
     metric_report r;
-    TRY(metric_report_from_probabilities(&r, truth, p, 3, 2));
+    TRY(metric_report_from_probabilities(&r, truth, NULL, p, 3, 2));
     metric_report_free(&r);
     return MIEN_OK;
 }
@@ -265,7 +266,7 @@ static void report__of_many_classes__has_no_confusion(void **state)
     enum { CLASSES = METRIC_CONFUSION_MAX + 1, ROWS = 3 };
     const int32_t truth[ROWS] = {CLASSES - 1, CLASSES - 1, 0}, predicted[ROWS] = {CLASSES - 1, 0, 0};
     metric_report r;
-    assert_ok(metric_report_create(&r, truth, predicted, ROWS, CLASSES));
+    assert_ok(metric_report_create(&r, truth, NULL, predicted, ROWS, CLASSES));
     assert_null(r.confusion);
     assert_int_equal(r.sizes[CLASSES - 1], 2);
     assert_int_equal(r.sizes[0], 1);

@@ -341,15 +341,16 @@ static void mtl_bootstrap__expressions_alone__equal_metric_bootstrap(void **stat
     (void)state;
     enum { N = 500 };
     static int32_t truth[N];
+    static bool is_known[N];
     table *t = draw_rows();
     mtl_rows rows = rows_of(t, N);
     rows.va = rows.au = NULL;
     for (int i = 0; i < N; i++)
-        truth[i] = t->expression_known[i] ? (int32_t)t->expression_truth[i] : -1;
+        truth[i] = (int32_t)t->expression_truth[i], is_known[i] = t->expression_known[i] != 0;
     metric_bootstrap_options o = {.resamples = 100, .confidence = 0.95, .seed = 3};
     metric_interval got[MTL_VALUES], accuracy, macro_f1;
     assert_ok(mtl_bootstrap(got, &rows, &o));
-    assert_ok(metric_bootstrap(&accuracy, &macro_f1, truth, t->expression, N, EXPRESSION_COUNT, &o));
+    assert_ok(metric_bootstrap(&accuracy, &macro_f1, truth, is_known, t->expression, N, EXPRESSION_COUNT, &o));
     assert_true(got[MTL_P_EXPR].low == macro_f1.low && got[MTL_P_EXPR].high == macro_f1.high);
     assert_true(macro_f1.low < macro_f1.high);
     o.resamples = 0;

@@ -58,14 +58,13 @@ mien_status kit_train(const kit_run *run)
         settings[count] = tiny[count];
     for (int i = 0; run->settings[i]; i++)
         settings[count++] = run->settings[i];
-    recipe *r;
+    recipe *r = NULL;
     backend *own = NULL;
     progress told = {0};
     cancel_plan plan = {&told, run->cancel_after};
     if (run->cancel_after)
         told = (progress){.callback = cancel_when_due, .payload = &plan};
-    TRY(mem_alloc(&r, 1));
-    mien_status st = recipe_load(r, NULL, settings, count);
+    mien_status st = recipe_load(&r, task_all, NULL, settings, count);
     if (st == MIEN_OK && !run->backend)
         st = backend_cpu_create(&own, &(cpu_options){.threads = run->threads ? run->threads : 2});
     if (st == MIEN_OK)
@@ -80,7 +79,7 @@ mien_status kit_train(const kit_run *run)
                                         .feature_limit = run->feature_limit});
     if (own)
         own->free(own);
-    mem_free(r);
+    recipe_free(r);
     return st;
 }
 
@@ -122,17 +121,18 @@ static int count_allocations(void *payload, const char *what, int64_t done, int6
 
 void kit_assert_steps_allocate_nothing(const char *const *settings, int setting_count, const char *stage, int64_t first)
 {
-    recipe r;
+    recipe *r;
     backend *b;
     progress told;
     allocation_count count = {.told = &told, .first = first, .at_first = -1, .at_last = -2};
     snprintf(count.what, sizeof count.what, "%s epoch 2/2", stage);
     told = (progress){.callback = count_allocations, .payload = &count};
-    assert_ok(recipe_load(&r, NULL, settings, setting_count));
+    assert_ok(recipe_load(&r, task_all, NULL, settings, setting_count));
     assert_ok(backend_cpu_create(&b, NULL));
     assert_ok(train_run(&(train_options){
-        .recipe = &r, .data = "faces", .out = "thrifty", .backend = b, .loader_threads = 2, .progress = &told}));
+        .recipe = r, .data = "faces", .out = "thrifty", .backend = b, .loader_threads = 2, .progress = &told}));
     b->free(b);
+    recipe_free(r);
     assert_true(count.at_first > 0);
     assert_int_equal(count.at_last, count.at_first);
 }

@@ -53,11 +53,10 @@ static train_state make_state(void)
                          .batch = 17,
                          .loss_sum = 1.0 / 3,
                          .epoch_seconds = 2.5,
-                         .best_score = -INFINITY,
+                         .best_worth = -INFINITY,
                          .best_epoch = 2,
-                         .best_val_loss = 0.1,
-                         .best_macro_f1 = 0.2,
-                         .best_accuracy = 0.3,
+                         .best = {{"loss", 0.1}, {"macro_f1", 0.2}, {"accuracy", 0.3}},
+                         .best_count = 3,
                          .bad_epochs = 1};
 }
 
@@ -79,8 +78,12 @@ static void checkpoint__round_trip__is_exact(void **state)
     assert_memory_equal(after.facts.std, before.facts.std, sizeof after.facts.std);
     assert_true(after.step == before.step && after.epoch == 3 && after.batch == 17);
     assert_true(after.loss_sum == before.loss_sum && after.epoch_seconds == 2.5);
-    assert_true(after.best_score == -INFINITY && after.best_epoch == 2 && after.bad_epochs == 1);
-    assert_true(after.best_val_loss == 0.1 && after.best_macro_f1 == 0.2 && after.best_accuracy == 0.3);
+    assert_true(after.best_worth == -INFINITY && after.best_epoch == 2 && after.bad_epochs == 1);
+    assert_int_equal(after.best_count, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(after.best[i].name, before.best[i].name);
+        assert_true(after.best[i].value == before.best[i].value);
+    }
     const param_memory *a = param_store_memory(written), *b = param_store_memory(read);
     for (int i = 0; i < param_store_count(read); i++) {
         const param_slice *slice = param_store_at(read, i);
@@ -136,6 +139,74 @@ static void checkpoint__damage__is_told(void **state)
     param_store_free(store);
 }
 
+/* The file with its scores and its version as they were before they had names. */
+static void rewrite(const char *path, int version, bool has_old_names)
+{
+    static const char *const names[][2] = {{"train.best.loss", "train.best_val_loss"},
+                                           {"train.best.macro_f1", "train.best_macro_f1"},
+                                           {"train.best.accuracy", "train.best_accuracy"}};
+    st_file *f;
+    st_tensor tensors[32];
+    char *metadata, wanted[32];
+    assert_ok(st_open(&f, path));
+    const size_t count = st_count(f);
+    assert_true(count <= 32);
+    for (size_t i = 0; i < count; i++) {
+        tensors[i] = *st_at(f, i);
+        for (int n = 0; has_old_names && n < 3; n++)
+            if (strcmp(tensors[i].name, names[n][0]) == 0)
+                tensors[i].name = names[n][1];
+    }
+    assert_ok(mem_strdup(&metadata, st_meta(f, "mien_checkpoint")));
+    char *at = strstr(metadata, "\"version\":");
+    assert_non_null(at);
+    at += strlen("\"version\":");
+    at += *at == ' ';
+    snprintf(wanted, sizeof wanted, "%d", version);
+    assert_int_equal(strlen(wanted), 1);
+    *at = wanted[0];
+    assert_ok(st_write("rewritten.ckpt", tensors, count, &(st_metadata){"mien_checkpoint", metadata}, 1));
+    mem_free(metadata);
+    st_close(f);
+}
+
+static void checkpoint__of_before_scores_had_names__is_read(void **state)
+{
+    (void)state;
+    param_store *store = make_used_store();
+    const train_state written = make_state();
+    assert_ok(checkpoint_save("last.ckpt", &written, store, true));
+    rewrite("last.ckpt", 1, true);
+    for (int changed = 0; changed < 2; changed++) { /* as it is, and once a run has been given more epochs */
+        train_state read;
+        if (changed)
+            assert_ok(checkpoint_change_recipe("rewritten.ckpt", written.facts.recipe_hash, 5));
+        assert_ok(checkpoint_load("rewritten.ckpt", &read, store, true));
+        assert_true(read.facts.recipe_hash == (changed ? 5 : written.facts.recipe_hash));
+        assert_int_equal(read.best_count, 3);
+        for (int i = 0; i < 3; i++) {
+            assert_string_equal(read.best[i].name, written.best[i].name);
+            assert_true(read.best[i].value == written.best[i].value);
+        }
+        assert_true(read.best_worth == written.best_worth && read.step == written.step);
+    }
+    param_store_free(store);
+}
+
+static void checkpoint__of_a_newer_build__is_refused(void **state)
+{
+    (void)state;
+    param_store *store = make_used_store();
+    train_state at = make_state();
+    assert_ok(checkpoint_save("last.ckpt", &at, store, true));
+    rewrite("last.ckpt", 3, false);
+    assert_failure(checkpoint_load("rewritten.ckpt", &at, NULL, true), MIEN_ERR_UNSUPPORTED,
+                   "rewritten.ckpt: version 3 (wanted at most 2: it is of a newer build)");
+    rewrite("last.ckpt", 0, false);
+    assert_failure(checkpoint_load("rewritten.ckpt", &at, NULL, true), MIEN_ERR_UNSUPPORTED, "version 0 (wanted");
+    param_store_free(store);
+}
+
 static void checkpoint__wrong_files__are_told(void **state)
 {
     (void)state;
@@ -168,6 +239,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checkpoint__round_trip__is_exact),
         cmocka_unit_test(checkpoint__first_step__has_no_optimizer_state),
+        cmocka_unit_test(checkpoint__of_before_scores_had_names__is_read),
+        cmocka_unit_test(checkpoint__of_a_newer_build__is_refused),
         cmocka_unit_test(checkpoint__damage__is_told),
         cmocka_unit_test(checkpoint__wrong_files__are_told),
     };

@@ -1,4 +1,4 @@
-/* Mixup and CutMix: draws have their distributions, boxes their areas, mixed pixels and labels their shares. */
+/* Mixup and CutMix: draws have their distributions, boxes their areas, mixed pixels and rows their shares. */
 #include "train/mix.h"
 
 #include "image/picture.h" /* assert_near */
@@ -113,15 +113,15 @@ static void draw__box__has_the_area_it_says(void **state)
 
 /* --- batches ------------------------------------------------------------------------------------------------------ */
 
-enum { SIZE = 6, BYTES = SIZE * SIZE * 3, COUNT = 4, CLASSES = 3 };
+enum { SIZE = 6, BYTES = SIZE * SIZE * 3, COUNT = 4 };
 
 typedef struct {
     uint8_t source[COUNT * BYTES], mixed[COUNT * BYTES];
-    float targets[COUNT * CLASSES];
+    task_row rows[COUNT];
     loader_batch batch;
 } fixture;
 
-static const int32_t labels[COUNT] = {2, 0, 0, 1};
+static const int64_t pictures[COUNT] = {2, 0, 7, 1};
 
 static void fill(fixture *f)
 {
@@ -129,16 +129,16 @@ static void fill(fixture *f)
     for (int i = 0; i < COUNT * BYTES; i++)
         f->source[i] = (uint8_t)rng_below(&r, 256);
     memset(f->mixed, 77, sizeof f->mixed);
-    for (int i = 0; i < COUNT * CLASSES; i++)
-        f->targets[i] = -9;
-    f->batch = (loader_batch){.images = f->source, .labels = labels, .count = COUNT};
+    f->batch = (loader_batch){.images = f->source, .pictures = pictures, .count = COUNT};
 }
 
-static void assert_targets(const fixture *f, float own)
+static void assert_rows(const fixture *f, float own)
 {
-    const float wanted[COUNT * CLASSES] = {0, 1 - own, own, own, 0, 1 - own, 1, 0, 0, 1 - own, own, 0};
-    for (int i = 0; i < COUNT * CLASSES; i++)
-        assert_true(f->targets[i] == wanted[i]);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(f->rows[i].picture, pictures[i]);
+        assert_int_equal(f->rows[i].other, pictures[(i + COUNT - 1) % COUNT]);
+        assert_true(f->rows[i].own == own);
+    }
 }
 
 static void batch__mixup__is_the_nearest_level(void **state)
@@ -148,13 +148,13 @@ static void batch__mixup__is_the_nearest_level(void **state)
     for (size_t s = 0; s < sizeof shares / sizeof *shares; s++) {
         fixture f;
         fill(&f);
-        mix_batch(f.mixed, f.targets, &(mix_plan){.own = shares[s]}, &f.batch, SIZE, CLASSES);
+        mix_batch(f.mixed, f.rows, &(mix_plan){.own = shares[s]}, &f.batch, SIZE);
         double own = shares[s] / 65536.0;
         for (int i = 0; i < COUNT * BYTES; i++) {
             double before = f.source[(i + (COUNT - 1) * BYTES) % (COUNT * BYTES)];
             assert_near(f.mixed[i], own * f.source[i] + (1 - own) * before, 0.5);
         }
-        assert_targets(&f, (float)own);
+        assert_rows(&f, (float)own);
     }
 }
 
@@ -164,17 +164,17 @@ static void batch__cutmix__pastes_the_box(void **state)
     fixture f;
     fill(&f);
     const mix_plan plan = {.is_cut = true, .x0 = 1, .x1 = 4, .y0 = 2, .y1 = 6, .own = 65536 * 2 / 3};
-    mix_batch(f.mixed, f.targets, &plan, &f.batch, SIZE, CLASSES);
+    mix_batch(f.mixed, f.rows, &plan, &f.batch, SIZE);
     for (int i = 0; i < COUNT * BYTES; i++) {
         int x = i / 3 % SIZE, y = i / 3 / SIZE % SIZE;
         bool is_inside = x >= 1 && x < 4 && y >= 2;
         assert_int_equal(f.mixed[i], f.source[is_inside ? (i + (COUNT - 1) * BYTES) % (COUNT * BYTES) : i]);
     }
-    assert_targets(&f, (float)(65536 * 2 / 3) / 65536);
+    assert_rows(&f, (float)(65536 * 2 / 3) / 65536);
     fill(&f);
-    mix_batch(f.mixed, f.targets, &(mix_plan){.is_cut = true, .own = 65536}, &f.batch, SIZE, CLASSES); /* empty */
+    mix_batch(f.mixed, f.rows, &(mix_plan){.is_cut = true, .own = 65536}, &f.batch, SIZE); /* empty */
     assert_memory_equal(f.mixed, f.source, sizeof f.source);
-    assert_targets(&f, 1);
+    assert_rows(&f, 1);
 }
 
 int main(void)

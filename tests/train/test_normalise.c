@@ -4,10 +4,21 @@
 #include "format/safetensors.h"
 #include "train/normalise.h"
 
+/* path "": no file. */
+static mien_status normalise(float mean[3], float std[3], const char *arch, const char *path)
+{
+    tensor_file *f = NULL;
+    if (path[0])
+        assert_ok(tensor_file_open(&f, path));
+    mien_status st = normalise_of_init(mean, std, architecture_find(arch), f, path);
+    tensor_file_close(f);
+    return st;
+}
+
 static void check(const char *arch, const char *path, const float wanted_mean[3], const float wanted_std[3])
 {
     float mean[3], std[3];
-    assert_ok(normalise_of_init(mean, std, architecture_find(arch), path));
+    assert_ok(normalise(mean, std, arch, path));
     assert_memory_equal(mean, wanted_mean, sizeof mean);
     assert_memory_equal(std, wanted_std, sizeof std);
 }
@@ -37,7 +48,7 @@ static void normalise__init__is_the_files_or_the_architectures(void **state)
     check("googlenet", path, own_mean, own_std);
     write_file(path, "{\"mean\": [0.25, 0.5], \"std\": [0.125, 0.25, 0.5]}");
     float mean[3], std[3];
-    assert_failure(normalise_of_init(mean, std, architecture_find("googlenet"), path), MIEN_ERR_FORMAT,
+    assert_failure(normalise(mean, std, "googlenet", path), MIEN_ERR_FORMAT,
                    "weights.safetensors: mean: not three numbers");
     temp_folder_remove(folder);
 }

@@ -1,9 +1,9 @@
-/* The two halves of mien_bench_run: programs (bench.c) and the loader (bench_data.c). */
-#ifndef API_BENCH_INT_H
-#define API_BENCH_INT_H
+/* The two halves of mien_bench_run: programs (bench.c) and the loader (data.c). */
+#ifndef BENCH_BENCH_INT_H
+#define BENCH_BENCH_INT_H
 
 #include "base/arena.h"
-#include "mien.h"
+#include "mien_bench.h"
 
 struct mien_bench {
     mien_bench_result result;

@@ -1,13 +1,13 @@
 /* A row for each item of the set, and a bit that says whether it is filled: a batch of which all rows are known is
  * copied, any other is run whole, since running a part would take a program of another size. */
-#include "train/frozen.h"
+#include "train/feature_cache.h"
 
 #include "base/mem.h"
 #include "base/size.h"
 
 #include <string.h>
 
-struct frozen {
+struct feature_cache {
     program *program; /* images to features */
     model_io io;
     int batch;
@@ -22,16 +22,16 @@ static size_t row_bytes(const model *m, dtype precision)
     return (size_t)model_architecture(m)->feature_dim * dtype_bytes(precision);
 }
 
-size_t frozen_bytes(const model *m, dtype precision, int64_t total)
+size_t feature_cache_bytes(const model *m, dtype precision, int64_t total)
 {
     size_t bytes;
     return size_mul(&bytes, row_bytes(m, precision) + sizeof(bool), (size_t)total) ? bytes : SIZE_MAX;
 }
 
-mien_status frozen_create(frozen **out, model *m, backend *b, dtype precision, int batch, int64_t total)
+mien_status feature_cache_create(feature_cache **out, model *m, backend *b, dtype precision, int batch, int64_t total)
 {
     mien_status st;
-    frozen *f = NULL;
+    feature_cache *f = NULL;
     graph *g;
     const param_memory *params;
     const model_graph_options options = {.batch = batch, .activation_type = precision, .part = MODEL_IDENTITY};
@@ -47,11 +47,11 @@ mien_status frozen_create(frozen **out, model *m, backend *b, dtype precision, i
     *out = f;
     f = NULL;
 out:
-    frozen_free(f);
+    feature_cache_free(f);
     return st;
 }
 
-void frozen_free(frozen *f)
+void feature_cache_free(feature_cache *f)
 {
     if (!f)
         return;
@@ -62,7 +62,7 @@ void frozen_free(frozen *f)
     mem_free(f);
 }
 
-static bool knows_all(const frozen *f, const loader_batch *batch)
+static bool knows_all(const feature_cache *f, const loader_batch *batch)
 {
     for (int i = 0; i < f->batch; i++)
         if (batch->items[i] >= 0 && !f->is_known[batch->items[i]])
@@ -71,7 +71,7 @@ static bool knows_all(const frozen *f, const loader_batch *batch)
 }
 
 /* Runs the frozen copy over the batch and keeps what it says of each item. */
-static mien_status learn(frozen *f, const loader_batch *batch)
+static mien_status learn(feature_cache *f, const loader_batch *batch)
 {
     TRY(program_write(f->program, f->io.images, batch->images));
     TRY(program_run(f->program));
@@ -85,7 +85,7 @@ static mien_status learn(frozen *f, const loader_batch *batch)
     return MIEN_OK;
 }
 
-mien_status frozen_fill(frozen *f, program *p, value_id v, const loader_batch *batch)
+mien_status feature_cache_fill(feature_cache *f, program *p, value_id v, const loader_batch *batch)
 {
     if (!knows_all(f, batch))
         TRY(learn(f, batch));

@@ -1,13 +1,13 @@
 /* Files are read, not mapped: another process may shorten one meanwhile, and small files read faster. */
-#include "data/picture.h"
+#include "image/picture_source.h"
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "data/dataset_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,26 +77,14 @@ static mien_status read_file(picture_reader *p, size_t *length)
     return st;
 }
 
-/* A list that was written on Windows. */
-static mien_status fail_backslash(mien_status st)
-{
-    return mien_fail(st, "%s (folders end in /, not in \\)", mien_error());
-}
-
-mien_status picture_read(picture_reader *p, const dataset *d, int64_t index)
+mien_status picture_read_file(picture_reader *p)
 {
     size_t length = 0;
-    if (dataset_path(d, index, p->path, sizeof(p->path)) != MIEN_OK) /* no call would open it either */
-        return file_fail(list_name(&d->list, index), "cannot open", ENAMETOOLONG);
-    mien_status st = read_file(p, &length);
-    if (st == MIEN_ERR_IO && d->is_list)
-        return mien_fail_in(strchr(p->path, '\\') ? fail_backslash(st) : st, "%s: line %" PRIu32, d->source,
-                            d->list.line[index]);
-    TRY(st);
+    TRY(read_file(p, &length));
     if (p->decoded.capacity > KEEP_BYTES)
         image_free(&p->decoded);
     image_scratch_trim(p->scratch, KEEP_BYTES); /* RandAugment swaps the two */
-    st = image_decode(&p->decoded, p->bytes, length, p->path);
+    mien_status st = image_decode(&p->decoded, p->bytes, length, p->path);
     if (p->capacity > KEEP_BYTES) {
         mem_free(p->bytes);
         p->bytes = NULL;
@@ -108,4 +96,15 @@ mien_status picture_read(picture_reader *p, const dataset *d, int64_t index)
 mien_status picture_fit(picture_reader *p, int size)
 {
     return image_resize(&p->sized, &p->decoded, size, size, p->scratch);
+}
+
+bool picture_is_bad(mien_status st)
+{
+    return st == MIEN_ERR_IO || st == MIEN_ERR_FORMAT || st == MIEN_ERR_UNSUPPORTED;
+}
+
+bool picture_report(const picture_source *s, int64_t index)
+{
+    uint32_t bit = 1u << (index % 32);
+    return !(atomic_fetch_or_explicit(&s->reported[index / 32], bit, memory_order_relaxed) & bit);
 }

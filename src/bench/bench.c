@@ -1,10 +1,10 @@
 /* mien_bench_run: times whole steps of a program, and, profiled, every node of it. */
 #include "api/api.h"
-#include "api/bench_int.h"
 #include "base/mem.h"
+#include "bench/bench_int.h"
 #include "infer/lanes.h"
-#include "nn/model.h"
-#include "task/score.h"
+#include "task/class_loss.h"
+#include "task/lsd.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,7 @@ typedef struct {
     size_t image_bytes;
     program *program; /* train */
     model_io io;
+    class_loss loss;
     lanes *lanes; /* infer */
     uint8_t *images;
     int32_t *labels;
@@ -28,7 +29,7 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
 {
     bool is_training = o->what == MIEN_BENCH_TRAIN;
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
-    model_spec spec = {.task = "lsd",
+    model_spec spec = {.task = task_lsd.name,
                        .arch = o->arch,
                        .classes = lsd_classes,
                        .class_count = LSD_CLASSES,
@@ -47,18 +48,19 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
         return lanes_create(&s->lanes, s->model, o->batch, api_activation_type(b, o->compute), b);
     }
     graph *g = NULL;
+    s->loss = (class_loss){.label_smoothing = 0.2f, .has_class_weights = o->is_deviation};
+    const model_ending ending = class_loss_ending(&s->loss);
     model_graph_options options = {.batch = o->batch,
                                    .activation_type = api_activation_type(b, o->compute),
                                    .is_training = true,
-                                   .label_smoothing = 0.2f,
-                                   .has_class_weights = o->is_deviation,
+                                   .ending = &ending,
                                    .optimizer = &adam};
     const param_memory *params;
     TRY(param_store_place(model_params(s->model), &params, b));
     TRY(model_graph(&g, &s->io, s->model, &options));
     TRY(program_create(&s->program, g, b, params));
     if (o->is_deviation)
-        TRY(program_write(s->program, s->io.class_weights, (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1}));
+        TRY(program_write(s->program, s->loss.class_weights, (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1}));
     return MIEN_OK;
 }
 
@@ -91,7 +93,7 @@ static mien_status run_step(bench_subject *s, const mien_bench_options *o, uint3
     for (int i = 0; i < o->batch; i++)
         s->labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
     TRY(program_write(s->program, s->io.images, s->images));
-    TRY(program_write(s->program, s->io.labels, s->labels));
+    TRY(program_write(s->program, s->loss.labels, s->labels));
     TRY(program_set_step(s->program, &(step_params){.lr = 1e-5f, .step = step + 1, .seed = 1}));
     return program_run(s->program);
 }

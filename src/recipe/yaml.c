@@ -1,6 +1,6 @@
 /* Events are checked before libyaml builds a tree: an alias could make a small file huge, a tag asks for types that
  * recipes have not. Values are borrowed nodes with their line, so that each message names its place. */
-#include "train/recipe_yaml.h"
+#include "recipe/yaml.h"
 
 #include "base/str.h"
 
@@ -199,6 +199,20 @@ mien_status recipe_value_entry(const char **name, recipe_value *out, const recip
     *name = text;
     *out = value;
     return MIEN_OK;
+}
+
+bool recipe_value_find(recipe_value *out, const recipe_value *v, const char *name)
+{
+    for (int i = 0; recipe_value_is_mapping(v) && i < recipe_value_count(v); i++) {
+        recipe_value key = pair_key(v, i);
+        const char *text = recipe_value_text(&key);
+        if (!text || strcmp(text, name) != 0)
+            continue;
+        *out = (recipe_value){
+            v->document, yaml_document_get_node(v->document, v->node->data.mapping.pairs.start[i].value), key.place};
+        return true;
+    }
+    return false;
 }
 
 const char *recipe_value_text(const recipe_value *v)

@@ -1,9 +1,12 @@
 /* mien_graph_text: one graph told after each pass. */
+#include "mien_bench.h"
+
 #include "api/api.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "graph/program.h"
-#include "nn/model.h"
+#include "task/class_loss.h"
+#include "task/task.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +20,7 @@ typedef struct {
     param_store *small;
     graph *graph;
     model_io io;
+    class_loss loss;
 } subject;
 
 /* A network of one residual block, small enough to be read whole: docs/architecture.md goes through it. */
@@ -40,15 +44,12 @@ static mien_status describe_small(subject *s, const mien_graph_options *o, const
     y = net_global_mean(&n, "pool", y);
     y = net_linear(&n, "fc", y, (linear_spec){.out = o->classes, .bound = 0.1f, .weight_rank = 2, .is_f32 = true});
     TRY(n.status);
-    if (options->is_training) {
-        TRY(graph_input(g, &s->io.labels, "labels", DTYPE_I32, shape_of(1, (int64_t)o->batch)));
-        TRY(op_cross_entropy(g, &s->io.loss, &s->io.probabilities, "loss", y, s->io.labels, NO_VALUE,
-                             options->label_smoothing));
-        graph_mark_output(g, s->io.loss);
-    } else {
-        TRY(op_softmax(g, &s->io.probabilities, "softmax", y));
-    }
-    graph_mark_output(g, s->io.probabilities);
+    s->io.heads[0].logits = y;
+    if (options->is_training)
+        TRY(class_loss_describe(&s->loss, g, &s->io, o->batch, o->classes));
+    else
+        TRY(op_softmax(g, &s->io.heads[0].output, "softmax", y));
+    graph_mark_output(g, s->io.heads[0].output);
     TRY(param_store_alloc(s->small, options->is_training));
     param_store_init(s->small, 1);
     return MIEN_OK;
@@ -72,7 +73,7 @@ static mien_status describe_architecture(subject *s, const char *arch, const mie
     TRY(mem_alloc(&classes, o->classes));
     for (int i = 0; i < o->classes; i++)
         classes[i] = "class"; /* no name is ever looked at */
-    model_spec spec = {.task = "lsd",
+    model_spec spec = {.task = task_all[0]->name,
                        .arch = name,
                        .kind = is_deviation ? MODEL_DEVIATION : MODEL_PLAIN,
                        .classes = classes,
@@ -101,9 +102,9 @@ static mien_status run_passes(str *text, subject *s, const model_graph_options *
     TRY(add_pass(text, "fused", s->graph));
     if (!options->is_training)
         return MIEN_OK;
-    TRY(graph_differentiate(s->graph, &(graph_loss){s->io.loss, 1}, 1, NO_VALUE, NULL));
+    TRY(graph_differentiate(s->graph, s->io.losses, s->io.loss_count, NO_VALUE, NULL));
     optimizer_attr update = *options->optimizer;
-    update.loss = s->io.loss;
+    update.loss = s->io.losses[0].value;
     TRY(op_optimizer(s->graph, "optimizer", &update));
     return add_pass(text, "differentiated, with the update", s->graph);
 }
@@ -133,13 +134,14 @@ static mien_status tell(str *text, const char *arch, const mien_graph_options *o
 {
     mien_status st = MIEN_OK;
     backend *b = NULL;
-    subject s = {.io = {NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE, NO_VALUE}};
+    subject s = {.io = model_io_none, .loss = {.label_smoothing = 0.2f}};
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
+    const model_ending ending = class_loss_ending(&s.loss);
     TRY(api_backend(&b, o->compute));
     model_graph_options options = {.batch = o->batch,
                                    .activation_type = api_activation_type(b, o->compute),
                                    .is_training = !o->is_inference,
-                                   .label_smoothing = 0.2f,
+                                   .ending = &ending,
                                    .optimizer = &adam};
     TRY_OUT(strcmp(arch, SMALL) ? describe_architecture(&s, arch, o, &options) : describe_small(&s, o, &options));
     TRY_OUT(run_passes(text, &s, &options));

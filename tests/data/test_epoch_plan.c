@@ -1,8 +1,6 @@
 /* Splits and balanced plans on sets that are nothing but class sizes: which items, in which order, how often. */
 #include "data/sets.h"
 
-#include "data/dataset_int.h"
-
 #include <math.h>
 
 /* A set of these class sizes without any file: `order` lists labels row by row. */
@@ -28,42 +26,42 @@ static void subset_split__share__last_of_each_class_in_file_order(void **state)
     static const int order[] = {0, 1, 0, 0, 1, 2, 0, 0, 1, 0};
     dataset *d = list_of(*state, order, 10);
     subset kept, held;
-    assert_ok(subset_split(&kept, &held, d, 0.34)); /* of 6: 2, of 3: 1, of 1: none */
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0.34)); /* of 6: 2, of 3: 1, of 1: none */
     assert_indices(&kept, (const int[]){0, 1, 2, 3, 4, 5, 6}, 7);
     assert_indices(&held, (const int[]){7, 8, 9}, 3);
     subset_free(&kept);
     subset_free(&held);
-    assert_ok(subset_split(&kept, &held, d, 0.001)); /* at least one of a class that has two */
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0.001)); /* at least one of a class that has two */
     assert_indices(&held, (const int[]){8, 9}, 2);
     subset_free(&kept);
     subset_free(&held);
-    assert_ok(subset_split(&kept, &held, d, 0.99)); /* never all */
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0.99)); /* never all */
     assert_indices(&kept, (const int[]){0, 1, 5}, 3);
     subset_free(&kept);
     subset_free(&held);
-    assert_ok(subset_split(&kept, &held, d, 0));
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d), 0));
     assert_int_equal(kept.count, 10);
     assert_int_equal(held.count, 0);
     subset_free(&kept);
     subset_free(&held);
-    assert_failure(subset_split(&kept, &held, d, 1), MIEN_ERR_ARG, "share: 1 (wanted");
-    assert_failure(subset_split(&kept, &held, d, -0.1), MIEN_ERR_ARG, "share");
-    assert_failure(subset_split(&kept, &held, d, (double)NAN), MIEN_ERR_ARG, "share");
+    assert_failure(subset_split(&kept, &held, dataset_pictures(d), 1), MIEN_ERR_ARG, "share: 1 (wanted");
+    assert_failure(subset_split(&kept, &held, dataset_pictures(d), -0.1), MIEN_ERR_ARG, "share");
+    assert_failure(subset_split(&kept, &held, dataset_pictures(d), (double)NAN), MIEN_ERR_ARG, "share");
     dataset_free(d);
 }
 
-static void balance_plan__balanced__copies_of_own_images_in_turn(void **state)
+static void epoch_plan__balanced__copies_of_own_images_in_turn(void **state)
 {
     static const int order[] = {1, 0, 0, 2, 0, 0, 2, 0}; /* five of 0, one of 1, two of 2 */
     dataset *d = list_of(*state, order, 8);
     subset all;
-    balance_plan p;
-    assert_ok(subset_all(&all, d));
-    assert_ok(balance_plan_create(&p, d, &all, true));
+    epoch_plan p;
+    assert_ok(subset_all(&all, dataset_pictures(d)));
+    assert_ok(epoch_plan_create(&p, dataset_pictures(d), &all, true));
     assert_int_equal(p.total, 15); /* absent classes stay absent */
     int per_class[6] = {0};
     for (int64_t item = 0; item < p.total; item++) {
-        int64_t copy, picture = balance_plan_item(&p, item, &copy);
+        int64_t copy, picture = epoch_plan_item(&p, item, &copy);
         int c = dataset_label(d, picture);
         per_class[c]++;
         if (item < 8) {
@@ -75,37 +73,38 @@ static void balance_plan__balanced__copies_of_own_images_in_turn(void **state)
             assert_int_equal(picture, copy_of[item - 8]);
             assert_int_equal(copy, number[item - 8]);
         }
-        assert_int_equal(all.index[p.by_class[balance_plan_position(&p, item)]], picture);
+        assert_int_equal(all.index[p.by_group[epoch_plan_position(&p, item)]], picture);
     }
     assert_int_equal(per_class[0], 5);
     assert_int_equal(per_class[1], 5);
     assert_int_equal(per_class[2], 5);
-    balance_plan_free(&p);
+    epoch_plan_free(&p);
     subset_free(&all);
     dataset_free(d);
 }
 
-static void balance_plan__subset__only_its_items(void **state)
+static void epoch_plan__subset__only_its_items(void **state)
 {
     static const int order[] = {0, 1, 0, 1, 1, 0, 0};
     dataset *d = list_of(*state, order, 7);
     subset kept, held;
-    balance_plan p;
-    assert_ok(subset_split(&kept, &held, d, 0.5)); /* keeps 0, 1, 2 and holds 3, 4, 5, 6: half of three is two */
+    epoch_plan p;
+    assert_ok(subset_split(&kept, &held, dataset_pictures(d),
+                           0.5)); /* keeps 0, 1, 2 and holds 3, 4, 5, 6: half of three is two */
     assert_indices(&kept, (const int[]){0, 1, 2}, 3);
-    assert_ok(balance_plan_create(&p, d, &kept, true));
+    assert_ok(epoch_plan_create(&p, dataset_pictures(d), &kept, true));
     assert_int_equal(p.total, 4);
     int64_t copy;
-    assert_int_equal(balance_plan_item(&p, 3, &copy), 1);
+    assert_int_equal(epoch_plan_item(&p, 3, &copy), 1);
     assert_int_equal(copy, 0);
-    balance_plan_free(&p);
-    assert_ok(balance_plan_create(&p, d, &held, false));
+    epoch_plan_free(&p);
+    assert_ok(epoch_plan_create(&p, dataset_pictures(d), &held, false));
     assert_int_equal(p.total, 4);
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(balance_plan_item(&p, i, &copy), 3 + i);
+        assert_int_equal(epoch_plan_item(&p, i, &copy), 3 + i);
         assert_int_equal(copy, -1);
     }
-    balance_plan_free(&p);
+    epoch_plan_free(&p);
     subset_free(&kept);
     subset_free(&held);
     dataset_free(d);
@@ -115,18 +114,18 @@ static mien_status plan_and_free(void *context)
 {
     const dataset *d = context;
     subset kept = {0}, held = {0};
-    balance_plan p = {0};
+    epoch_plan p = {0};
     mien_status st;
-    TRY_OUT(subset_split(&kept, &held, d, 0.3));
-    TRY_OUT(balance_plan_create(&p, d, &kept, true));
+    TRY_OUT(subset_split(&kept, &held, dataset_pictures(d), 0.3));
+    TRY_OUT(epoch_plan_create(&p, dataset_pictures(d), &kept, true));
 out:
-    balance_plan_free(&p);
+    epoch_plan_free(&p);
     subset_free(&kept);
     subset_free(&held);
     return st;
 }
 
-static void balance_plan__memory_runs_out__fails_and_leaks_nothing(void **state)
+static void epoch_plan__memory_runs_out__fails_and_leaks_nothing(void **state)
 {
     dataset *d = list_of(*state, (const int[]){0, 1, 0}, 3);
     fail_each_allocation(plan_and_free, d);
@@ -139,9 +138,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(subset_split__share__last_of_each_class_in_file_order),
-        TEST(balance_plan__balanced__copies_of_own_images_in_turn),
-        TEST(balance_plan__subset__only_its_items),
-        TEST(balance_plan__memory_runs_out__fails_and_leaks_nothing),
+        TEST(epoch_plan__balanced__copies_of_own_images_in_turn),
+        TEST(epoch_plan__subset__only_its_items),
+        TEST(epoch_plan__memory_runs_out__fails_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* YAML as recipes may use it: one document of plain mappings, lists and scalars, each of which knows where it stands.
  * Anchors, aliases, tags, deep nesting and further documents are refused before a tree is built. */
-#ifndef TRAIN_RECIPE_YAML_H
-#define TRAIN_RECIPE_YAML_H
+#ifndef RECIPE_YAML_H
+#define RECIPE_YAML_H
 
 #include "base/status.h"
 
@@ -37,6 +37,8 @@ recipe_value recipe_value_at(const recipe_value *v, int index);
 /* Entry of a mapping: its name, and the value under "KEY.NAME". Errors: a name that is no plain scalar, is empty, has a
  * dot, is too long, or was given before. */
 MIEN_MUST_USE mien_status recipe_value_entry(const char **name, recipe_value *out, const recipe_value *v, int index);
+/* The value of an entry of a mapping, without a look at the others; false where there is none (of this name). */
+bool recipe_value_find(recipe_value *out, const recipe_value *v, const char *name);
 /* The text of a scalar; NULL for lists and mappings and for texts with control characters inside. */
 const char *recipe_value_text(const recipe_value *v);
 bool recipe_value_is_quoted(const recipe_value *v);

@@ -1,9 +1,10 @@
 /* mien bench data: how fast pictures come through the loader, from the user's folder or from JPEGs made for it. */
 #include "api/api.h"
-#include "api/bench_int.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "bench/bench_int.h"
+#include "data/dataset.h"
 #include "data/loader.h"
 #include "graph/op.h"
 #include "graph/program.h"
@@ -210,15 +211,15 @@ static mien_status bench_set(mien_bench_result *result, const mien_bench_options
     size_t class_count = 0;
     dataset *data = NULL;
     subset all = {0};
-    balance_plan plan = {0};
+    epoch_plan plan = {0};
     loader *l = NULL;
     normaliser n = {0};
     result->size = o->image_size ? o->image_size : SIZE;
     result->threads = thread_grant(o->compute->threads);
     TRY_OUT(list_classes(&classes, &class_count, path));
     TRY_OUT(dataset_open(&data, path, (const char *const *)classes, (int)class_count, DATASET_TRAIN));
-    TRY_OUT(subset_all(&all, data));
-    TRY_OUT(balance_plan_create(&plan, data, &all, false));
+    TRY_OUT(subset_all(&all, dataset_pictures(data)));
+    TRY_OUT(epoch_plan_create(&plan, dataset_pictures(data), &all, false));
     if (all.count < o->batch)
         TRY_OUT(mien_fail(MIEN_ERR_ARG, "%s: %lld pictures (wanted at least a batch of %d)", path, (long long)all.count,
                           o->batch));
@@ -239,7 +240,7 @@ static mien_status bench_set(mien_bench_result *result, const mien_bench_options
 out:
     loader_free(l);
     normaliser_free(&n);
-    balance_plan_free(&plan);
+    epoch_plan_free(&plan);
     subset_free(&all);
     dataset_free(data);
     file_list_free(classes, class_count);

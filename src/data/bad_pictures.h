@@ -1,0 +1,13 @@
+/* Unreadable pictures among many: which may be left out, and how many. */
+#ifndef DATA_BAD_PICTURES_H
+#define DATA_BAD_PICTURES_H
+
+#include "image/picture_source.h"
+
+/* May training do without a picture that fails so? */
+bool bad_pictures_may_be(const picture_source *source, mien_status st);
+/* How many of `count` pictures may be unreadable, and the failure where there are more. */
+int64_t bad_pictures_allowed(int64_t count, double max_bad_share);
+mien_status bad_pictures_too_many(const char *what, int64_t count, double max_bad_share, const char *last_why);
+
+#endif

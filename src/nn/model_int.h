@@ -1,0 +1,21 @@
+/* What model.c and model_file.c share and no other room sees. */
+#ifndef NN_MODEL_INT_H
+#define NN_MODEL_INT_H
+
+#include "base/arena.h"
+#include "nn/model.h"
+
+enum { MODEL_MAX_SIZE = 1024 };
+
+struct model {
+    arena *arena; /* the spec's strings */
+    model_spec spec;
+    const architecture *arch;
+    param_store *params;
+};
+
+/* Whether there can be such a model: MIEN_ERR_UNSUPPORTED or MIEN_ERR_ARG where not. arch NULL: no such architecture.
+ */
+MIEN_MUST_USE mien_status model_check_spec(const model_spec *spec, const architecture *arch);
+
+#endif

@@ -1,0 +1,122 @@
+/* The one place that turns paths and shares into the pictures that train and those that select. A hash over names and
+ * what is known of them says whether a resumed run learns from the same ones. */
+#include "train/run_sets.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+
+const task_set *run_sets_selecting(const run_sets *sets)
+{
+    return sets->validation ? sets->validation : sets->training;
+}
+
+static mien_status split(run_sets *sets, const recipe *r, const char *data, const char *validation, bool is_strict)
+{
+    const task_values values = recipe_values(r, -1);
+    task_set_options o = {.path = data,
+                          .values = &values,
+                          .heads = r->heads,
+                          .head_count = r->head_count,
+                          .is_training = true,
+                          .is_strict = is_strict};
+    TRY(r->task->open(&sets->training, validation ? NULL : &sets->validation, &o));
+    if (validation) {
+        o.path = validation;
+        o.is_training = false;
+        TRY(r->task->open(&sets->validation, NULL, &o));
+    }
+    if (!sets->validation)
+        return subset_split(&sets->kept, &sets->held, sets->training->pictures, r->data.val_share);
+    TRY(subset_all(&sets->kept, sets->training->pictures));
+    return subset_all(&sets->held, sets->validation->pictures);
+}
+
+/* FNV-1a over names, each ended by what is known of its picture. */
+static mien_status hash_plan(uint64_t *hash, const task_set *set, const epoch_plan *plan)
+{
+    const picture_source *source = set->pictures->source;
+    char name[PICTURE_NAME_BYTES];
+    for (int64_t i = 0; i < plan->items->count; i++) {
+        int64_t picture = plan->items->index[i];
+        TRY(source->name(source, picture, name, sizeof name));
+        for (const char *c = name; *c; c++)
+            *hash = (*hash ^ (uint8_t)*c) * 1099511628211u;
+        *hash = (*hash ^ set->task->fingerprint(set, picture)) * 1099511628211u;
+    }
+    return MIEN_OK;
+}
+
+/* The pictures of `kept` that a draw may have, and their plan. */
+static mien_status take_part(run_sets *sets, const recipe *r, int draw)
+{
+    const task_draw *d = &r->task->draws[draw];
+    subset *part = &sets->parts[draw];
+    TRY(mem_alloc(&part->index, sets->kept.count));
+    for (int64_t i = 0; i < sets->kept.count; i++)
+        if (d->has(sets->training, sets->kept.index[i]))
+            part->index[part->count++] = sets->kept.index[i];
+    for (int s = 0; s < r->stage_count; s++)
+        if (r->stages[s].enabled && part->count < r->stages[s].batch)
+            return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures with %s (wanted at least %s.batch, %d)",
+                             sets->training->path, (long long)part->count, d->name, r->stages[s].name,
+                             r->stages[s].batch);
+    return epoch_plan_create(&sets->part_plans[draw], sets->training->pictures, part, r->data.balance != BALANCE_NONE);
+}
+
+static mien_status plan_draws(run_sets *sets, const recipe *r)
+{
+    sets->draw_count = r->task->draw_count ? r->task->draw_count : 1;
+    sets->draws[0] = &sets->train;
+    for (int d = 0; d < r->task->draw_count; d++) {
+        TRY(take_part(sets, r, d));
+        sets->draws[d] = &sets->part_plans[d];
+    }
+    return MIEN_OK;
+}
+
+static mien_status check_counts(const run_sets *sets, const recipe *r, const char *data, const char *validation)
+{
+    if (sets->held.count == 0)
+        return mien_fail(MIEN_ERR_ARG, "%s: no picture to select on (wanted data.val_share above 0, or a set for it)",
+                         validation ? validation : data);
+    for (int s = 0; s < r->stage_count; s++) {
+        const recipe_stage *stage = &r->stages[s];
+        if (stage->enabled && sets->kept.count < stage->batch)
+            return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least %s.batch, %d)", data,
+                             (long long)sets->kept.count, stage->name, stage->batch);
+    }
+    return MIEN_OK;
+}
+
+mien_status run_sets_open(run_sets *out, const recipe *r, const char *data, const char *validation, bool is_strict)
+{
+    TRY(split(out, r, data, validation, is_strict));
+    TRY(check_counts(out, r, data, validation));
+    const task_set *selecting = run_sets_selecting(out);
+    TRY(epoch_plan_create(&out->train, out->training->pictures, &out->kept, r->data.balance != BALANCE_NONE));
+    TRY(plan_draws(out, r));
+    TRY(epoch_plan_create(&out->select, selecting->pictures, &out->held, false));
+    if (r->task->tell_missing)
+        TRY(r->task->tell_missing(selecting, &out->select));
+    out->hash = 14695981039346656037u;
+    TRY(hash_plan(&out->hash, out->training, &out->train));
+    return hash_plan(&out->hash, selecting, &out->select);
+}
+
+void run_sets_close(run_sets *sets)
+{
+    epoch_plan_free(&sets->train);
+    epoch_plan_free(&sets->select);
+    for (int d = 0; d < TASK_MAX_DRAWS; d++) {
+        epoch_plan_free(&sets->part_plans[d]);
+        subset_free(&sets->parts[d]);
+    }
+    subset_free(&sets->kept);
+    subset_free(&sets->held);
+    if (sets->training)
+        sets->training->task->close(sets->training);
+    if (sets->validation)
+        sets->validation->task->close(sets->validation);
+    *sets = (run_sets){0};
+}

@@ -1,0 +1,183 @@
+/* A task that no room knows: a row and its callbacks, trained by pointer, resumed, evaluated and asked. */
+#include "train/run_kit.h"
+
+#include "infer/evaluate.h"
+#include "task/lsd.h"
+#include "train/toy_task.h"
+
+#include <math.h>
+
+static const task_def *const tasks[] = {&task_lsd, &task_tilt, &task_tilt_two, NULL};
+
+typedef struct {
+    const char *out;
+    bool is_resumed;
+    int cancel_after; /* words of progress about an epoch; 0: never */
+    const char *settings[8];
+} tilt_run;
+
+typedef struct {
+    progress *told;
+    int left;
+} cancel_plan;
+
+static int cancel_when_due(void *payload, const char *what, int64_t done, int64_t total, const char *note)
+{
+    (void)done, (void)total, (void)note;
+    cancel_plan *plan = payload;
+    plan->told->last_ns = 0; /* the next word comes through, however soon */
+    return strstr(what, " epoch ") && --plan->left == 0;
+}
+
+static mien_status train(const tilt_run *run)
+{
+    const char *settings[16] = {"models=[efficientnet_b0]", "image_size=32", "data={val_share: 0.2, balance: none}",
+                                "tilt={batch: 8, epochs: 12, lr: 0.002}"};
+    int count = 4;
+    for (int i = 0; run->settings[i]; i++)
+        settings[count++] = run->settings[i];
+    recipe *r = NULL;
+    backend *b = NULL;
+    progress told = {0};
+    cancel_plan plan = {&told, run->cancel_after};
+    if (run->cancel_after)
+        told = (progress){.callback = cancel_when_due, .payload = &plan};
+    mien_status st = recipe_load(&r, tasks, NULL, settings, count);
+    if (st == MIEN_OK)
+        st = backend_cpu_create(&b, &(cpu_options){.threads = 2});
+    if (st == MIEN_OK)
+        st = train_run(&(train_options){.recipe = r,
+                                        .data = "bars:150:1",
+                                        .out = run->out,
+                                        .is_resumed = run->is_resumed,
+                                        .precision = PRECISION_F32,
+                                        .backend = b,
+                                        .loader_threads = 1,
+                                        .progress = &told});
+    if (b)
+        b->free(b);
+    recipe_free(r);
+    return st;
+}
+
+static double spread(const task_set *set)
+{
+    double sum = 0, squares = 0, count = (double)set->pictures->source->count;
+    for (int64_t i = 0; i < set->pictures->source->count; i++) {
+        double x = (double)tilt_of(set, i);
+        sum += x;
+        squares += x * x;
+    }
+    return sqrt(squares / count - sum / count * sum / count);
+}
+
+static mien_status keep_tilt(void *payload, const prediction *p)
+{
+    assert_null(p->failure);
+    ((float *)payload)[p->index] = p->mean[0];
+    return MIEN_OK;
+}
+
+/* Trained bars, seen from new ones: nearer to their tilts than their mean is. */
+static void assert_sees_tilts(const char *run, const char *stage, const task_def *task)
+{
+    enum { NEW = 60 };
+    char path[256];
+    float tilts[NEW];
+    ensemble *e;
+    session *s;
+    backend *b;
+    task_set *set;
+    evaluation *v;
+    int heads;
+    snprintf(path, sizeof path, "%s/efficientnet_b0-%s/best.safetensors", run, stage);
+    assert_ok(backend_cpu_create(&b, &(cpu_options){.threads = 2}));
+    assert_ok(ensemble_open(&e, &(ensemble_source){.path = path, .counts = true}, 1, b,
+                            &(ensemble_options){.precision = PRECISION_F32}));
+    assert_ok(session_open(&s, e, &(session_options){.batch = 8}));
+    const model_head *head = ensemble_heads(e, &heads);
+    assert_int_equal(heads, 1);
+    assert_int_equal(ensemble_width(e), 1);
+    assert_string_equal(head->name, "pose");
+    assert_string_equal(head->columns[0], "tilt");
+    assert_ok(task->open(&set, NULL, &(task_set_options){.path = "bars:60:2", .heads = head, .head_count = heads}));
+    assert_ok(evaluation_run(&v, s, e, set, NULL));
+    const task_score *rmse = task_report_find(&v->reports[1], "rmse");
+    assert_int_equal(v->reports[1].count, NEW);
+    if (!(rmse->value < 0.7 * spread(set)))
+        fail_msg("rmse %g (wanted less than 0.7 of %g, which a constant has)", rmse->value, spread(set));
+    assert_ok(session_predict(s, set->pictures->source, NULL, keep_tilt, tilts, NULL));
+    assert_memory_equal(tilts, evaluation_outputs(v, 0, 0), sizeof tilts);
+    evaluation_free(v);
+    task->close(set);
+    session_free(s);
+    ensemble_free(e);
+    b->free(b);
+}
+
+static void toy__trained__beats_the_constant(void **state)
+{
+    (void)state;
+    assert_ok(train(&(tilt_run){.out = "tilts", .settings = {"task=tilt", "thickness=5"}}));
+    assert_sees_tilts("tilts", "tilt", &task_tilt);
+    char *log = kit_log("tilts");
+    assert_non_null(strstr(log, "\"val_rmse\""));
+    assert_null(strstr(log, "macro_f1"));
+    mem_free(log);
+    char *recipe_text = kit_read("tilts/recipe.yaml", NULL);
+    assert_non_null(strstr(recipe_text, "task: tilt\n"));
+    assert_non_null(strstr(recipe_text, "thickness: 5\n"));
+    assert_null(strstr(recipe_text, "label_smoothing"));
+    mem_free(recipe_text);
+}
+
+/* Two batches a step, of which the right one's pictures are fewer and come up again; killed, it goes on to the same. */
+static void toy__two_batches_a_step__resume_to_the_same_bits(void **state)
+{
+    (void)state;
+    const char *const files[] = {"last.ckpt", "best.safetensors", "validation.csv"};
+    tilt_run run = {.out = "whole", .settings = {"task=tilt_two", "tilt.epochs=3"}};
+    assert_ok(train(&run));
+    run.out = "cut";
+    run.cancel_after = 14; /* in the second epoch */
+    assert_int_equal(train(&run), MIEN_ERR_CANCELLED);
+    run.cancel_after = 0;
+    run.is_resumed = true;
+    assert_ok(train(&run));
+    for (int i = 0; i < 3; i++) {
+        char a[128], b[128];
+        snprintf(a, sizeof a, "whole/efficientnet_b0-tilt/%s", files[i]);
+        snprintf(b, sizeof b, "cut/efficientnet_b0-tilt/%s", files[i]);
+        kit_assert_same_file(a, b);
+    }
+}
+
+static void toy__faults__are_told(void **state)
+{
+    (void)state;
+    recipe *r;
+    const char *const dance = "task=dance";
+    assert_failure(recipe_load(&r, tasks, NULL, &dance, 1), MIEN_ERR_FORMAT,
+                   "--set task: dance (wanted lsd, tilt or tilt_two)");
+    assert_failure(train(&(tilt_run){.out = "none", .settings = {"task=tilt", "classes=[a, b]"}}), MIEN_ERR_FORMAT,
+                   "--set classes: unknown key");
+    assert_failure(train(&(tilt_run){.out = "none", .settings = {"task=tilt", "tilt.select=loss"}}), MIEN_ERR_FORMAT,
+                   "--set tilt.select: loss (wanted rmse)");
+    const task_def *task;
+    assert_failure(task_find(&task, "tilt"), MIEN_ERR_UNSUPPORTED, "task: tilt (wanted lsd)");
+    task_set *set;
+    const model_head other = {.name = "gaze", .kind = HEAD_REGRESSION, .size = 1};
+    assert_failure(
+        task_tilt.open(&set, NULL, &(task_set_options){.path = "bars:1:1", .heads = &other, .head_count = 1}),
+        MIEN_ERR_FORMAT, "bars:1:1: no head pose (wanted gaze)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(toy__trained__beats_the_constant),
+        cmocka_unit_test(toy__two_batches_a_step__resume_to_the_same_bits),
+        cmocka_unit_test(toy__faults__are_told),
+    };
+    return cmocka_run_group_tests_name("toy_task", tests, temp_folder_enter, temp_folder_leave);
+}
