@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_SKIPPED = 77, HEADS = 6 };
+enum { HEADS = 6 };
 static const model_head heads[HEADS] = {{.name = "expression", .kind = HEAD_CLASS, .size = 8},
                                         {.name = "va", .kind = HEAD_REGRESSION, .size = 2},
                                         {.name = "au", .kind = HEAD_BINARIES, .size = 12},
@@ -339,8 +339,9 @@ typedef struct {
     smm_ensemble ensemble;
 } run_options;
 
-static mien_status run(const run_options *o, backend *b)
+static mien_status run(const void *options, backend *b)
 {
+    const run_options *o = options;
     mien_status st = MIEN_OK;
     subject s = {.spec = {.ensemble = o->ensemble}};
     graph *g = NULL;
@@ -369,30 +370,19 @@ out:
 
 static int end(mien_status st)
 {
-    if (st != MIEN_OK)
-        fprintf(stderr, "smm_subject: %s\n", mien_error());
-    return st != MIEN_OK;
+    return parity_end("smm_subject", st);
 }
 
-/* options: NULL where the instruction set is all that is asked */
 static int compute(const run_options *o)
 {
-    backend *b = NULL;
-    int code = 0;
-    if (end(backend_cpu_create(&b, &(cpu_options){.threads = 2})))
-        return 1;
-    puts(b->isa(b));
-    if (o)
-        code = o->precision == PRECISION_BF16 && !b->computes_bf16(b) ? EXIT_SKIPPED : end(run(o, b));
-    b->free(b);
-    return code;
+    return parity_compute("smm_subject", o->precision, run, o);
 }
 
 int main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "";
     if (argc == 2 && strcmp(verb, "isa") == 0)
-        return compute(NULL);
+        return parity_compute("smm_subject", PRECISION_F32, NULL, NULL);
     if (argc == 7 && strcmp(verb, "draw") == 0)
         return end(draw(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), argv[6]));
     if (argc == 8 && strcmp(verb, "pass") == 0)

@@ -29,7 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLASSES = 6, EXIT_SKIPPED = 77 };
+enum { CLASSES = 6 };
 #define SMOOTHING 0.1f
 
 typedef struct {
@@ -243,8 +243,9 @@ typedef struct {
     float lr;
 } run_options;
 
-static mien_status run(const run_options *o, backend *b)
+static mien_status run(const void *options, backend *b)
 {
+    const run_options *o = options;
     mien_status st = MIEN_OK;
     subject s = {0};
     program *p = NULL;
@@ -337,23 +338,12 @@ out:
 
 static int end(mien_status st)
 {
-    if (st != MIEN_OK)
-        fprintf(stderr, "parity_subject: %s\n", mien_error());
-    return st != MIEN_OK;
+    return parity_end("parity_subject", st);
 }
 
-/* options: NULL where the instruction set is all that is asked */
 static int compute(const run_options *o)
 {
-    backend *b = NULL;
-    int code = 0;
-    if (end(backend_cpu_create(&b, &(cpu_options){.threads = 2})))
-        return 1;
-    puts(b->isa(b));
-    if (o)
-        code = o->precision == PRECISION_BF16 && !b->computes_bf16(b) ? EXIT_SKIPPED : end(run(o, b));
-    b->free(b);
-    return code;
+    return parity_compute("parity_subject", o->precision, run, o);
 }
 
 int main(int argc, char **argv)
@@ -365,7 +355,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc == 2 && strcmp(verb, "isa") == 0) {
-        const int code = compute(NULL);
+        const int code = parity_compute("parity_subject", PRECISION_F32, NULL, NULL);
         const dnnl_version_t *v = dnnl_version();
         printf("%d.%d.%d\n", v->major, v->minor, v->patch);
         return code;

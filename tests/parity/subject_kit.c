@@ -1,10 +1,14 @@
 /* Numbers that hide nothing: no weight at 0 or 1, no two pictures alike, nothing dropped. */
 #include "parity/subject_kit.h"
 
+#include "backend/cpu/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { EXIT_SKIPPED = 77 };
 
 void parity_shake_constants(param_store *params)
 {
@@ -58,4 +62,26 @@ mien_status parity_write(const char *path, const st_tensor *tensors, size_t coun
     mien_status st = st_write(path, all, count + more_count, NULL, 0);
     mem_free(all);
     return st;
+}
+
+int parity_end(const char *program, mien_status st)
+{
+    if (st != MIEN_OK)
+        fprintf(stderr, "%s: %s\n", program, mien_error());
+    return st != MIEN_OK;
+}
+
+int parity_compute(const char *program, precision_kind precision, mien_status (*run)(const void *options, backend *b),
+                   const void *options)
+{
+    backend *b = NULL;
+    int code = 0;
+    if (parity_end(program, backend_cpu_create(&b, &(cpu_options){.threads = 2})))
+        return 1;
+    puts(b->isa(b));
+    if (run)
+        code =
+            precision == PRECISION_BF16 && !b->computes_bf16(b) ? EXIT_SKIPPED : parity_end(program, run(options, b));
+    b->free(b);
+    return code;
 }

@@ -14,8 +14,9 @@ static const char *const tiny[] = {"models=[efficientnet_b0]",
                                    "augment.crop=2",
                                    "data={val_share: 0.25, balance: none}",
                                    "stage1={batch: 4, epochs: 2, lr: 0.001}",
-                                   "stage2={enabled: false, batch: 4, epochs: 2, lr: 0.001}"};
-enum { TINY_COUNT = sizeof tiny / sizeof tiny[0], SIDE = 32 };
+                                   "stage2={enabled: false, batch: 4, epochs: 2, lr: 0.001}",
+                                   NULL};
+enum { MAX_SETTINGS = 24, SIDE = 32 };
 
 void kit_make_set(const char *set, int count, uint64_t seed)
 {
@@ -39,6 +40,7 @@ void kit_make_set(const char *set, int count, uint64_t seed)
 
 typedef struct {
     progress *told;
+    const char *word;
     int left;
 } cancel_plan;
 
@@ -46,25 +48,26 @@ static int cancel_when_due(void *payload, const char *what, int64_t done, int64_
 {
     (void)done, (void)total, (void)note;
     cancel_plan *plan = payload;
-    plan->told->last_ns = 0;                            /* the next word comes through, however soon */
-    return strstr(what, " stage") && --plan->left == 0; /* not while the pictures are measured */
+    plan->told->last_ns = 0; /* the next word comes through, however soon */
+    return strstr(what, plan->word) && --plan->left == 0;
 }
 
 mien_status kit_train(const kit_run *run)
 {
-    const char *settings[TINY_COUNT + 12];
+    const char *settings[MAX_SETTINGS];
+    const char *const *base = run->base ? run->base : tiny;
     int count = 0;
-    for (; count < TINY_COUNT; count++)
-        settings[count] = tiny[count];
+    for (; base[count]; count++)
+        settings[count] = base[count];
     for (int i = 0; run->settings[i]; i++)
         settings[count++] = run->settings[i];
     recipe *r = NULL;
     backend *own = NULL;
     progress told = {0};
-    cancel_plan plan = {&told, run->cancel_after};
+    cancel_plan plan = {&told, run->cancel_word ? run->cancel_word : " stage", run->cancel_after};
     if (run->cancel_after)
         told = (progress){.callback = cancel_when_due, .payload = &plan};
-    mien_status st = recipe_load(&r, task_all, NULL, settings, count);
+    mien_status st = recipe_load(&r, run->tasks ? run->tasks : task_all, NULL, settings, count);
     if (st == MIEN_OK && !run->backend)
         st = backend_cpu_create(&own, &(cpu_options){.threads = run->threads ? run->threads : 2});
     if (st == MIEN_OK)

@@ -18,12 +18,15 @@ void kit_make_set(const char *set, int count, uint64_t seed);
 /* What a test may change; the rest is EfficientNet-B0 at 32x32, batch 4, 2 epochs, two classes. */
 typedef struct {
     const char *data, *out;
-    const char *settings[12]; /* NULL-terminated, over the tiny recipe */
+    const char *settings[12];     /* NULL-terminated, over the tiny recipe */
+    const task_def *const *tasks; /* NULL: task_all */
+    const char *const *base;      /* NULL-terminated, instead of the tiny recipe; NULL: that */
     bool is_resumed;
     precision_kind precision;
-    int threads;        /* 0: 2 */
-    int loader_threads; /* 0: 1 */
-    int cancel_after;   /* words of progress about a member; 0: never */
+    int threads;             /* 0: 2 */
+    int loader_threads;      /* 0: 1 */
+    int cancel_after;        /* words of progress that hold cancel_word; 0: never */
+    const char *cancel_word; /* NULL: " stage", as words about a member of an lsd run do, and no others */
     size_t feature_limit;
     backend *backend; /* borrowed; NULL: the CPU's, made for the call */
 } kit_run;

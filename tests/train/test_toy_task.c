@@ -9,56 +9,16 @@
 
 static const task_def *const tasks[] = {&task_lsd, &task_tilt, &task_tilt_two, NULL};
 
-typedef struct {
-    const char *out;
-    bool is_resumed;
-    int cancel_after; /* words of progress about an epoch; 0: never */
-    const char *settings[8];
-} tilt_run;
+static const char *const base[] = {"models=[efficientnet_b0]", "image_size=32", "data={val_share: 0.2, balance: none}",
+                                   "tilt={batch: 8, epochs: 12, lr: 0.002}", NULL};
 
-typedef struct {
-    progress *told;
-    int left;
-} cancel_plan;
-
-static int cancel_when_due(void *payload, const char *what, int64_t done, int64_t total, const char *note)
-{
-    (void)done, (void)total, (void)note;
-    cancel_plan *plan = payload;
-    plan->told->last_ns = 0; /* the next word comes through, however soon */
-    return strstr(what, " epoch ") && --plan->left == 0;
-}
-
-static mien_status train(const tilt_run *run)
-{
-    const char *settings[16] = {"models=[efficientnet_b0]", "image_size=32", "data={val_share: 0.2, balance: none}",
-                                "tilt={batch: 8, epochs: 12, lr: 0.002}"};
-    int count = 4;
-    for (int i = 0; run->settings[i]; i++)
-        settings[count++] = run->settings[i];
-    recipe *r = NULL;
-    backend *b = NULL;
-    progress told = {0};
-    cancel_plan plan = {&told, run->cancel_after};
-    if (run->cancel_after)
-        told = (progress){.callback = cancel_when_due, .payload = &plan};
-    mien_status st = recipe_load(&r, tasks, NULL, settings, count);
-    if (st == MIEN_OK)
-        st = backend_cpu_create(&b, &(cpu_options){.threads = 2});
-    if (st == MIEN_OK)
-        st = train_run(&(train_options){.recipe = r,
-                                        .data = "bars:150:1",
-                                        .out = run->out,
-                                        .is_resumed = run->is_resumed,
-                                        .precision = PRECISION_F32,
-                                        .backend = b,
-                                        .loader_threads = 1,
-                                        .progress = &told});
-    if (b)
-        b->free(b);
-    recipe_free(r);
-    return st;
-}
+/* What all runs of bars have in common. */
+#define TILT_RUN(...)                                                                                                  \
+    (kit_run)                                                                                                          \
+    {                                                                                                                  \
+        .tasks = tasks, .base = base, .data = "bars:150:1", .precision = PRECISION_F32, .cancel_word = " epoch ",      \
+        __VA_ARGS__                                                                                                    \
+    }
 
 static double spread(const task_set *set)
 {
@@ -118,7 +78,7 @@ static void assert_sees_tilts(const char *run, const char *stage, const task_def
 static void toy__trained__beats_the_constant(void **state)
 {
     (void)state;
-    assert_ok(train(&(tilt_run){.out = "tilts", .settings = {"task=tilt", "thickness=5"}}));
+    assert_ok(kit_train(&TILT_RUN(.out = "tilts", .settings = {"task=tilt", "thickness=5"})));
     assert_sees_tilts("tilts", "tilt", &task_tilt);
     char *log = kit_log("tilts");
     assert_non_null(strstr(log, "\"val_rmse\""));
@@ -136,14 +96,14 @@ static void toy__two_batches_a_step__resume_to_the_same_bits(void **state)
 {
     (void)state;
     const char *const files[] = {"last.ckpt", "best.safetensors", "validation.csv"};
-    tilt_run run = {.out = "whole", .settings = {"task=tilt_two", "tilt.epochs=3"}};
-    assert_ok(train(&run));
+    kit_run run = TILT_RUN(.out = "whole", .settings = {"task=tilt_two", "tilt.epochs=3"});
+    assert_ok(kit_train(&run));
     run.out = "cut";
     run.cancel_after = 14; /* in the second epoch */
-    assert_int_equal(train(&run), MIEN_ERR_CANCELLED);
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
     run.cancel_after = 0;
     run.is_resumed = true;
-    assert_ok(train(&run));
+    assert_ok(kit_train(&run));
     for (int i = 0; i < 3; i++) {
         char a[128], b[128];
         snprintf(a, sizeof a, "whole/efficientnet_b0-tilt/%s", files[i]);
@@ -159,9 +119,9 @@ static void toy__faults__are_told(void **state)
     const char *const dance = "task=dance";
     assert_failure(recipe_load(&r, tasks, NULL, &dance, 1), MIEN_ERR_FORMAT,
                    "--set task: dance (wanted lsd, tilt or tilt_two)");
-    assert_failure(train(&(tilt_run){.out = "none", .settings = {"task=tilt", "classes=[a, b]"}}), MIEN_ERR_FORMAT,
+    assert_failure(kit_train(&TILT_RUN(.out = "none", .settings = {"task=tilt", "classes=[a, b]"})), MIEN_ERR_FORMAT,
                    "--set classes: unknown key");
-    assert_failure(train(&(tilt_run){.out = "none", .settings = {"task=tilt", "tilt.select=loss"}}), MIEN_ERR_FORMAT,
+    assert_failure(kit_train(&TILT_RUN(.out = "none", .settings = {"task=tilt", "tilt.select=loss"})), MIEN_ERR_FORMAT,
                    "--set tilt.select: loss (wanted rmse)");
     const task_def *task;
     assert_failure(task_find(&task, "tilt"), MIEN_ERR_UNSUPPORTED, "task: tilt (wanted lsd)");
