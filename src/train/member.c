@@ -130,7 +130,6 @@ static mien_status create_loaders(member *m)
                                .image_size = model_spec_of(m->model)->image_size,
                                .threads = o->loader_threads,
                                .is_shuffled = true,
-                               .seed = m->seed,
                                .randaugment_of = LOADER_RANDAUGMENT_COPIES,
                                .randaugment = m->recipe->randaugment.options,
                                .is_resampled = m->recipe->randaugment.resample,
@@ -148,6 +147,7 @@ static mien_status create_loaders(member *m)
                                           .keeps_features = m->keeps_validation};
     for (int d = 0; d < m->draw_count; d++) {
         training.plan = sets->draws[d];
+        training.seed = member_draw_seed(m, d);
         TRY(loader_create(&m->loaders[d], &training));
         int64_t batches = loader_batches(m->loaders[d]);
         m->batches = batches > m->batches ? batches : m->batches;

@@ -52,6 +52,8 @@ MIEN_MUST_USE mien_status member_finish(member *m);
 double member_seconds_since(int64_t ns);
 
 /* --- the loop (member_loop.c) --- */
+/* Every batch of a step has random streams of its own, its loader too; the first one the member's. */
+uint64_t member_draw_seed(const member *m, int draw);
 /* Trains until the stage is over. An interrupted run is saved where it stands: between two steps. */
 MIEN_MUST_USE mien_status member_run_epochs(member *m);
 

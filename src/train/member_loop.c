@@ -37,8 +37,7 @@ out:
     return st;
 }
 
-/* Every batch of a step has random streams of its own; the first one the member's. */
-static uint64_t draw_seed(const member *m, int draw)
+uint64_t member_draw_seed(const member *m, int draw)
 {
     return m->seed ^ ((uint64_t)draw * 0xD1B54A32D192ED03u);
 }
@@ -48,8 +47,8 @@ static mien_status fill_inputs(member *m, const loader_batch *batch, int draw)
 {
     const model_spec *spec = model_spec_of(m->model);
     if (m->mixed) {
-        mix_plan plan =
-            mix_draw(&m->recipe->mix, spec->image_size, draw_seed(m, draw), (uint32_t)m->state.epoch, m->state.batch);
+        mix_plan plan = mix_draw(&m->recipe->mix, spec->image_size, member_draw_seed(m, draw), (uint32_t)m->state.epoch,
+                                 m->state.batch);
         mix_batch(m->mixed, m->rows, &plan, batch, spec->image_size);
     } else {
         for (int i = 0; i < batch->count; i++)
@@ -92,7 +91,7 @@ static mien_status run_draw(member *m, const loader_batch *batch, int draw)
 {
     m->step = (step_params){.lr = schedule_lr(m->stage, m->state.step, m->total_steps),
                             .step = (uint32_t)(m->state.step + 1),
-                            .seed = draw_seed(m, draw)};
+                            .seed = member_draw_seed(m, draw)};
     TRY(fill_inputs(m, batch, draw));
     TRY(program_set_step(m->program, &m->step));
     if (m->draw_count == 1)

@@ -112,6 +112,47 @@ static void toy__two_batches_a_step__resume_to_the_same_bits(void **state)
     }
 }
 
+/* What the first draw of a step showed, and in how many rows the second showed the same. */
+enum { ROWS = 8 };
+static struct {
+    int64_t first[ROWS];
+    int rows, equal;
+} seen;
+
+static mien_status fill_and_see(const task_ending *e, program *p, const model_spec *spec, const task_set *set, int draw,
+                                const task_row *rows, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (draw == 0)
+            seen.first[i] = rows[i].picture;
+        else
+            seen.equal += seen.first[i] == rows[i].picture, seen.rows++;
+    }
+    return task_tilt_two.fill(e, p, spec, set, draw, rows, count);
+}
+
+static bool any_picture(const task_set *set, int64_t picture)
+{
+    (void)set, (void)picture;
+    return true;
+}
+
+static void toy__two_draws_of_the_same_pictures__come_in_two_orders(void **state)
+{
+    (void)state;
+    static const task_draw both[] = {{"all", any_picture}, {"all again", any_picture}};
+    task_def twins = task_tilt_two;
+    twins.name = "twins";
+    twins.draws = both;
+    twins.fill = fill_and_see;
+    const task_def *const with_twins[] = {&twins, NULL};
+    kit_run run = TILT_RUN(.out = "twins", .settings = {"task=twins", "tilt.epochs=1"});
+    run.tasks = with_twins;
+    assert_ok(kit_train(&run));
+    assert_true(seen.rows >= 10 * ROWS);
+    assert_true(seen.equal < seen.rows / 4);
+}
+
 static void toy__faults__are_told(void **state)
 {
     (void)state;
@@ -137,6 +178,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(toy__trained__beats_the_constant),
         cmocka_unit_test(toy__two_batches_a_step__resume_to_the_same_bits),
+        cmocka_unit_test(toy__two_draws_of_the_same_pictures__come_in_two_orders),
         cmocka_unit_test(toy__faults__are_told),
     };
     return cmocka_run_group_tests_name("toy_task", tests, temp_folder_enter, temp_folder_leave);
