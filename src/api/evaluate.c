@@ -196,7 +196,8 @@ out:
 static mien_status open_set(task_set **out, const ensemble *members, const char *data, bool is_strict)
 {
     const task_def *task;
-    task_set_options o = {.path = data, .is_strict = is_strict};
+    const task_source source = {.path = data};
+    task_set_options o = {.sources = &source, .source_count = 1, .is_strict = is_strict};
     TRY(task_find(&task, ensemble_task(members)));
     o.heads = ensemble_heads(members, &o.head_count);
     return task->open(out, NULL, &o);

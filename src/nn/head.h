@@ -17,6 +17,7 @@ typedef struct {
     int size;
     const char *loss, *metric;  /* "cross_entropy", "f1": words of the task that trains it; NULL: none is named */
     const char *const *columns; /* [size] of the outputs: names of classes, "valence" ... */
+    const float *thresholds;    /* [size] of binaries: a probability above it is a yes; NULL: 0.5 for all */
 } model_head;
 
 #define MODEL_MAX_HEADS 8

@@ -48,8 +48,23 @@ MIEN_MUST_USE mien_status architecture_map(const feature_map **out, const archit
 /* "resnet50, efficientnet_b0 or vit_b_16", for messages */
 void architecture_names(char *dst, size_t bytes);
 
-/* How an architecture is used: on its own, or twice in a deviation module (nn/deviation.h). */
-typedef enum { MODEL_PLAIN, MODEL_DEVIATION } model_kind;
+/* How an architecture is used: on its own, twice in a deviation module (nn/deviation.h), or one of its feature maps
+ * under SMM-EmotionNet or under the plain multi-task baseline (nn/smm_emotionnet.h). */
+typedef enum { MODEL_PLAIN, MODEL_DEVIATION, MODEL_SMM, MODEL_BASELINE } model_kind;
+
+/* How a class head's prediction is made of what SMM-EmotionNet's regions say; it is trained on the mean of their
+ * logits. */
+typedef enum {
+    SMM_MEAN_SOFTMAX, /* the mean of their probabilities, as the paper has it */
+    SMM_MEAN_LOGITS   /* the probabilities of their mean, as the published code has it */
+} smm_ensemble;
+
+/* Of MODEL_SMM and MODEL_BASELINE; zero is the default, and all that other kinds have. */
+typedef struct {
+    const char *map;       /* of the architecture; NULL: its first */
+    bool is_orthogonal;    /* MODEL_SMM: the message space's matrices are orthogonal */
+    smm_ensemble ensemble; /* MODEL_SMM */
+} smm_options;
 
 typedef struct {
     const char *task; /* what it was trained on */
@@ -62,6 +77,7 @@ typedef struct {
     float mean[3], std[3];
     model_variant variant;
     model_kind kind;
+    smm_options smm;
 } model_spec;
 
 /* Declares the parameters (not yet allocated: model_init, model_load do). Errors: unknown arch, sizes out of range. */

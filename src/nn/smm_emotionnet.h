@@ -21,12 +21,6 @@
 
 enum { SMM_REGIONS = 17, SMM_DIM = 16 };
 
-/* How a class head's prediction is made of what the regions say; it is trained on the mean of their logits. */
-typedef enum {
-    SMM_MEAN_SOFTMAX, /* the mean of their probabilities, as the paper has it */
-    SMM_MEAN_LOGITS   /* the probabilities of their mean, as the published code has it */
-} smm_ensemble;
-
 typedef struct {
     const architecture *arch;
     const char *map; /* of the architecture; NULL: its first */

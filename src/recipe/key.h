@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define RECIPE_MAX_WORDS 16
+
 typedef struct recipe_key recipe_key;
 
 /* How values of one kind are read into a field and printed from it; the key's row says which field of its struct that
@@ -59,8 +61,13 @@ struct recipe_key {
 };
 
 extern const recipe_key_type recipe_type_bool, recipe_type_int, recipe_type_int64, recipe_type_float,
-    recipe_type_double, recipe_type_word, recipe_type_classes, recipe_type_weights;
+    recipe_type_double, recipe_type_word, recipe_type_words, recipe_type_classes, recipe_type_weights;
 
+/* What recipe_type_words fills: places among the row's words, each once, at least one. */
+typedef struct {
+    int index[RECIPE_MAX_WORDS];
+    int count;
+} recipe_word_list;
 /* What recipe_type_classes and recipe_type_weights fill. */
 typedef struct {
     const char *const *names; /* [count] lower case, each once, at least two */

@@ -129,11 +129,14 @@ static mien_status wrap(task_set **out, dataset *data, const char *path)
 static mien_status open_set(task_set **out, task_set **validation, const task_set_options *o)
 {
     int h;
-    TRY(head_find(&h, o->heads, o->head_count, HEAD_EXPRESSION, o->path));
+    const char *path = o->sources[0].path;
+    if (o->source_count > 1)
+        return mien_fail(MIEN_ERR_ARG, "%s: a second set (wanted one in task lsd)", o->sources[1].path);
+    TRY(head_find(&h, o->heads, o->head_count, HEAD_EXPRESSION, path));
     const model_head *classes = &o->heads[h];
     dataset *data = NULL, *beside = NULL;
     dataset_use use = (o->is_training ? DATASET_TRAIN : DATASET_EVALUATE) | (o->is_strict ? DATASET_STRICT : 0);
-    TRY(dataset_open(&data, o->path, classes->columns, classes->size, use));
+    TRY(dataset_open(&data, path, classes->columns, classes->size, use));
     if (validation && dataset_has_validation(data)) {
         mien_status st = dataset_open_validation(&beside, data);
         if (st == MIEN_OK)
@@ -143,7 +146,7 @@ static mien_status open_set(task_set **out, task_set **validation, const task_se
             return st;
         }
     }
-    return wrap(out, data, o->path);
+    return wrap(out, data, path);
 }
 
 /* Names alone would not tell a file that was given another label. */

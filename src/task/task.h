@@ -13,7 +13,7 @@
 
 #define TASK_MAX_STAGES 4
 #define TASK_MAX_SCORES 16
-#define TASK_MAX_INPUTS 8
+#define TASK_MAX_INPUTS 24
 #define TASK_MAX_DRAWS 4
 #define TASK_NAME_BYTES 48
 
@@ -34,8 +34,16 @@ typedef struct {
     const picture_set *pictures;
 } task_set;
 
+/* Annotations, and where their pictures lie. */
 typedef struct {
-    const char *path;        /* folder or file, as the user named it */
+    const char *path;     /* folder or file, as the user named it */
+    const char *images;   /* the folder that names are relative to; NULL: as the annotations say */
+    const char *fallback; /* the folder of pictures that cannot be opened there; NULL: none */
+} task_source;
+
+typedef struct {
+    const task_source *sources; /* [source_count] at least one; several are one set, each with what it knows */
+    int source_count;
     const model_head *heads; /* what is to be learned or held against it */
     int head_count;
     const task_values *values; /* what the recipe says; NULL: there is none, models are held against the set */
@@ -62,6 +70,11 @@ typedef struct {
     size_t stage_bytes;
 } task_keys;
 
+/* A default of a key that all tasks have, or all stages, where this task's is another: {"mtl.lr", "0.001"}. */
+typedef struct {
+    const char *key, *fallback;
+} task_default;
+
 /* --- the end of a training graph ---------------------------------------------------------------------------------- */
 
 /* What a row of a batch shows: a picture, or its pixels mixed with another's. */
@@ -83,7 +96,7 @@ model_ending task_ending_of(task_ending *e);
 
 /* One of the batches that a step draws: their gradients are summed before one update. */
 typedef struct {
-    const char *name;
+    const char *name;                                  /* of what its pictures have, for messages: "action units" */
     bool (*has)(const task_set *set, int64_t picture); /* may the picture be drawn? */
 } task_draw;
 
@@ -149,10 +162,14 @@ struct task_def {
     const char *select_help;     /* of the key STAGE.select */
     const char *const *shown;    /* NULL-terminated: scores that a list of models shows */
     task_keys keys;
+    const task_default *defaults; /* [default_count] */
+    int default_count;
     /* What no key can see alone: fails with the place of the one at fault. NULL: nothing. */
     mien_status (*check)(const task_values *values, const char *stage, const recipe_reading *in);
 
-    /* The heads that a recipe asks for; lists in `texts`. */
+    /* What a recipe says of the model beyond what all have: its kind and options. NULL: nothing. */
+    void (*specify)(model_spec *spec, const task_values *values);
+    /* The heads that a recipe asks for, by the values of its first stage; lists in `texts`. */
     mien_status (*heads)(const model_head **out, int *count, const task_values *values, arena *texts);
     /* Opens annotations: pictures, targets and masks. Where the path holds a validation set of its own beside what it
      * trains on, *validation becomes that; NULL: it has none, or nobody asks. */
@@ -169,10 +186,10 @@ struct task_def {
     int (*ignored_count)(const task_set *set);
     const char *(*ignored)(const task_set *set, int index, int64_t *count);
 
-    /* The batches of a step, each from its own part of the set; fewer pictures come up again until the largest part is
-     * through. NULL: one batch, from all. */
-    const task_draw *draws;
-    int draw_count;
+    /* The batches of a step, each from its own part of the set, by the values of a recipe's first stage: how many, at
+     * most TASK_MAX_DRAWS. Fewer pictures come up again until the largest part is through. NULL: one batch, from all.
+     */
+    int (*draws)(task_draw *out, const task_values *values, const model_head *heads, int head_count);
     /* Describes inputs for targets, and losses, behind io's heads. */
     mien_status (*describe)(task_ending *e, graph *g, model_io *io, const model_spec *spec, int batch);
     /* Writes what stays the same from batch to batch. NULL: nothing does. */

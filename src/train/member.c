@@ -35,6 +35,9 @@ static mien_status create_model(member *m)
                        .variant = m->state.variant,
                        .kind = m->stage->kind};
     const bool is_begun = !m->is_resumed && m->init->tensors;
+    const task_values values = recipe_values(m->recipe, m->options->stage);
+    if (m->task->specify)
+        m->task->specify(&spec, &values);
     memcpy(spec.mean, m->state.facts.mean, sizeof spec.mean);
     memcpy(spec.std, m->state.facts.std, sizeof spec.std);
     TRY(model_create(&m->model, &spec));

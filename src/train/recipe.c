@@ -193,7 +193,7 @@ static mien_status apply(recipe *r, recipe_reading *in, const char *path)
     if (path && !recipe_reading_place(in, "task"))
         return mien_fail(MIEN_ERR_FORMAT, "%s: task: missing (wanted task: %s)", path, r->tasks[0]->name);
     TRY(check_together(r, in));
-    const task_values values = recipe_values(r, -1);
+    const task_values values = recipe_values(r, 0);
     return r->task->heads(&r->heads, &r->head_count, &values, r->texts);
 }
 

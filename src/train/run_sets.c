@@ -13,8 +13,10 @@ const task_set *run_sets_selecting(const run_sets *sets)
 
 static mien_status split(run_sets *sets, const recipe *r, const char *data, const char *validation, bool is_strict)
 {
-    const task_values values = recipe_values(r, -1);
-    task_set_options o = {.path = data,
+    const task_values values = recipe_values(r, 0);
+    const task_source source = {.path = data}, selecting = {.path = validation};
+    task_set_options o = {.sources = &source,
+                          .source_count = 1,
                           .values = &values,
                           .heads = r->heads,
                           .head_count = r->head_count,
@@ -22,7 +24,7 @@ static mien_status split(run_sets *sets, const recipe *r, const char *data, cons
                           .is_strict = is_strict};
     TRY(r->task->open(&sets->training, validation ? NULL : &sets->validation, &o));
     if (validation) {
-        o.path = validation;
+        o.sources = &selecting;
         o.is_training = false;
         TRY(r->task->open(&sets->validation, NULL, &o));
     }
@@ -48,9 +50,8 @@ static mien_status hash_plan(uint64_t *hash, const task_set *set, const epoch_pl
 }
 
 /* The pictures of `kept` that a draw may have, and their plan. */
-static mien_status take_part(run_sets *sets, const recipe *r, int draw)
+static mien_status take_part(run_sets *sets, const recipe *r, const task_draw *d, int draw)
 {
-    const task_draw *d = &r->task->draws[draw];
     subset *part = &sets->parts[draw];
     TRY(mem_alloc(&part->index, sets->kept.count));
     for (int64_t i = 0; i < sets->kept.count; i++)
@@ -66,10 +67,13 @@ static mien_status take_part(run_sets *sets, const recipe *r, int draw)
 
 static mien_status plan_draws(run_sets *sets, const recipe *r)
 {
-    sets->draw_count = r->task->draw_count ? r->task->draw_count : 1;
+    task_draw draws[TASK_MAX_DRAWS];
+    const task_values values = recipe_values(r, 0);
+    int count = r->task->draws ? r->task->draws(draws, &values, r->heads, r->head_count) : 0;
+    sets->draw_count = count ? count : 1;
     sets->draws[0] = &sets->train;
-    for (int d = 0; d < r->task->draw_count; d++) {
-        TRY(take_part(sets, r, d));
+    for (int d = 0; d < count; d++) {
+        TRY(take_part(sets, r, &draws[d], d));
         sets->draws[d] = &sets->part_plans[d];
     }
     return MIEN_OK;

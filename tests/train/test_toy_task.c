@@ -60,7 +60,10 @@ static void assert_sees_tilts(const char *run, const char *stage, const task_def
     assert_int_equal(ensemble_width(e), 1);
     assert_string_equal(head->name, "pose");
     assert_string_equal(head->columns[0], "tilt");
-    assert_ok(task->open(&set, NULL, &(task_set_options){.path = "bars:60:2", .heads = head, .head_count = heads}));
+    assert_ok(task->open(
+        &set, NULL,
+        &(task_set_options){
+            .sources = &(task_source){.path = "bars:60:2"}, .source_count = 1, .heads = head, .head_count = heads}));
     assert_ok(evaluation_run(&v, s, e, set, NULL));
     const task_score *rmse = task_report_find(&v->reports[1], "rmse");
     assert_int_equal(v->reports[1].count, NEW);
@@ -137,13 +140,20 @@ static bool any_picture(const task_set *set, int64_t picture)
     return true;
 }
 
+static int draw_twice(task_draw *out, const task_values *values, const model_head *heads, int head_count)
+{
+    (void)values, (void)heads, (void)head_count;
+    out[0] = (task_draw){"all", any_picture};
+    out[1] = (task_draw){"all again", any_picture};
+    return 2;
+}
+
 static void toy__two_draws_of_the_same_pictures__come_in_two_orders(void **state)
 {
     (void)state;
-    static const task_draw both[] = {{"all", any_picture}, {"all again", any_picture}};
     task_def twins = task_tilt_two;
     twins.name = "twins";
-    twins.draws = both;
+    twins.draws = draw_twice;
     twins.fill = fill_and_see;
     const task_def *const with_twins[] = {&twins, NULL};
     kit_run run = TILT_RUN(.out = "twins", .settings = {"task=twins", "tilt.epochs=1"});
@@ -168,9 +178,12 @@ static void toy__faults__are_told(void **state)
     assert_failure(task_find(&task, "tilt"), MIEN_ERR_UNSUPPORTED, "task: tilt (wanted lsd)");
     task_set *set;
     const model_head other = {.name = "gaze", .kind = HEAD_REGRESSION, .size = 1};
-    assert_failure(
-        task_tilt.open(&set, NULL, &(task_set_options){.path = "bars:1:1", .heads = &other, .head_count = 1}),
-        MIEN_ERR_FORMAT, "bars:1:1: no head pose (wanted gaze)");
+    assert_failure(task_tilt.open(&set, NULL,
+                                  &(task_set_options){.sources = &(task_source){.path = "bars:1:1"},
+                                                      .source_count = 1,
+                                                      .heads = &other,
+                                                      .head_count = 1}),
+                   MIEN_ERR_FORMAT, "bars:1:1: no head pose (wanted gaze)");
 }
 
 int main(void)

@@ -63,9 +63,9 @@ static mien_status open_set(task_set **out, task_set **validation, const task_se
     int count, seed, head;
     tilt_set *set;
     (void)validation; /* a share of the bars selects */
-    TRY(head_find(&head, o->heads, o->head_count, "pose", o->path));
-    if (sscanf(o->path, "bars:%d:%d", &count, &seed) != 2 || count < 1)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: no bars (wanted bars:COUNT:SEED)", o->path);
+    TRY(head_find(&head, o->heads, o->head_count, "pose", o->sources[0].path));
+    if (sscanf(o->sources[0].path, "bars:%d:%d", &count, &seed) != 2 || count < 1)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: no bars (wanted bars:COUNT:SEED)", o->sources[0].path);
     TRY(mem_zalloc(&set, 1));
     mien_status st;
     set->count = count;
@@ -82,7 +82,7 @@ static mien_status open_set(task_set **out, task_set **validation, const task_se
     }
     TRY_OUT(picture_memory_init(&set->memory, set->images, count));
     set->pictures = (picture_set){.source = &set->memory.source, .group_count = 1};
-    set->base = (task_set){.path = o->path, .pictures = &set->pictures};
+    set->base = (task_set){.path = o->sources[0].path, .pictures = &set->pictures};
     *out = &set->base;
     set = NULL;
 out:
@@ -202,7 +202,14 @@ static const recipe_key keys[] = {{.name = "thickness",
                                    .fallback = "6",
                                    .help = "Of a bar, in pixels."}};
 static const task_stage stages[] = {{.name = "tilt", .kind = MODEL_PLAIN, .help = "Learning to see a tilt."}};
-static const task_draw draws[] = {{"left", leans_left}, {"right", leans_right}};
+
+static int make_draws(task_draw *out, const task_values *values, const model_head *heads, int head_count)
+{
+    (void)values, (void)heads, (void)head_count;
+    out[0] = (task_draw){"left", leans_left};
+    out[1] = (task_draw){"right", leans_right};
+    return 2;
+}
 
 #define TILT_ROWS(task_name)                                                                                           \
     .name = task_name, .title = "Tilt", .help = "tilts of bars", .stages = stages, .stage_count = 1,                   \
@@ -212,4 +219,4 @@ static const task_draw draws[] = {{"left", leans_left}, {"right", leans_right}};
     .write_validation = write_validation
 
 const task_def task_tilt = {TILT_ROWS("tilt"), .open = open_one};
-const task_def task_tilt_two = {TILT_ROWS("tilt_two"), .open = open_two, .draws = draws, .draw_count = 2};
+const task_def task_tilt_two = {TILT_ROWS("tilt_two"), .open = open_two, .draws = make_draws};
