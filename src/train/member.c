@@ -50,10 +50,8 @@ static mien_status create_model(member *m)
         TRY(checkpoint_load(m->last_path, &m->state, m->params, member_has_state2(m->stage)));
     else if (is_begun)
         TRY(model_load_backbone(m->model, m->init->tensors, m->init->path));
-    if (m->stage->freeze) {
-        param_store_set_trainable(m->params, "", false);
-        param_store_set_trainable(m->params, model_head_prefix(m->model), true);
-    }
+    if (m->stage->freeze)
+        model_freeze_backbone(m->model);
     int size = model_spec_of(m->model)->image_size;
     m->batch_bytes = (size_t)m->stage->batch * (size_t)size * (size_t)size * 3;
     return MIEN_OK;
