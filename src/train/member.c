@@ -153,9 +153,8 @@ static mien_status create_loaders(member *m)
         training.plan = sets->draws[d];
         training.seed = member_draw_seed(m, d);
         TRY(loader_create(&m->loaders[d], &training));
-        int64_t batches = loader_batches(m->loaders[d]);
-        m->batches = batches > m->batches ? batches : m->batches;
     }
+    m->batches = loader_batches(m->loaders[0]); /* of the others too: all draws have equally many pictures */
     m->total_steps = m->batches * m->stage->epochs;
     return validator_create(&m->validator, &validation);
 }
