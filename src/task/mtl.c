@@ -67,8 +67,8 @@ static const task_default defaults[] = {
 };
 
 static const task_stage stages[] = {{.name = "mtl", .kind = MODEL_SMM, .help = "Training on all tasks at once."}};
-static const char *const select_words[] = {"p_mtl", "p_va", "p_expr", "p_au", "p_au_intensity", "p_blendshapes",
-                                           "p_pose", NULL},
+static const char *const select_words[] = {"p_mtl",          "p_va",          "p_expr", "p_au",
+                                           "p_au_intensity", "p_blendshapes", "p_pose", NULL},
                          *const shown_words[] = {"p_mtl", "p_va", "p_expr", "p_au", NULL};
 
 /* The name of an architecture's map of a stride; NULL: it has none, and whoever describes the model says so. */
@@ -157,8 +157,8 @@ static int drawn_heads(int rows[MTL_CHALLENGE_HEADS], const task_values *values,
 
 static int make_draws(task_draw *out, const task_values *values, const model_head *heads, int head_count)
 {
-    static bool (*const has[])(const task_set *, int64_t) = {
-        [MTL_VA] = has_va, [MTL_EXPRESSION] = has_expression, [MTL_AU] = has_au};
+    static bool (*const has[])(const task_set *,
+                               int64_t) = {[MTL_VA] = has_va, [MTL_EXPRESSION] = has_expression, [MTL_AU] = has_au};
     int rows[MTL_CHALLENGE_HEADS], count = drawn_heads(rows, values, heads, head_count);
     for (int d = 0; d < count; d++)
         out[d] = (task_draw){annotation_forms[mtl_head_kinds[rows[d]]].name, has[rows[d]]};
@@ -170,7 +170,7 @@ static int make_draws(task_draw *out, const task_values *values, const model_hea
 /* --- the end of a training graph ---------------------------------------------------------------------------------- */
 
 enum { TARGET, MASK, WEIGHTS, INPUTS_A_HEAD };
-_Static_assert(MODEL_MAX_HEADS * INPUTS_A_HEAD <= TASK_MAX_INPUTS, "a task_ending has room for every head's inputs");
+_Static_assert(MODEL_MAX_HEADS *INPUTS_A_HEAD <= TASK_MAX_INPUTS, "a task_ending has room for every head's inputs");
 
 static const float pose_beta = 10; /* degrees: a smaller error's gradient falls with it */
 
@@ -291,7 +291,8 @@ static bool is_taught(int row, const int *drawn, int drawn_count, int draw)
 }
 
 /* Targets of one head: into its inputs by way of e's room, behind the numbers of the pictures. */
-static mien_status fill_head(const task_ending *e, program *p, const mtl_set *set, int head, int row, int count, bool is_masked)
+static mien_status fill_head(const task_ending *e, program *p, const mtl_set *set, int head, int row, int count,
+                             bool is_masked)
 {
     const annotation_kind kind = mtl_head_kinds[row];
     int64_t *pictures = e->targets;
@@ -347,8 +348,9 @@ const task_def task_mtl = {
     .stage_count = 1,
     .select = select_words,
     .shown = shown_words,
-    .select_help = "The best epoch is the one of highest score on the held-out pictures: `p_mtl`, the sum over those of "
-                   "the challenge's three tasks that are learned, or one head's.",
+    .select_help =
+        "The best epoch is the one of highest score on the held-out pictures: `p_mtl`, the sum over those of "
+        "the challenge's three tasks that are learned, or one head's.",
     .keys = {.stage_keys = stage_keys,
              .stage_count = sizeof stage_keys / sizeof stage_keys[0],
              .stage_bytes = sizeof(mtl_stage_values)},

@@ -89,8 +89,8 @@ static mien_status write_answers(task_challenge *out, file_writer *w, label_list
     for (int64_t i = 0; i < pass->count; i++) {
         if (!pass->is_read[i])
             continue;
-        rows->label[i] = (uint16_t)metric_argmax(pass->outputs[at[MTL_EXPRESSION]] + i * EXPRESSION_COUNT,
-                                                 EXPRESSION_COUNT);
+        rows->label[i] =
+            (uint16_t)metric_argmax(pass->outputs[at[MTL_EXPRESSION]] + i * EXPRESSION_COUNT, EXPRESSION_COUNT);
         memcpy(va + i * 2, pass->outputs[at[MTL_VA]] + i * 2, 2 * sizeof *va);
         for (int k = 0; k < CHALLENGE_AU_COUNT; k++)
             au[i * CHALLENGE_AU_COUNT + k] = pass->outputs[at[MTL_AU]][i * CHALLENGE_AU_COUNT + k] >

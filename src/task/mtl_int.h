@@ -12,7 +12,7 @@
  * columns. */
 enum { MTL_VA, MTL_EXPRESSION, MTL_AU, MTL_CHALLENGE_HEADS, MTL_POSE = 5, MTL_HEADS };
 extern const model_head mtl_heads[MTL_HEADS];
-extern const annotation_kind mtl_head_kinds[MTL_HEADS];   /* the annotations that teach each */
+extern const annotation_kind mtl_head_kinds[MTL_HEADS]; /* the annotations that teach each */
 extern const char *const mtl_head_words[MTL_HEADS + 1]; /* their names, NULL-terminated */
 /* The row that a head is like, in name and form; -1: none is. */
 int mtl_head_of(const model_head *h);
@@ -26,7 +26,7 @@ typedef struct {
     picture_source source;
     picture_set pictures;
     annotations known;
-    bool is_partial;               /* action units are masked singly */
+    bool is_partial;                 /* action units are masked singly */
     bool is_asked[ANNOTATION_KINDS]; /* a head learns from it */
 } mtl_set;
 static inline const mtl_set *mtl_set_of(const task_set *set)

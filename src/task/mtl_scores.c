@@ -16,7 +16,10 @@ enum { MAX_ITEMS = 256, MAX_COLUMNS = 64 };
 static void add_item(task_report *r, int *out, const char *name, const char *part, double value)
 {
     task_score *s = &r->items[r->item_count];
-    snprintf(s->name, sizeof s->name, "%s%s%s", name, part ? "." : "", part ? part : "");
+    if (part)
+        snprintf(s->name, sizeof s->name, "%.20s.%.26s", name, part);
+    else
+        snprintf(s->name, sizeof s->name, "%s", name);
     s->value = value;
     if (out)
         *out = r->item_count;
@@ -164,9 +167,8 @@ static void free_rows(challenge_rows *c)
 static mien_status make_rows(challenge_rows *c, const task_pass *pass)
 {
     int at[MTL_CHALLENGE_HEADS];
-    *c = (challenge_rows){.rows = {.n = pass->count,
-                                   .has_probabilities = true,
-                                   .is_partial = mtl_set_of(pass->set)->is_partial}};
+    *c = (challenge_rows){
+        .rows = {.n = pass->count, .has_probabilities = true, .is_partial = mtl_set_of(pass->set)->is_partial}};
     for (int i = 0; i < MTL_CHALLENGE_HEADS; i++) {
         at[i] = mtl_head_find(pass->heads, pass->head_count, i);
         if (at[i] >= 0)
