@@ -11,7 +11,7 @@
 enum { MAX_BYTES = 1 << 20, PREFIX_BYTES = 48 };
 
 /* Known to the design, refused until they are built. */
-static const char *const later_keys[] = {"mtl", NULL};
+static const char *const later_keys[] = {"identity", NULL};
 
 bool recipe_may_go_on(const recipe_stage *stage)
 {
@@ -309,5 +309,5 @@ mien_status recipe_reference(str *out, const task_def *const *tasks)
         st = reference_task(out, tasks, i, i ? first : NULL);
     recipe_free(first);
     TRY(st);
-    return str_append(out, "\nKnown to the design and refused until they are built: `mtl`.\n");
+    return str_append(out, "\nKnown to the design and refused until they are built: `identity`.\n");
 }
