@@ -241,7 +241,7 @@ static void toy__faults__are_told(void **state)
     assert_failure(kit_train(&TILT_RUN(.out = "none", .settings = {"task=tilt", "tilt.select=loss"})), MIEN_ERR_FORMAT,
                    "--set tilt.select: loss (wanted rmse)");
     const task_def *task;
-    assert_failure(task_find(&task, "tilt"), MIEN_ERR_UNSUPPORTED, "task: tilt (wanted lsd)");
+    assert_failure(task_find(&task, "tilt"), MIEN_ERR_UNSUPPORTED, "task: tilt (wanted lsd or mtl)");
     task_set *set;
     const model_head other = {.name = "gaze", .kind = HEAD_REGRESSION, .size = 1};
     assert_failure(task_tilt.open(&set, NULL,
