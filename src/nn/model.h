@@ -86,14 +86,18 @@ void model_free(model *m);                       /* NULL is a no-op */
 const model_spec *model_spec_of(const model *m); /* its strings live as long as the model */
 const architecture *model_architecture(const model *m);
 param_store *model_params(model *m);
-/* What the names of all heads begin with, which an init file never fills: "fc.", or "head." in a deviation model. Of
- * several heads each has its own name behind it: "fc.pose.weight". */
+/* What the names of all heads begin with, which an init file never fills: "fc.", "head." in a deviation model, "heads."
+ * over a feature map. Of several heads each has its own name behind it: "fc.pose.weight". */
 const char *model_head_prefix(const model *m);
+/* Whatever came from a file of weights trains no more, what is new beside it does: of a plain model or a deviation
+ * module the heads alone, over a feature map all but the backbone. Before the model is described. */
+void model_freeze_backbone(model *m);
 /* Allocates and draws fresh values; both copies of a deviation model are drawn alike. */
 MIEN_MUST_USE mien_status model_init(model *m, uint64_t seed, bool with_gradients);
 /* Reads all but the head from a file of weights (recipe key `init`, or stage 1's best), opened at `path`: a model of
  * ours, or whatever import reads (nn/import.h), whose tensors are left renamed. A deviation model reads it into both
- * copies. */
+ * copies; a network over a feature map reads its backbone alone, and of a file of such a network nothing else is read.
+ */
 MIEN_MUST_USE mien_status model_load_backbone(model *m, tensor_file *f, const char *path);
 /* Makes m the variant that the file's own metadata names, where it has any. Before the model is described. */
 MIEN_MUST_USE mien_status model_adopt_variant(model *m, const tensor_file *f, const char *path);
@@ -101,6 +105,9 @@ MIEN_MUST_USE mien_status model_adopt_variant(model *m, const tensor_file *f, co
 const char *model_variant_name(model_variant variant);
 MIEN_MUST_USE mien_status model_variant_read(model_variant *out, const json_t *root, const char *where);
 void model_set_normalisation(model *m, const float mean[3], const float std[3]);
+/* Head `head`'s thresholds become values [its size], of which a copy is kept; NULL: 0.5 for all again. MIEN_ERR_ARG
+ * where the head is not of binaries or a value not within 0..1. */
+MIEN_MUST_USE mien_status model_set_thresholds(model *m, int head, const float *values);
 
 /* Files: *out is ready to run. metrics: a JSON object text to store, or NULL. licence likewise. */
 MIEN_MUST_USE mien_status model_load(model **out, const char *path);
@@ -115,12 +122,13 @@ typedef struct {
     value_id images; /* input u8 [batch, size, size, 3] */
     struct {
         value_id logits; /* output f32 [batch, head's size] */
-        value_id output; /* the same as probabilities; of a regression the logits themselves */
+        value_id output; /* the same as probabilities; of a regression the logits themselves. Training over a feature
+                          * map: NO_VALUE unless a loss gave it */
     } heads[MODEL_MAX_HEADS];
     int head_count;
     graph_loss losses[MODEL_MAX_LOSSES]; /* training: outputs, scalar f32 */
     int loss_count;
-    value_id features; /* [batch, feature_dim] */
+    value_id features; /* [batch, feature_dim]; NO_VALUE over a feature map */
     value_id identity; /* deviation: the frozen copy's features [batch, feature_dim], activation type */
 } model_io;
 extern const model_io model_io_none; /* every value NO_VALUE */

@@ -271,14 +271,13 @@ mien_status smm_load_backbone(param_store *params, const smm_spec *spec, tensor_
 {
     const architecture *arch = spec->arch;
     const feature_map *map = NULL;
-    const char *skipped[5] = {arch->head_prefix};
-    int count = 1;
+    const char *skipped[6] = {IMPORT_IGNORED, arch->head_prefix};
+    int count = 2;
     TRY(architecture_map(&map, arch, spec->map));
     for (int i = 0; i < 2; i++)
         if (arch->ignored[i])
             skipped[count++] = arch->ignored[i];
     if (map->behind)
         skipped[count] = map->behind;
-    TRY(import_rename(f, &(import_naming){.arch = arch}));
     return param_store_load_under(params, SMM_BACKBONE, f, path, skipped);
 }

@@ -199,9 +199,10 @@ static mien_status describe(task_ending *e, graph *g, model_io *io, const model_
     return MIEN_OK;
 }
 
-static mien_status settle(const task_ending *e, program *p, const model_spec *spec)
+static mien_status settle(const task_ending *e, program *p, const model_spec *spec, const task_set *set,
+                          const epoch_plan *plan)
 {
-    (void)spec;
+    (void)spec, (void)set, (void)plan;
     const lsd_stage_values *s = e->values.stage;
     return s->class_weights.count ? program_write(p, e->inputs[CLASS_WEIGHTS], s->class_weights.values) : MIEN_OK;
 }
