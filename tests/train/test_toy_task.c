@@ -64,7 +64,7 @@ static void assert_sees_tilts(const char *run, const char *stage, const task_def
         &set, NULL,
         &(task_set_options){
             .sources = &(task_source){.path = "bars:60:2"}, .source_count = 1, .heads = head, .head_count = heads}));
-    assert_ok(evaluation_run(&v, s, e, set, NULL));
+    assert_ok(evaluation_run(&v, s, e, set, NULL, NULL));
     const task_score *rmse = task_report_find(&v->reports[1], "rmse");
     assert_int_equal(v->reports[1].count, NEW);
     if (!(rmse->value < 0.7 * spread(set)))
