@@ -29,7 +29,7 @@ static bool is_sign(const model_head *h)
     return false;
 }
 
-static bool is_clipped(const model_head *h)
+bool smm_clips(const model_head *h)
 {
     for (size_t i = 0; i < sizeof known_heads / sizeof known_heads[0]; i++)
         if (strcmp(known_heads[i].name, h->name) == 0)
@@ -189,7 +189,7 @@ static value_id output_of(net *n, const model_head *h, value_id logits)
         return net_softmax(n, "softmax", logits);
     if (h->kind == HEAD_BINARIES)
         return net_activation(n, "probabilities", logits, ACT_SIGMOID);
-    return is_clipped(h) ? net_activation(n, "clipped", logits, ACT_CLIP) : logits;
+    return smm_clips(h) ? net_activation(n, "clipped", logits, ACT_CLIP) : logits;
 }
 
 static void read_message(net *n, smm_output *out, const model_head *h, value_id messages, smm_ensemble ensemble)
