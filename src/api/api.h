@@ -33,6 +33,11 @@ progress api_progress(const mien_compute *compute);
  * is for a labelled set, also score files. b NULL: only to look at the models. */
 MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
                                             backend *b, precision_kind precision);
+/* The same of models of several tasks, last stages alone: an ensemble for each, in the order that their columns have:
+ * as their models are named, but the default task's behind the others. */
+enum { API_MAX_TASKS = SESSIONS_TOGETHER_MAX };
+MIEN_MUST_USE mien_status api_ensembles_open(ensemble *out[API_MAX_TASKS], int *out_count, const char *const *paths,
+                                             int count, backend *b, const ensemble_options *options);
 
 /* The task of this name; NULL: the default one. MIEN_ERR_UNSUPPORTED "task: dance (wanted ..)" where it is none. */
 struct task_def;

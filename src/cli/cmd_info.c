@@ -111,6 +111,23 @@ static void print_value(FILE *to, const json_t *value)
     }
 }
 
+static void print_object(FILE *to, const json_t *object, int indent);
+
+/* Objects that have names: each under its own. */
+static void print_named(FILE *to, const json_t *list, int indent)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach((json_t *)list, i, item)
+    {
+        fprintf(to, "%*s", indent, "");
+        print_value(to, json_object_get(item, "name"));
+        putc('\n', to);
+        json_object_del(item, "name");
+        print_object(to, item, indent + 2);
+    }
+}
+
 /* The scalars and flat lists of an object, a line each; what is deeper, indented under its key. */
 static void print_object(FILE *to, const json_t *object, int indent)
 {
@@ -129,6 +146,9 @@ static void print_object(FILE *to, const json_t *object, int indent)
         if (json_is_object(value)) {
             putc('\n', to);
             print_object(to, value, indent + 2);
+        } else if (json_is_object(json_array_get(value, 0))) {
+            putc('\n', to);
+            print_named(to, value, indent + 2);
         } else {
             print_value(to, value);
             putc('\n', to);

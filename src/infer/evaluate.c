@@ -102,10 +102,11 @@ static mien_status take_answer(void *payload, const prediction *p)
     return p->failure ? keep_skipped(v, p->index, p->failure) : MIEN_OK;
 }
 
-static mien_status score(evaluation *v, const task_set *set, int member)
+/* Each member decides by its own thresholds. */
+static mien_status score(evaluation *v, const ensemble *e, const task_set *set, int member)
 {
     task_pass pass = {.set = set,
-                      .heads = v->heads,
+                      .heads = member < v->member_count ? ensemble_member_heads(e, member) : v->heads,
                       .head_count = v->head_count,
                       .count = v->count,
                       .pictures = v->pictures,
@@ -124,9 +125,9 @@ mien_status evaluation_run(evaluation **out, session *s, const ensemble *e, cons
     TRY(ensemble_check_pictures(e, pictures->count, set->path));
     TRY(create(&v, e, pictures->count));
     listener l = {v, ensemble_width(e)};
-    TRY_OUT(session_predict(s, pictures, NULL, take_answer, &l, p));
+    TRY_OUT(session_predict(&s, 1, pictures, NULL, take_answer, &l, p));
     for (int m = 0; m <= v->member_count; m++)
-        TRY_OUT(score(v, set, m));
+        TRY_OUT(score(v, e, set, m));
     *out = v;
     v = NULL;
 out:
