@@ -4,7 +4,7 @@
 
 #include "base/progress.h"
 #include "graph/backend.h"
-#include "infer/infer.h"
+#include "infer/answers.h"
 #include "mien.h"
 
 /* NULL where an argument that is needed is NULL: "mien_train: data: missing". */
@@ -38,6 +38,13 @@ MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *p
 enum { API_MAX_TASKS = SESSIONS_TOGETHER_MAX };
 MIEN_MUST_USE mien_status api_ensembles_open(ensemble *out[API_MAX_TASKS], int *out_count, const char *const *paths,
                                              int count, backend *b, const ensemble_options *options);
+
+/* What options say of smoothing, checked against the heads [head_count] that are asked, API_MAX_HEADS at most: its
+ * kind, and the width of each head, 0 where none is given. */
+enum { API_MAX_HEADS = API_MAX_TASKS * MODEL_MAX_HEADS };
+MIEN_MUST_USE mien_status api_smoothing(smooth_kind *out, double *widths, mien_smoothing kind,
+                                        const mien_head_width *given, int count, const model_head *heads,
+                                        int head_count, const char *call);
 
 /* The task of this name; NULL: the default one. MIEN_ERR_UNSUPPORTED "task: dance (wanted ..)" where it is none. */
 struct task_def;

@@ -14,6 +14,8 @@ struct mien_model {
     turn turn;                        /* of sessions on the whole backend, whichever task they ask */
     ensemble *members[API_MAX_TASKS]; /* [task_count] of each task, in the order of their columns */
     int task_count;
+    model_head heads[API_MAX_HEADS]; /* [head_count] of each task, one after the other, called as in `columns` */
+    int head_count;
     mien_column *columns; /* [column_count] */
     int column_count;
     arena *texts; /* of what columns are called */

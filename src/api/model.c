@@ -32,6 +32,8 @@ static mien_status add_head(mien_model *m, const model_head *h, const char *pref
     const mien_column_kind kind = h->kind == HEAD_REGRESSION ? MIEN_COLUMN_VALUE : MIEN_COLUMN_PROBABILITY;
     const char *head, *name;
     TRY(print_name(&head, m, prefix, h->name, ""));
+    m->heads[m->head_count] = *h;
+    m->heads[m->head_count++].name = head;
     if (h->kind == HEAD_CLASS) {
         mien_column *best = add_column(m, head, head, MIEN_COLUMN_CLASS);
         best->labels = h->columns;

@@ -21,6 +21,7 @@ struct mien_session {
     int column_count;
     float *whole; /* [model's column_count] a row before columns are taken from it */
     progress progress;
+    smoothing smooth[API_MAX_TASKS]; /* likewise, all of one kind */
 };
 
 /* --- who has it --------------------------------------------------------------------------------------------------- */
@@ -97,10 +98,29 @@ static mien_status choose_columns(mien_session *s, const mien_session_options *o
     return MIEN_OK;
 }
 
+static mien_status choose_smoothing(mien_session *s, const mien_session_options *o)
+{
+    const mien_model *m = s->model;
+    smooth_kind kind;
+    double widths[API_MAX_HEADS] = {0}, *at = widths;
+    if (o->smooth != MIEN_SMOOTH_NONE && o->width_count == 0)
+        return mien_fail(MIEN_ERR_ARG, "mien_session_open: smoothing: no width (wanted one)");
+    TRY(api_smoothing(&kind, widths, o->smooth, o->widths, o->width_count, m->heads, m->head_count,
+                      "mien_session_open"));
+    for (int t = 0; t < m->task_count; t++) {
+        int count;
+        (void)ensemble_heads(m->members[t], &count);
+        s->smooth[t].kind = kind;
+        memcpy(s->smooth[t].widths, at, (size_t)count * sizeof *at);
+        at += count;
+    }
+    return MIEN_OK;
+}
+
 /* Threads of its own are had for each task: one of them computes at a time. */
 static mien_status open_asked(mien_session *s, int task, const mien_session_options *o)
 {
-    session_options options = {.batch = o->batch};
+    session_options options = {.batch = o->batch, .tells_logits = s->smooth[task].kind == SMOOTH_EXPONENTIAL};
     mien_compute compute = s->model->compute;
     if (o->threads)
         compute.threads = thread_grant(o->threads);
@@ -138,6 +158,7 @@ mien_status mien_session_open(mien_session **out, mien_model *model, const mien_
     s->progress = (progress){.callback = o.progress, .payload = o.payload};
     model_enter(model);
     TRY_OUT(choose_columns(s, &o));
+    TRY_OUT(choose_smoothing(s, &o));
     for (int t = 0; t < model->task_count; t++)
         TRY_OUT(open_asked(s, t, &o));
     *out = s;
@@ -350,6 +371,15 @@ static mien_status hand_over(void *payload, const prediction *p)
     return l->fn(l->payload, &told) ? mien_fail(MIEN_ERR_CANCELLED, "mien_predict: stopped by its caller") : MIEN_OK;
 }
 
+static mien_status predict_files(listener *l, mien_session *s, const picture_source *files)
+{
+    const char *const *names = (const char *const *)l->inputs.names;
+    const int count = s->model->task_count;
+    return s->smooth[0].kind == SMOOTH_NONE
+               ? session_predict(s->asked, count, files, names, hand_over, l, &s->progress)
+               : session_predict_smoothed(s->asked, count, files, names, s->smooth, hand_over, l, &s->progress);
+}
+
 static mien_status predict_inputs(mien_session *s, const char *const *inputs, int count, mien_prediction_fn fn,
                                   void *payload)
 {
@@ -360,8 +390,7 @@ static mien_status predict_inputs(mien_session *s, const char *const *inputs, in
     TRY_OUT(infer_expand_inputs(&l.inputs, inputs, count, &s->progress));
     TRY_OUT(picture_files_create(&files, "pictures", (const char *const *)l.inputs.paths, (int64_t)l.inputs.count, NULL,
                                  NULL));
-    TRY_OUT(session_predict(s->asked, s->model->task_count, picture_files_source(files),
-                            (const char *const *)l.inputs.names, hand_over, &l, &s->progress));
+    TRY_OUT(predict_files(&l, s, picture_files_source(files)));
 out:
     picture_files_free(files);
     infer_inputs_free(&l.inputs);

@@ -18,7 +18,9 @@ typedef struct {
 static const struct argp_option options[] = {
     {"json", KEY_JSON, 0, 0, "Print one JSON document", 1},
     {"graph", KEY_GRAPH, "ARCH", 0,
-     "Instead of a file, show the passes over ARCH's graph (`ARCH+deviation`: stage 2's; `small`: a network to read)",
+     "Instead of a file, show the passes over ARCH's graph (`ARCH+deviation`: stage 2's; `ARCH+smm`, `ARCH+baseline`: "
+     "of "
+     "several tasks over its feature map; `small`: a network to read)",
      2},
     {"batch", KEY_BATCH, "N", 0, "Of the graph (default 1)", 2},
     {"size", KEY_SIZE, "PIXELS", 0, "Side of the graph's input (default: the architecture's)", 2},
@@ -111,24 +113,8 @@ static void print_value(FILE *to, const json_t *value)
     }
 }
 
-static void print_object(FILE *to, const json_t *object, int indent);
-
-/* Objects that have names: each under its own. */
-static void print_named(FILE *to, const json_t *list, int indent)
-{
-    size_t i;
-    json_t *item;
-    json_array_foreach((json_t *)list, i, item)
-    {
-        fprintf(to, "%*s", indent, "");
-        print_value(to, json_object_get(item, "name"));
-        putc('\n', to);
-        json_object_del(item, "name");
-        print_object(to, item, indent + 2);
-    }
-}
-
-/* The scalars and flat lists of an object, a line each; what is deeper, indented under its key. */
+/* The scalars and flat lists of an object, a line each; what is deeper, indented under its key, objects of a list one
+ * after another. */
 static void print_object(FILE *to, const json_t *object, int indent)
 {
     const char *key;
@@ -148,7 +134,8 @@ static void print_object(FILE *to, const json_t *object, int indent)
             print_object(to, value, indent + 2);
         } else if (json_is_object(json_array_get(value, 0))) {
             putc('\n', to);
-            print_named(to, value, indent + 2);
+            for (size_t i = 0; i < json_array_size(value); i++)
+                print_object(to, json_array_get(value, i), indent + 2);
         } else {
             print_value(to, value);
             putc('\n', to);

@@ -26,6 +26,7 @@ void annotations_free(annotations *a)
     for (int p = 0; p < a->part_count; p++) {
         mem_free(a->parts[p].source);
         mem_free(a->parts[p].root);
+        mem_free(a->parts[p].fallback);
     }
     mem_free(a->parts);
     list_free(&a->rows);
@@ -59,24 +60,46 @@ const annotation_part *annotation_part_of(const annotations *a, int64_t row)
     return &a->parts[p];
 }
 
-mien_status annotation_path(const annotations *a, int64_t row, char *dst, size_t bytes)
+static mien_status print_path(const char *root, const char *name, char *dst, size_t bytes)
 {
-    const char *name = list_name(&a->rows, row);
-    int length = snprintf(dst, bytes, "%s%s", annotation_part_of(a, row)->root, name);
+    int length = snprintf(dst, bytes, "%s%s", root, name);
     if (length < 0 || (size_t)length >= bytes)
         return mien_fail(MIEN_ERR_ARG, "%s: path of %d bytes (room for %zu)", name, length, bytes);
     return MIEN_OK;
 }
 
-mien_status annotations_set_root(annotations *a, const char *folder)
+mien_status annotation_path(const annotations *a, int64_t row, char *dst, size_t bytes)
+{
+    return print_path(annotation_part_of(a, row)->root, list_name(&a->rows, row), dst, bytes);
+}
+
+mien_status annotation_fallback_path(const annotations *a, int64_t row, char *dst, size_t bytes)
+{
+    return print_path(annotation_part_of(a, row)->fallback, list_name(&a->rows, row), dst, bytes);
+}
+
+/* *folder = a copy that names can stand behind. */
+static mien_status set_folder(char **folder, const char *path)
 {
     str text = {0};
-    mien_status st = str_printf(&text, "%s%s", folder, *folder == '\0' || str_ends(folder, "/") ? "" : "/");
-    if (st != MIEN_OK)
+    mien_status st = str_printf(&text, "%s%s", path, *path == '\0' || str_ends(path, "/") ? "" : "/");
+    if (st != MIEN_OK) {
+        str_free(&text);
         return st;
-    mem_free(a->parts->root);
-    a->parts->root = text.text;
+    }
+    mem_free(*folder);
+    *folder = text.text;
     return MIEN_OK;
+}
+
+mien_status annotations_set_root(annotations *a, const char *folder)
+{
+    return set_folder(&a->parts->root, folder);
+}
+
+mien_status annotations_set_fallback(annotations *a, const char *folder)
+{
+    return set_folder(&a->parts->fallback, folder);
 }
 
 /* --- sets put together -------------------------------------------------------------------------------------------- */

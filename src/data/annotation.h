@@ -30,9 +30,10 @@ extern const annotation_form annotation_forms[ANNOTATION_KINDS];
 
 /* Rows that were read from one place. */
 typedef struct {
-    char *source;  /* the file or folder as named, for messages; owned, like all below */
-    char *root;    /* the folder that names are relative to: "" or ending in a slash */
-    int64_t begin; /* the first of them; they end where the next part begins */
+    char *source;   /* the file or folder as named, for messages; owned, like all below */
+    char *root;     /* the folder that names are relative to: "" or ending in a slash */
+    char *fallback; /* likewise, of pictures that cannot be opened there; NULL: none */
+    int64_t begin;  /* the first of them; they end where the next part begins */
 } annotation_part;
 
 typedef struct {
@@ -93,8 +94,11 @@ void annotations_free(annotations *a); /* and empties it */
 const annotation_part *annotation_part_of(const annotations *a, int64_t row);
 /* The file that a row's picture is read from, into dst; too small is MIEN_ERR_ARG. */
 MIEN_MUST_USE mien_status annotation_path(const annotations *a, int64_t row, char *dst, size_t bytes);
-/* Pictures of a set that has one part lie below `folder` (copied). */
+/* The same below its fallback, which it has. */
+MIEN_MUST_USE mien_status annotation_fallback_path(const annotations *a, int64_t row, char *dst, size_t bytes);
+/* Pictures of a set that has one part lie below `folder` (copied); and those that cannot be opened there. */
 MIEN_MUST_USE mien_status annotations_set_root(annotations *a, const char *folder);
+MIEN_MUST_USE mien_status annotations_set_fallback(annotations *a, const char *folder);
 /* Puts the rows of `more` behind a's, each with what its own set knows of it; names may come up in both, since their
  * folders differ. `more` is emptied, also where it fails; a is then as it was. */
 MIEN_MUST_USE mien_status annotations_append(annotations *a, annotations *more);

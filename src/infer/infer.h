@@ -57,6 +57,7 @@ typedef struct {
     bool is_one_thread; /* else: of the ensemble's backend, the calling thread alone, beside the others */
     int batch;          /* pictures of a run; 0: 32 */
     int loader_threads; /* 0: automatic */
+    bool tells_logits;  /* session_predict gives members' logits too */
 } session_options;
 MIEN_MUST_USE mien_status session_open(session **out, ensemble *e, const session_options *options);
 void session_free(session *s); /* NULL is a no-op */
@@ -67,6 +68,7 @@ typedef struct {
     const char *name;
     const char *failure;  /* NULL, or the one-line reason why there is no prediction, of no session then */
     const float *members; /* [members, width] */
+    const float *logits;  /* likewise, of what kept scores say the logarithms; NULL unless the session tells them */
     const float *mean;    /* [width] */
 } prediction;
 /* p [sessions] of one picture */

@@ -5,6 +5,8 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
+
 typedef enum {
     HEAD_CLASS,     /* one of `size` classes: probabilities that sum to 1 */
     HEAD_BINARIES,  /* `size` yes or no: a probability each */
@@ -24,11 +26,16 @@ typedef struct {
 /* What the one head is called that a model of classes alone has. */
 #define HEAD_EXPRESSION "expression"
 
+/* What a head of these logits [size] answers, in their place: probabilities, or the numbers as they are; is_clipped:
+ * within -1..1. */
+void head_answer(float *row, const model_head *h, bool is_clipped);
+
 /* "class", "binaries", "regression" */
 const char *head_kind_name(head_kind kind);
 MIEN_MUST_USE mien_status head_kind_read(head_kind *out, const char *name, const char *where);
-/* The head of this name among `heads`. MIEN_ERR_FORMAT "WHERE: no head pose (wanted expression)" where there is none.
- */
+/* The head of this name among `heads` [count], at most HEADS_FIND_MAX, of several models too. MIEN_ERR_FORMAT "WHERE:
+ * no head pose (wanted expression)" where there is none. */
+#define HEADS_FIND_MAX (4 * MODEL_MAX_HEADS)
 MIEN_MUST_USE mien_status head_find(int *out, const model_head *heads, int count, const char *name, const char *where);
 
 #endif

@@ -26,6 +26,7 @@ typedef struct {
     const architecture *arch;
     const char *const *ignored; /* [ignored_count] beginnings of names, in the file or translated, to be left out */
     int ignored_count;
+    const char *only; /* "backbone.": names in the file that do not begin so are left out; NULL: all are read */
     const char *head, *own_head; /* "fc.1.", the file's classifier, and "fc.", ours; NULL: it is called alike */
 } import_naming;
 /* What stands before the names of tensors that are left out. */

@@ -246,6 +246,10 @@ bool import_is_ignored(const architecture *arch, const char *ignored, const char
 static void rename_tensor(void *payload, char *dst, size_t bytes, const char *name)
 {
     const import_naming *n = payload;
+    if (n->only && !str_starts(name, n->only)) {
+        snprintf(dst, bytes, IMPORT_IGNORED "%s", name);
+        return;
+    }
     for (int i = 0; i < n->ignored_count; i++)
         if (import_is_ignored(n->arch, n->ignored[i], name)) {
             snprintf(dst, bytes, IMPORT_IGNORED "%s", name); /* as the file has it, and no other */

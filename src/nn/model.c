@@ -7,10 +7,16 @@
 #include "base/str.h"
 #include "nn/deviation.h"
 #include "nn/import.h"
+#include "nn/smm_emotionnet.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+bool model_is_over_map(model_kind kind)
+{
+    return kind == MODEL_SMM || kind == MODEL_BASELINE;
+}
 
 /* --- describing --------------------------------------------------------------------------------------------------- */
 
@@ -48,6 +54,30 @@ static void describe_heads(net *n, model_io *io, const model *m)
     }
 }
 
+/* The network that a spec over a feature map is of; its heads are given ones. */
+static smm_spec smm_of(const model_spec *spec, const architecture *arch)
+{
+    return (smm_spec){.arch = arch,
+                      .map = spec->smm.map,
+                      .is_baseline = spec->kind == MODEL_BASELINE,
+                      .is_orthogonal = spec->smm.is_orthogonal,
+                      .ensemble = spec->smm.ensemble,
+                      .heads = spec->heads,
+                      .head_count = spec->head_count};
+}
+
+static void describe_over_map(net *n, model_io *io, const model *m, value_id x)
+{
+    const smm_spec spec = smm_of(&m->spec, m->arch);
+    smm_output out[MODEL_MAX_HEADS];
+    smm_emotionnet(n, out, &spec, x);
+    io->head_count = spec.head_count;
+    for (int h = 0; h < spec.head_count && n->status == MIEN_OK; h++) {
+        io->heads[h].logits = out[h].logits;
+        io->heads[h].output = out[h].output;
+    }
+}
+
 /* What a head says: its logits as probabilities, or as they are. */
 static mien_status describe_output(graph *g, value_id *out, const model_head *h, value_id logits, bool is_only)
 {
@@ -61,14 +91,16 @@ static mien_status describe_output(graph *g, value_id *out, const model_head *h,
     return h->kind == HEAD_CLASS ? op_softmax(g, out, name, logits) : op_activation(g, out, name, logits, ACT_SIGMOID);
 }
 
-/* Outputs that a loss gave by the way are not computed twice. */
+/* Outputs that a loss or the network gave by the way are not computed twice; networks over a feature map give all that
+ * are wanted. */
 static mien_status describe_outputs(graph *g, model_io *io, const model_spec *spec)
 {
     for (int h = 0; h < spec->head_count; h++) {
-        if (io->heads[h].output == NO_VALUE)
+        if (io->heads[h].output == NO_VALUE && !model_is_over_map(spec->kind))
             TRY(describe_output(g, &io->heads[h].output, &spec->heads[h], io->heads[h].logits, spec->head_count == 1));
         graph_mark_output(g, io->heads[h].logits);
-        graph_mark_output(g, io->heads[h].output);
+        if (io->heads[h].output != NO_VALUE)
+            graph_mark_output(g, io->heads[h].output);
     }
     return MIEN_OK;
 }
@@ -98,10 +130,13 @@ static mien_status describe(graph *g, model_io *io, model *m, const model_graph_
         if (o->part == MODEL_IDENTITY)
             return MIEN_OK;
         io->features = deviation_features(&n, m->arch, x, io->identity);
+        describe_heads(&n, io, m);
+    } else if (model_is_over_map(m->spec.kind)) {
+        describe_over_map(&n, io, m, x);
     } else {
         io->features = m->arch->features(&n, x);
+        describe_heads(&n, io, m);
     }
-    describe_heads(&n, io, m);
     TRY(n.status);
     if (o->is_training)
         TRY(o->ending->describe(o->ending->context, g, io, &m->spec, o->batch));
@@ -122,8 +157,7 @@ mien_status model_describe(graph **out, model_io *io, model *m, const model_grap
     return MIEN_OK;
 }
 
-/* *loss: what is checked before an update, the one loss or the sum of several. */
-static mien_status differentiate(graph *g, value_id *loss, const model_io *io)
+mien_status model_differentiate(graph *g, value_id *loss, const model_io *io)
 {
     *loss = io->losses[0].value;
     if (io->loss_count > 1)
@@ -139,7 +173,7 @@ mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_o
     TRY(model_describe(&g, io, m, options));
     TRY_OUT(graph_fuse(g));
     if (options->is_training)
-        TRY_OUT(differentiate(g, &loss, io));
+        TRY_OUT(model_differentiate(g, &loss, io));
     if (options->is_training && options->sums_batches)
         TRY_OUT(op_accumulate(g, "accumulate", loss));
     if (options->is_training && options->optimizer) {
@@ -165,6 +199,17 @@ static mien_status copy_text(model *m, const char **dst, const char *text)
     return MIEN_OK;
 }
 
+static mien_status copy_thresholds(model *m, model_head *dst, const float *values)
+{
+    float *copy = NULL;
+    if (values) {
+        TRY(arena_alloc(m->arena, &copy, dst->size));
+        memcpy(copy, values, (size_t)dst->size * sizeof *copy);
+    }
+    dst->thresholds = copy;
+    return MIEN_OK;
+}
+
 static mien_status copy_head(model *m, model_head *dst, const model_head *src)
 {
     const char **columns = NULL;
@@ -172,6 +217,7 @@ static mien_status copy_head(model *m, model_head *dst, const model_head *src)
     TRY(copy_text(m, &dst->name, src->name));
     TRY(copy_text(m, &dst->loss, src->loss));
     TRY(copy_text(m, &dst->metric, src->metric));
+    TRY(copy_thresholds(m, dst, src->thresholds));
     TRY(arena_alloc(m->arena, &columns, src->size));
     for (int i = 0; i < src->size; i++)
         TRY(copy_text(m, &columns[i], src->columns[i]));
@@ -200,6 +246,7 @@ static mien_status copy_heads(model *m, const model_spec *spec)
         m->spec.classes = heads[h].columns;
         m->spec.class_count = heads[h].size;
     }
+    m->heads = heads;
     m->spec.heads = heads;
     return MIEN_OK;
 }
@@ -212,8 +259,25 @@ static mien_status copy_spec(model *m, const model_spec *spec)
     m->spec.task = text;
     m->spec.arch = m->arch->name;
     TRY(copy_heads(m, spec));
+    if (model_is_over_map(spec->kind)) {
+        const feature_map *map = NULL;
+        TRY(architecture_map(&map, m->arch, spec->smm.map));
+        m->spec.smm.map = map->name;
+    }
     if (m->spec.image_size == 0)
         m->spec.image_size = m->arch->default_size;
+    return MIEN_OK;
+}
+
+static mien_status check_thresholds(const model_head *h, const float *values)
+{
+    if (values && h->kind != HEAD_BINARIES)
+        return mien_fail(MIEN_ERR_ARG, "heads: %.32s: thresholds of a head of kind %s (wanted binaries)", h->name,
+                         head_kind_name(h->kind));
+    for (int i = 0; values && i < h->size; i++)
+        if (!(values[i] >= 0 && values[i] <= 1))
+            return mien_fail(MIEN_ERR_ARG, "heads: %.32s: threshold %g of output %d (wanted 0 to 1)", h->name,
+                             (double)values[i], i);
     return MIEN_OK;
 }
 
@@ -229,11 +293,25 @@ static mien_status check_heads(const model_spec *spec)
         const model_head *at = &spec->heads[h];
         if (at->size < 1)
             return mien_fail(MIEN_ERR_ARG, "heads: %.32s: %d outputs (wanted at least 1)", at->name, at->size);
+        TRY(check_thresholds(at, at->thresholds));
         for (int i = 0; i < h; i++)
             if (strcmp(spec->heads[i].name, at->name) == 0)
                 return mien_fail(MIEN_ERR_ARG, "heads: %.32s twice", at->name);
     }
     return MIEN_OK;
+}
+
+static mien_status check_over_map(const model_spec *spec, const architecture *arch)
+{
+    const model_head only = class_head(spec);
+    smm_spec smm = smm_of(spec, arch);
+    if (spec->head_count == 0) {
+        smm.heads = &only;
+        smm.head_count = 1;
+    }
+    if (smm.is_baseline && (smm.is_orthogonal || smm.ensemble != SMM_MEAN_SOFTMAX))
+        return mien_fail(MIEN_ERR_ARG, "kind baseline: an option of smm's messages (wanted none: it has no messages)");
+    return smm_check(&smm);
 }
 
 mien_status model_check_spec(const model_spec *spec, const architecture *arch)
@@ -250,6 +328,8 @@ mien_status model_check_spec(const model_spec *spec, const architecture *arch)
         return mien_fail(MIEN_ERR_ARG, "image_size: %d (wanted a multiple of %d for %s)", spec->image_size,
                          arch->size_step, arch->name);
     TRY(check_heads(spec));
+    if (model_is_over_map(spec->kind))
+        TRY(check_over_map(spec, arch));
     if (spec->variant == VARIANT_TENSORFLOW && !arch->has_tensorflow)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "variant: tensorflow (wanted torchvision for %s)", arch->name);
     for (int c = 0; c < 3; c++)
@@ -264,7 +344,7 @@ mien_status model_check_spec(const model_spec *spec, const architecture *arch)
 static mien_status declare(model *m)
 {
     static const model_part parts[] = {MODEL_WITHOUT_IDENTITY, MODEL_WHOLE};
-    for (int i = m->spec.kind == MODEL_PLAIN; i < 2; i++) {
+    for (int i = m->spec.kind != MODEL_DEVIATION; i < 2; i++) {
         graph *g = NULL;
         model_io io;
         TRY(model_describe(&g, &io, m,
@@ -319,7 +399,19 @@ param_store *model_params(model *m)
 
 const char *model_head_prefix(const model *m)
 {
+    if (model_is_over_map(m->spec.kind))
+        return SMM_HEADS;
     return m->spec.kind == MODEL_DEVIATION ? DEVIATION_HEAD : m->arch->head_prefix;
+}
+
+void model_freeze_backbone(model *m)
+{
+    if (model_is_over_map(m->spec.kind)) {
+        param_store_set_trainable(m->params, SMM_BACKBONE, false);
+        return;
+    }
+    param_store_set_trainable(m->params, "", false);
+    param_store_set_trainable(m->params, model_head_prefix(m), true);
 }
 
 mien_status model_init(model *m, uint64_t seed, bool with_gradients)
@@ -337,15 +429,29 @@ void model_set_normalisation(model *m, const float mean[3], const float std[3])
     memcpy(m->spec.std, std, sizeof m->spec.std);
 }
 
+mien_status model_set_thresholds(model *m, int head, const float *values)
+{
+    TRY(check_thresholds(&m->heads[head], values));
+    return copy_thresholds(m, &m->heads[head], values);
+}
+
 mien_status model_load_backbone(model *m, tensor_file *f, const char *path)
 {
-    const char *const skipped[] = {m->arch->head_prefix, m->arch->ignored[0], m->arch->ignored[1], NULL};
+    const char *const skipped[] = {IMPORT_IGNORED, m->arch->head_prefix, m->arch->ignored[0], m->arch->ignored[1],
+                                   NULL};
     const bool is_deviation = m->spec.kind == MODEL_DEVIATION;
+    model_kind from;
+    TRY(model_kind_of_file(&from, f, path));
+    const import_naming naming = {.arch = m->arch, .only = model_is_over_map(from) ? SMM_BACKBONE : NULL};
     if (tensor_file_choice(f))
         log_notice("%s: %s", path, tensor_file_choice(f));
     if (!tensor_file_meta(f, "mien"))
         import_tell_variant(path, m->arch, m->spec.variant);
-    TRY(import_rename(f, &(import_naming){.arch = m->arch}));
+    TRY(import_rename(f, &naming));
+    if (model_is_over_map(m->spec.kind)) {
+        const smm_spec spec = smm_of(&m->spec, m->arch);
+        return smm_load_backbone(m->params, &spec, f, path);
+    }
     TRY(param_store_load_under(m->params, is_deviation ? DEVIATION_FACE : "", f, path, skipped));
     if (is_deviation)
         param_store_copy(m->params, DEVIATION_IDENTITY, DEVIATION_FACE);

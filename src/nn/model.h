@@ -13,14 +13,15 @@
 
 typedef struct model model;
 
+#define FEATURE_MAP_MAX_BEHIND 4
 /* A feature map of an architecture. Describing it declares nothing of what lies behind it. */
 typedef struct {
     const char *name; /* "Mixed_6e"; NULL: there is no such map */
     int dim;          /* channels: 768 */
     int stride;       /* input pixels a side for each of the map's: what the strides before it multiply to */
     value_id (*describe)(net *n, value_id x); /* x [n, h, w, 3] normalised -> [n, about h / stride, .., dim] */
-    const char
-        *behind; /* what names of layers behind it begin with, the head's aside: "Mixed_7"; NULL: there are none */
+    /* NULL-terminated: what names of layers behind it begin with, the head's aside: "Mixed_7" */
+    const char *behind[FEATURE_MAP_MAX_BEHIND + 1];
 } feature_map;
 #define ARCHITECTURE_MAX_MAPS 2
 
@@ -51,6 +52,8 @@ void architecture_names(char *dst, size_t bytes);
 /* How an architecture is used: on its own, twice in a deviation module (nn/deviation.h), or one of its feature maps
  * under SMM-EmotionNet or under the plain multi-task baseline (nn/smm_emotionnet.h). */
 typedef enum { MODEL_PLAIN, MODEL_DEVIATION, MODEL_SMM, MODEL_BASELINE } model_kind;
+
+bool model_is_over_map(model_kind kind); /* is it of the last two? */
 
 /* How a class head's prediction is made of what SMM-EmotionNet's regions say; it is trained on the mean of their
  * logits. */
@@ -86,21 +89,29 @@ void model_free(model *m);                       /* NULL is a no-op */
 const model_spec *model_spec_of(const model *m); /* its strings live as long as the model */
 const architecture *model_architecture(const model *m);
 param_store *model_params(model *m);
-/* What the names of all heads begin with, which an init file never fills: "fc.", or "head." in a deviation model. Of
- * several heads each has its own name behind it: "fc.pose.weight". */
+/* What the names of all heads begin with, which an init file never fills: "fc.", "head." in a deviation model, "heads."
+ * over a feature map. Of several heads each has its own name behind it: "fc.pose.weight". */
 const char *model_head_prefix(const model *m);
+/* Whatever came from a file of weights trains no more, what is new beside it does: of a plain model or a deviation
+ * module the heads alone, over a feature map all but the backbone. Before the model is described. */
+void model_freeze_backbone(model *m);
 /* Allocates and draws fresh values; both copies of a deviation model are drawn alike. */
 MIEN_MUST_USE mien_status model_init(model *m, uint64_t seed, bool with_gradients);
 /* Reads all but the head from a file of weights (recipe key `init`, or stage 1's best), opened at `path`: a model of
  * ours, or whatever import reads (nn/import.h), whose tensors are left renamed. A deviation model reads it into both
- * copies. */
+ * copies; a network over a feature map reads its backbone alone, and of a file of such a network nothing else is read.
+ */
 MIEN_MUST_USE mien_status model_load_backbone(model *m, tensor_file *f, const char *path);
 /* Makes m the variant that the file's own metadata names, where it has any. Before the model is described. */
 MIEN_MUST_USE mien_status model_adopt_variant(model *m, const tensor_file *f, const char *path);
 /* "torchvision", "tensorflow"; and what a JSON object has under "variant", torchvision where it has nothing. */
 const char *model_variant_name(model_variant variant);
 MIEN_MUST_USE mien_status model_variant_read(model_variant *out, const json_t *root, const char *where);
+const char *model_kind_name(model_kind kind); /* "plain", "smm" */
 void model_set_normalisation(model *m, const float mean[3], const float std[3]);
+/* Head `head`'s thresholds become values [its size], of which a copy is kept; NULL: 0.5 for all again. MIEN_ERR_ARG
+ * where the head is not of binaries or a value not within 0..1. */
+MIEN_MUST_USE mien_status model_set_thresholds(model *m, int head, const float *values);
 
 /* Files: *out is ready to run. metrics: a JSON object text to store, or NULL. licence likewise. */
 MIEN_MUST_USE mien_status model_load(model **out, const char *path);
@@ -117,12 +128,13 @@ typedef struct {
     value_id images; /* input u8 [batch, size, size, 3] */
     struct {
         value_id logits; /* output f32 [batch, head's size] */
-        value_id output; /* the same as probabilities; of a regression the logits themselves */
+        value_id output; /* the same as probabilities; of a regression the logits themselves. Training over a feature
+                          * map: NO_VALUE unless a loss gave it */
     } heads[MODEL_MAX_HEADS];
     int head_count;
     graph_loss losses[MODEL_MAX_LOSSES]; /* training: outputs, scalar f32 */
     int loss_count;
-    value_id features; /* [batch, feature_dim] */
+    value_id features; /* [batch, feature_dim]; NO_VALUE over a feature map */
     value_id identity; /* deviation: the frozen copy's features [batch, feature_dim], activation type */
 } model_io;
 extern const model_io model_io_none; /* every value NO_VALUE */
@@ -155,6 +167,9 @@ typedef struct {
 /* Describes the model's graph and nothing more: for those who want to see the passes. The store's parameters must be
  * declared (model_create). */
 MIEN_MUST_USE mien_status model_describe(graph **out, model_io *io, model *m, const model_graph_options *options);
+/* Appends the backward pass of a training graph's losses. *loss: what is checked before an update, the one loss or the
+ * sum of several. */
+MIEN_MUST_USE mien_status model_differentiate(graph *g, value_id *loss, const model_io *io);
 /* Describes, fuses and (training) differentiates the model's graph: ready for program_create. The store must be
  * allocated. */
 MIEN_MUST_USE mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_options *options);

@@ -12,8 +12,16 @@
 
 static const char *const variant_names[] = {[VARIANT_TORCHVISION] = "torchvision", [VARIANT_TENSORFLOW] = "tensorflow"};
 enum { VARIANT_COUNT = sizeof variant_names / sizeof variant_names[0] };
-static const char *const kind_names[] = {[MODEL_PLAIN] = "plain", [MODEL_DEVIATION] = "deviation"};
+static const char *const kind_names[] = {
+    [MODEL_PLAIN] = "plain", [MODEL_DEVIATION] = "deviation", [MODEL_SMM] = "smm", [MODEL_BASELINE] = "baseline"};
 enum { KIND_COUNT = sizeof kind_names / sizeof kind_names[0] };
+static const char *const ensemble_names[] = {[SMM_MEAN_SOFTMAX] = "softmax", [SMM_MEAN_LOGITS] = "logits"};
+enum { ENSEMBLE_COUNT = sizeof ensemble_names / sizeof ensemble_names[0] };
+const char *model_kind_name(model_kind kind)
+{
+    return kind_names[kind];
+}
+
 const char *model_variant_name(model_variant variant)
 {
     return variant_names[variant];
@@ -85,11 +93,21 @@ static json_t *head_array(const model_spec *spec)
     json_t *array = json_array();
     for (int h = 0; h < spec->head_count; h++) {
         const model_head *at = &spec->heads[h];
-        json_array_append_new(array, json_pack("{s:s, s:s, s:s?, s:s?, s:o}", "name", at->name, "kind",
+        json_array_append_new(array, json_pack("{s:s, s:s, s:s?, s:s?, s:o, s:o*}", "name", at->name, "kind",
                                                head_kind_name(at->kind), "loss", at->loss, "metric", at->metric,
-                                               "columns", text_array(at->columns, at->size)));
+                                               "columns", text_array(at->columns, at->size), "thresholds",
+                                               at->thresholds ? float_array(at->thresholds, at->size) : NULL));
     }
     return array;
+}
+
+/* {} of a kind that has none. */
+static json_t *option_object(const model_spec *spec)
+{
+    if (spec->kind == MODEL_SMM)
+        return json_pack("{s:s, s:b, s:s}", "map", spec->smm.map, "orthogonal", (int)spec->smm.is_orthogonal,
+                         "expr_ensemble", ensemble_names[spec->smm.ensemble]);
+    return spec->kind == MODEL_BASELINE ? json_pack("{s:s}", "map", spec->smm.map) : json_object();
 }
 
 mien_status model_metadata(const model *m, char **out, const char *metrics_json)
@@ -99,10 +117,10 @@ mien_status model_metadata(const model *m, char **out, const char *metrics_json)
     json_t *metrics = NULL, *root = NULL;
     if (metrics_json)
         TRY(json_parse(&metrics, metrics_json, strlen(metrics_json), "metrics"));
-    root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:{}, s:o, s:o*, s:i, s:o, s:o, s:n, s:o?}", "version",
+    root = json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:o*, s:i, s:o, s:o, s:n, s:o?}", "version",
                      MODEL_FORMAT_VERSION, "task", spec->task, "arch", spec->arch, "variant",
-                     model_variant_name(spec->variant), "kind", kind_names[spec->kind], "options", "classes",
-                     text_array(spec->classes, spec->class_count), "heads", head_array(spec), "image_size",
+                     model_variant_name(spec->variant), "kind", kind_names[spec->kind], "options", option_object(spec),
+                     "classes", text_array(spec->classes, spec->class_count), "heads", head_array(spec), "image_size",
                      spec->image_size, "mean", float_array(spec->mean, 3), "std", float_array(spec->std, 3), "licence",
                      "metrics", metrics);
     metrics = NULL; /* root's now */
@@ -179,6 +197,28 @@ static mien_status read_word(int *out, const char *what, const char *name, const
     return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %s %.32s (wanted %s)", where, what, name, known);
 }
 
+/* `head`'s thresholds, where its object has any; their values are checked where the model is made. */
+static mien_status read_thresholds(model_head *head, arena *numbers, const json_t *root, const char *where)
+{
+    json_t *array = NULL;
+    float *values = NULL;
+    if (!json_object_get(root, "thresholds"))
+        return MIEN_OK;
+    TRY(json_get_array(&array, root, "thresholds", where));
+    if (json_array_size(array) != (size_t)head->size)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: thresholds: %zu numbers (wanted %d)", where, json_array_size(array),
+                         head->size);
+    TRY(arena_alloc(numbers, &values, head->size));
+    for (int i = 0; i < head->size; i++) {
+        const json_t *v = json_array_get(array, (size_t)i);
+        if (!json_is_number(v))
+            return mien_fail(MIEN_ERR_FORMAT, "%s: thresholds: entry %d is not a number", where, i);
+        values[i] = (float)json_number_value(v);
+    }
+    head->thresholds = values;
+    return MIEN_OK;
+}
+
 static mien_status read_head(model_head *out, arena *texts, const json_t *root, const char *where)
 {
     const char *kind;
@@ -188,7 +228,8 @@ static mien_status read_head(model_head *out, arena *texts, const json_t *root, 
     TRY(head_kind_read(&out->kind, kind, where));
     out->loss = json_string_value(json_object_get(root, "loss"));
     out->metric = json_string_value(json_object_get(root, "metric"));
-    return read_texts(&out->columns, &out->size, texts, root, "columns", where);
+    TRY(read_texts(&out->columns, &out->size, texts, root, "columns", where));
+    return read_thresholds(out, texts, root, where);
 }
 
 /* A file without heads, of before there were any, has the one class head. */
@@ -215,19 +256,70 @@ static mien_status read_heads(model_spec *spec, arena *texts, const json_t *root
     return MIEN_OK;
 }
 
+static mien_status read_kind(model_kind *out, const json_t *root, const char *where)
+{
+    const char *kind;
+    int index;
+    TRY(json_get_string(&kind, root, "kind", where));
+    TRY(read_word(&index, "kind", kind, kind_names, KIND_COUNT, where));
+    *out = (model_kind)index;
+    return MIEN_OK;
+}
+
+mien_status model_kind_of_file(model_kind *out, const tensor_file *f, const char *path)
+{
+    json_t *root = NULL;
+    mien_status st;
+    const char *text = tensor_file_meta(f, "mien");
+    *out = MODEL_PLAIN;
+    if (!text)
+        return MIEN_OK;
+    TRY_OUT(json_parse(&root, text, strlen(text), path));
+    st = read_kind(out, root, path);
+out:
+    json_decref(root);
+    return st;
+}
+
+/* Of networks over a feature map. What no reader knows may change what the network says, so it is refused. */
+static mien_status read_options(smm_options *out, model_kind kind, const json_t *options)
+{
+    static const char where[] = "options";
+    const json_t *orthogonal = json_object_get(options, "orthogonal");
+    const size_t known = kind == MODEL_SMM ? 3 : 1;
+    const char *ensemble;
+    int index;
+    if (!json_is_object(options))
+        return mien_fail(MIEN_ERR_FORMAT, "%s: missing or not an object", where);
+    if (json_object_size(options) > known)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %zu (wanted %s)", where, json_object_size(options),
+                         kind == MODEL_SMM ? "map, orthogonal and expr_ensemble" : "map alone");
+    TRY(json_get_string(&out->map, options, "map", where));
+    if (kind == MODEL_BASELINE)
+        return MIEN_OK;
+    if (!json_is_boolean(orthogonal))
+        return mien_fail(MIEN_ERR_FORMAT, "%s: orthogonal: missing or neither true nor false", where);
+    out->is_orthogonal = json_is_true(orthogonal);
+    TRY(json_get_string(&ensemble, options, "expr_ensemble", where));
+    TRY(read_word(&index, "expr_ensemble", ensemble, ensemble_names, ENSEMBLE_COUNT, where));
+    out->ensemble = (smm_ensemble)index;
+    return MIEN_OK;
+}
+
 /* The spec in a model file's metadata; strings borrowed from root, lists put into `texts`. */
 static mien_status read_spec(model_spec *spec, arena *texts, const json_t *root, const char *where)
 {
     int64_t version = 0, size = 0;
-    const char *kind = NULL;
-    int index;
     TRY(json_get_int(&version, root, "version", where));
     if (version != MODEL_FORMAT_VERSION)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: version %lld (wanted %d)", where, (long long)version,
                          MODEL_FORMAT_VERSION);
-    TRY(json_get_string(&kind, root, "kind", where));
-    TRY(read_word(&index, "kind", kind, kind_names, KIND_COUNT, where));
-    spec->kind = (model_kind)index;
+    TRY(read_kind(&spec->kind, root, where));
+    if (model_is_over_map(spec->kind)) {
+        mien_status st = read_options(&spec->smm, spec->kind, json_object_get(root, "options"));
+        if (st != MIEN_OK)
+            return mien_fail_in(st, "%s", where);
+    }
     TRY(json_get_string(&spec->task, root, "task", where));
     TRY(json_get_string(&spec->arch, root, "arch", where));
     TRY(model_variant_read(&spec->variant, root, where));

@@ -39,13 +39,15 @@ typedef struct {
                       * it comes; training graphs have none */
 } smm_output;
 
+/* Is what the head predicts kept within -1..1? */
+bool smm_clips(const model_head *h);
 /* Can there be such a network? MIEN_ERR_ARG, MIEN_ERR_UNSUPPORTED where not, told by the head at fault. */
 MIEN_MUST_USE mien_status smm_check(const smm_spec *spec);
 /* Describes the whole: x [n, h, w, 3] normalised -> out [spec->head_count]. Heads called "au" and "au_intensity" are
  * the sign space's, of token k their number k; all others are the message space's. */
 void smm_emotionnet(net *n, smm_output *out, const smm_spec *spec, value_id x);
-/* Reads the backbone alone from a file of weights of the whole architecture (recipe key `init`), or whatever import
- * reads (nn/import.h), opened at `path`, whose tensors are left renamed; all else keeps its values. */
+/* Reads the backbone alone from a file of weights of the whole architecture, opened at `path`, whose names are the
+ * architecture's own (import_rename); all else keeps its values. */
 MIEN_MUST_USE mien_status smm_load_backbone(param_store *params, const smm_spec *spec, tensor_file *f,
                                             const char *path);
 

@@ -108,6 +108,9 @@ typedef struct {
 /* Adds rows under a prefix ("stage1.", or ""), whose fields lie in `base`. Groups must stay contiguous. */
 MIEN_MUST_USE mien_status recipe_table_add(recipe_table *t, const char *prefix, const recipe_key *keys, int count,
                                            void *base);
+/* A row's default becomes another, as YAML, borrowed. MIEN_ERR_INTERNAL where there is no such row: names come of rows
+ * too. */
+MIEN_MUST_USE mien_status recipe_table_set_default(recipe_table *t, const char *name, const char *fallback);
 void recipe_table_free(recipe_table *t);                                        /* and empties it */
 const recipe_entry *recipe_table_find(const recipe_table *t, const char *name); /* NULL: no such key */
 /* Is it the beginning of keys ("stage1", "stage1.optimizer")? */
@@ -123,7 +126,8 @@ MIEN_MUST_USE mien_status recipe_table_print(const recipe_table *t, str *out);
 /* The first key whose value differs, of two tables of the same keys, into dst as "stage1.lr: VALUE OF B (wanted VALUE
  * OF A)"; false where none does. */
 bool recipe_table_difference(const recipe_table *a, const recipe_table *b, char *dst, size_t bytes);
-/* A section of rows for each group, as Markdown; entries that `known` (NULL: none) has are left out. */
+/* A section of rows for each group, as Markdown; entries of which `known` (NULL: none) says the same
+ * are left out. */
 MIEN_MUST_USE mien_status recipe_table_reference(const recipe_table *t, const recipe_table *known, str *out);
 
 #endif

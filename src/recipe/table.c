@@ -49,6 +49,19 @@ mien_status recipe_table_add(recipe_table *t, const char *prefix, const recipe_k
     return MIEN_OK;
 }
 
+mien_status recipe_table_set_default(recipe_table *t, const char *name, const char *fallback)
+{
+    recipe_key *copy = NULL;
+    int at = index_of(t, name);
+    if (at < 0)
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: a default of no key", name);
+    TRY(arena_alloc(t->texts, &copy, 1));
+    *copy = *t->entries[at].key;
+    copy->fallback = fallback;
+    t->entries[at].key = copy;
+    return MIEN_OK;
+}
+
 void recipe_table_free(recipe_table *t)
 {
     mem_free(t->entries);
@@ -238,12 +251,19 @@ static mien_status reference_row(str *out, const recipe_entry *e)
     return str_append(out, key->later_words ? ". |\n" : " |\n");
 }
 
+/* Does a table that has been told already say the same of the key? */
+static bool is_told(const recipe_table *known, const recipe_entry *e)
+{
+    const recipe_entry *k = known ? recipe_table_find(known, e->name) : NULL;
+    return k && strcmp(k->key->fallback, e->key->fallback) == 0 && strcmp(k->key->help, e->key->help) == 0;
+}
+
 mien_status recipe_table_reference(const recipe_table *t, const recipe_table *known, str *out)
 {
     char section[96] = "?";
     for (int i = 0; i < t->count; i++) {
         const recipe_entry *e = &t->entries[i];
-        if (known && recipe_table_find(known, e->name))
+        if (is_told(known, e))
             continue;
         const char *dot = strchr(e->name, '.');
         size_t length = dot ? (size_t)(dot - e->name) : 0;

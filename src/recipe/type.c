@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,6 +192,55 @@ static mien_status word_print(const void *field, const recipe_key *key, str *out
     return str_append(out, key->words[index]);
 }
 const recipe_key_type recipe_type_word = {.name = "word", .read = word_read, .print = word_print};
+
+/* --- lists of words ----------------------------------------------------------------------------------------------- */
+
+static bool has_word(const recipe_word_list *list, int index)
+{
+    for (int i = 0; i < list->count; i++)
+        if (list->index[i] == index)
+            return true;
+    return false;
+}
+
+static mien_status words_read(void *field, const recipe_key *key, const recipe_value *v, const char *entry,
+                              arena *texts)
+{
+    (void)entry, (void)texts;
+    recipe_word_list list = {.count = 0};
+    if (!recipe_value_is_list(v) || recipe_value_count(v) < 1)
+        return recipe_fail_wanted(key, field, v);
+    for (int i = 0; i < recipe_value_count(v); i++) {
+        const recipe_value word = recipe_value_at(v, i);
+        int index;
+        TRY(word_read(&index, key, &word, NULL, texts));
+        if (has_word(&list, index))
+            return recipe_fail(&word.place, MIEN_ERR_FORMAT, "%s twice", key->words[index]);
+        assert(list.count < RECIPE_MAX_WORDS); /* rows have no more words than that */
+        list.index[list.count++] = index;
+    }
+    *(recipe_word_list *)field = list;
+    return MIEN_OK;
+}
+static mien_status words_print(const void *field, const recipe_key *key, str *out)
+{
+    const recipe_word_list *list = field;
+    for (int i = 0; i < list->count; i++)
+        TRY(str_printf(out, "%s%s", i ? ", " : "[", key->words[list->index[i]]));
+    return str_append(out, "]");
+}
+static void words_wanted(char *dst, size_t bytes, const recipe_key *key, const void *field)
+{
+    char words[224];
+    int count = 0;
+    (void)field;
+    while (key->words[count])
+        count++;
+    str_join_words(words, sizeof words, key->words, count);
+    snprintf(dst, bytes, "a list with any of %s, each once", words);
+}
+const recipe_key_type recipe_type_words = {
+    .name = "list of words", .read = words_read, .print = words_print, .wanted = words_wanted};
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 

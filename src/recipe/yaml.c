@@ -233,7 +233,9 @@ bool recipe_value_is_quoted(const recipe_value *v)
 
 const char *recipe_value_found(char dst[64], const recipe_value *v)
 {
-    const char *word = recipe_value_is_list(v) ? "a list" : recipe_value_is_mapping(v) ? "a mapping" : NULL;
+    const char *word = recipe_value_is_mapping(v) ? "a mapping" : NULL;
+    if (recipe_value_is_list(v))
+        word = recipe_value_count(v) > 0 ? "a list" : "an empty list";
     if (!word && v->node->data.scalar.length == 0)
         word = "nothing";
     if (word) {

@@ -42,7 +42,8 @@ bool recipe_value_find(recipe_value *out, const recipe_value *v, const char *nam
 /* The text of a scalar; NULL for lists and mappings and for texts with control characters inside. */
 const char *recipe_value_text(const recipe_value *v);
 bool recipe_value_is_quoted(const recipe_value *v);
-/* What was found, short enough for a message: the scalar's text, "a list", "a mapping", "nothing". Returns dst. */
+/* What was found, short enough for a message: the scalar's text, "a list", "an empty list", "a mapping",
+ * "nothing". Returns dst. */
 const char *recipe_value_found(char dst[64], const recipe_value *v);
 
 #endif

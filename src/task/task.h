@@ -32,6 +32,7 @@ typedef struct {
     const task_def *task;
     const char *path; /* as the user named it */
     const picture_set *pictures;
+    bool is_by_class; /* its folders are classes: they are no clips */
 } task_set;
 
 /* Annotations, and where their pictures lie. */
@@ -168,7 +169,7 @@ struct task_def {
     mien_status (*check)(const task_values *values, const char *stage, const recipe_reading *in);
 
     /* What a recipe says of the model beyond what all have: its kind and options. NULL: nothing. */
-    void (*specify)(model_spec *spec, const task_values *values);
+    mien_status (*specify)(model_spec *spec, const task_values *values);
     /* The heads that a recipe asks for, by the values of its first stage; lists in `texts`. */
     mien_status (*heads)(const model_head **out, int *count, const task_values *values, arena *texts);
     /* Opens annotations: pictures, targets and masks. Where the path holds a validation set of its own beside what it
@@ -192,8 +193,9 @@ struct task_def {
     int (*draws)(task_draw *out, const task_values *values, const model_head *heads, int head_count);
     /* Describes inputs for targets, and losses, behind io's heads. */
     mien_status (*describe)(task_ending *e, graph *g, model_io *io, const model_spec *spec, int batch);
-    /* Writes what stays the same from batch to batch. NULL: nothing does. */
-    mien_status (*settle)(const task_ending *e, program *p, const model_spec *spec);
+    /* Writes what stays the same from batch to batch; plan: what is trained on. NULL: nothing does. */
+    mien_status (*settle)(const task_ending *e, program *p, const model_spec *spec, const task_set *set,
+                          const epoch_plan *plan);
     /* Writes the targets of a batch, the step's draw-th; no memory of ours. */
     mien_status (*fill)(const task_ending *e, program *p, const model_spec *spec, const task_set *set, int draw,
                         const task_row *rows, int count);
@@ -203,8 +205,12 @@ struct task_def {
     double (*row_loss)(const task_set *set, int64_t picture, const model_head *heads, int head_count,
                        const float *const *logits);
     mien_status (*score)(task_report *out, const task_pass *pass);
+    /* Which of the scores a head goes by, alone, of which more is better: "p_va". NULL: none. */
+    const char *(*head_score)(const model_head *head);
     /* What a model file says of the pass that it was chosen by. */
     json_t *(*metrics)(const task_report *r);
+    /* Gives a model what it keeps of the pass that it was chosen by. NULL: nothing. */
+    mien_status (*keep)(model *m, const task_pass *pass, const task_values *values);
     /* validation.csv: truths beside outputs, of pictures that were read. */
     mien_status (*write_validation)(str *text, const task_pass *pass);
 

@@ -4,11 +4,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "task/lsd.h"
+#include "task/mtl.h"
 
 #include <string.h>
 
-const task_def *const task_all[] = {&task_lsd, NULL};
-const char *const task_later[] = {"mtl", "identity", NULL};
+const task_def *const task_all[] = {&task_lsd, &task_mtl, NULL};
+const char *const task_later[] = {"identity", NULL};
 
 mien_status task_find(const task_def **out, const char *name)
 {

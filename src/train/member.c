@@ -37,7 +37,7 @@ static mien_status create_model(member *m)
     const bool is_begun = !m->is_resumed && m->init->tensors;
     const task_values values = recipe_values(m->recipe, m->options->stage);
     if (m->task->specify)
-        m->task->specify(&spec, &values);
+        TRY(m->task->specify(&spec, &values));
     memcpy(spec.mean, m->state.facts.mean, sizeof spec.mean);
     memcpy(spec.std, m->state.facts.std, sizeof spec.std);
     TRY(model_create(&m->model, &spec));
@@ -50,10 +50,8 @@ static mien_status create_model(member *m)
         TRY(checkpoint_load(m->last_path, &m->state, m->params, member_has_state2(m->stage)));
     else if (is_begun)
         TRY(model_load_backbone(m->model, m->init->tensors, m->init->path));
-    if (m->stage->freeze) {
-        param_store_set_trainable(m->params, "", false);
-        param_store_set_trainable(m->params, model_head_prefix(m->model), true);
-    }
+    if (m->stage->freeze)
+        model_freeze_backbone(m->model);
     int size = model_spec_of(m->model)->image_size;
     m->batch_bytes = (size_t)m->stage->batch * (size_t)size * (size_t)size * 3;
     return MIEN_OK;
@@ -122,7 +120,10 @@ static mien_status create_program(member *m)
     TRY(mem_alloc(&m->rows, m->stage->batch));
     if (m->ending.is_mixed)
         TRY(mem_alloc(&m->mixed, m->batch_bytes));
-    return m->task->settle ? m->task->settle(&m->ending, m->program, model_spec_of(m->model)) : MIEN_OK;
+    if (!m->task->settle)
+        return MIEN_OK;
+    const run_sets *sets = m->options->sets;
+    return m->task->settle(&m->ending, m->program, model_spec_of(m->model), sets->training, &sets->train);
 }
 
 static mien_status create_loaders(member *m)
@@ -152,9 +153,8 @@ static mien_status create_loaders(member *m)
         training.plan = sets->draws[d];
         training.seed = member_draw_seed(m, d);
         TRY(loader_create(&m->loaders[d], &training));
-        int64_t batches = loader_batches(m->loaders[d]);
-        m->batches = batches > m->batches ? batches : m->batches;
     }
+    m->batches = loader_batches(m->loaders[0]); /* of the others too: all draws have equally many pictures */
     m->total_steps = m->batches * m->stage->epochs;
     return validator_create(&m->validator, &validation);
 }

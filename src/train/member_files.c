@@ -91,6 +91,8 @@ static mien_status save_best(member *m)
     json_t *root = NULL;
     char *text = NULL;
     mien_status st;
+    const task_values values = recipe_values(m->recipe, m->options->stage);
+    TRY_OUT(validator_keep(m->validator, m->model, &values));
     root = json_pack("{s:i, s:s, s:o}", "epoch", m->state.best_epoch, "select", m->task->select[m->stage->select],
                      "validation", m->task->metrics(validator_report(m->validator)));
     TRY_OUT(json_check(root));
@@ -109,7 +111,8 @@ mien_status member_select(member *m)
     const char *by = m->task->select[m->stage->select], *lower = m->task->lower_is_better;
     const task_score *score = task_report_find(report, by);
     if (!score)
-        return mien_fail(MIEN_ERR_INTERNAL, "task %s: no score %s to select by", m->task->name, by);
+        return mien_fail(MIEN_ERR_FORMAT, "%s: no label that tells %s (%s.select)",
+                         run_sets_selecting(m->options->sets)->path, by, m->stage->name);
     double worth = lower && strcmp(by, lower) == 0 ? -score->value : score->value;
     if (!(worth > m->state.best_worth)) {
         m->state.bad_epochs++;

@@ -69,23 +69,6 @@ static mien_status add_loss(double *loss, member *m)
     return MIEN_OK;
 }
 
-/* The next batch of a draw. One that has fewer than the epoch has steps goes over its pictures again, in another order:
- * pass k of epoch e is its own epoch e times the passes, plus k. */
-static mien_status start_draw(member *m, int draw, int64_t batch)
-{
-    const int64_t own = loader_batches(m->loaders[draw]), passes = (m->batches + own - 1) / own;
-    return loader_start(m->loaders[draw], (uint32_t)(m->state.epoch * passes + batch / own), batch % own);
-}
-
-static mien_status next_batch(loader_batch *out, member *m, int draw)
-{
-    TRY(loader_next(m->loaders[draw], out));
-    if (out->count > 0)
-        return MIEN_OK;
-    TRY(start_draw(m, draw, m->state.batch));
-    return loader_next(m->loaders[draw], out);
-}
-
 /* Forward, backward and, of the last batch, the update. */
 static mien_status run_draw(member *m, const loader_batch *batch, int draw)
 {
@@ -105,7 +88,7 @@ static mien_status run_step(member *m)
     double loss = 0;
     loader_batch batch;
     for (int d = 0; d < m->draw_count; d++) {
-        TRY(next_batch(&batch, m, d));
+        TRY(loader_next(m->loaders[d], &batch));
         TRY(run_draw(m, &batch, d));
         TRY(add_loss(&loss, m));
         if (!m->is_deviation) /* its batch norms count nothing: running statistics stay */
@@ -148,7 +131,7 @@ static mien_status run_batches(member *m)
     double earlier_s = m->state.epoch_seconds;
     what_text(what, m, "epoch");
     for (int d = 0; m->state.batch < m->batches && d < m->draw_count; d++)
-        TRY(start_draw(m, d, m->state.batch));
+        TRY(loader_start(m->loaders[d], (uint32_t)m->state.epoch, m->state.batch));
     for (;;) {
         if (progress_tell(m->options->progress, what, m->state.batch * batch_count, m->batches * batch_count,
                           note[0] ? note : NULL))

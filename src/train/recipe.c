@@ -11,7 +11,7 @@
 enum { MAX_BYTES = 1 << 20, PREFIX_BYTES = 48 };
 
 /* Known to the design, refused until they are built. */
-static const char *const later_keys[] = {"mtl", NULL};
+static const char *const later_keys[] = {"identity", NULL};
 
 bool recipe_may_go_on(const recipe_stage *stage)
 {
@@ -111,6 +111,8 @@ static mien_status make_table(recipe *r)
     r->stage_count = r->task->stage_count;
     for (int s = 0; s < r->stage_count; s++)
         TRY(add_stage_keys(r, s));
+    for (int d = 0; d < r->task->default_count; d++)
+        TRY(recipe_table_set_default(&r->table, r->task->defaults[d].key, r->task->defaults[d].fallback));
     return MIEN_OK;
 }
 
@@ -279,7 +281,7 @@ static const char reference_head[] =
     "  schedule: {name: cosine, warmup: 200}\n"
     "```\n";
 
-/* A task's table, less what those before it have. */
+/* A task's table; of a further one, what the first's does not say. */
 static mien_status reference_task(str *out, const task_def *const *tasks, int index, const recipe *first)
 {
     char setting[64];
@@ -287,7 +289,12 @@ static mien_status reference_task(str *out, const task_def *const *tasks, int in
     recipe *r = NULL;
     snprintf(setting, sizeof setting, "task=%s", tasks[index]->name);
     TRY(recipe_load(&r, tasks, NULL, settings, 1));
-    mien_status st = recipe_table_reference(&r->table, first ? &first->table : NULL, out);
+    mien_status st = MIEN_OK;
+    if (first)
+        st = str_printf(out, "\n# Task `%s`\nKeys and defaults that are not those of `%s`, above.\n", r->task->name,
+                        first->task->name);
+    if (st == MIEN_OK)
+        st = recipe_table_reference(&r->table, first ? &first->table : NULL, out);
     recipe_free(r);
     return st;
 }
@@ -302,5 +309,5 @@ mien_status recipe_reference(str *out, const task_def *const *tasks)
         st = reference_task(out, tasks, i, i ? first : NULL);
     recipe_free(first);
     TRY(st);
-    return str_append(out, "\nKnown to the design and refused until they are built: `mtl`.\n");
+    return str_append(out, "\nKnown to the design and refused until they are built: `identity`.\n");
 }

@@ -3,6 +3,7 @@
 #include "train/run_sets.h"
 
 #include "base/mem.h"
+#include "data/sampler.h"
 
 #include <stdio.h>
 
@@ -49,46 +50,48 @@ static mien_status hash_plan(uint64_t *hash, const task_set *set, const epoch_pl
     return MIEN_OK;
 }
 
-/* The pictures of `kept` that a draw may have, and their plan. */
-static mien_status take_part(run_sets *sets, const recipe *r, const task_draw *d, int draw)
+/* The pictures of `kept` that a draw may have. */
+static mien_status take_part(subset *part, const run_sets *sets, const task_draw *draw)
 {
-    subset *part = &sets->parts[draw];
     TRY(mem_alloc(&part->index, sets->kept.count));
     for (int64_t i = 0; i < sets->kept.count; i++)
-        if (d->has(sets->training, sets->kept.index[i]))
+        if (draw->has(sets->training, sets->kept.index[i]))
             part->index[part->count++] = sets->kept.index[i];
-    for (int s = 0; s < r->stage_count; s++)
-        if (r->stages[s].enabled && part->count < r->stages[s].batch)
-            return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures with %s (wanted at least %s.batch, %d)",
-                             sets->training->path, (long long)part->count, d->name, r->stages[s].name,
-                             r->stages[s].batch);
-    return epoch_plan_create(&sets->part_plans[draw], sets->training->pictures, part, r->data.balance != BALANCE_NONE);
+    if (part->count == 0)
+        return mien_fail(MIEN_ERR_ARG, "%s: no picture with %s", sets->training->path, draw->name);
+    return MIEN_OK;
 }
 
+/* Copies would make parts of equal length unequal again. */
 static mien_status plan_draws(run_sets *sets, const recipe *r)
 {
     task_draw draws[TASK_MAX_DRAWS];
     const task_values values = recipe_values(r, 0);
+    const bool is_balanced = r->data.balance != BALANCE_NONE;
     int count = r->task->draws ? r->task->draws(draws, &values, r->heads, r->head_count) : 0;
     sets->draw_count = count ? count : 1;
     sets->draws[0] = &sets->train;
+    if (count > 1 && is_balanced)
+        return mien_fail(MIEN_ERR_ARG, "data.balance: randaugment (wanted none: a step draws %d batches)", count);
+    for (int d = 0; d < count; d++)
+        TRY(take_part(&sets->parts[d], sets, &draws[d]));
+    TRY(sampler_repeat(sets->parts, count));
     for (int d = 0; d < count; d++) {
-        TRY(take_part(sets, r, &draws[d], d));
+        TRY(epoch_plan_create(&sets->part_plans[d], sets->training->pictures, &sets->parts[d], is_balanced));
         sets->draws[d] = &sets->part_plans[d];
     }
     return MIEN_OK;
 }
 
-static mien_status check_counts(const run_sets *sets, const recipe *r, const char *data, const char *validation)
+/* Is there a whole batch? All draws have equally many pictures. */
+static mien_status check_batches(const run_sets *sets, const recipe *r)
 {
-    if (sets->held.count == 0)
-        return mien_fail(MIEN_ERR_ARG, "%s: no picture to select on (wanted data.val_share above 0, or a set for it)",
-                         validation ? validation : data);
+    int64_t count = sets->draws[0]->items->count;
     for (int s = 0; s < r->stage_count; s++) {
         const recipe_stage *stage = &r->stages[s];
-        if (stage->enabled && sets->kept.count < stage->batch)
-            return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least %s.batch, %d)", data,
-                             (long long)sets->kept.count, stage->name, stage->batch);
+        if (stage->enabled && count < stage->batch)
+            return mien_fail(MIEN_ERR_ARG, "%s: %lld pictures to train on (wanted at least %s.batch, %d)",
+                             sets->training->path, (long long)count, stage->name, stage->batch);
     }
     return MIEN_OK;
 }
@@ -96,10 +99,13 @@ static mien_status check_counts(const run_sets *sets, const recipe *r, const cha
 mien_status run_sets_open(run_sets *out, const recipe *r, const char *data, const char *validation, bool is_strict)
 {
     TRY(split(out, r, data, validation, is_strict));
-    TRY(check_counts(out, r, data, validation));
     const task_set *selecting = run_sets_selecting(out);
+    if (out->held.count == 0)
+        return mien_fail(MIEN_ERR_ARG, "%s: no picture to select on (wanted data.val_share above 0, or a set for it)",
+                         selecting->path);
     TRY(epoch_plan_create(&out->train, out->training->pictures, &out->kept, r->data.balance != BALANCE_NONE));
     TRY(plan_draws(out, r));
+    TRY(check_batches(out, r));
     TRY(epoch_plan_create(&out->select, selecting->pictures, &out->held, false));
     if (r->task->tell_missing)
         TRY(r->task->tell_missing(selecting, &out->select));

@@ -28,15 +28,34 @@ typedef struct {
 
 /* --- what members share ------------------------------------------------------------------------------------------- */
 
+static uint64_t hash_text(const char *text, size_t length)
+{
+    uint64_t hash = 14695981039346656037u; /* FNV-1a */
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (uint8_t)text[i]) * 1099511628211u;
+    return hash;
+}
+
 static mien_status hash_recipe(uint64_t *out, const recipe *r)
 {
     str text = {0};
     mien_status st = recipe_print(r, &text);
-    *out = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = 0; st == MIEN_OK && i < text.length; i++)
-        *out = (*out ^ (uint8_t)text.text[i]) * 1099511628211u;
+    if (st == MIEN_OK)
+        *out = hash_text(text.text, text.length);
     str_free(&text);
     return st;
+}
+
+/* Of recipe.yaml as it stands: a build whose recipes had fewer keys wrote it, and hashed what it wrote. */
+static mien_status hash_recipe_file(uint64_t *out, const char *run)
+{
+    char path[RUN_PATH_BYTES], *text;
+    size_t length;
+    TRY(run_file(path, run, "recipe.yaml"));
+    TRY(file_read(&text, &length, path, 0));
+    *out = hash_text(text, length);
+    mem_free(text);
+    return MIEN_OK;
 }
 
 /* Any member's checkpoint says what the run was begun with. */
@@ -81,25 +100,31 @@ static mien_status settle_precision(run_state *run)
     return MIEN_OK;
 }
 
-/* Checkpoints belong to what recipe.yaml said or, where a call that gave more epochs was killed, to what is said now.
- */
+/* Checkpoints belong to what recipe.yaml says, or means (who edited it may have changed no value), or, where a call
+ * that gave more epochs was killed, to what is said now. */
 static mien_status check_recipe(run_state *run)
 {
-    run->used_hash = run->facts.recipe_hash;
-    if (run->folder.is_used)
-        TRY(hash_recipe(&run->used_hash, run->folder.used));
-    if (run->earlier.recipe_hash != run->facts.recipe_hash && run->earlier.recipe_hash != run->used_hash)
+    const uint64_t begun = run->earlier.recipe_hash, now = run->facts.recipe_hash;
+    uint64_t meant = now;
+    run->used_hash = now;
+    if (run->folder.is_used) {
+        TRY(hash_recipe_file(&run->used_hash, run->options->out));
+        TRY(hash_recipe(&meant, run->folder.used));
+    }
+    if (begun != now && begun == meant)
+        run->used_hash = meant;
+    if (begun != now && begun != run->used_hash)
         return mien_fail(MIEN_ERR_ARG, "%s: recipe.yaml is not the one that its checkpoints were trained with",
                          run->options->out);
     return MIEN_OK;
 }
 
-/* More epochs: all checkpoints become the new recipe's before recipe.yaml does. */
-static mien_status give_more_epochs(const run_state *run)
+/* More epochs, or more keys: all checkpoints become the new recipe's before recipe.yaml does. */
+static mien_status take_recipe_over(const run_state *run)
 {
     const int stages = run->recipe->stage_count;
-    bool is_longer = run->has_earlier && run->used_hash != run->facts.recipe_hash;
-    for (int i = 0; is_longer && i < run->recipe->model_count * stages; i++) {
+    const bool is_another = run->has_earlier && run->used_hash != run->facts.recipe_hash;
+    for (int i = 0; is_another && i < run->recipe->model_count * stages; i++) {
         char name[RUN_NAME_BYTES], path[RUN_PATH_BYTES];
         run_member_name(name, run->recipe, i / stages);
         TRY(run_path(path, run->options->out, name, run->recipe->stages[i % stages].name, "last.ckpt"));
@@ -256,7 +281,7 @@ static mien_status train(run_state *run)
     if (st == MIEN_ERR_CANCELLED)
         return mien_fail(st, "%s: interrupted before the first step (--resume starts it again)", o->out);
     TRY(st);
-    TRY(give_more_epochs(run));
+    TRY(take_recipe_over(run));
     TRY(run_folder_begin(&run->folder, run->recipe));
     if (!run->has_earlier || !pictures_are_known(o->out))
         TRY(pictures_write(&run->sets, o->out));

@@ -16,7 +16,7 @@ enum { REASON_BYTES = 1024 };
 
 struct validator {
     validator_options options;
-    const model_head *heads;
+    model_head heads[MODEL_MAX_HEADS]; /* [head_count] the model's, without thresholds: epochs are compared at 0.5 */
     int head_count;
     program *program;
     model_io io;
@@ -78,8 +78,11 @@ mien_status validator_create(validator **out, const validator_options *options)
     v->options = *options;
     if (v->options.batch > options->plan->total)
         v->options.batch = (int)options->plan->total;
-    v->heads = spec->heads;
     v->head_count = spec->head_count;
+    for (int h = 0; h < spec->head_count; h++) {
+        v->heads[h] = spec->heads[h];
+        v->heads[h].thresholds = NULL;
+    }
     const loader_options loading = {.plan = options->plan,
                                     .batch = v->options.batch,
                                     .image_size = spec->image_size,
@@ -211,6 +214,12 @@ mien_status validator_run(validator *v, progress *p, const char *what)
 const task_report *validator_report(const validator *v)
 {
     return &v->report;
+}
+
+mien_status validator_keep(const validator *v, model *m, const task_values *values)
+{
+    const task_pass pass = pass_of(v);
+    return v->options.task->keep ? v->options.task->keep(m, &pass, values) : MIEN_OK;
 }
 
 mien_status validator_write_csv(const validator *v, const char *path)

@@ -51,12 +51,14 @@ def half_done(command, checkpoint):
 
 
 def numbers(path):
-    """A checkpoint's tensors and its state, as any layout has them: version 1 calls a score best_val_NAME or best_NAME."""
+    """A checkpoint's tensors and its state, as any layout has them: version 1 calls a score best_val_NAME or best_NAME,
+    and a recipe's hash is another where recipes have got keys."""
     data = path.read_bytes()
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     state = json.loads(header.pop("__metadata__")["mien_checkpoint"])
     state.pop("version")
+    state.pop("recipe")
     tensors = {}
     for name, about in header.items():
         begin, end = about["data_offsets"]

@@ -267,8 +267,12 @@ static void export__every_architecture__has_a_form(void **state)
             }
             void *zeros = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
             assert_true(zeros != MAP_FAILED);
-            const onnx_member member = {g, io.images, io.heads[0].output, zeros, "images", ""};
-            assert_ok(onnx_write("/dev/null", &(onnx_file){.name = arch->name, .members = &member, .member_count = 1}));
+            const onnx_member member = {g, io.images, &io.heads[0].output, zeros, "images", ""};
+            assert_ok(onnx_write("/dev/null", &(onnx_file){.name = arch->name,
+                                                           .members = &member,
+                                                           .member_count = 1,
+                                                           .outputs = &(const char *){"probabilities"},
+                                                           .output_count = 1}));
             assert_int_equal(munmap(zeros, bytes), 0);
             graph_free(g);
             model_free(m);

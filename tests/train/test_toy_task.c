@@ -64,7 +64,7 @@ static void assert_sees_tilts(const char *run, const char *stage, const task_def
         &set, NULL,
         &(task_set_options){
             .sources = &(task_source){.path = "bars:60:2"}, .source_count = 1, .heads = head, .head_count = heads}));
-    assert_ok(evaluation_run(&v, s, e, set, NULL));
+    assert_ok(evaluation_run(&v, s, e, set, NULL, NULL));
     const task_score *rmse = task_report_find(&v->reports[1], "rmse");
     assert_int_equal(v->reports[1].count, NEW);
     if (!(rmse->value < 0.7 * spread(set)))
@@ -163,6 +163,72 @@ static void toy__two_draws_of_the_same_pictures__come_in_two_orders(void **state
     assert_true(seen.equal < seen.rows / 4);
 }
 
+static bool is_early(const task_set *set, int64_t picture)
+{
+    (void)set;
+    return picture < ROWS / 2;
+}
+static int draw_few(task_draw *out, const task_values *values, const model_head *heads, int head_count)
+{
+    (void)values, (void)heads, (void)head_count;
+    out[0] = (task_draw){"an early number", is_early};
+    out[1] = (task_draw){"anything", any_picture};
+    return 2;
+}
+
+static int few_rows[ROWS / 2];
+static mien_status fill_and_count(const task_ending *e, program *p, const model_spec *spec, const task_set *set,
+                                  int draw, const task_row *rows, int count)
+{
+    for (int i = 0; draw == 0 && i < count; i++)
+        few_rows[rows[i].picture]++;
+    return task_tilt_two.fill(e, p, spec, set, draw, rows, count);
+}
+
+/* Fewer pictures than a batch has rows: they come up again as often as the longest part is long, all alike. */
+static void toy__a_draw_smaller_than_a_batch__is_repeated(void **state)
+{
+    (void)state;
+    task_def few = task_tilt_two;
+    few.name = "few";
+    few.draws = draw_few;
+    few.fill = fill_and_count;
+    const task_def *const with_few[] = {&few, NULL};
+    kit_run run = TILT_RUN(.out = "few", .settings = {"task=few", "tilt.epochs=1"});
+    run.tasks = with_few;
+    assert_ok(kit_train(&run));
+    for (int i = 0; i < ROWS / 2; i++) /* 120 pictures, 15 batches of 8: nothing is dropped */
+        assert_int_equal(few_rows[i], 30);
+}
+
+static bool no_picture(const task_set *set, int64_t picture)
+{
+    (void)set, (void)picture;
+    return false;
+}
+static int draw_none(task_draw *out, const task_values *values, const model_head *heads, int head_count)
+{
+    (void)values, (void)heads, (void)head_count;
+    out[0] = (task_draw){"action units", no_picture};
+    return 1;
+}
+
+static void toy__draws_that_cannot_be__are_told(void **state)
+{
+    (void)state;
+    task_def none = task_tilt_two;
+    none.draws = draw_none;
+    const task_def *const with_none[] = {&none, NULL};
+    kit_run run = TILT_RUN(.out = "none", .settings = {"task=tilt_two"});
+    run.tasks = with_none;
+    assert_failure(kit_train(&run), MIEN_ERR_ARG, "bars:150:1: no picture with action units");
+    run.tasks = tasks;
+    run.settings[1] = "data.balance=randaugment";
+    assert_failure(kit_train(&run), MIEN_ERR_ARG, "data.balance: randaugment (wanted none: a step draws 2 batches)");
+    run.settings[1] = "tilt.batch=100";
+    assert_failure(kit_train(&run), MIEN_ERR_ARG, " pictures to train on (wanted at least tilt.batch, 100)");
+}
+
 static void toy__faults__are_told(void **state)
 {
     (void)state;
@@ -175,7 +241,7 @@ static void toy__faults__are_told(void **state)
     assert_failure(kit_train(&TILT_RUN(.out = "none", .settings = {"task=tilt", "tilt.select=loss"})), MIEN_ERR_FORMAT,
                    "--set tilt.select: loss (wanted rmse)");
     const task_def *task;
-    assert_failure(task_find(&task, "tilt"), MIEN_ERR_UNSUPPORTED, "task: tilt (wanted lsd)");
+    assert_failure(task_find(&task, "tilt"), MIEN_ERR_UNSUPPORTED, "task: tilt (wanted lsd or mtl)");
     task_set *set;
     const model_head other = {.name = "gaze", .kind = HEAD_REGRESSION, .size = 1};
     assert_failure(task_tilt.open(&set, NULL,
@@ -192,6 +258,8 @@ int main(void)
         cmocka_unit_test(toy__trained__beats_the_constant),
         cmocka_unit_test(toy__two_batches_a_step__resume_to_the_same_bits),
         cmocka_unit_test(toy__two_draws_of_the_same_pictures__come_in_two_orders),
+        cmocka_unit_test(toy__a_draw_smaller_than_a_batch__is_repeated),
+        cmocka_unit_test(toy__draws_that_cannot_be__are_told),
         cmocka_unit_test(toy__faults__are_told),
     };
     return cmocka_run_group_tests_name("toy_task", tests, temp_folder_enter, temp_folder_leave);

@@ -350,6 +350,28 @@ static void train__killed_while_given_more_epochs__goes_on(void **state)
     assert_failure(kit_train(&run), MIEN_ERR_ARG, "between: recipe.yaml is not the one");
 }
 
+/* As if begun by a build whose recipes had one key less: its text, and so its hash, was another. */
+static void train__begun_with_fewer_keys__goes_on(void **state)
+{
+    (void)state;
+    char now[40], then[40];
+    size_t length;
+    kit_run run = {.data = "faces", .out = "fewer", .cancel_after = 6};
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    hash_of_recipe(now, "fewer/recipe.yaml");
+    char *text = kit_read("fewer/recipe.yaml", &length), *line = strstr(text, "  noise: 0\n");
+    memmove(line, line + 11, strlen(line + 11) + 1);
+    assert_ok(file_write_all("fewer/recipe.yaml", text, length - 11));
+    mem_free(text);
+    hash_of_recipe(then, "fewer/recipe.yaml");
+    forge("fewer" MEMBER "last.ckpt", now, then);
+    run.cancel_after = 0;
+    run.is_resumed = true;
+    assert_ok(kit_train(&run));
+    assert_same_run("fewer", "whole");
+    kit_assert_same_file("fewer" MEMBER "last.ckpt", "whole" MEMBER "last.ckpt");
+}
+
 static void train__precision__is_kept_or_refused(void **state)
 {
     (void)state;
@@ -584,6 +606,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(train__more_epochs__are_those_of_a_longer_run),
         cmocka_unit_test(train__resume__notices_other_pictures),
         cmocka_unit_test(train__killed_while_given_more_epochs__goes_on),
+        cmocka_unit_test(train__begun_with_fewer_keys__goes_on),
         cmocka_unit_test(train__precision__is_kept_or_refused),
         cmocka_unit_test(train__other_machine__is_told),
         cmocka_unit_test(train__steps__allocate_nothing),

@@ -1,0 +1,50 @@
+/* The only list of what the multi-task task can learn. */
+#include "task/mtl_int.h"
+
+#include <string.h>
+
+#define HEAD(head_name, head_kind, width, loss_name, metric_name, names)                                               \
+    {                                                                                                                  \
+        .name = head_name, .kind = head_kind, .size = width, .loss = loss_name, .metric = metric_name,                 \
+        .columns = names                                                                                               \
+    }
+
+static const char *const va_columns[] = {"valence", "arousal"}, *const pose_columns[] = {"yaw", "pitch", "roll"};
+
+const model_head mtl_heads[MTL_HEADS] = {
+    HEAD("va", HEAD_REGRESSION, 2, "ccc", "p_va", va_columns),
+    HEAD(HEAD_EXPRESSION, HEAD_CLASS, EXPRESSION_COUNT, "cross_entropy", "p_expr", expression_names),
+    HEAD("au", HEAD_BINARIES, CHALLENGE_AU_COUNT, "binary_cross_entropy", "p_au", challenge_au_names),
+    HEAD("au_intensity", HEAD_REGRESSION, AU_COUNT, "ccc", "p_au_intensity", au_level_names),
+    HEAD("blendshapes", HEAD_REGRESSION, UNIT_COUNT, "ccc", "p_blendshapes", unit_names),
+    HEAD("pose", HEAD_REGRESSION, 3, "smooth_l1", "p_pose", pose_columns),
+};
+const annotation_kind mtl_head_kinds[MTL_HEADS] = {ANNOTATION_VA,       ANNOTATION_EXPRESSION, ANNOTATION_AU,
+                                                   ANNOTATION_AU_LEVEL, ANNOTATION_UNITS,      ANNOTATION_POSE};
+const char *const mtl_head_words[] = {"va", HEAD_EXPRESSION, "au", "au_intensity", "blendshapes", "pose", NULL};
+
+static bool is_like(const model_head *a, const model_head *b)
+{
+    if (strcmp(a->name, b->name) != 0 || a->kind != b->kind || a->size != b->size)
+        return false;
+    for (int i = 0; i < a->size; i++)
+        if (strcmp(a->columns[i], b->columns[i]) != 0)
+            return false;
+    return true;
+}
+
+int mtl_head_of(const model_head *h)
+{
+    for (int row = 0; row < MTL_HEADS; row++)
+        if (is_like(&mtl_heads[row], h))
+            return row;
+    return -1;
+}
+
+int mtl_head_find(const model_head *heads, int head_count, int row)
+{
+    for (int h = 0; h < head_count; h++)
+        if (mtl_head_of(&heads[h]) == row)
+            return h;
+    return -1;
+}
