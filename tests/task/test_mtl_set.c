@@ -8,8 +8,8 @@
 
 /* Of four pictures one has everything, one an expression, one valence and arousal, one action units but the last. */
 #define ROWS                                                                                                           \
-    "v/1.png,0.5,-0.25,4," ZEROS "v/2.png," NO_VA "1," NO_AU "v/3.png,-1,1,-1," NO_AU                                  \
-    "v/4.png," NO_VA NO_EXPRESSION "1,0,0,0,0,0,0,0,0,0,0,-1\n"
+    "v/1.png,0.5,-0.25,4," ZEROS "v/2.png," NO_VA "1," NO_AU "v/3.png,-1,1,-1," NO_AU "v/4.png," NO_VA NO_EXPRESSION   \
+    "1,0,0,0,0,0,0,0,0,0,0,-1\n"
 
 static const char wide[] = "AU26,AU25,AU24,AU23,AU15,AU12,AU10,AU07,AU06,AU04,AU02,AU01,mood,expression,image,arousal,"
                            "valence\n0,0,0,0,0,0,0,0,0,0,0,0,well,happy,v/1.png,-0.25,0.5\n"
@@ -59,7 +59,8 @@ static void mtl_set__every_form__is_the_same_set(void **state)
         {"a", "a/labels.csv", drawn},
         {"a/labels.csv", "a/labels.csv", drawn},
     };
-    recipe *all = MTL_RECIPE("seed=1"), *partial = MTL_RECIPE("mtl.au=partial"), *joint = MTL_RECIPE("mtl.sampler=joint");
+    recipe *all = MTL_RECIPE("seed=1"), *partial = MTL_RECIPE("mtl.au=partial"),
+           *joint = MTL_RECIPE("mtl.sampler=joint");
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         set_text(".", forms[i].file, forms[i].text);
         task_set *set = mtl_open_one(forms[i].path, all, true);
@@ -105,7 +106,7 @@ static void mtl_set__expressions_alone__are_a_set(void **state)
         }
         task_mtl.close(set);
         assert_failure(mtl_try_open(&set, NULL, &(task_source){.path = i ? "list.csv" : "folders"}, 1, all, true),
-                       MIEN_ERR_FORMAT, "nothing is known of action units (head au)");
+                       MIEN_ERR_FORMAT, "no picture with action units (head au)");
     }
     recipe_free(r);
     recipe_free(all);
@@ -165,6 +166,31 @@ static void mtl_set__several_places__keep_their_own(void **state)
     recipe_free(r);
 }
 
+/* The held-out share is the end of each place; of a place that knows classes alone, of each class. */
+static void mtl_set__a_share_is_held_out__of_every_place_and_class(void **state)
+{
+    (void)state;
+    recipe *r = MTL_RECIPE("mtl.heads=[va, expression]");
+    set_text(".", "clips.csv", "image,valence,arousal,expression\na,0,0,7\nb,0,0,\nc,0,0,1\nd,0,0,2\n");
+    set_text(".", "classes.csv", "path,label\ne,neutral\nf,neutral\ng,anger\nh,anger\ni,neutral\nj,anger\n");
+    const task_source sources[] = {{.path = "clips.csv"}, {.path = "classes.csv"}};
+    task_set *set;
+    subset kept, held;
+    assert_ok(mtl_try_open(&set, NULL, sources, 2, r, true));
+    assert_int_equal(set->pictures->group_count, 1 + EXPRESSION_COUNT);
+    assert_string_equal(set->pictures->group_names[0], "clips.csv");
+    assert_string_equal(set->pictures->group_names[2], "anger");
+    assert_ok(subset_split(&kept, &held, set->pictures, 0.25));
+    assert_int_equal(held.count, 3);
+    assert_int_equal(held.index[0], 3);
+    assert_int_equal(held.index[1], 8);
+    assert_int_equal(held.index[2], 9);
+    subset_free(&kept);
+    subset_free(&held);
+    task_mtl.close(set);
+    recipe_free(r);
+}
+
 /* The width of the picture that is read: which file it was. */
 static int read_width(const task_set *set, int64_t picture)
 {
@@ -215,10 +241,10 @@ static void mtl_set__labels_that_are_not_there__are_told(void **state)
     set_text(".", "expression.csv", "path,label\n1.png,0\n");
     set_text(".", "half.csv", HEADER "1.png,0,-5,1,0,0,0,0,0,0,0,0,0,0,0,-1\n2.png,0.5,-5,1," NO_AU);
     assert_failure(mtl_try_open(&set, NULL, &va, 1, r, true), MIEN_ERR_FORMAT,
-                   "va.csv: nothing is known of head pose (head pose)");
-    assert_failure(mtl_try_open(&set, NULL, &faces, 1, r, false), MIEN_ERR_FORMAT, "expression.csv: nothing is known of");
+                   "va.csv: no picture with head pose (head pose)");
+    assert_failure(mtl_try_open(&set, NULL, &faces, 1, r, false), MIEN_ERR_FORMAT, "expression.csv: no picture with");
     /* valence alone and eleven units teach nothing, however a step draws */
-    assert_failure(mtl_try_open(&set, NULL, &half, 1, joint, true), MIEN_ERR_FORMAT, "half.csv: nothing is known of");
+    assert_failure(mtl_try_open(&set, NULL, &half, 1, joint, true), MIEN_ERR_FORMAT, "half.csv: no picture with");
     const model_head gaze = {.name = "gaze", .kind = HEAD_REGRESSION, .size = 2};
     assert_failure(
         task_mtl.open(&set, NULL,
@@ -236,7 +262,10 @@ static void mtl_set__labels_that_are_not_there__are_told(void **state)
 static uint64_t fingerprint_of(const char *row)
 {
     str text = {0};
-    assert_ok(str_printf(&text, "image,valence,arousal,expression,AU01,AU26,AU12_i,jawOpen,yaw,pitch\n1.png,%s\n", row));
+    assert_ok(str_printf(
+        &text,
+        "image,valence,arousal,expression,AU01,AU26,AU12_i,jawOpen,yaw,pitch\n1.png,%s\n2.png,0,0,0,0,0,0,0,0,0\n",
+        row));
     set_text(".", "print.csv", text.text);
     str_free(&text);
     task_set *set = mtl_open_one("print.csv", NULL, false);
@@ -279,18 +308,20 @@ static epoch_plan plan_all(subset *all, const task_set *set)
 static void mtl_set__labels__are_counted_and_what_lacks_is_told(void **state)
 {
     (void)state;
-    set_text(".", "count.txt", HEADER "1.png,0,0,4,1,0,0,0,0,0,0,0,0,0,0,0\n2.png," NO_VA "4,0,1,0,0,0,0,0,0,0,0,0,-1\n"
-                                      "3.png,0,-5,7,1,0,0,0,0,0,0,0,0,0,0,1\n");
+    set_text(".", "count.txt",
+             HEADER "1.png,0,0,4,1,0,0,0,0,0,0,0,0,0,0,0\n2.png," NO_VA "4,0,1,0,0,0,0,0,0,0,0,0,-1\n"
+                    "3.png,0,-5,7,1,0,0,0,0,0,0,0,0,0,0,1\n");
     recipe *r = MTL_RECIPE("seed=1");
     task_set *set = mtl_open_one("count.txt", r, true);
     subset all;
     epoch_plan plan = plan_all(&all, set);
     json_t *account = task_mtl.account(set, &plan), *wanted = NULL;
     char *got;
-    const char text[] = "{\"labels\":{\"va\":1,\"expression\":3,\"au\":2},\"expressions\":{\"neutral\":0,\"anger\":0,"
-                        "\"disgust\":0,\"fear\":0,\"happiness\":2,\"sadness\":0,\"surprise\":0,\"other\":1},\"active\":{"
-                        "\"AU01\":2,\"AU02\":0,\"AU04\":0,\"AU06\":0,\"AU07\":0,\"AU10\":0,\"AU12\":0,\"AU15\":0,"
-                        "\"AU23\":0,\"AU24\":0,\"AU25\":0,\"AU26\":1}}";
+    const char text[] =
+        "{\"labels\":{\"va\":1,\"expression\":3,\"au\":2},\"expressions\":{\"neutral\":0,\"anger\":0,"
+        "\"disgust\":0,\"fear\":0,\"happiness\":2,\"sadness\":0,\"surprise\":0,\"other\":1},\"active\":{"
+        "\"AU01\":2,\"AU02\":0,\"AU04\":0,\"AU06\":0,\"AU07\":0,\"AU10\":0,\"AU12\":0,\"AU15\":0,"
+        "\"AU23\":0,\"AU24\":0,\"AU25\":0,\"AU26\":1}}";
     assert_ok(json_parse(&wanted, text, strlen(text), "wanted"));
     assert_ok(json_print(&got, account));
     if (!json_equal(account, wanted))
@@ -340,6 +371,7 @@ int main(void)
         cmocka_unit_test(mtl_set__expressions_alone__are_a_set),
         cmocka_unit_test(mtl_set__train_and_val__are_two_sets),
         cmocka_unit_test(mtl_set__several_places__keep_their_own),
+        cmocka_unit_test(mtl_set__a_share_is_held_out__of_every_place_and_class),
         cmocka_unit_test(mtl_set__a_picture_that_cannot_be_read__comes_from_the_fallback),
         cmocka_unit_test(mtl_set__labels_that_are_not_there__are_told),
         cmocka_unit_test(mtl_set__any_other_label__is_another_fingerprint),
