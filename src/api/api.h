@@ -36,7 +36,7 @@ MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *p
 
 /* What options say of smoothing, checked against the models' heads; no widths: all are 0. */
 MIEN_MUST_USE mien_status api_smoothing(smoothing *out, mien_smoothing kind, const mien_head_width *widths, int count,
-                                        const ensemble *e, const char *call);
+                                        const ensemble *e);
 
 /* The task of this name; NULL: the default one. MIEN_ERR_UNSUPPORTED "task: dance (wanted ..)" where it is none. */
 struct task_def;

@@ -247,7 +247,7 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
                               .tells_logits = o.smooth == MIEN_SMOOTH_EXPONENTIAL};
     TRY(api_backend(&b, &compute));
     TRY_OUT(api_ensemble_open(&members, paths, count, true, b, api_precision(&compute)));
-    TRY_OUT(api_smoothing(&how.smooth, o.smooth, o.widths, o.width_count, members, "mien_evaluate"));
+    TRY_OUT(api_smoothing(&how.smooth, o.smooth, o.widths, o.width_count, members));
     TRY_OUT(session_open(&asked, members, &wanted));
     if (o.scores)
         TRY_OUT(open_scores(&scores, members, o.scores));

@@ -100,8 +100,8 @@ static mien_status choose_columns(mien_session *s, const mien_session_options *o
 static mien_status choose_smoothing(mien_session *s, const mien_session_options *o)
 {
     if (o->smooth != MIEN_SMOOTH_NONE && o->width_count == 0)
-        return mien_fail(MIEN_ERR_ARG, "mien_session_open: smoothing: no width (wanted one)");
-    return api_smoothing(&s->smooth, o->smooth, o->widths, o->width_count, s->model->members, "mien_session_open");
+        return mien_fail(MIEN_ERR_ARG, "smoothing: no width (wanted one)");
+    return api_smoothing(&s->smooth, o->smooth, o->widths, o->width_count, s->model->members);
 }
 
 static mien_status open_asked(mien_session *s, const mien_session_options *o)

@@ -7,19 +7,20 @@ _Static_assert((int)MIEN_SMOOTH_EXPONENTIAL == (int)SMOOTH_EXPONENTIAL &&
                    (int)MIEN_SMOOTH_GAUSSIAN == (int)SMOOTH_GAUSSIAN && (int)MIEN_SMOOTH_BOX == (int)SMOOTH_BOX,
                "kinds of smoothing are numbered alike");
 
-/* [heads] widths; is_set: which of them were named. */
+/* is_set [head_count]: heads that have a width already */
 static mien_status take_width(smoothing *s, bool *is_set, const mien_head_width *given, const model_head *heads,
-                              int head_count, const char *call)
+                              int head_count)
 {
     int only = 0;
     if (!(isfinite(given->width) && given->width >= 0))
-        return mien_fail(MIEN_ERR_ARG, "%s: smoothing: width %g (wanted 0 or more)", call, given->width);
+        return mien_fail(MIEN_ERR_ARG, "smoothing: width %g (wanted 0 or more)", given->width);
     if (given->head && head_find(&only, heads, head_count, given->head, "smoothing") != MIEN_OK)
-        return mien_fail_in(MIEN_ERR_ARG, "%s", call);
-    for (int h = given->head ? only : 0; h < (given->head ? only + 1 : head_count); h++) {
+        return MIEN_ERR_ARG; /* of options, not of a file */
+    for (int h = 0; h < head_count; h++) {
+        if (given->head && h != only)
+            continue;
         if (is_set[h])
-            return mien_fail(MIEN_ERR_ARG, "%s: smoothing: a second width of head %.32s (wanted one)", call,
-                             heads[h].name);
+            return mien_fail(MIEN_ERR_ARG, "smoothing: a second width of head %.32s (wanted one)", heads[h].name);
         s->widths[h] = given->width;
         is_set[h] = true;
     }
@@ -27,18 +28,18 @@ static mien_status take_width(smoothing *s, bool *is_set, const mien_head_width 
 }
 
 mien_status api_smoothing(smoothing *out, mien_smoothing kind, const mien_head_width *widths, int count,
-                          const ensemble *e, const char *call)
+                          const ensemble *e)
 {
     int head_count;
     bool is_set[MODEL_MAX_HEADS] = {false};
     const model_head *heads = ensemble_heads(e, &head_count);
     smoothing s = {.kind = (smooth_kind)kind};
     if ((int)kind < MIEN_SMOOTH_NONE || (int)kind > MIEN_SMOOTH_BOX)
-        return mien_fail(MIEN_ERR_ARG, "%s: smoothing: %d (wanted a mien_smoothing)", call, (int)kind);
+        return mien_fail(MIEN_ERR_ARG, "smoothing: %d (wanted a mien_smoothing)", (int)kind);
     if (count < 0 || (count > 0 && !widths))
-        return mien_fail(MIEN_ERR_ARG, "%s: smoothing: %d widths (wanted an array of that many, or none)", call, count);
+        return mien_fail(MIEN_ERR_ARG, "smoothing: %d widths (wanted an array of that many, or none)", count);
     for (int i = 0; i < count; i++)
-        TRY(take_width(&s, is_set, &widths[i], heads, head_count, call));
+        TRY(take_width(&s, is_set, &widths[i], heads, head_count));
     *out = s;
     return MIEN_OK;
 }
