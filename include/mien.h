@@ -184,6 +184,20 @@ MIEN_API const mien_column *mien_model_column(const mien_model *model, int index
 /* The name of the class that a value of a MIEN_COLUMN_CLASS stands for; NULL where it stands for none. */
 MIEN_API const char *mien_column_label(const mien_column *column, float value);
 
+/* Answers to frames, smoothed over time. Pictures of one folder are a clip, in the natural order of their names
+ * ("9.jpg" before "10.jpg"); a frame that cannot be read is no part of it. */
+typedef enum mien_smoothing {
+    MIEN_SMOOTH_NONE = 0,
+    MIEN_SMOOTH_EXPONENTIAL = 1, /* y(t) = (w y(t-1) + x(t)) / (1 + w), of the embeddings that heads read, looking back
+                                    alone */
+    MIEN_SMOOTH_GAUSSIAN = 2,    /* of answers; w is the standard deviation in frames */
+    MIEN_SMOOTH_BOX = 3          /* of answers: the mean of the frames at most w away */
+} mien_smoothing;
+typedef struct mien_head_width {
+    const char *head; /* mien_column.head; NULL: all of them */
+    double width;     /* w, at least 0: that is not smoothed */
+} mien_head_width;
+
 typedef struct mien_session_options {
     size_t size;
     int threads; /* 0: all of the model's, in turns with other sessions that name none: one alone has every core, and
@@ -194,6 +208,11 @@ typedef struct mien_session_options {
     int column_count;
     mien_progress_fn progress; /* told while several pictures are asked for; NULL: nobody listens */
     void *payload;
+    mien_smoothing smooth;         /* by mien_predict, which then tells rows when all are known; the other calls are
+                                      for stills */
+    const mien_head_width *widths; /* [width_count] one for all heads, or each head's, of which those that are not named
+                                      are not smoothed */
+    int width_count;
 } mien_session_options;
 MIEN_OPTIONS(mien_session_options, MIEN_OPTIONS_SESSION)
 
@@ -305,6 +324,12 @@ MIEN_API int mien_evaluation_member_count(const mien_evaluation *e);
 MIEN_API const mien_metrics *mien_evaluation_member(const mien_evaluation *e, int index);
 MIEN_API const mien_metrics *mien_evaluation_ensemble(const mien_evaluation *e);
 
+/* How answers were smoothed: "gaussian"; NULL: they were not. And the width that each head had, the models' in order.
+ */
+MIEN_API const char *mien_evaluation_smoothing(const mien_evaluation *e);
+MIEN_API int mien_evaluation_width_count(const mien_evaluation *e);
+MIEN_API const mien_head_width *mien_evaluation_width(const mien_evaluation *e, int index);
+
 typedef struct mien_evaluate_options {
     size_t size;
     const char
@@ -314,6 +339,10 @@ typedef struct mien_evaluate_options {
     int is_strict; /* refuse folders and rows that are none of the models' classes, instead of leaving them out */
     const mien_source *sources; /* [source_count] what `data` is, which is then NULL, where more must be said */
     int source_count;
+    mien_smoothing smooth;         /* of a list of frames; class folders are no clips, and MIEN_ERR_ARG */
+    const mien_head_width *widths; /* [width_count] as a session's; none: chosen on `data`, each head's by its own
+                                      score, so that what is reported of `data` flatters */
+    int width_count;
 } mien_evaluate_options;
 MIEN_OPTIONS(mien_evaluate_options, MIEN_OPTIONS_EVALUATE)
 /* Runs models over a labelled set: a folder of class folders (or with `val` of such), or a CSV `path,label`. paths as

@@ -4,7 +4,7 @@
 
 #include "base/progress.h"
 #include "graph/backend.h"
-#include "infer/infer.h"
+#include "infer/answers.h"
 #include "mien.h"
 
 /* NULL where an argument that is needed is NULL: "mien_train: data: missing". */
@@ -33,6 +33,10 @@ progress api_progress(const mien_compute *compute);
  * is for a labelled set, also score files. b NULL: only to look at the models. */
 MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
                                             backend *b, precision_kind precision);
+
+/* What options say of smoothing, checked against the models' heads; no widths: all are 0. */
+MIEN_MUST_USE mien_status api_smoothing(smoothing *out, mien_smoothing kind, const mien_head_width *widths, int count,
+                                        const ensemble *e);
 
 struct task_def;
 struct task_source;

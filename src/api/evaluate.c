@@ -34,6 +34,9 @@ struct mien_evaluation {
     int64_t skipped_count;
     ignored_part *ignored;
     int ignored_count;
+    const char *smoothing; /* NULL: none */
+    mien_head_width *widths;
+    int width_count;
 };
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -129,13 +132,27 @@ static mien_status keep_ignored(mien_evaluation *e, const task_set *set)
     return MIEN_OK;
 }
 
-static mien_status keep_skipped(mien_evaluation *e, const task_set *set, const evaluation *v)
+static mien_status keep_widths(mien_evaluation *e, const evaluation *v)
+{
+    const answer_table *a = &v->answers;
+    e->smoothing = smooth_kind_name(v->smooth.kind);
+    if (!e->smoothing)
+        return MIEN_OK;
+    TRY(arena_alloc(e->texts, &e->widths, a->head_count));
+    for (; e->width_count < a->head_count; e->width_count++) {
+        e->widths[e->width_count].width = v->smooth.widths[e->width_count];
+        TRY(copy(e, &e->widths[e->width_count].head, a->heads[e->width_count].name));
+    }
+    return MIEN_OK;
+}
+
+static mien_status keep_skipped(mien_evaluation *e, const task_set *set, const answer_table *a)
 {
     const picture_source *source = set->pictures->source;
     char text[PICTURE_NAME_BYTES];
-    TRY(arena_alloc(e->texts, &e->skipped, v->skipped_count ? v->skipped_count : 1));
-    for (; e->skipped_count < v->skipped_count; e->skipped_count++) {
-        const evaluation_skip *from = &v->skipped[e->skipped_count];
+    TRY(arena_alloc(e->texts, &e->skipped, a->skipped_count ? a->skipped_count : 1));
+    for (; e->skipped_count < a->skipped_count; e->skipped_count++) {
+        const answer_skip *from = &a->skipped[e->skipped_count];
         skipped_picture *to = &e->skipped[e->skipped_count];
         TRY(source->name(source, from->picture, text, sizeof text));
         TRY(copy(e, &to->image, text));
@@ -154,11 +171,11 @@ static mien_status keep_scores(const evaluation *v, const ensemble *members, fil
 {
     const float **rows;
     int count = 0;
-    TRY(mem_alloc(&rows, v->member_count));
-    for (int m = 0; m < v->member_count; m++)
+    TRY(mem_alloc(&rows, v->answers.member_count));
+    for (int m = 0; m < v->answers.member_count; m++)
         if (ensemble_member_counts(members, m))
             rows[count++] = evaluation_outputs(v, m, 0);
-    mien_status st = scores_write(to, rows, count, v->count, v->heads[0].size);
+    mien_status st = scores_write(to, rows, count, v->answers.count, v->answers.heads[0].size);
     mem_free(rows);
     return st;
 }
@@ -173,19 +190,20 @@ static mien_status open_scores(file_writer **out, const ensemble *members, const
 }
 
 static mien_status evaluate(mien_evaluation **out, evaluation **v, ensemble *members, session *s, const task_set *set,
-                            progress *p)
+                            const evaluation_options *o, progress *p)
 {
     mien_status st;
     mien_evaluation *e = NULL;
     int head_count;
     const model_head *heads = ensemble_heads(members, &head_count);
-    TRY(evaluation_run(v, s, members, set, p));
-    TRY_OUT(create(&e, set->task->name, heads, head_count, (*v)->member_count));
+    TRY(evaluation_run(v, s, members, set, o, p));
+    TRY_OUT(create(&e, set->task->name, heads, head_count, (*v)->answers.member_count));
     for (int m = 0; m < e->member_count; m++)
         TRY_OUT(keep_report(e, m, ensemble_member_name(members, m), &(*v)->reports[m]));
     TRY_OUT(keep_last(e, "ensemble", &(*v)->reports[e->member_count]));
     TRY_OUT(keep_ignored(e, set));
-    TRY_OUT(keep_skipped(e, set, *v));
+    TRY_OUT(keep_skipped(e, set, &(*v)->answers));
+    TRY_OUT(keep_widths(e, *v));
     *out = e;
     e = NULL;
 out:
@@ -224,14 +242,18 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     task_source *sources = NULL;
     int source_count;
     progress p = api_progress(&compute);
+    evaluation_options how = {.chooses_widths = o.width_count == 0};
+    session_options wanted = {.loader_threads = api_threads(&compute),
+                              .tells_logits = o.smooth == MIEN_SMOOTH_EXPONENTIAL};
     TRY_OUT(api_sources(&sources, &source_count, data, o.sources, o.source_count, true, "mien_evaluate", "sources"));
     TRY_OUT(api_backend(&b, &compute));
     TRY_OUT(api_ensemble_open(&members, paths, count, true, b, api_precision(&compute)));
-    TRY_OUT(session_open(&asked, members, &(session_options){.loader_threads = api_threads(&compute)}));
+    TRY_OUT(api_smoothing(&how.smooth, o.smooth, o.widths, o.width_count, members));
+    TRY_OUT(session_open(&asked, members, &wanted));
     if (o.scores)
         TRY_OUT(open_scores(&scores, members, o.scores));
     TRY_OUT(open_set(&set, members, sources, source_count, o.is_strict != 0));
-    TRY_OUT(evaluate(&e, &v, members, asked, set, &p));
+    TRY_OUT(evaluate(&e, &v, members, asked, set, &how, &p));
     if (scores) {
         TRY_OUT(keep_scores(v, members, scores));
         st = file_write_commit(scores);
@@ -342,6 +364,21 @@ const char *mien_evaluation_ignored(const mien_evaluation *e, int index, int64_t
     if (out_count)
         *out_count = e->ignored[index].count;
     return e->ignored[index].name;
+}
+
+const char *mien_evaluation_smoothing(const mien_evaluation *e)
+{
+    return e ? e->smoothing : NULL;
+}
+
+int mien_evaluation_width_count(const mien_evaluation *e)
+{
+    return e ? e->width_count : 0;
+}
+
+const mien_head_width *mien_evaluation_width(const mien_evaluation *e, int index)
+{
+    return index >= 0 && index < mien_evaluation_width_count(e) ? &e->widths[index] : NULL;
 }
 
 int mien_evaluation_member_count(const mien_evaluation *e)

@@ -21,6 +21,7 @@ struct mien_session {
     int column_count;
     float *whole; /* [model's column_count] a row before columns are taken from it */
     progress progress;
+    smoothing smooth;
 };
 
 /* --- who has it --------------------------------------------------------------------------------------------------- */
@@ -96,9 +97,16 @@ static mien_status choose_columns(mien_session *s, const mien_session_options *o
     return MIEN_OK;
 }
 
+static mien_status choose_smoothing(mien_session *s, const mien_session_options *o)
+{
+    if (o->smooth != MIEN_SMOOTH_NONE && o->width_count == 0)
+        return mien_fail(MIEN_ERR_ARG, "smoothing: no width (wanted one)");
+    return api_smoothing(&s->smooth, o->smooth, o->widths, o->width_count, s->model->members);
+}
+
 static mien_status open_asked(mien_session *s, const mien_session_options *o)
 {
-    session_options options = {.batch = o->batch};
+    session_options options = {.batch = o->batch, .tells_logits = s->smooth.kind == SMOOTH_EXPONENTIAL};
     mien_compute compute = s->model->compute;
     if (o->threads)
         compute.threads = thread_grant(o->threads);
@@ -136,6 +144,7 @@ mien_status mien_session_open(mien_session **out, mien_model *model, const mien_
     s->progress = (progress){.callback = o.progress, .payload = o.payload};
     model_enter(model);
     TRY_OUT(choose_columns(s, &o));
+    TRY_OUT(choose_smoothing(s, &o));
     TRY_OUT(open_asked(s, &o));
     *out = s;
     s = NULL;
@@ -334,6 +343,14 @@ static mien_status hand_over(void *payload, const prediction *p)
     return l->fn(l->payload, &told) ? mien_fail(MIEN_ERR_CANCELLED, "mien_predict: stopped by its caller") : MIEN_OK;
 }
 
+static mien_status predict_files(listener *l, mien_session *s, const picture_source *files)
+{
+    const char *const *names = (const char *const *)l->inputs.names;
+    return s->smooth.kind == SMOOTH_NONE
+               ? session_predict(s->asked, files, names, hand_over, l, &s->progress)
+               : session_predict_smoothed(s->asked, files, names, &s->smooth, hand_over, l, &s->progress);
+}
+
 static mien_status predict_inputs(mien_session *s, const char *const *inputs, int count, mien_prediction_fn fn,
                                   void *payload)
 {
@@ -344,8 +361,7 @@ static mien_status predict_inputs(mien_session *s, const char *const *inputs, in
     TRY_OUT(infer_expand_inputs(&l.inputs, inputs, count, &s->progress));
     TRY_OUT(picture_files_create(&files, "pictures", (const char *const *)l.inputs.paths, (int64_t)l.inputs.count, NULL,
                                  NULL));
-    TRY_OUT(session_predict(s->asked, picture_files_source(files), (const char *const *)l.inputs.names, hand_over, &l,
-                            &s->progress));
+    TRY_OUT(predict_files(&l, s, picture_files_source(files)));
 out:
     picture_files_free(files);
     infer_inputs_free(&l.inputs);

@@ -89,7 +89,7 @@ static mien_status run_step(bench_subject *s, const mien_bench_options *o, uint3
         memcpy(s->images + i, &word, 4);
     }
     if (s->lanes)
-        return lanes_run(s->lanes, s->images, o->batch, s->probabilities);
+        return lanes_run(s->lanes, s->images, o->batch, s->probabilities, NULL);
     for (int i = 0; i < o->batch; i++)
         s->labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
     TRY(program_write(s->program, s->io.images, s->images));

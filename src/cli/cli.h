@@ -70,6 +70,16 @@ mien_source *cli_begin_source(cli_sources *to, const char *path);
 /* option: "images" or "images-fallback"; to: the set begun last, NULL where there is none. */
 error_t cli_place_images(struct argp_state *state, mien_source *to, const char *option, const char *folder);
 
+/* --smooth KIND:WIDTH, KIND:HEAD=WIDTH,.. and, where that is allowed, KIND:auto, which leaves count 0. Heads lie in
+ * text, which is cut into pieces. */
+enum { CLI_MAX_WIDTHS = 16 };
+typedef struct {
+    mien_smoothing kind;
+    mien_head_width widths[CLI_MAX_WIDTHS]; /* [count] */
+    int count;
+} cli_smoothing;
+error_t cli_smooth(struct argp_state *state, cli_smoothing *out, char *text, bool allows_auto);
+
 bool cli_ends_with(const char *text, const char *end);
 /* Is this a model by its looks: a run folder (it holds recipe.yaml), or a name ending in .safetensors? */
 bool cli_is_model(const char *path);

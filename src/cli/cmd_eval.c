@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_DATA = CLI_KEY_FIRST, KEY_IMAGES, KEY_FALLBACK, KEY_SCORES, KEY_STRICT, KEY_JSON };
+enum { KEY_DATA = CLI_KEY_FIRST, KEY_IMAGES, KEY_FALLBACK, KEY_SCORES, KEY_STRICT, KEY_JSON, KEY_SMOOTH };
 
 typedef struct {
     cli_arguments models;
     cli_sources data;
     mien_source *last; /* of it: what --images is about */
     bool is_json;
+    cli_smoothing smooth;
     mien_evaluate_options options;
     mien_compute compute;
 } arguments;
@@ -28,6 +29,11 @@ static const struct argp_option options[] = {
      "classes]",
      1},
     {"strict", KEY_STRICT, 0, 0, "Refuse folders and rows that are none of the classes, instead of leaving them out",
+     1},
+    {"smooth", KEY_SMOOTH, "KIND:WIDTH", 0,
+     "Smooth answers to frames over time: a folder is a clip, in natural order. KIND is exponential, gaussian or box, "
+     "WIDTH a number of frames, for each head (va=4,au=3) or for all, or auto: each head gets the width of a grid that "
+     "its own score is best at. That flatters the set it is chosen on; report on another",
      1},
     {"json", KEY_JSON, 0, 0, "Print one JSON document", 2},
     {0},
@@ -57,6 +63,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_STRICT:
         a->options.is_strict = 1;
         return 0;
+    case KEY_SMOOTH:
+        return cli_smooth(state, &a->smooth, arg, true);
     case KEY_JSON:
         a->is_json = true;
         return 0;
@@ -68,8 +76,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "%s is missing", a->data.count ? "MODEL" : "--data");
             return EINVAL;
         }
-        a->options.sources = a->data.at;
-        a->options.source_count = a->data.count;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -90,7 +96,18 @@ static void print_table(const mien_evaluation *e)
     print_metrics_row(stdout, width, e, ensemble);
 }
 
-/* The document that design.md promises: task, n, skipped, ignored, classes, members, ensemble. */
+/* {"kind": "gaussian", "widths": {"va": 4.0}} */
+static json_t *make_smoothing(const mien_evaluation *e)
+{
+    json_t *widths = json_object();
+    for (int i = 0; i < mien_evaluation_width_count(e); i++) {
+        const mien_head_width *w = mien_evaluation_width(e, i);
+        json_object_set_new(widths, w->head, json_real(w->width));
+    }
+    return json_pack("{s:s, s:o}", "kind", mien_evaluation_smoothing(e), "widths", widths);
+}
+
+/* The document that is promised: task, n, skipped, ignored, classes, members, ensemble; and smooth, where it was. */
 static json_t *make_document(const mien_evaluation *e)
 {
     json_t *skipped = json_array(), *ignored = json_object(), *classes = json_array(), *members = json_array();
@@ -114,15 +131,23 @@ static json_t *make_document(const mien_evaluation *e)
     }
     json_t *ensemble = json_object();
     json_set_metrics(ensemble, e, mien_evaluation_ensemble(e));
-    return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "task", mien_evaluation_task(e), "n",
-                     (json_int_t)mien_evaluation_count(e), "skipped", skipped, "ignored", ignored, "classes", classes,
-                     "members", members, "ensemble", ensemble);
+    json_t *document = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "task", mien_evaluation_task(e), "n",
+                                 (json_int_t)mien_evaluation_count(e), "skipped", skipped, "ignored", ignored,
+                                 "classes", classes, "members", members, "ensemble", ensemble);
+    if (mien_evaluation_smoothing(e))
+        json_object_set_new(document, "smooth", make_smoothing(e));
+    return document;
 }
 
 static int evaluate(console *c, arguments *a)
 {
     mien_evaluation *e = NULL;
     int code = EXIT_DONE;
+    a->options.sources = a->data.at;
+    a->options.source_count = a->data.count;
+    a->options.smooth = a->smooth.kind;
+    a->options.widths = a->smooth.widths;
+    a->options.width_count = a->smooth.count;
     console_watch(c, &a->compute);
     mien_status st = mien_evaluate(&e, a->models.at, a->models.count, NULL, &a->options);
     if (st)

@@ -89,6 +89,16 @@ static void print_tensor(const char *what, const json_t *tensor)
     puts("]");
 }
 
+/* "va           valence arousal" */
+static void print_names(const char *what, const json_t *names)
+{
+    size_t i;
+    json_t *item;
+    printf("%-12s", what);
+    json_array_foreach(names, i, item) printf(" %s", json_string_value(item));
+    putchar('\n');
+}
+
 static void print_report(const char *out, const json_t *report)
 {
     size_t i;
@@ -96,13 +106,13 @@ static void print_report(const char *out, const json_t *report)
     const json_t *metadata = json_object_get(report, "metadata");
     printf("%-12s %s\n", "out", out);
     json_array_foreach(json_object_get(report, "inputs"), i, item) print_tensor("input", item);
-    if (json_object_get(report, "output"))
-        print_tensor("output", json_object_get(report, "output"));
+    json_array_foreach(json_object_get(report, "outputs"), i, item) print_tensor("output", item);
     if (json_object_get(report, "tensors"))
         printf("%-12s %lld\n", "tensors", (long long)json_integer_value(json_object_get(report, "tensors")));
-    printf("%-12s", "classes");
-    json_array_foreach(json_object_get(metadata, "classes"), i, item) printf(" %s", json_string_value(item));
-    putchar('\n');
+    if (!json_object_get(metadata, "heads"))
+        print_names("classes", json_object_get(metadata, "classes"));
+    json_array_foreach(json_object_get(metadata, "heads"), i, item)
+        print_names(json_string_value(json_object_get(item, "name")), json_object_get(item, "columns"));
 }
 
 int cmd_export(console *c, int argc, char **argv)
@@ -112,8 +122,8 @@ int cmd_export(console *c, int argc, char **argv)
         parse,
         "MODEL|RUN...",
         "Writes models as one ONNX file, which ONNX Runtime, OpenVINO and others run: a model, or several as "
-        "an ensemble, whose output is the mean of their probabilities; a run stands for its last finished models. As "
-        ".safetensors, one model leaves under torchvision's names.",
+        "an ensemble, whose outputs, one a head, are the means of theirs; a run stands for its last finished models. "
+        "As .safetensors, one model leaves under torchvision's names.",
         NULL,
         NULL,
         NULL};

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { KEY_FORMAT = CLI_KEY_FIRST, KEY_OUT, KEY_JSON };
+enum { KEY_FORMAT = CLI_KEY_FIRST, KEY_OUT, KEY_JSON, KEY_SMOOTH };
 
 typedef enum { FORMAT_CSV, FORMAT_JSONL, FORMAT_DOCUMENT } row_format;
 
@@ -13,6 +13,7 @@ typedef struct {
     cli_arguments positional;
     row_format format;
     const char *out;
+    cli_smoothing smooth;
     mien_compute compute;
 } arguments;
 
@@ -20,6 +21,10 @@ static const struct argp_option options[] = {
     {"format", KEY_FORMAT, "csv|jsonl", 0, "A row a picture as CSV (default) or as JSON", 1},
     {"json", KEY_JSON, 0, 0, "Print one JSON document instead", 1},
     {"out", KEY_OUT, "FILE", 0, "Write to FILE instead of stdout", 1},
+    {"smooth", KEY_SMOOTH, "KIND:WIDTH", 0,
+     "Smooth answers to frames over time: a folder is a clip, in natural order. KIND is exponential, gaussian or box, "
+     "WIDTH a number of frames, for each head (va=4,au=3) or for all; `mien eval --smooth KIND:auto` chooses them",
+     1},
     {0},
 };
 
@@ -43,6 +48,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_OUT:
         a->out = arg;
         return 0;
+    case KEY_SMOOTH:
+        return cli_smooth(state, &a->smooth, arg, false);
     case ARGP_KEY_ARGS:
         a->positional = cli_rest(state);
         return 0;
@@ -200,6 +207,9 @@ int cmd_predict(console *c, int argc, char **argv)
     mien_session_options_init(&wanted);
     wanted.progress = a.compute.progress;
     wanted.payload = a.compute.payload;
+    wanted.smooth = a.smooth.kind;
+    wanted.widths = a.smooth.widths;
+    wanted.width_count = a.smooth.count;
     mien_status st = mien_model_open(&model, a.positional.at, model_count, &a.compute);
     if (!st)
         st = mien_session_open(&session, model, &wanted);

@@ -1,4 +1,4 @@
-/* The file around the nodes: inputs, output, metadata, and how it reaches the disk. protobuf-c hands a message over in
+/* The file around the nodes: inputs, outputs, metadata, and how it reaches the disk. protobuf-c hands a message over in
  * pieces, and weights as they lie; it ignores what becomes of them, so the buffer remembers the first failure. */
 #include "format/onnx_int.h"
 
@@ -26,8 +26,9 @@ static void add_input_once(onnx_build *b, const char *name, const shape *images)
                        3, (int64_t[]){h, w, 3});
 }
 
-/* Translates a member; *out: what its output is called, which is `alone` where there is no other. */
-static void add_member(onnx_build *b, const char **out, const onnx_member *m, const char *alone)
+/* Translates a member; values[i]: what its output i is called, which is as in the file where there is no other
+ * member. */
+static void add_member(onnx_build *b, const onnx_file *file, const onnx_member *m, const char **values)
 {
     graph *g = m->graph;
     if (b->status != MIEN_OK)
@@ -37,28 +38,45 @@ static void add_member(onnx_build *b, const char **out, const onnx_member *m, co
     if (b->status != MIEN_OK)
         return;
     b->names[m->images] = m->input;
-    b->names[m->output] = alone;
+    for (int i = 0; i < file->output_count && file->member_count == 1; i++)
+        b->names[m->outputs[i]] = file->outputs[i];
     add_input_once(b, m->input, &graph_value_at(g, m->images)->shape);
     for (int i = 0; i < graph_order_count(g) && b->status == MIEN_OK; i++) {
         b->node = graph_node_at(g, graph_order_at(g, i));
         onnx_translate(b);
     }
-    *out = onnx_name(b, m->output);
+    for (int i = 0; i < file->output_count; i++)
+        values[i] = onnx_name(b, m->outputs[i]);
+}
+
+/* values [member_count, output_count] */
+static void add_output(onnx_build *b, const onnx_file *file, int index, const char *const *values)
+{
+    const onnx_member *first = &file->members[0];
+    const char **all = NULL, *name = file->outputs[index];
+    if (b->status == MIEN_OK)
+        b->status = arena_alloc(b->arena, &all, file->member_count + 1); /* ends with NULL */
+    if (b->status != MIEN_OK)
+        return;
+    for (int m = 0; m < file->member_count; m++)
+        all[m] = values[m * file->output_count + index];
+    if (file->member_count > 1)
+        onnx_add_mean(b, name, all);
+    onnx_add_output(b, name, 1, &graph_value_at(first->graph, first->outputs[index])->shape.dim[1]);
+    if (b->status == MIEN_OK && onnx_count_makers(b, name) != 1)
+        b->status = mien_fail(MIEN_ERR_UNSUPPORTED, "output %s: something else in the file is called so", name);
 }
 
 static void describe(onnx_build *b, const onnx_file *file)
 {
-    const bool is_alone = file->member_count == 1;
-    const char **outputs = NULL;
-    b->status = arena_alloc(b->arena, &outputs, file->member_count + 1); /* ends with NULL */
-    for (int i = 0; i < file->member_count; i++)
-        add_member(b, &outputs[i], &file->members[i], is_alone ? ONNX_OUTPUT : NULL);
+    const char **values = NULL;
+    b->status = arena_alloc(b->arena, &values, file->member_count * file->output_count);
     if (b->status != MIEN_OK)
         return;
-    if (!is_alone)
-        onnx_add_mean(b, ONNX_OUTPUT, outputs);
-    const shape *answers = &graph_value_at(file->members[0].graph, file->members[0].output)->shape;
-    onnx_add_output(b, ONNX_OUTPUT, 1, &answers->dim[1]);
+    for (int m = 0; m < file->member_count; m++)
+        add_member(b, file, &file->members[m], values + m * file->output_count);
+    for (int i = 0; i < file->output_count; i++)
+        add_output(b, file, i, values);
 }
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */

@@ -121,6 +121,18 @@ const char *onnx_first(onnx_build *b, const char *part, int64_t count)
     return name;
 }
 
+void onnx_constant(onnx_build *b, const float *data)
+{
+    const shape *s = onnx_out_shape(b);
+    add_initializer(b, onnx_name(b, b->node->outputs[0]), ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, s->rank, s->dim, data,
+                    (size_t)shape_count(s) * sizeof *data);
+}
+
+void *onnx_room(onnx_build *b, int64_t count, size_t element_bytes)
+{
+    return take(b, (size_t)count, element_bytes);
+}
+
 const char *onnx_floats(onnx_build *b, const char *part, int count, const float *values)
 {
     return constant(b, part, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, count, values, sizeof *values);
@@ -259,4 +271,16 @@ void onnx_add_output(onnx_build *b, const char *name, int rank, const int64_t *d
 {
     add_value_info(b, &b->graph->output, &b->graph->n_output, name,
                    tensor_type(b, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, rank, dims));
+}
+
+int onnx_count_makers(const onnx_build *b, const char *name)
+{
+    int count = 0;
+    for (size_t i = 0; i < b->graph->n_input; i++)
+        count += !strcmp(b->graph->input[i]->name, name);
+    for (size_t i = 0; i < b->graph->n_initializer; i++)
+        count += !strcmp(b->graph->initializer[i]->name, name);
+    for (size_t i = 0; i < b->graph->n_node; i++)
+        count += !strcmp(b->graph->node[i]->output[0], name);
+    return count;
 }

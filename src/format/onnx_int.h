@@ -39,11 +39,17 @@ const char *onnx_floats(onnx_build *b, const char *part, int count, const float 
 const char *onnx_ints(onnx_build *b, const char *part, int count, const int64_t *values);
 #define ONNX_INTS(b, part, ...)                                                                                        \
     onnx_ints(b, part, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+/* The current node's output is no node's: an initializer f32 of its shape. `data` outlives the file; onnx_room is room
+ * for so many numbers that does, or NULL. */
+void onnx_constant(onnx_build *b, const float *data);
+void *onnx_room(onnx_build *b, int64_t count, size_t element_bytes);
 /* The constant f32 [count, 1] of a one and zeros behind it. */
 const char *onnx_first(onnx_build *b, const char *part, int64_t count);
 /* An input or output of the file, f32 or u8, of these dimensions behind `batch`. */
 void onnx_add_input(onnx_build *b, const char *name, Onnx__TensorProto__DataType type, int rank, const int64_t *dims);
 void onnx_add_output(onnx_build *b, const char *name, int rank, const int64_t *dims);
+/* In how many places that was made which is called so. */
+int onnx_count_makers(const onnx_build *b, const char *name);
 /* A node of no member: name = the mean of the values, which end with NULL. */
 void onnx_add_mean(onnx_build *b, const char *name, const char *const *values);
 

@@ -6,9 +6,11 @@
  * choice. */
 #include "format/onnx_int.h"
 
+#include "graph/cayley.h"
 #include "graph/op.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static void refuse(onnx_build *b, const char *what)
@@ -177,7 +179,7 @@ static void pool(onnx_build *b)
 
 static void global_mean(onnx_build *b)
 {
-    const char *mean = onnx_emit(b, "GlobalAveragePool", "map", ONNX_INPUTS(onnx_in(b, 0)));
+    const char *mean = onnx_emit(b, "GlobalAveragePool", "pixel", ONNX_INPUTS(onnx_in(b, 0)));
     onnx_emit(b, "Flatten", NULL, ONNX_INPUTS(mean));
 }
 
@@ -214,6 +216,139 @@ static void sub(onnx_build *b)
     if (b->node->inputs[SUB_A] == NO_VALUE || a->shift != 0)
         refuse(b, ", as training has it,");
     onnx_emit(b, "Sub", NULL, ONNX_INPUTS(onnx_in(b, SUB_A), onnx_in(b, SUB_B)));
+}
+
+/* --- regions ------------------------------------------------------------------------------------------------------ */
+
+/* P [n, 9 R d, h, w], taps before regions before channels, times 1 + attention [n, R, h, w], one for all taps and
+ * channels of a region. Shifting is taking windows of the padded map, one a tap, and the rest is their sum. A
+ * convolution by ones and zeros would say the same in a node, but of products in another order, and multiply nine
+ * times as much. */
+static void roi_embed(onnx_build *b)
+{
+    enum { TAPS = 9 };
+    const shape *p = onnx_in_shape(b, ROI_PRODUCTS);
+    const int64_t h = p->dim[1], w = p->dim[2], wide = p->dim[3] / TAPS;
+    const int64_t regions = onnx_in_shape(b, ROI_ATTENTION)->dim[3];
+    const float one = 1;
+    const bool has_bias = b->node->inputs[ROI_BIAS] != NO_VALUE;
+    const char *taps[TAPS + 1] = {NULL};
+    const char *factor =
+        onnx_emit(b, "Add", "shifted", ONNX_INPUTS(onnx_in(b, ROI_ATTENTION), onnx_floats(b, "one", 0, &one)));
+    factor =
+        onnx_emit(b, "Reshape", "factor", ONNX_INPUTS(factor, ONNX_INTS(b, "factor_shape", 0, 1, regions, 1, h * w)));
+    const char *x = onnx_emit(
+        b, "Reshape", "split",
+        ONNX_INPUTS(onnx_in(b, ROI_PRODUCTS), ONNX_INTS(b, "split_shape", 0, TAPS, regions, wide / regions, h * w)));
+    x = onnx_emit(b, "Mul", "scaled", ONNX_INPUTS(x, factor));
+    x = onnx_emit(b, "Reshape", "map", ONNX_INPUTS(x, ONNX_INTS(b, "map_shape", 0, TAPS * wide, h, w)));
+    x = onnx_emit(b, "Pad", "padded", ONNX_INPUTS(x, ONNX_INTS(b, "around", 0, 0, 1, 1, 0, 0, 1, 1)));
+    const char *axes = ONNX_INTS(b, "axes", 1, 2, 3);
+    for (int64_t t = 0; t < TAPS; t++) {
+        char tap[16], begin[16], end[16];
+        snprintf(tap, sizeof tap, "tap_%d", (int)t);
+        snprintf(begin, sizeof begin, "begin_%d", (int)t);
+        snprintf(end, sizeof end, "end_%d", (int)t);
+        const char *from = ONNX_INTS(b, begin, t * wide, t / 3, t % 3);
+        const char *to = ONNX_INTS(b, end, (t + 1) * wide, t / 3 + h, t % 3 + w);
+        taps[t] = onnx_emit(b, "Slice", tap, ONNX_INPUTS(x, from, to, axes));
+    }
+    x = onnx_emit(b, "Sum", has_bias ? "sum" : NULL, taps);
+    if (!has_bias)
+        return;
+    const char *bias =
+        onnx_emit(b, "Reshape", "bias", ONNX_INPUTS(onnx_in(b, ROI_BIAS), ONNX_INTS(b, "bias_shape", 1, wide, 1, 1)));
+    onnx_emit(b, "Add", NULL, ONNX_INPUTS(x, bias));
+}
+
+/* A convolution of one pixel, in groups; rows become maps of one pixel. */
+static void group_linear(onnx_build *b)
+{
+    const group_linear_attr *a = b->node->attr;
+    const shape *x = onnx_in_shape(b, GROUP_X), *w = onnx_in_shape(b, GROUP_W);
+    const bool is_rows = x->rank == 2;
+    const char *map = onnx_in(b, GROUP_X);
+    if (!is_rows && x->rank != 4)
+        refuse(b, " of tokens");
+    if (is_rows)
+        map = onnx_emit(b, "Reshape", "map", ONNX_INPUTS(map, ONNX_INTS(b, "map_shape", 0, x->dim[1], 1, 1)));
+    const char *window =
+        onnx_emit(b, "Reshape", "window",
+                  ONNX_INPUTS(onnx_in(b, GROUP_W), ONNX_INTS(b, "window_shape", w->dim[0], w->dim[1], 1, 1)));
+    const char *y = onnx_emit(b, "Conv", is_rows ? "product" : NULL, ONNX_INPUTS(map, window, onnx_in(b, GROUP_B)));
+    ONNX_SET_INTS(b, "kernel_shape", 1, 1);
+    onnx_set_int(b, "group", a->groups);
+    if (is_rows)
+        onnx_emit(b, "Reshape", NULL, ONNX_INPUTS(y, ONNX_INTS(b, "row_shape", 0, w->dim[0])));
+}
+
+/* No operator of ONNX inverts a matrix, and none need: the matrices are made of parameters alone. */
+static void orthogonal(onnx_build *b)
+{
+    const graph_value *w = graph_value_at(b->member->graph, b->node->inputs[0]);
+    const int64_t d = w->shape.dim[1], count = shape_count(&w->shape);
+    if (w->kind != VALUE_PARAM)
+        refuse(b, " of no parameter");
+    float *y = onnx_room(b, count, sizeof *y);
+    double *scratch = onnx_room(b, 2 * d * d, sizeof *scratch);
+    for (int64_t i = 0; b->status == MIEN_OK && i < count; i += d * d)
+        cayley(y + i, b->member->values + w->param_offset + i, scratch, d);
+    onnx_constant(b, y);
+}
+
+/* --- movement ----------------------------------------------------------------------------------------------------- */
+
+static void constant(onnx_build *b)
+{
+    if (onnx_out_shape(b)->rank == 4)
+        refuse(b, " maps");
+    onnx_constant(b, ((const constant_attr *)b->node->attr)->data);
+}
+
+/* Sums broadcast what is the same for all samples, so they read it as it is. */
+static void repeat(onnx_build *b)
+{
+    graph *g = b->member->graph;
+    const value_id y = b->node->outputs[0];
+    for (int i = 0; i < graph_order_count(g); i++) {
+        const graph_node *reader = graph_node_at(g, graph_order_at(g, i));
+        for (int k = 0; k < reader->input_count; k++)
+            if (reader->inputs[k] == y && reader->op != &op_add_def)
+                refuse(b, ", but for sums,");
+    }
+    b->names[y] = onnx_in(b, 0);
+}
+
+/* Elements are in the order of ours, so a map is turned before and behind. */
+static void reshape(onnx_build *b)
+{
+    const shape *x = onnx_in_shape(b, 0), *y = onnx_out_shape(b);
+    const char *all = onnx_in(b, 0);
+    int64_t dims[SHAPE_MAX_RANK] = {0};
+    if (x->dim[0] != y->dim[0])
+        refuse(b, " of the batch");
+    if (x->rank == 4) {
+        all = onnx_emit(b, "Transpose", "pixels", ONNX_INPUTS(all));
+        ONNX_SET_INTS(b, "perm", 0, 2, 3, 1);
+    }
+    memcpy(dims + 1, y->dim + 1, (size_t)(y->rank - 1) * sizeof *dims);
+    all =
+        onnx_emit(b, "Reshape", y->rank == 4 ? "shaped" : NULL, ONNX_INPUTS(all, onnx_ints(b, "shape", y->rank, dims)));
+    if (y->rank == 4) {
+        onnx_emit(b, "Transpose", NULL, ONNX_INPUTS(all));
+        ONNX_SET_INTS(b, "perm", 0, 3, 1, 2);
+    }
+}
+
+static void slice(onnx_build *b)
+{
+    static const int map_axes[4] = {0, 2, 3, 1};
+    const slice_attr *a = b->node->attr;
+    if (a->axis == 0)
+        refuse(b, " of the batch");
+    const char *from = ONNX_INTS(b, "begin", a->begin), *to = ONNX_INTS(b, "end", a->begin + a->length);
+    const char *axes = ONNX_INTS(b, "axes", onnx_out_shape(b)->rank == 4 ? map_axes[a->axis] : a->axis);
+    onnx_emit(b, "Slice", NULL, ONNX_INPUTS(onnx_in(b, 0), from, to, axes));
 }
 
 /* --- tokens ------------------------------------------------------------------------------------------------------- */
@@ -305,12 +440,20 @@ static const struct {
     {&op_first_token_def, first_token},
     {&op_attention_def, attention},
     {&op_softmax_def, softmax},
+    {&op_roi_embed_def, roi_embed},
+    {&op_group_linear_def, group_linear},
+    {&op_orthogonal_def, orthogonal},
+    {&op_constant_def, constant},
+    {&op_repeat_def, repeat},
+    {&op_reshape_def, reshape},
+    {&op_slice_def, slice},
 };
 
 void onnx_translate(onnx_build *b)
 {
-    for (int i = 0; i < b->node->input_count; i++)
-        (void)onnx_name(b, b->node->inputs[i]); /* parameters in this order, whatever order a translation asks in */
+    /* Parameters in this order, whatever order a translation asks in. Those that matrices are computed of stay out. */
+    for (int i = 0; i < b->node->input_count && b->node->op != &op_orthogonal_def; i++)
+        (void)onnx_name(b, b->node->inputs[i]);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].op == b->node->op) {
             rows[i].translate(b);

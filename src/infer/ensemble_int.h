@@ -53,7 +53,7 @@ struct session {
     ensemble *e;
     session *next;
     backend *backend, *own; /* what it computes on; the same, where it is the session's */
-    bool takes_turns;
+    bool takes_turns, tells_logits;
     int batch, loader_threads;
     session_member *members; /* [e->count] */
     pixel_worker *workers;   /* [worker_count] */
@@ -65,7 +65,8 @@ struct session {
 /* Member i's programs for `batch` pictures, kept in *slot of it: made where they are not yet. */
 MIEN_MUST_USE mien_status session_bind(session *s, int i, lanes **slot, int batch);
 /* lanes_run, when it is this session's turn. */
-MIEN_MUST_USE mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *answers);
+MIEN_MUST_USE mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *answers,
+                                      float *logits);
 /* Pixels a side that a member wants. */
 int member_size(const member *m);
 /* Finite weights may still give infinities on the way, and then no answer. */

@@ -1,5 +1,6 @@
-/* An ensemble as one ONNX graph: members that want the same input share it, and the mean of their probabilities is the
- * last node. What the file says of itself (classes, normalisation, sizes) is gathered here as one JSON document. */
+/* An ensemble as one ONNX graph: members that want the same input share it, and the means of their answers, one a head,
+ * are the last nodes. What the file says of itself (heads, normalisation, sizes) is gathered here as one JSON document.
+ */
 #include "infer/export.h"
 
 #include "base/mem.h"
@@ -18,7 +19,8 @@ typedef struct {
     json_t *about; /* what the model file's metadata says, which model_load has checked */
     graph *graph;
     model_io io;
-    char name[MEMBER_NAME_BYTES]; /* "resnet50", "resnet50.2" for the second one */
+    value_id outputs[MODEL_MAX_HEADS]; /* of the heads as the ensemble has them */
+    char name[MEMBER_NAME_BYTES];      /* "resnet50", "resnet50.2" for the second one */
     char prefix[MEMBER_NAME_BYTES + 1];
     int group; /* which input it reads */
 } export_member;
@@ -31,8 +33,11 @@ typedef struct {
 typedef struct {
     onnx_form form;
     int count, input_count;
-    export_member *members; /* [count] */
-    export_input *inputs;   /* [count] */
+    export_member *members;               /* [count] */
+    export_input *inputs;                 /* [count] */
+    const model_head *heads;              /* the ensemble's */
+    const char *outputs[MODEL_MAX_HEADS]; /* [head_count] what they are called in the file */
+    int head_count;
 } export_work;
 
 static mien_status read_about(json_t **out, const char *path)
@@ -91,6 +96,18 @@ static void name_inputs(export_work *w)
     }
 }
 
+/* A head of classes alone has always been "probabilities". */
+static bool is_of_classes_alone(const export_work *w)
+{
+    return w->head_count == 1 && w->heads[0].kind == HEAD_CLASS;
+}
+
+static void name_outputs(export_work *w)
+{
+    for (int h = 0; h < w->head_count; h++)
+        w->outputs[h] = is_of_classes_alone(w) ? "probabilities" : w->heads[h].name;
+}
+
 /* --- what the file says of itself --------------------------------------------------------------------------------- */
 
 static const char *const form_names[] = {[ONNX_UINT8] = "uint8", [ONNX_FLOAT] = "float", [ONNX_RAW] = "raw"};
@@ -134,6 +151,32 @@ static json_t *common_value(const export_work *w, const char *key)
     return first ? json_incref(first) : json_null();
 }
 
+static json_t *describe_columns(const model_head *h)
+{
+    json_t *columns = json_array();
+    for (int i = 0; i < h->size; i++)
+        json_array_append_new(columns, json_string(h->columns[i]));
+    return columns;
+}
+
+static json_t *describe_heads(const export_work *w)
+{
+    json_t *heads = json_array();
+    for (int h = 0; h < w->head_count; h++) {
+        const model_head *at = &w->heads[h];
+        json_t *head = json_pack("{s:s, s:s, s:o}", "name", at->name, "kind", head_kind_name(at->kind), "columns",
+                                 describe_columns(at));
+        json_t *thresholds = json_array();
+        for (int i = 0; at->kind == HEAD_BINARIES && i < at->size; i++)
+            json_array_append_new(thresholds, json_real(at->thresholds ? (double)at->thresholds[i] : 0.5));
+        if (json_array_size(thresholds))
+            json_object_set(head, "thresholds", thresholds);
+        json_decref(thresholds);
+        json_array_append_new(heads, head);
+    }
+    return heads;
+}
+
 static mien_status describe_metadata(json_t **out, const export_work *w)
 {
     const model_spec *spec = model_spec_of(w->members[0].model);
@@ -151,6 +194,8 @@ static mien_status describe_metadata(json_t **out, const export_work *w)
                      "classes", classes, "image_size", common_value(w, "image_size"), "mean", common_value(w, "mean"),
                      "std", common_value(w, "std"), "input", form_names[w->form], "input_description",
                      form_texts[w->form], "licence", licence, "members", members, "mien_version", MIEN_VERSION);
+    if (*out && !is_of_classes_alone(w))
+        json_object_set_new(*out, "heads", describe_heads(w));
     return json_check(*out);
 }
 
@@ -160,7 +205,7 @@ static json_t *describe_value(const char *name, const char *type, json_t *dims)
     return json_pack("{s:s, s:s, s:o}", "name", name, "type", type, "shape", dims);
 }
 
-static mien_status describe_file(json_t **out, const export_work *w, json_t *metadata)
+static json_t *describe_inputs(const export_work *w)
 {
     json_t *inputs = json_array();
     for (int i = 0; i < w->input_count; i++) {
@@ -170,10 +215,25 @@ static mien_status describe_file(json_t **out, const export_work *w, json_t *met
         json_array_append_new(inputs,
                               describe_value(w->inputs[i].name, w->form == ONNX_UINT8 ? "uint8" : "float32", dims));
     }
-    int classes = model_spec_of(w->members[0].model)->class_count;
-    *out =
-        json_pack("{s:s, s:i, s:o, s:o, s:O}", "format", "onnx", "opset", ONNX_OPSET, "inputs", inputs, "output",
-                  describe_value(ONNX_OUTPUT, "float32", json_pack("[s, i]", "batch", classes)), "metadata", metadata);
+    return inputs;
+}
+
+static json_t *describe_output(const export_work *w, int head)
+{
+    return describe_value(w->outputs[head], "float32", json_pack("[s, i]", "batch", w->heads[head].size));
+}
+
+static mien_status describe_file(json_t **out, const export_work *w, json_t *metadata)
+{
+    json_t *outputs = json_array();
+    for (int h = 0; h < w->head_count; h++) {
+        json_t *output = describe_output(w, h);
+        json_object_set_new(output, "columns", describe_columns(&w->heads[h]));
+        json_array_append_new(outputs, output);
+    }
+    *out = json_pack("{s:s, s:i, s:o, s:o*, s:o, s:O}", "format", "onnx", "opset", ONNX_OPSET, "inputs",
+                     describe_inputs(w), "output", w->head_count == 1 ? describe_output(w, 0) : NULL, "outputs",
+                     outputs, "metadata", metadata);
     return json_check(*out);
 }
 
@@ -189,9 +249,21 @@ static void work_free(export_work *w)
     mem_free(w->inputs);
 }
 
+/* Every member's outputs in the order of the ensemble's heads. */
+static mien_status find_outputs(export_member *m, const export_work *w, const char *path)
+{
+    const model_spec *spec = model_spec_of(m->model);
+    for (int h = 0, at; h < w->head_count; h++) {
+        TRY(head_find(&at, spec->heads, spec->head_count, w->heads[h].name, path));
+        m->outputs[h] = m->io.heads[at].output;
+    }
+    return MIEN_OK;
+}
+
 static mien_status prepare(export_work *w, const ensemble *e)
 {
     w->count = ensemble_member_count(e);
+    w->heads = ensemble_heads(e, &w->head_count);
     TRY(mem_zalloc(&w->members, w->count));
     TRY(mem_zalloc(&w->inputs, w->count));
     for (int i = 0; i < w->count; i++) {
@@ -201,10 +273,12 @@ static mien_status prepare(export_work *w, const ensemble *e)
         TRY(read_about(&m->about, ensemble_member_path(e, i)));
         TRY(model_describe(&m->graph, &m->io, m->model,
                            &(model_graph_options){.batch = 1, .activation_type = DTYPE_F32}));
+        TRY(find_outputs(m, w, ensemble_member_path(e, i)));
         name_member(w, i);
         find_input(w, m);
     }
     name_inputs(w);
+    name_outputs(w);
     return MIEN_OK;
 }
 
@@ -238,7 +312,7 @@ static mien_status write(const export_work *w, const char *path, json_t *metadat
         const export_member *m = &w->members[i];
         members[i] = (onnx_member){.graph = m->graph,
                                    .images = m->io.images,
-                                   .output = m->io.heads[0].output,
+                                   .outputs = m->outputs,
                                    .values = param_store_memory(model_params(m->model))->values,
                                    .input = w->inputs[m->group].name,
                                    .prefix = m->prefix};
@@ -247,6 +321,8 @@ static mien_status write(const export_work *w, const char *path, json_t *metadat
                                        .form = w->form,
                                        .members = members,
                                        .member_count = w->count,
+                                       .outputs = w->outputs,
+                                       .output_count = w->head_count,
                                        .properties = properties,
                                        .property_count = property_count});
 out:
@@ -258,23 +334,11 @@ out:
     return st;
 }
 
-/* The file has one output, and that is probabilities. */
-static mien_status check_heads(const ensemble *e)
-{
-    int count;
-    const model_head *heads = ensemble_heads(e, &count);
-    if (count != 1 || heads[0].kind != HEAD_CLASS)
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %d heads (ONNX is written of models of classes alone)",
-                         ensemble_member_path(e, 0), count);
-    return MIEN_OK;
-}
-
 mien_status export_onnx(json_t **out, const ensemble *e, const char *path, onnx_form form)
 {
     mien_status st;
     export_work w = {.form = form};
     json_t *metadata = NULL, *report = NULL;
-    TRY_OUT(check_heads(e));
     TRY_OUT(prepare(&w, e));
     TRY_OUT(describe_metadata(&metadata, &w));
     TRY_OUT(describe_file(&report, &w, metadata));

@@ -6,9 +6,11 @@
 #include "format/onnx.h"
 #include "infer/infer.h"
 
-/* All members, which are models, as one ONNX file whose output is the mean of their probabilities, as ensemble_predict
- * has it. Members of one input size share an input (raw: of one size and normalisation). *out tells what was written:
- * {"format", "opset", "inputs", "output", "metadata"}; caller: json_decref. */
+/* All members, which are models, as one ONNX file with an output for each head: the mean of what they answer, as
+ * session_predict has it. The output is called as the head, but "probabilities" where a head of classes is the only
+ * one. Members of one input size share an input (raw: of one size and normalisation). *out tells what was written:
+ * {"format", "opset", "inputs", "output", "outputs", "metadata"}, "output" only where there is one; caller:
+ * json_decref. */
 MIEN_MUST_USE mien_status export_onnx(json_t **out, const ensemble *e, const char *path, onnx_form form);
 /* The one member's tensors under torchvision's names, with the metadata that its own file has. *out: {"format",
  * "tensors", "metadata"}. Errors: MIEN_ERR_ARG for more than one member. */

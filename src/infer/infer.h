@@ -51,6 +51,7 @@ typedef struct {
     bool is_one_thread; /* else: of the ensemble's backend, the calling thread alone, beside the others */
     int batch;          /* pictures of a run; 0: 32 */
     int loader_threads; /* 0: automatic */
+    bool tells_logits;  /* session_predict gives members' logits too */
 } session_options;
 MIEN_MUST_USE mien_status session_open(session **out, ensemble *e, const session_options *options);
 void session_free(session *s); /* NULL is a no-op */
@@ -61,6 +62,7 @@ typedef struct {
     const char *name;
     const char *failure;  /* NULL, or the one-line reason why there is no prediction */
     const float *members; /* [members, width] */
+    const float *logits;  /* likewise, of what kept scores say the logarithms; NULL unless the session tells them */
     const float *mean;    /* [width] */
 } prediction;
 typedef mien_status (*prediction_fn)(void *payload, const prediction *p);

@@ -171,24 +171,37 @@ program *lanes_program(const lanes *l, int lane)
 typedef struct {
     lanes *lanes;
     const uint8_t *images;
-    float *answers;
+    float *answers, *logits; /* logits NULL: nobody asks */
     int count;
     atomic_int next; /* tile to take */
     atomic_bool is_failed;
 } batch_run;
 
-/* answers [rows, width]: of each picture its heads, one after the other. part: room for the widest head's rows. */
-static mien_status read_answers(const lanes *l, program *p, int rows, float *answers, float *part)
+/* dst [rows, width]: of each picture its heads' values, one after the other. part: room for the widest head's rows. */
+static mien_status read_heads(const lanes *l, program *p, const value_id *values, int rows, float *dst, float *part)
 {
     if (l->io.head_count == 1)
-        return program_read_rows(p, l->io.heads[0].output, 0, rows, answers);
+        return program_read_rows(p, values[0], 0, rows, dst);
     for (int h = 0, at = 0; h < l->io.head_count; at += l->sizes[h++]) {
-        TRY(program_read_rows(p, l->io.heads[h].output, 0, rows, part));
+        TRY(program_read_rows(p, values[h], 0, rows, part));
         for (int row = 0; row < rows; row++)
-            memcpy(answers + (size_t)row * (size_t)l->width + at, part + (size_t)row * (size_t)l->sizes[h],
+            memcpy(dst + (size_t)row * (size_t)l->width + at, part + (size_t)row * (size_t)l->sizes[h],
                    (size_t)l->sizes[h] * sizeof *part);
     }
     return MIEN_OK;
+}
+
+static mien_status read_answers(const batch_run *run, program *p, size_t first, int rows, float *part)
+{
+    const lanes *l = run->lanes;
+    const size_t at = first * (size_t)l->width;
+    value_id outputs[MODEL_MAX_HEADS], logits[MODEL_MAX_HEADS];
+    for (int h = 0; h < l->io.head_count; h++) {
+        outputs[h] = l->io.heads[h].output;
+        logits[h] = l->io.heads[h].logits;
+    }
+    TRY(read_heads(l, p, outputs, rows, run->answers + at, part));
+    return run->logits ? read_heads(l, p, logits, rows, run->logits + at, part) : MIEN_OK;
 }
 
 /* Rows of the program behind the last picture keep what they held: no row reads another. */
@@ -201,7 +214,7 @@ static mien_status run_tile(const batch_run *run, int lane, int begin)
     const int rows = run->count - begin < l->tile ? run->count - begin : l->tile;
     TRY(program_write_rows(p, l->io.images, 0, rows, run->images + first * l->image_bytes));
     TRY(program_run(p));
-    return read_answers(l, p, rows, run->answers + first * (size_t)l->width, part);
+    return read_answers(run, p, first, rows, part);
 }
 
 static mien_status run_lane(void *context, int lane)
@@ -221,8 +234,8 @@ static mien_status run_lane(void *context, int lane)
     return MIEN_OK;
 }
 
-mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *answers)
+mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *answers, float *logits)
 {
-    batch_run run = {.lanes = l, .images = images, .answers = answers, .count = count};
+    batch_run run = {.lanes = l, .images = images, .answers = answers, .logits = logits, .count = count};
     return l->count > 1 ? l->backend->side_by_side(l->backend, l->count, run_lane, &run) : run_lane(&run, 0);
 }

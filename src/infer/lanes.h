@@ -20,8 +20,9 @@ void lanes_free(lanes *l); /* NULL is a no-op */
 int lanes_batch(const lanes *l);
 
 /* images [count, size, size, 3] -> answers [count, width]: of each picture the outputs of its heads, one after the
- * other; count at most the batch. */
-MIEN_MUST_USE mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *answers);
+ * other; count at most the batch. logits likewise, of what the heads say before it is made a probability; NULL: nobody
+ * asks. */
+MIEN_MUST_USE mien_status lanes_run(lanes *l, const uint8_t *images, int count, float *answers, float *logits);
 
 /* For accounts: how many lanes there are, the pictures that each takes at a time, and their programs, which are alike
  * but that the first has made the constants. */

@@ -95,11 +95,11 @@ static mien_status compute(session *s, int i, int count, float *out)
     if (count > 1) {
         TRY(session_bind(s, i, &m->many, s->batch));
         if (2 * count > lanes_count(m->many) * lanes_tile(m->many))
-            return session_run(s, m->many, s->images, count, out);
+            return session_run(s, m->many, s->images, count, out, NULL);
     }
     TRY(session_bind(s, i, &m->one, 1));
     for (size_t row = 0; row < (size_t)count; row++)
-        TRY(session_run(s, m->one, s->images + row * size * size * 3, 1, out + row * width));
+        TRY(session_run(s, m->one, s->images + row * size * size * 3, 1, out + row * width, NULL));
     return MIEN_OK;
 }
 

@@ -4,7 +4,9 @@
 #include "data/loader.h"
 #include "infer/ensemble_int.h"
 
+#include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,8 +31,8 @@ typedef struct {
     int feed_count;
     char (*failures)[FAILURE_BYTES]; /* [batch] "" = readable */
     int64_t begin;                   /* item of the batch's first row */
-    float *rows;                     /* [batch, members, width] */
-    float *one_member;               /* [batch, width] */
+    float *rows, *logits;            /* [batch, members, width]; logits NULL: nobody asks */
+    float *one_member, *one_logits;  /* [batch, width] likewise */
     float *mean;                     /* [width] */
 } pass;
 
@@ -83,6 +85,10 @@ static mien_status open_pass(pass *p, const picture_source *pictures)
     TRY(mem_alloc(&p->failures, p->batch));
     TRY(mem_alloc(&p->rows, (size_t)p->batch * members * width));
     TRY(mem_alloc(&p->one_member, (size_t)p->batch * width));
+    if (p->s->tells_logits) {
+        TRY(mem_alloc(&p->logits, (size_t)p->batch * members * width));
+        TRY(mem_alloc(&p->one_logits, (size_t)p->batch * width));
+    }
     TRY(mem_alloc(&p->mean, width));
     for (int i = 0; i < e->count; i++)
         if (e->members[i].model)
@@ -97,30 +103,47 @@ static void close_pass(pass *p)
     mem_free(p->feeds);
     mem_free(p->failures);
     mem_free(p->rows);
+    mem_free(p->logits);
     mem_free(p->one_member);
+    mem_free(p->one_logits);
     mem_free(p->mean);
     epoch_plan_free(&p->plan);
     subset_free(&p->all);
 }
 
-/* [width] of member i for a row of the batch. */
-static float *row_of(const pass *p, int row, int i)
+/* [width] of member i for a row of the batch, of rows or logits. */
+static float *row_of(const pass *p, float *rows, int row, int i)
 {
-    return p->rows + ((size_t)row * (size_t)p->e->count + (size_t)i) * (size_t)p->e->width;
+    return rows + ((size_t)row * (size_t)p->e->count + (size_t)i) * (size_t)p->e->width;
+}
+
+/* own [count, width] of member i, to rows or logits. What is not finite is no answer. */
+static void keep_member(pass *p, float *rows, int i, const float *own, int count)
+{
+    const size_t width = (size_t)p->e->width;
+    for (int row = 0; row < count; row++) {
+        memcpy(row_of(p, rows, row, i), own + (size_t)row * width, width * sizeof(float));
+        if (!p->failures[row][0] && !is_row_finite(own + (size_t)row * width, p->e->width))
+            snprintf(p->failures[row], FAILURE_BYTES, "%s: " NOT_FINITE, p->e->members[i].path);
+    }
 }
 
 static mien_status run_member(pass *p, int i, int count)
 {
-    const member *m = &p->e->members[i];
-    size_t width = (size_t)p->e->width;
-    TRY(session_run(p->s, p->s->members[i].many, feed_of(p, member_size(m))->batch.images, count, p->one_member));
-    for (int row = 0; row < count; row++) {
-        const float *answer = p->one_member + (size_t)row * width;
-        memcpy(row_of(p, row, i), answer, width * sizeof(float));
-        if (!p->failures[row][0] && !is_row_finite(answer, p->e->width))
-            snprintf(p->failures[row], FAILURE_BYTES, "%s: " NOT_FINITE, m->path);
-    }
+    const uint8_t *images = feed_of(p, member_size(&p->e->members[i]))->batch.images;
+    TRY(session_run(p->s, p->s->members[i].many, images, count, p->one_member, p->one_logits));
+    keep_member(p, p->rows, i, p->one_member, count);
+    if (p->logits)
+        keep_member(p, p->logits, i, p->one_logits, count);
     return MIEN_OK;
+}
+
+/* Logarithms of probabilities are logits, but for a number that a row has in common, which their softmax does not see.
+ */
+static void fill_logits(float *logits, const float *probabilities, int width)
+{
+    for (int c = 0; c < width; c++)
+        logits[c] = logf(fmaxf(probabilities[c], FLT_MIN));
 }
 
 static void look_up_member(pass *p, int i, int count)
@@ -128,11 +151,14 @@ static void look_up_member(pass *p, int i, int count)
     const member *m = &p->e->members[i];
     for (int row = 0; row < count; row++) {
         const float *kept = scores_row(m->scores, m->place, p->begin + row);
-        if (kept)
-            memcpy(row_of(p, row, i), kept, (size_t)p->e->width * sizeof(float));
-        else if (!p->failures[row][0])
+        if (kept) {
+            memcpy(row_of(p, p->rows, row, i), kept, (size_t)p->e->width * sizeof(float));
+            if (p->logits)
+                fill_logits(row_of(p, p->logits, row, i), kept, p->e->width);
+        } else if (!p->failures[row][0]) {
             snprintf(p->failures[row], FAILURE_BYTES, "%s: no scores of this picture (row %" PRId64 " is NaN)", m->path,
                      p->begin + row);
+        }
     }
 }
 
@@ -156,13 +182,14 @@ static mien_status run_batch(pass *p, int *count)
 static mien_status hand_out(pass *p, int count, const char *const *names, prediction_fn fn, void *payload)
 {
     for (int row = 0; row < count; row++) {
-        const float *members = row_of(p, row, 0);
+        const float *members = row_of(p, p->rows, row, 0);
         prediction answer = {.index = p->begin + row, .name = names ? names[p->begin + row] : NULL};
         if (p->failures[row][0]) {
             answer.failure = p->failures[row];
         } else {
             ensemble_mean(p->mean, members, p->e);
             answer.members = members;
+            answer.logits = p->logits ? row_of(p, p->logits, row, 0) : NULL;
             answer.mean = p->mean;
         }
         TRY(fn(payload, &answer));

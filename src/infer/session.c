@@ -54,7 +54,8 @@ mien_status session_open(session **out, ensemble *e, const session_options *opti
                    .own = own,
                    .takes_turns = !own && !options->is_one_thread,
                    .batch = options->batch ? options->batch : DEFAULT_BATCH,
-                   .loader_threads = options->loader_threads};
+                   .loader_threads = options->loader_threads,
+                   .tells_logits = options->tells_logits};
     s->backend = own ? own : options->is_one_thread ? e->backend->one_thread(e->backend) : e->backend;
     TRY_OUT(mem_zalloc(&s->members, e->count));
     TRY_OUT(create_workers(s));
@@ -125,11 +126,11 @@ mien_status session_bind(session *s, int i, lanes **slot, int batch)
     return st;
 }
 
-mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *answers)
+mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *answers, float *logits)
 {
     if (s->takes_turns)
         turn_take(&s->e->turn);
-    mien_status st = lanes_run(l, images, count, answers);
+    mien_status st = lanes_run(l, images, count, answers, logits);
     if (s->takes_turns)
         turn_leave(&s->e->turn);
     return st;

@@ -1,9 +1,47 @@
-/* Words for kinds of heads, and heads by name. */
+/* What heads answer, words for their kinds, and heads by name. */
 #include "nn/head.h"
 
 #include "base/str.h"
 
+#include <math.h>
 #include <string.h>
+
+/* --- answers ------------------------------------------------------------------------------------------------------ */
+
+static void answer_class(float *row, int size)
+{
+    double largest = (double)row[0], sum = 0;
+    for (int c = 1; c < size; c++)
+        largest = fmax(largest, (double)row[c]);
+    for (int c = 0; c < size; c++)
+        sum += exp((double)row[c] - largest);
+    for (int c = 0; c < size; c++)
+        row[c] = (float)(exp((double)row[c] - largest) / sum);
+}
+
+static void answer_binaries(float *row, int size)
+{
+    for (int c = 0; c < size; c++)
+        row[c] = (float)(1 / (1 + exp(-(double)row[c])));
+}
+
+static void answer_clipped(float *row, int size)
+{
+    for (int c = 0; c < size; c++)
+        row[c] = fminf(fmaxf(row[c], -1), 1);
+}
+
+void head_answer(float *row, const model_head *h, bool is_clipped)
+{
+    if (h->kind == HEAD_CLASS)
+        answer_class(row, h->size);
+    else if (h->kind == HEAD_BINARIES)
+        answer_binaries(row, h->size);
+    else if (is_clipped)
+        answer_clipped(row, h->size);
+}
+
+/* --- words -------------------------------------------------------------------------------------------------------- */
 
 static const char *const kind_names[] = {
     [HEAD_CLASS] = "class", [HEAD_BINARIES] = "binaries", [HEAD_REGRESSION] = "regression"};

@@ -5,6 +5,8 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
+
 typedef enum {
     HEAD_CLASS,     /* one of `size` classes: probabilities that sum to 1 */
     HEAD_BINARIES,  /* `size` yes or no: a probability each */
@@ -23,6 +25,10 @@ typedef struct {
 #define MODEL_MAX_HEADS 8
 /* What the one head is called that a model of classes alone has. */
 #define HEAD_EXPRESSION "expression"
+
+/* What a head of these logits [size] answers, in their place: probabilities, or the numbers as they are; is_clipped:
+ * within -1..1. */
+void head_answer(float *row, const model_head *h, bool is_clipped);
 
 /* "class", "binaries", "regression" */
 const char *head_kind_name(head_kind kind);

@@ -29,7 +29,7 @@ static bool is_sign(const model_head *h)
     return false;
 }
 
-static bool is_clipped(const model_head *h)
+bool smm_clips(const model_head *h)
 {
     for (size_t i = 0; i < sizeof known_heads / sizeof known_heads[0]; i++)
         if (strcmp(known_heads[i].name, h->name) == 0)
@@ -189,7 +189,7 @@ static value_id output_of(net *n, const model_head *h, value_id logits)
         return net_softmax(n, "softmax", logits);
     if (h->kind == HEAD_BINARIES)
         return net_activation(n, "probabilities", logits, ACT_SIGMOID);
-    return is_clipped(h) ? net_activation(n, "clipped", logits, ACT_CLIP) : logits;
+    return smm_clips(h) ? net_activation(n, "clipped", logits, ACT_CLIP) : logits;
 }
 
 static void read_message(net *n, smm_output *out, const model_head *h, value_id messages, smm_ensemble ensemble)
@@ -271,13 +271,13 @@ mien_status smm_load_backbone(param_store *params, const smm_spec *spec, tensor_
 {
     const architecture *arch = spec->arch;
     const feature_map *map = NULL;
-    const char *skipped[6] = {IMPORT_IGNORED, arch->head_prefix};
+    const char *skipped[4 + FEATURE_MAP_MAX_BEHIND + 1] = {IMPORT_IGNORED, arch->head_prefix};
     int count = 2;
     TRY(architecture_map(&map, arch, spec->map));
     for (int i = 0; i < 2; i++)
         if (arch->ignored[i])
             skipped[count++] = arch->ignored[i];
-    if (map->behind)
-        skipped[count] = map->behind;
+    for (int i = 0; map->behind[i]; i++)
+        skipped[count++] = map->behind[i];
     return param_store_load_under(params, SMM_BACKBONE, f, path, skipped);
 }

@@ -39,6 +39,8 @@ typedef struct {
                       * it comes; training graphs have none */
 } smm_output;
 
+/* Is what the head predicts kept within -1..1? */
+bool smm_clips(const model_head *h);
 /* Can there be such a network? MIEN_ERR_ARG, MIEN_ERR_UNSUPPORTED where not, told by the head at fault. */
 MIEN_MUST_USE mien_status smm_check(const smm_spec *spec);
 /* Describes the whole: x [n, h, w, 3] normalised -> out [spec->head_count]. Heads called "au" and "au_intensity" are

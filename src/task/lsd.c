@@ -121,7 +121,9 @@ static mien_status wrap(task_set **out, dataset *data, const char *path)
         dataset_free(data);
         return st;
     }
-    *set = (lsd_set){{&task_lsd, path, dataset_pictures(data)}, data};
+    *set = (lsd_set){
+        {.task = &task_lsd, .path = path, .pictures = dataset_pictures(data), .is_by_class = file_is_folder(path)},
+        data};
     *out = &set->base;
     return MIEN_OK;
 }
@@ -308,6 +310,11 @@ static mien_status score(task_report *out, const task_pass *pass)
     return make_report(out, &numbers, classes, pass->has_loss ? &pass->loss : NULL);
 }
 
+static const char *head_score(const model_head *head)
+{
+    return strcmp(head->name, HEAD_EXPRESSION) == 0 ? "macro_f1" : NULL;
+}
+
 static json_t *metrics(const task_report *r)
 {
     json_t *f1 = json_array();
@@ -409,6 +416,7 @@ const task_def task_lsd = {
     .fill = fill,
     .row_loss = row_loss,
     .score = score,
+    .head_score = head_score,
     .metrics = metrics,
     .write_validation = write_validation,
     .challenge_heads = &challenge_head,

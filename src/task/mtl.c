@@ -370,6 +370,7 @@ const task_def task_mtl = {
     .settle = settle,
     .fill = fill,
     .score = mtl_score,
+    .head_score = mtl_head_score,
     .metrics = mtl_metrics,
     .keep = keep,
     .write_validation = mtl_write_validation,

@@ -100,14 +100,20 @@ static double box_weight(double distance, double width)
 }
 
 static const struct {
+    const char *name;
     void (*run)(double *dst, const double *src, int64_t frames, const filter *f);
     double (*weight)(double distance, double width); /* NULL: no window */
     double reach;                                    /* of the window, in widths */
 } kinds[] = {
-    [SMOOTH_EXPONENTIAL] = {run_exponential, NULL, 0},
-    [SMOOTH_GAUSSIAN] = {run_window, gaussian_weight, 4},
-    [SMOOTH_BOX] = {run_window, box_weight, 1},
+    [SMOOTH_EXPONENTIAL] = {"exponential", run_exponential, NULL, 0},
+    [SMOOTH_GAUSSIAN] = {"gaussian", run_window, gaussian_weight, 4},
+    [SMOOTH_BOX] = {"box", run_window, box_weight, 1},
 };
+
+const char *smooth_kind_name(smooth_kind kind)
+{
+    return kinds[kind].name;
+}
 
 static int64_t longest_clip(const smooth_clips *clips)
 {

@@ -28,6 +28,9 @@ typedef enum {
     SMOOTH_BOX,         /* the mean of the frames at most w away */
 } smooth_kind;
 
+/* "exponential", "gaussian", "box"; NULL of SMOOTH_NONE */
+const char *smooth_kind_name(smooth_kind kind);
+
 /* values [n, size] in place. Weights sum to 1 at the ends of a clip too. Errors: MIEN_ERR_ARG for a width that is not
  * finite or below 0. */
 MIEN_MUST_USE mien_status smooth_values(float *values, int size, const smooth_clips *clips, smooth_kind kind,

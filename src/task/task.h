@@ -32,6 +32,7 @@ typedef struct {
     const task_def *task;
     const char *path; /* as the user named it */
     const picture_set *pictures;
+    bool is_by_class; /* its folders are classes: they are no clips */
 } task_set;
 
 /* Annotations, and where their pictures lie. */
@@ -204,6 +205,8 @@ struct task_def {
     double (*row_loss)(const task_set *set, int64_t picture, const model_head *heads, int head_count,
                        const float *const *logits);
     mien_status (*score)(task_report *out, const task_pass *pass);
+    /* Which of the scores a head goes by, alone, of which more is better: "p_va". NULL: none. */
+    const char *(*head_score)(const model_head *head);
     /* What a model file says of the pass that it was chosen by. */
     json_t *(*metrics)(const task_report *r);
     /* Gives a model what it keeps of the pass that it was chosen by. NULL: nothing. */

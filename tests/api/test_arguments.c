@@ -65,9 +65,10 @@ static void arguments__null__are_refused_by_name(void **state)
     assert_failure(mien_export(&text, paths, 1, &export), MIEN_ERR_ARG, "input: 3");
     assert_failure(mien_info(&text, NULL), MIEN_ERR_ARG, "path: missing");
     assert_failure(mien_graph_text(&text, NULL, NULL), MIEN_ERR_ARG, "arch: missing");
-    assert_failure(mien_score(&e, "dance", "a.csv", "b.csv"), MIEN_ERR_UNSUPPORTED, "task: dance (wanted lsd)");
+    assert_failure(mien_score(&e, "dance", "a.csv", "b.csv"), MIEN_ERR_UNSUPPORTED, "task: dance (wanted lsd or mtl)");
     assert_string_equal(mien_task(0), "lsd");
-    assert_null(mien_task(1));
+    assert_string_equal(mien_task(1), "mtl");
+    assert_null(mien_task(2));
     assert_null(mien_task(-1));
     assert_failure(mien_bench_run(&bench, NULL), MIEN_ERR_ARG, "options: missing");
     assert_failure(mien_synth(NULL), MIEN_ERR_ARG, "options: missing");

@@ -355,20 +355,25 @@ class Sets(Case):
         (faces / "FEAR" / "3.png").rename(unaligned / "FEAR" / "3.png")
         lists.mkdir()
         lists.joinpath("set.csv").write_text("".join(f"{name.upper()}/{i}.png,{name}\n" for name in CLASSES for i in (1, 2, 3)))
-        more = ("--set", "stage1={epochs: 1, batch: 4}", "--set", "data.val_share=0.3")
-        places = ("--images", faces, "--images-fallback", unaligned)
-        first, second = self.folder / "first", self.folder / "second"
-        self.assert_done(self.train(first, *places, *more, data=lists / "set.csv"))
+        recipe = self.recipe()
+
+        def train(out, *more):
+            return mien("train", recipe, "--out", self.folder / out, "--threads", 1, "--set", "stage1={epochs: 1, batch: 4}",
+                        "--set", "data.val_share=0.3", *more)
+
+        listed, places = ("--data", lists / "set.csv"), ("--images", faces, "--images-fallback", unaligned)
+        self.assert_done(train("first", *listed, *places))
         sets = f"data.sets=[{{data: {lists}/set.csv, images: {faces}, fallback: {unaligned}}}]"
-        self.assert_done(mien("train", BASE / "recipe.yaml", "--set", sets, *more, "--out", second, "--threads", 1))
-        self.assertEqual(*((run / STAGE / "best.safetensors").read_bytes() for run in (first, second)))
-        answer = mien("eval", first, "--data", lists / "set.csv", *places, "--json")
+        self.assert_done(train("second", "--set", sets))
+        first, second = ((self.folder / run / STAGE / "best.safetensors").read_bytes() for run in ("first", "second"))
+        self.assertEqual(first, second)
+        answer = mien("eval", self.folder / "first", *listed, *places, "--json")
         self.assert_done(answer)
         self.assertEqual(answer.json()["n"], 18)
-        self.assert_fails(mien("eval", first, "--data", lists / "set.csv", "--images", faces), faces / "FEAR" / "3.png")
-        self.assert_fails_alone(self.train(self.folder / "third", "--images", unaligned, data=faces), faces, "class folders hold")
-        self.assert_fails_alone(self.train(self.folder / "third", "--data", lists, data=faces), lists, "a second set")
-        self.assert_fails_alone(mien("train", BASE / "recipe.yaml", "--out", self.folder / "third"), "data.sets: none")
+        self.assert_fails(mien("eval", self.folder / "first", *listed, "--images", faces), faces / "FEAR" / "3.png")
+        self.assert_fails_alone(train("third", "--data", faces, "--images", unaligned), faces, "class folders hold")
+        self.assert_fails_alone(train("third", "--data", faces, "--data", lists), lists, "a second set")
+        self.assert_fails_alone(train("third"), "data.sets: none")
 
     def test_strict_refuses_what_would_be_left_out(self):
         data = class_set(self.folder / "data", 2)

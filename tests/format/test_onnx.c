@@ -124,16 +124,70 @@ static subject tokens(void)
     return s;
 }
 
+/* What networks over regions have beside: 2 regions of 2 channels over a map, then rows and tokens of them. */
+static value_id new_groups(graph *g, const char *name, value_id x, int groups, int64_t out, bool is_orthogonal)
+{
+    char weight[64], bias[64];
+    const shape in = graph_value_at(g, x)->shape;
+    const group_linear_attr attr = {.groups = groups};
+    value_id y = NO_VALUE, b = NO_VALUE;
+    snprintf(weight, sizeof weight, "%s.weight", name);
+    snprintf(bias, sizeof bias, "%s.bias", name);
+    value_id w = new_param(g, weight, shape_of(2, groups * out, in.dim[in.rank - 1] / groups), true);
+    if (is_orthogonal) {
+        snprintf(weight, sizeof weight, "%s.orthogonal", name);
+        assert_ok(op_orthogonal(g, &w, weight, w));
+    } else {
+        b = new_param(g, bias, shape_of(1, groups * out), true);
+    }
+    assert_ok(op_group_linear(g, &y, name, x, w, b, &attr));
+    return y;
+}
+
+static const float places[6] = {0, 1, 2, 3, 4, 5};
+
+/* Its second output is other[1]. */
+static subject regions(value_id other[2])
+{
+    subject s;
+    value_id x = begin(&s, false), y = NO_VALUE, place = NO_VALUE;
+    graph *g = s.g;
+    value_id products = new_conv(g, "products", x, 36, 1, false);
+    value_id attention = new_activation(g, "maps", new_conv(g, "attention", x, 2, 1, true), ACT_SIGMOID);
+    const value_id bias = new_param(g, "embed.bias", shape_of(1, (int64_t)4), true);
+    assert_ok(op_roi_embed(g, &x, "embed", products, attention, bias));
+    x = new_groups(g, "second", x, 2, 3, false); /* [1, 9, 12, 6] */
+    assert_ok(op_roi_embed(g, &y, "bare", products, attention, NO_VALUE));
+    assert_ok(op_slice(g, &y, "cut", y, 3, 1, 2));
+    assert_ok(op_slice(g, &y, "row", y, 1, 4, 1));
+    assert_ok(op_reshape(g, &y, "flat", y, shape_of(2, (int64_t)1, (int64_t)24)));
+    other[1] = new_activation(g, "clip", y, ACT_CLIP);
+    assert_ok(op_global_mean(g, &x, "pool", x));
+    x = new_groups(g, "turned", x, 3, 2, true);
+    assert_ok(op_reshape(g, &x, "tokens", x, shape_of(3, (int64_t)1, (int64_t)3, (int64_t)2)));
+    assert_ok(op_constant(g, &place, "places", DTYPE_F32, shape_of(2, (int64_t)3, (int64_t)2), places));
+    assert_ok(op_repeat(g, &place, "places.each", place, 1));
+    x = new_add(g, "positioned", x, place);
+    assert_ok(op_token_mean(g, &x, "mean", x));
+    end(&s, x);
+    other[0] = s.output;
+    graph_mark_output(g, other[1]);
+    return s;
+}
+
+static const char *const outputs[] = {"probabilities"};
 static const onnx_property properties[] = {{"task", "lsd"}, {"classes", "[\"a\"]"}};
 
 static mien_status write_form(const subject *s, onnx_form form)
 {
     const onnx_member m = {
-        .graph = s->g, .images = s->images, .output = s->output, .values = values, .input = "images", .prefix = ""};
+        .graph = s->g, .images = s->images, .outputs = &s->output, .values = values, .input = "images", .prefix = ""};
     return onnx_write(path, &(onnx_file){.name = "net",
                                          .form = form,
                                          .members = &m,
                                          .member_count = 1,
+                                         .outputs = outputs,
+                                         .output_count = 1,
                                          .properties = properties,
                                          .property_count = 2});
 }
@@ -253,9 +307,8 @@ static void assert_sound(const Onnx__ModelProto *m)
         assert_true(readers > 0);
         assert_int_equal(count_makers(m, t->name, g->n_node), 1);
     }
-    assert_int_equal(g->n_output, 1);
-    assert_string_equal(g->output[0]->name, ONNX_OUTPUT);
-    assert_int_equal(count_makers(m, ONNX_OUTPUT, g->n_node), 1);
+    for (size_t i = 0; i < g->n_output; i++)
+        assert_int_equal(count_makers(m, g->output[i]->name, g->n_node), 1);
 }
 
 static void assert_value(const Onnx__ValueInfoProto *v, const char *name, int type, size_t rank, const int64_t *dims)
@@ -287,8 +340,8 @@ static void onnx__maps__are_these_nodes(void **state)
         "BatchNormalization(conv, bn.weight, bn.bias, bn.running_mean, bn.running_var) -> bn epsilon=1e-05",
         "Sigmoid(bn) -> silu:sigmoid",
         "Mul(bn, silu:sigmoid) -> silu",
-        "GlobalAveragePool(silu) -> squeeze:map",
-        "Flatten(squeeze:map) -> squeeze",
+        "GlobalAveragePool(silu) -> squeeze:pixel",
+        "Flatten(squeeze:pixel) -> squeeze",
         "Gemm(squeeze, excite.weight) -> excite transB=1",
         "Sigmoid(excite) -> sigmoid",
         "Reshape(sigmoid, scale:map_shape) -> scale:map",
@@ -301,10 +354,10 @@ static void onnx__maps__are_these_nodes(void **state)
         "AveragePool(add) -> mean_ceil kernel_shape=4,2 strides=3,2 pads=0,0,2,0 count_include_pad=0",
         "Relu(max) -> relu",
         "Concat(max_ceil, mean_ceil) -> cat axis=1",
-        "GlobalAveragePool(cat) -> pool:map",
-        "Flatten(pool:map) -> pool",
-        "GlobalAveragePool(mean) -> pool2:map",
-        "Flatten(pool2:map) -> pool2",
+        "GlobalAveragePool(cat) -> pool:pixel",
+        "Flatten(pool:pixel) -> pool",
+        "GlobalAveragePool(mean) -> pool2:pixel",
+        "Flatten(pool2:pixel) -> pool2",
         "Concat(pool2, pool2) -> cat_rows axis=1",
         "Sub(pool, cat_rows) -> sub",
         "Gemm(sub, fc.weight, fc.bias) -> fc transB=1",
@@ -420,6 +473,123 @@ static void onnx__tokens__are_these_nodes(void **state)
     graph_free(s.g);
 }
 
+#define TAP(name, t)                                                                                                   \
+    "Slice(" name ":padded, " name ":begin_" t ", " name ":end_" t ", " name ":axes) -> " name ":tap_" t
+#define TAP_NAMES(name)                                                                                                \
+    name ":tap_0, " name ":tap_1, " name ":tap_2, " name ":tap_3, " name ":tap_4, " name ":tap_5, " name               \
+         ":tap_6, " name ":tap_7, " name ":tap_8"
+/* What roi_embed is, up to the sum. */
+#define REGIONS(name)                                                                                                  \
+    "Add(maps, " name ":one) -> " name ":shifted",                                                                     \
+        "Reshape(" name ":shifted, " name ":factor_shape) -> " name ":factor",                                         \
+        "Reshape(products, " name ":split_shape) -> " name ":split",                                                   \
+        "Mul(" name ":split, " name ":factor) -> " name ":scaled",                                                     \
+        "Reshape(" name ":scaled, " name ":map_shape) -> " name ":map",                                                \
+        "Pad(" name ":map, " name ":around) -> " name ":padded", TAP(name, "0"), TAP(name, "1"), TAP(name, "2"),       \
+        TAP(name, "3"), TAP(name, "4"), TAP(name, "5"), TAP(name, "6"), TAP(name, "7"), TAP(name, "8")
+
+/* A tap's window begins where the pixel lies in the padded map that the tap is of. */
+static void assert_taps(const Onnx__ModelProto *m, int64_t wide, int64_t h, int64_t w)
+{
+    char name[32];
+    for (int64_t t = 0; t < 9; t++) {
+        snprintf(name, sizeof name, "embed:begin_%d", (int)t);
+        assert_numbers(m, name, 3, (int64_t[]){t * wide, t / 3, t % 3});
+        snprintf(name, sizeof name, "embed:end_%d", (int)t);
+        assert_numbers(m, name, 3, (int64_t[]){t * wide + wide, t / 3 + h, t % 3 + w});
+    }
+}
+
+/* Two outputs; and matrices that are computed of parameters, which are not in the file. */
+static void onnx__regions__are_these_nodes(void **state)
+{
+    (void)state;
+    static const char *const wanted[] = {
+        "Conv(images, products.weight) -> products kernel_shape=1,1 strides=1,1 pads=0,0,0,0 dilations=1,1 group=1",
+        "Conv(images, attention.weight) -> attention kernel_shape=1,1 strides=1,1 pads=0,0,0,0 dilations=1,1 group=1",
+        "Sigmoid(attention) -> maps",
+        REGIONS("embed"),
+        "Sum(" TAP_NAMES("embed") ") -> embed:sum",
+        "Reshape(embed.bias, embed:bias_shape) -> embed:bias",
+        "Add(embed:sum, embed:bias) -> embed",
+        "Reshape(second.weight, second:window_shape) -> second:window",
+        "Conv(embed, second:window, second.bias) -> second kernel_shape=1,1 group=2",
+        REGIONS("bare"),
+        "Sum(" TAP_NAMES("bare") ") -> bare",
+        "Slice(bare, cut:begin, cut:end, cut:axes) -> cut",
+        "Slice(cut, row:begin, row:end, row:axes) -> row",
+        "Transpose(row) -> flat:pixels perm=0,2,3,1",
+        "Reshape(flat:pixels, flat:shape) -> flat",
+        "Clip(flat, clip:least, clip:most) -> va",
+        "GlobalAveragePool(second) -> pool:pixel",
+        "Flatten(pool:pixel) -> pool",
+        "Reshape(pool, turned:map_shape) -> turned:map",
+        "Reshape(turned.orthogonal, turned:window_shape) -> turned:window",
+        "Conv(turned:map, turned:window) -> turned:product kernel_shape=1,1 group=3",
+        "Reshape(turned:product, turned:row_shape) -> turned",
+        "Reshape(turned, tokens:shape) -> tokens",
+        "Add(tokens, places) -> positioned",
+        "Reshape(positioned, mean:map:shape) -> mean:map:shaped",
+        "Transpose(mean:map:shaped) -> mean:map perm=0,3,1,2",
+        "GlobalAveragePool(mean:map) -> mean:pixel",
+        "Flatten(mean:pixel) -> mean",
+        "Gemm(mean, fc.weight, fc.bias) -> fc transB=1",
+        "Softmax(fc) -> classes axis=-1",
+    };
+    static const struct {
+        const char *name;
+        size_t count;
+        int64_t numbers[8];
+    } constants[] = {
+        {"embed:factor_shape", 5, {0, 1, 2, 1, 108}},
+        {"embed:split_shape", 5, {0, 9, 2, 2, 108}},
+        {"embed:map_shape", 4, {0, 36, 9, 12}},
+        {"embed:around", 8, {0, 0, 1, 1, 0, 0, 1, 1}},
+        {"embed:axes", 3, {1, 2, 3}},
+        {"embed:bias_shape", 4, {1, 4, 1, 1}},
+        {"second:window_shape", 4, {6, 2, 1, 1}},
+        {"cut:begin", 1, {1}},
+        {"cut:end", 1, {3}},
+        {"cut:axes", 1, {1}},
+        {"row:begin", 1, {4}},
+        {"row:end", 1, {5}},
+        {"row:axes", 1, {2}},
+        {"flat:shape", 2, {0, 24}},
+        {"turned:map_shape", 4, {0, 6, 1, 1}},
+        {"turned:row_shape", 2, {0, 6}},
+        {"tokens:shape", 3, {0, 3, 2}},
+        {"mean:map:shape", 4, {0, 3, 1, 2}},
+    };
+    static const char *const names[] = {"classes", "va"};
+    value_id ends[2];
+    subject s = regions(ends);
+    const onnx_member member = {s.g, s.images, ends, values, "images", ""};
+    assert_ok(onnx_write(path, &(onnx_file){.name = "net",
+                                            .form = ONNX_RAW,
+                                            .members = &member,
+                                            .member_count = 1,
+                                            .outputs = names,
+                                            .output_count = 2}));
+    Onnx__ModelProto *m = read_back();
+    assert_sound(m);
+    assert_nodes(m, wanted, sizeof wanted / sizeof wanted[0]);
+    for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++)
+        assert_numbers(m, constants[i].name, constants[i].count, constants[i].numbers);
+    assert_taps(m, 4, 9, 12);
+    assert_int_equal(m->graph->n_output, 2);
+    assert_value(m->graph->output[0], "classes", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 1, (int64_t[]){4});
+    assert_value(m->graph->output[1], "va", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 1, (int64_t[]){24});
+    assert_memory_equal(find_tensor(m, "places")->raw_data.data, places, sizeof places);
+    /* of [k, k + 1; k + 2, k + 3] the skew part is [0, -1/2; 1/2, 0], whatever k is */
+    const Onnx__TensorProto *turned = find_tensor(m, "turned.orthogonal");
+    assert_int_equal(turned->raw_data.len, 12 * sizeof(float));
+    for (int i = 0; i < 12; i++)
+        assert_float_equal(((const float *)(const void *)turned->raw_data.data)[i],
+                           ((const float[]){0.6f, 0.8f, -0.8f, 0.6f})[i % 4], 1e-7);
+    free_model(m);
+    graph_free(s.g);
+}
+
 static void onnx__raw__has_no_normalisation(void **state)
 {
     (void)state;
@@ -464,11 +634,12 @@ static void onnx__members__are_a_mean(void **state)
     (void)state;
     subject one = maps(), two = tokens();
     const onnx_member members[] = {
-        {one.g, one.images, one.output, values, "images_9", "a/"},
-        {two.g, two.images, two.output, values, "images_9", "b/"},
-        {one.g, one.images, one.output, values, "images_12", "c/"},
+        {one.g, one.images, &one.output, values, "images_9", "a/"},
+        {two.g, two.images, &two.output, values, "images_9", "b/"},
+        {one.g, one.images, &one.output, values, "images_12", "c/"},
     };
-    const onnx_file file = {.name = "ensemble", .members = members, .member_count = 3};
+    const onnx_file file = {
+        .name = "ensemble", .members = members, .member_count = 3, .outputs = outputs, .output_count = 1};
     assert_ok(onnx_write(path, &file));
     Onnx__ModelProto *m = read_back();
     assert_sound(m);
@@ -543,6 +714,69 @@ static void onnx__what_has_no_form__is_refused(void **state)
     assert_refused(s, "conv: conv2d, fused, has no form in ONNX");
 }
 
+static void onnx__moved_batches__are_refused(void **state)
+{
+    (void)state;
+    const group_linear_attr groups = {.groups = 2};
+    const shape pixels = shape_of(3, (int64_t)1, (int64_t)54, (int64_t)6);
+    subject s;
+    value_id x = begin(&s, false), y = NO_VALUE, w = NO_VALUE;
+    assert_ok(op_reshape(s.g, &y, "rows", x, shape_of(2, (int64_t)108, (int64_t)3)));
+    s.output = y;
+    assert_refused(s, "rows: reshape of the batch has no form in ONNX");
+    x = begin(&s, false);
+    assert_ok(op_slice(s.g, &y, "first", x, 0, 0, 1));
+    assert_refused(ended(s, y), "first: slice of the batch has no form in ONNX");
+    x = begin(&s, false);
+    assert_ok(op_reshape(s.g, &x, "tokens", x, pixels));
+    w = new_param(s.g, "own.weight", shape_of(2, (int64_t)2, (int64_t)3), true);
+    assert_ok(op_group_linear(s.g, &y, "own", x, w, NO_VALUE, &groups));
+    s.output = y;
+    assert_refused(s, "own: group_linear of tokens has no form in ONNX");
+}
+
+/* Constants are what sums add, and matrices are made of parameters. */
+static void onnx__other_constants__are_refused(void **state)
+{
+    (void)state;
+    subject s;
+    value_id x = begin(&s, false), y = NO_VALUE, place = NO_VALUE;
+    assert_ok(op_constant(s.g, &place, "places", DTYPE_F32, shape_of(2, (int64_t)2, (int64_t)3), places));
+    assert_ok(op_repeat(s.g, &y, "each", place, 1));
+    assert_ok(op_token_mean(s.g, &y, "mean", y));
+    end(&s, y);
+    assert_refused(s, "each: repeat, but for sums, has no form in ONNX");
+    x = begin(&s, false);
+    assert_ok(
+        op_constant(s.g, &y, "places", DTYPE_F32, shape_of(4, (int64_t)1, (int64_t)1, (int64_t)2, (int64_t)3), places));
+    assert_refused(ended(s, y), "places: constant maps has no form in ONNX");
+    x = begin(&s, false);
+    assert_ok(op_global_mean(s.g, &x, "pool", x));
+    const value_id w = new_linear(s.g, "made", x, 1, false);
+    assert_ok(op_orthogonal(s.g, &y, "turned", w));
+    s.output = y;
+    assert_refused(s, "turned: orthogonal of no parameter has no form in ONNX");
+}
+
+/* A head may be called as a layer is, and a file cannot say so. */
+static void onnx__output_of_a_taken_name__is_refused(void **state)
+{
+    (void)state;
+    subject s = maps();
+    const onnx_member m = {s.g, s.images, &s.output, values, "images", ""};
+    static const char *const taken[] = {"squeeze", "images", "conv.weight"};
+    unlink(path);
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        const onnx_file file = {
+            .name = "net", .members = &m, .member_count = 1, .outputs = &taken[i], .output_count = 1};
+        char text[64];
+        snprintf(text, sizeof text, "output %s: something else in the file is called so", taken[i]);
+        assert_failure(onnx_write(path, &file), MIEN_ERR_UNSUPPORTED, text);
+    }
+    assert_false(file_exists(path));
+    graph_free(s.g);
+}
+
 /* The sizes are told before a byte is read: there are no such weights. */
 static void onnx__beyond_two_gibibytes__is_refused(void **state)
 {
@@ -563,9 +797,12 @@ static mien_status attempt(void *context)
 static void onnx__no_memory__is_told(void **state)
 {
     (void)state;
-    subject s = tokens();
-    fail_each_allocation(attempt, &s);
-    graph_free(s.g);
+    value_id ends[2];
+    subject subjects[] = {tokens(), regions(ends)};
+    for (int i = 0; i < 2; i++) {
+        fail_each_allocation(attempt, &subjects[i]);
+        graph_free(subjects[i].g);
+    }
 }
 
 static void onnx__what_cannot_be_written__leaves_the_old(void **state)
@@ -589,8 +826,8 @@ static void onnx__what_cannot_be_written__leaves_the_old(void **state)
     mem_free(bytes);
     assert_ok(write_form(&s, ONNX_UINT8)); /* and is replaced whole where it can be */
     free_model(read_back());
-    const onnx_member m = {s.g, s.images, s.output, values, "images", ""};
-    const onnx_file file = {.name = "net", .members = &m, .member_count = 1};
+    const onnx_member m = {s.g, s.images, &s.output, values, "images", ""};
+    const onnx_file file = {.name = "net", .members = &m, .member_count = 1, .outputs = outputs, .output_count = 1};
     assert_failure(onnx_write("/nowhere/m.onnx", &file), MIEN_ERR_IO, "/nowhere/m.onnx: cannot create: No such file");
     assert_failure(onnx_write("/dev/full", &file), MIEN_ERR_IO, "/dev/full: cannot write: No space left");
     graph_free(s.g);
@@ -601,11 +838,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(onnx__maps__are_these_nodes),
         cmocka_unit_test(onnx__tokens__are_these_nodes),
+        cmocka_unit_test(onnx__regions__are_these_nodes),
         cmocka_unit_test(onnx__raw__has_no_normalisation),
         cmocka_unit_test(onnx__numbers__are_the_stores),
         cmocka_unit_test(onnx__members__are_a_mean),
         cmocka_unit_test(onnx__same_graph__same_bytes),
         cmocka_unit_test(onnx__what_has_no_form__is_refused),
+        cmocka_unit_test(onnx__moved_batches__are_refused),
+        cmocka_unit_test(onnx__other_constants__are_refused),
+        cmocka_unit_test(onnx__output_of_a_taken_name__is_refused),
         cmocka_unit_test(onnx__beyond_two_gibibytes__is_refused),
         cmocka_unit_test(onnx__no_memory__is_told),
         cmocka_unit_test(onnx__what_cannot_be_written__leaves_the_old),

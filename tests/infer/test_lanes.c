@@ -92,7 +92,7 @@ static answers answers_of(lanes *l, const uint8_t *images, int count)
 {
     answers a;
     memset(&a, 0xff, sizeof a);
-    assert_ok(lanes_run(l, images, count, a.row[0]));
+    assert_ok(lanes_run(l, images, count, a.row[0], NULL));
     for (int i = 0; i < MAX_BATCH; i++)
         assert_true(isnan(a.row[i][0]) == (i >= count)); /* no row more is written */
     return a;
@@ -243,12 +243,12 @@ static void run__lane_that_fails__is_told(void **state)
     char wanted[128];
     const program *first = lanes_program(l, 0);
     snprintf(wanted, sizeof wanted, "%s: the device is on fire", graph_node_at(first->g, first->plan.run[1])->name);
-    assert_failure(lanes_run(l, s.images, 7, out[0]), MIEN_ERR_DEVICE, wanted);
+    assert_failure(lanes_run(l, s.images, 7, out[0], NULL), MIEN_ERR_DEVICE, wanted);
     for (int i = 0; i < lanes_count(l); i++) {
         program *p = lanes_program(l, i);
         p->kernels[p->plan.run[1]]->run = kept;
     }
-    assert_ok(lanes_run(l, s.images, 7, out[0]));
+    assert_ok(lanes_run(l, s.images, 7, out[0], NULL));
     lanes_free(l);
     subject_close(&s);
 }

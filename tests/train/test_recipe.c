@@ -200,8 +200,8 @@ static const struct {
     {"---\n", "recipe.yaml: line 2: nothing (wanted a mapping with any of task, "},
     {"- task\n", "recipe.yaml: line 1: a list (wanted a mapping with any of task, "},
     {"seed: 1\n", "recipe.yaml: task: missing (wanted task: lsd)"},
-    {"task: mtl\n", "recipe.yaml: line 1: task: mtl is not built yet (wanted lsd)"},
-    {"task: dance\n", "recipe.yaml: line 1: task: dance (wanted lsd)"},
+    {"task: identity\n", "recipe.yaml: line 1: task: identity is not built yet (wanted lsd or mtl)"},
+    {"task: dance\n", "recipe.yaml: line 1: task: dance (wanted lsd or mtl)"},
     {"task: lsd\nstage1:\n  epochs: 3\n  lr: -1\n", "recipe.yaml: line 4: stage1.lr: -1 (wanted a number above 0)"},
     {"task: lsd\nstage1:\n  lr: .nan\n", "recipe.yaml: line 3: stage1.lr: .nan (wanted a number above 0)"},
     {"task: lsd\nstage1:\n  lr: nan\n", "recipe.yaml: line 3: stage1.lr: nan (wanted a number above 0)"},
@@ -227,7 +227,7 @@ static const struct {
     {"task: lsd\nstage2:\n  init: imagenet\n",
      "recipe.yaml: line 3: stage2.init: imagenet (wanted stage1 or pretrained)"},
     {"task: lsd\nstage1:\n  init: pretrained\n", "recipe.yaml: line 3: stage1.init: unknown key (wanted "},
-    {"task: lsd\nmtl: {}\n", "recipe.yaml: line 2: mtl: not built yet"},
+    {"task: lsd\nidentity: {}\n", "recipe.yaml: line 2: identity: not built yet"},
     {"task: lsd\naugment:\n  mixup: -0.2\n",
      "recipe.yaml: line 3: augment.mixup: -0.2 (wanted a number from 0 to 1000)"},
     {"task: lsd\naugment: {cutmix: -1}\n", "recipe.yaml: line 2: augment.cutmix: -1 (wanted a number from 0 to 1000)"},
@@ -306,7 +306,7 @@ static const struct {
     {"\xff\xfe\x00", "recipe.yaml: byte "},
     {"task: lsd\n? [a]\n: 1\n", "recipe.yaml: line 2: a list as a key (wanted a name)"},
     {"task: lsd\n\"a\\nb\": 1\n", "recipe.yaml: line 2: \"a?b\" as a key (wanted a name)"},
-    {"task: \"l\\0sd\"\n", "recipe.yaml: line 1: task: \"l\" (wanted lsd)"},
+    {"task: \"l\\0sd\"\n", "recipe.yaml: line 1: task: \"l\" (wanted lsd or mtl)"},
 };
 
 static void recipe__each_fault__is_told_with_its_place(void **state)
@@ -332,7 +332,7 @@ static const struct {
     {"lr=1", "--set lr: unknown key (wanted "},
     {"stage1.lr.x=1", "--set stage1.lr.x: unknown key (wanted "},
     {"stage2.init=pretrained", "--set stage2.init: pretrained without init.vit_b_16 (wanted a file to begin with)"},
-    {"mtl.lr=1", "--set mtl.lr: not built yet"},
+    {"identity.lr=1", "--set identity.lr: not built yet"},
     {"models=[resnet50", "--set models: not YAML: "},
     {"stage1=5", "--set stage1: 5 (wanted a mapping with any of "},
     {"seed=*a", "--set seed: anchor or alias 'a' (wanted plain values)"},

@@ -64,7 +64,7 @@ static void assert_sees_tilts(const char *run, const char *stage, const task_def
         &set, NULL,
         &(task_set_options){
             .sources = &(task_source){.path = "bars:60:2"}, .source_count = 1, .heads = head, .head_count = heads}));
-    assert_ok(evaluation_run(&v, s, e, set, NULL));
+    assert_ok(evaluation_run(&v, s, e, set, NULL, NULL));
     const task_score *rmse = task_report_find(&v->reports[1], "rmse");
     assert_int_equal(v->reports[1].count, NEW);
     if (!(rmse->value < 0.7 * spread(set)))
@@ -241,7 +241,7 @@ static void toy__faults__are_told(void **state)
     assert_failure(kit_train(&TILT_RUN(.out = "none", .settings = {"task=tilt", "tilt.select=loss"})), MIEN_ERR_FORMAT,
                    "--set tilt.select: loss (wanted rmse)");
     const task_def *task;
-    assert_failure(task_find(&task, "tilt"), MIEN_ERR_UNSUPPORTED, "task: tilt (wanted lsd)");
+    assert_failure(task_find(&task, "tilt"), MIEN_ERR_UNSUPPORTED, "task: tilt (wanted lsd or mtl)");
     task_set *set;
     const model_head other = {.name = "gaze", .kind = HEAD_REGRESSION, .size = 1};
     assert_failure(task_tilt.open(&set, NULL,

@@ -1,9 +1,10 @@
 /* Operators of networks that look at regions of a face: their embeddings, their own linear layers, and orthogonal
- * matrices, which are few and small, so that they are computed in double by plain loops. */
+ * matrices. */
 #include "backend/cpu/cpu_int.h"
 #include "backend/cpu/kernel/channels.h"
 #include "backend/cpu/kernel/group_linear.h"
 #include "backend/cpu/kernel/roi_embed.h"
+#include "graph/cayley.h"
 
 /* --- region embeddings -------------------------------------------------------------------------------------------- */
 static roi_embed_args roi_embed_of(cpu_prepare *p, const graph_value *y, const graph_value *attention)
@@ -122,66 +123,20 @@ typedef struct {
     int64_t groups, d;
 } orthogonal_args;
 
-/* Makes [m | b], d rows of 2 d, into [I | m^-1 b]. Without pivots: the symmetric part of m is I. */
-static void solve(double *rows, int64_t d)
-{
-    for (int64_t c = 0; c < d; c++) {
-        double *pivot = rows + c * 2 * d;
-        const double inverse = 1 / pivot[c];
-        for (int64_t i = c; i < 2 * d; i++)
-            pivot[i] *= inverse;
-        for (int64_t r = 0; r < d; r++) {
-            double *row = rows + r * 2 * d;
-            const double factor = row[c];
-            for (int64_t i = c; r != c && i < 2 * d; i++)
-                row[i] -= factor * pivot[i];
-        }
-    }
-}
-
-/* Element of I + sign (w - w^T) / 2. */
-static double shifted_skew(const float *w, int64_t d, int64_t r, int64_t c, double sign)
-{
-    return (r == c ? 1 : 0) + sign * 0.5 * ((double)w[r * d + c] - (double)w[c * d + r]);
-}
-
 static void orthogonal(const void *args)
 {
     const orthogonal_args *a = args;
-    const int64_t d = a->d;
-    for (int64_t g = 0; g < a->groups; g++) {
-        const float *w = a->w + g * d * d;
-        for (int64_t i = 0; i < d * d; i++) {
-            double *row = a->scratch + i / d * 2 * d;
-            row[i % d] = shifted_skew(w, d, i / d, i % d, 1);
-            row[d + i % d] = shifted_skew(w, d, i / d, i % d, -1);
-        }
-        solve(a->scratch, d);
-        for (int64_t i = 0; i < d * d; i++)
-            a->y[g * d * d + i] = (float)a->scratch[i / d * 2 * d + d + i % d];
-    }
+    const int64_t count = a->d * a->d;
+    for (int64_t g = 0; g < a->groups; g++)
+        cayley(a->y + g * count, a->w + g * count, a->scratch, a->d);
 }
 
 static void orthogonal_dx(const void *args)
 {
     const orthogonal_args *a = args;
-    const int64_t d = a->d;
-    for (int64_t g = 0; g < a->groups; g++) {
-        const float *w = a->w + g * d * d, *y = a->y + g * d * d, *dy = a->dy + g * d * d;
-        for (int64_t r = 0; r < d; r++)
-            for (int64_t c = 0; c < d; c++) {
-                double sum = (double)dy[r * d + c];
-                for (int64_t i = 0; i < d; i++)
-                    sum += (double)dy[r * d + i] * (double)y[c * d + i];
-                a->scratch[r * 2 * d + c] = shifted_skew(w, d, r, c, -1);
-                a->scratch[r * 2 * d + d + c] = -sum;
-            }
-        solve(a->scratch, d);
-        for (int64_t r = 0; r < d; r++)
-            for (int64_t c = 0; c < d; c++)
-                a->dw[g * d * d + r * d + c] =
-                    (float)(0.5 * (a->scratch[r * 2 * d + d + c] - a->scratch[c * 2 * d + d + r]));
-    }
+    const int64_t count = a->d * a->d;
+    for (int64_t g = 0; g < a->groups; g++)
+        cayley_dx(a->dw + g * count, a->w + g * count, a->y + g * count, a->dy + g * count, a->scratch, a->d);
 }
 
 static mien_status orthogonal_own(cpu_prepare *p, node_id n, kernel_fn *fn, const graph_value *w,
