@@ -44,7 +44,7 @@ MIEN_MUST_USE mien_status api_ensembles_open(ensemble *out[API_MAX_TASKS], int *
 enum { API_MAX_HEADS = API_MAX_TASKS * MODEL_MAX_HEADS };
 MIEN_MUST_USE mien_status api_smoothing(smooth_kind *out, double *widths, mien_smoothing kind,
                                         const mien_head_width *given, int count, const model_head *heads,
-                                        int head_count, const char *call);
+                                        int head_count);
 
 /* The task of this name; NULL: the default one. MIEN_ERR_UNSUPPORTED "task: dance (wanted ..)" where it is none. */
 struct task_def;

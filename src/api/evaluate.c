@@ -250,8 +250,7 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     TRY(api_backend(&b, &compute));
     TRY_OUT(api_ensemble_open(&members, paths, count, true, b, api_precision(&compute)));
     heads = ensemble_heads(members, &head_count);
-    TRY_OUT(api_smoothing(&how.smooth.kind, how.smooth.widths, o.smooth, o.widths, o.width_count, heads, head_count,
-                          "mien_evaluate"));
+    TRY_OUT(api_smoothing(&how.smooth.kind, how.smooth.widths, o.smooth, o.widths, o.width_count, heads, head_count));
     TRY_OUT(session_open(&asked, members, &wanted));
     if (o.scores)
         TRY_OUT(open_scores(&scores, members, o.scores));

@@ -104,9 +104,8 @@ static mien_status choose_smoothing(mien_session *s, const mien_session_options 
     smooth_kind kind;
     double widths[API_MAX_HEADS] = {0}, *at = widths;
     if (o->smooth != MIEN_SMOOTH_NONE && o->width_count == 0)
-        return mien_fail(MIEN_ERR_ARG, "mien_session_open: smoothing: no width (wanted one)");
-    TRY(api_smoothing(&kind, widths, o->smooth, o->widths, o->width_count, m->heads, m->head_count,
-                      "mien_session_open"));
+        return mien_fail(MIEN_ERR_ARG, "smoothing: no width (wanted one)");
+    TRY(api_smoothing(&kind, widths, o->smooth, o->widths, o->width_count, m->heads, m->head_count));
     for (int t = 0; t < m->task_count; t++) {
         int count;
         (void)ensemble_heads(m->members[t], &count);

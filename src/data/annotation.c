@@ -201,6 +201,7 @@ static mien_status copy_classes(annotations *a, const dataset *d, const char *so
     TRY(dataset_name(d, 0, text, sizeof text));
     path[strlen(path) - strlen(text)] = '\0';
     TRY(annotations_begin_part(a, source, path, strlen(path)));
+    a->parts->is_by_class = true;
     return copy_ignored(a, d);
 }
 

@@ -30,10 +30,11 @@ extern const annotation_form annotation_forms[ANNOTATION_KINDS];
 
 /* Rows that were read from one place. */
 typedef struct {
-    char *source;   /* the file or folder as named, for messages; owned, like all below */
-    char *root;     /* the folder that names are relative to: "" or ending in a slash */
-    char *fallback; /* likewise, of pictures that cannot be opened there; NULL: none */
-    int64_t begin;  /* the first of them; they end where the next part begins */
+    char *source;     /* the file or folder as named, for messages; owned, like all below */
+    char *root;       /* the folder that names are relative to: "" or ending in a slash */
+    char *fallback;   /* likewise, of pictures that cannot be opened there; NULL: none */
+    int64_t begin;    /* the first of them; they end where the next part begins */
+    bool is_by_class; /* a folder per expression */
 } annotation_part;
 
 typedef struct {

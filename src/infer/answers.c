@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "infer/ensemble_int.h"
-#include "nn/smm_emotionnet.h"
+#include "nn/model.h"
 
 #include <math.h>
 #include <string.h>
@@ -129,7 +129,7 @@ static mien_status smooth_head(answer_table *a, int member_index, int head, cons
     const double width = how->widths[head];
     const bool is_of_logits = how->kind == SMOOTH_EXPONENTIAL && width > 0;
     const model *m = ensemble_model(a->ensemble, member_index);
-    const bool is_clipped = m && model_spec_of(m)->kind >= MODEL_SMM && smm_clips(&a->heads[head]);
+    const bool is_clipped = m && model_clips(m, head);
     memcpy(a->outputs[at], is_of_logits ? a->logits[at] : a->given[at], (size_t)(a->count * size) * sizeof(float));
     if (width > 0)
         TRY(smooth_values(a->outputs[at], size, clips, how->kind, width));

@@ -397,6 +397,11 @@ param_store *model_params(model *m)
     return m->params;
 }
 
+bool model_clips(const model *m, int head)
+{
+    return model_is_over_map(m->spec.kind) && smm_clips(&m->spec.heads[head]);
+}
+
 const char *model_head_prefix(const model *m)
 {
     if (model_is_over_map(m->spec.kind))

@@ -89,6 +89,8 @@ void model_free(model *m);                       /* NULL is a no-op */
 const model_spec *model_spec_of(const model *m); /* its strings live as long as the model */
 const architecture *model_architecture(const model *m);
 param_store *model_params(model *m);
+/* Is what this head answers kept within -1..1? */
+bool model_clips(const model *m, int head);
 /* What the names of all heads begin with, which an init file never fills: "fc.", "head." in a deviation model, "heads."
  * over a feature map. Of several heads each has its own name behind it: "fc.pose.weight". */
 const char *model_head_prefix(const model *m);

@@ -324,12 +324,6 @@ static mien_status fill(const task_ending *e, program *p, const model_spec *spec
     return MIEN_OK;
 }
 
-static const char *head_score(const model_head *head)
-{
-    const int row = mtl_head_of(head);
-    return row < 0 ? NULL : mtl_heads[row].metric;
-}
-
 /* --- what a model keeps ------------------------------------------------------------------------------------------- */
 
 /* Thresholds of action units that are best for the pictures that selected it. */
@@ -376,7 +370,7 @@ const task_def task_mtl = {
     .settle = settle,
     .fill = fill,
     .score = mtl_score,
-    .head_score = head_score,
+    .head_score = mtl_head_score,
     .metrics = mtl_metrics,
     .keep = keep,
     .write_validation = mtl_write_validation,

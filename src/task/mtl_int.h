@@ -54,6 +54,7 @@ MIEN_MUST_USE mien_status mtl_count(annotation_counts *out, const mtl_set *set, 
 /* --- scores (mtl_scores.c) --- */
 
 MIEN_MUST_USE mien_status mtl_score(task_report *out, const task_pass *pass);
+const char *mtl_head_score(const model_head *head);
 /* The report of the challenge's three tasks alone. */
 MIEN_MUST_USE mien_status mtl_report_of(task_report *out, const mtl_report *measured);
 json_t *mtl_metrics(const task_report *r);

@@ -283,6 +283,12 @@ out:
     return st;
 }
 
+const char *mtl_head_score(const model_head *head)
+{
+    const int row = mtl_head_of(head);
+    return row < 0 ? NULL : mtl_heads[row].metric;
+}
+
 /* --- thresholds --------------------------------------------------------------------------------------------------- */
 
 static mien_status best_threshold(float *out, const metric_column *c)

@@ -70,10 +70,9 @@ static mien_status wrap(task_set **out, annotations *known, const char *path, co
     set->source.path = picture_path;
     set->source.read = read_picture;
     set->pictures = (picture_set){.source = &set->source, .group_count = 1, .group_names = names};
-    set->base = (task_set){.task = &task_mtl,
-                           .path = path,
-                           .pictures = &set->pictures,
-                           .is_by_class = count > 0 && set->known.rows.line[0] == 0}; /* no line of any file */
+    set->base = (task_set){.task = &task_mtl, .path = path, .pictures = &set->pictures};
+    for (int i = 0; i < set->known.part_count; i++)
+        set->base.is_by_class |= set->known.parts[i].is_by_class;
     set->is_partial = values && values->au == MTL_AU_PARTIAL;
     for (int h = 0; h < o->head_count; h++)
         set->is_asked[mtl_head_kinds[mtl_head_of(&o->heads[h])]] = true;

@@ -33,7 +33,8 @@ class Export(Case):
         self.assertEqual(lines, [["out", str(out)], ["input", "images uint8 [batch, 32, 32, 3]"],
                                  ["output", "probabilities float32 [batch, 6]"], ["classes", " ".join(CLASSES)]])
         document = mien("export", RUN, "--out", out, "--json").json()
-        self.assertEqual(list(document), ["format", "opset", "inputs", "output", "metadata", "out"])
+        self.assertEqual(list(document), ["format", "opset", "inputs", "output", "outputs", "metadata", "out"])
+        self.assertEqual(document["outputs"], [{**document["output"], "columns": CLASSES}])
         self.assertEqual((document["format"], document["opset"], document["metadata"]["classes"]), ("onnx", 17, CLASSES))
         self.assertEqual(document["inputs"], [{"name": "images", "type": "uint8", "shape": ["batch", 32, 32, 3]}])
 

@@ -98,6 +98,20 @@ class MultiTask(Case):
         document = mien("predict", RUN, self.model, TEST / "FEAR", "--json").json()
         self.assertEqual((document["classes"], list(document["predictions"][0])), (EIGHT, [*COLUMNS, *LSD]))
 
+    def test_both_are_smoothed_head_by_head(self):
+        def smoothed(how, *models):
+            answer = mien("predict", *models, TEST / "FEAR", *(["--smooth", how] if how else []))
+            self.assert_done(answer)
+            return table(answer)
+
+        for how, mtl, lsd in (("gaussian:2", "gaussian:2", "gaussian:2"), ("box:au=1", "box:au=1", None),
+                              ("exponential:lsd_expression=3", None, "exponential:expression=3")):
+            for row, one, other in zip(smoothed(how, RUN, self.model), smoothed(mtl, self.model), smoothed(lsd, RUN), strict=True):
+                self.assertEqual({name: row[name] for name in COLUMNS}, one, how)
+                self.assertEqual([row[name] for name in LSD], list(other.values())[1:], how)
+        self.assertNotEqual(smoothed("box:au=1", self.model), smoothed(None, self.model))
+        self.assert_fails_alone(mien("predict", RUN, self.model, TEST, "--smooth", "box:gaze=1"), "no head gaze", "lsd_expression")
+
     def test_bad_pictures_among_them_are_told_once(self):
         bad = bad_pictures(self.folder)
         answer = mien("predict", RUN, self.model, *[self.folder / name for name in bad], TEST / "FEAR" / "1.png")
