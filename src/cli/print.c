@@ -22,11 +22,18 @@ int print_json(console *c, FILE *to, json_t *document)
     return EXIT_DONE;
 }
 
+/* A column has room for its title and for a number. */
+static int width_of_column(const mien_evaluation *e, int column)
+{
+    const int length = (int)strlen(mien_evaluation_column(e, column, NULL));
+    return length > 9 ? length : 9;
+}
+
 void print_metrics_head(FILE *to, int name_width, const mien_evaluation *e)
 {
     fprintf(to, "%-*s", name_width, "name");
     for (int i = 0; i < mien_evaluation_column_count(e); i++)
-        fprintf(to, "  %9s", mien_evaluation_column(e, i, NULL));
+        fprintf(to, "  %*s", width_of_column(e, i), mien_evaluation_column(e, i, NULL));
     putc('\n', to);
 }
 
@@ -37,7 +44,7 @@ void print_metrics_row(FILE *to, int name_width, const mien_evaluation *e, const
         const char *name = NULL;
         (void)mien_evaluation_column(e, i, &name);
         const mien_metric *item = mien_metrics_find(m, name);
-        fprintf(to, "  %9.4f", item ? item->value : NAN);
+        fprintf(to, "  %*.4f", width_of_column(e, i), item ? item->value : NAN);
     }
     putc('\n', to);
 }
@@ -63,12 +70,20 @@ static bool list_of_item(char dst[64], const mien_metric *item)
     return dot != NULL;
 }
 
+/* Counts are called n_..; what could not be measured is null. */
+static json_t *json_value(const mien_metric *item)
+{
+    if (strncmp(item->name, "n_", 2) == 0)
+        return json_integer((json_int_t)item->value);
+    return isfinite(item->value) ? json_real(item->value) : json_null();
+}
+
 void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metrics *m)
 {
     for (int i = 0; i < m->count; i++) {
         char name[64];
         if (!list_of_item(name, &m->items[i])) {
-            json_object_set_new(object, m->items[i].name, json_real(m->items[i].value));
+            json_object_set_new(object, m->items[i].name, json_value(&m->items[i]));
             continue;
         }
         json_t *list = json_object_get(object, name);
@@ -78,7 +93,7 @@ void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metri
             if (m->confusion)
                 json_object_set_new(object, "confusion", confusion_rows(e, m));
         }
-        json_array_append_new(list, json_real(m->items[i].value));
+        json_array_append_new(list, json_value(&m->items[i]));
     }
 }
 
