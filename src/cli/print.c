@@ -70,12 +70,12 @@ static bool list_of_item(char dst[64], const mien_metric *item)
     return dot != NULL;
 }
 
-/* Counts are called n_..; what could not be measured is null. */
-static json_t *json_value(const mien_metric *item)
+/* What cannot be told of a set, as the AUC of a unit that is never active, is null; counts ("n_va") are whole. */
+static json_t *number_of_item(const mien_metric *item)
 {
-    if (strncmp(item->name, "n_", 2) == 0)
-        return json_integer((json_int_t)item->value);
-    return isfinite(item->value) ? json_real(item->value) : json_null();
+    if (!isfinite(item->value))
+        return json_null();
+    return strncmp(item->name, "n_", 2) == 0 ? json_integer((json_int_t)item->value) : json_real(item->value);
 }
 
 void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metrics *m)
@@ -83,7 +83,7 @@ void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metri
     for (int i = 0; i < m->count; i++) {
         char name[64];
         if (!list_of_item(name, &m->items[i])) {
-            json_object_set_new(object, m->items[i].name, json_value(&m->items[i]));
+            json_object_set_new(object, m->items[i].name, number_of_item(&m->items[i]));
             continue;
         }
         json_t *list = json_object_get(object, name);
@@ -93,7 +93,7 @@ void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metri
             if (m->confusion)
                 json_object_set_new(object, "confusion", confusion_rows(e, m));
         }
-        json_array_append_new(list, json_value(&m->items[i]));
+        json_array_append_new(list, number_of_item(&m->items[i]));
     }
 }
 
