@@ -145,7 +145,9 @@ static mien_status make_row(const loader *l, picture_reader *reader, uint8_t *pi
         return MIEN_OK;
     }
     TRY(randaugment_row(l, reader, item, *picture, copy));
-    TRY(picture_fit(reader, l->options.image_size));
+    TRY(picture_fit(reader, image_zoom_side(&l->options.augment, l->options.image_size)));
+    TRY(image_random_part(&reader->sized, l->options.image_size, l->options.seed, l->epoch, (uint64_t)item,
+                          reader->scratch));
     TRY(image_augment(&reader->sized, &l->options.augment, l->options.seed, l->epoch, (uint64_t)item, reader->scratch));
     memcpy(pixels, reader->sized.pixels, l->picture_bytes);
     return MIEN_OK;
