@@ -241,6 +241,8 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     file_writer *scores = NULL;
     task_source *sources = NULL;
     int source_count;
+    const model_head *heads;
+    int head_count;
     progress p = api_progress(&compute);
     evaluation_options how = {.chooses_widths = o.width_count == 0};
     session_options wanted = {.loader_threads = api_threads(&compute),
@@ -248,7 +250,8 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     TRY_OUT(api_sources(&sources, &source_count, data, o.sources, o.source_count, true, "mien_evaluate", "sources"));
     TRY_OUT(api_backend(&b, &compute));
     TRY_OUT(api_ensemble_open(&members, paths, count, true, b, api_precision(&compute)));
-    TRY_OUT(api_smoothing(&how.smooth, o.smooth, o.widths, o.width_count, members));
+    heads = ensemble_heads(members, &head_count);
+    TRY_OUT(api_smoothing(&how.smooth.kind, how.smooth.widths, o.smooth, o.widths, o.width_count, heads, head_count));
     TRY_OUT(session_open(&asked, members, &wanted));
     if (o.scores)
         TRY_OUT(open_scores(&scores, members, o.scores));
