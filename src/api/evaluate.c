@@ -220,6 +220,65 @@ static mien_status open_set(task_set **out, const ensemble *members, const task_
     return task->open(out, NULL, &o);
 }
 
+/* What a call opens, in order. */
+typedef struct {
+    backend *backend;
+    task_source *sources;
+    int source_count;
+    ensemble *members;
+    session *asked;
+    file_writer *scores; /* NULL: they are not kept */
+    task_set *set;
+    evaluation *done;
+} evaluation_work;
+
+static void close_work(evaluation_work *w)
+{
+    file_write_abort(w->scores);
+    evaluation_free(w->done);
+    if (w->set)
+        w->set->task->close(w->set);
+    session_free(w->asked);
+    ensemble_free(w->members);
+    api_backend_free(w->backend);
+    mem_free(w->sources);
+}
+
+static mien_status open_work(evaluation_work *w, const char *const *paths, int count, const char *data,
+                             const mien_evaluate_options *o)
+{
+    TRY(api_sources(&w->sources, &w->source_count, data, o->sources, o->source_count, true, "mien_evaluate",
+                    "sources"));
+    TRY(api_backend(&w->backend, o->compute));
+    return api_ensemble_open(&w->members, paths, count, true, w->backend, api_precision(o->compute));
+}
+
+static mien_status run_work(evaluation_work *w, mien_evaluation **out, const mien_evaluate_options *o)
+{
+    int head_count;
+    const model_head *heads = ensemble_heads(w->members, &head_count);
+    evaluation_options how = {.chooses_widths = o->width_count == 0};
+    const session_options wanted = {.loader_threads = api_threads(o->compute),
+                                    .tells_logits = o->smooth == MIEN_SMOOTH_EXPONENTIAL};
+    progress p = api_progress(o->compute);
+    TRY(api_smoothing(&how.smooth.kind, how.smooth.widths, o->smooth, o->widths, o->width_count, heads, head_count));
+    TRY(session_open(&w->asked, w->members, &wanted));
+    if (o->scores)
+        TRY(open_scores(&w->scores, w->members, o->scores));
+    TRY(open_set(&w->set, w->members, w->sources, w->source_count, o->is_strict != 0));
+    return evaluate(out, &w->done, w->members, w->asked, w->set, &how, &p);
+}
+
+static mien_status commit_scores(evaluation_work *w)
+{
+    if (!w->scores)
+        return MIEN_OK;
+    TRY(keep_scores(w->done, w->members, w->scores));
+    file_writer *scores = w->scores;
+    w->scores = NULL;
+    return file_write_commit(scores);
+}
+
 mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int count, const char *data,
                           const mien_evaluate_options *given)
 {
@@ -232,49 +291,17 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     if (count < 1)
         return mien_fail(MIEN_ERR_ARG, "mien_evaluate: count: %d (wanted at least 1)", count);
     mien_status st = MIEN_OK;
-    backend *b = NULL;
-    ensemble *members = NULL;
-    session *asked = NULL;
-    task_set *set = NULL;
-    evaluation *v = NULL;
+    evaluation_work w = {0};
     mien_evaluation *e = NULL;
-    file_writer *scores = NULL;
-    const model_head *heads;
-    int head_count;
-    task_source *sources = NULL;
-    int source_count;
-    progress p = api_progress(&compute);
-    evaluation_options how = {.chooses_widths = o.width_count == 0};
-    session_options wanted = {.loader_threads = api_threads(&compute),
-                              .tells_logits = o.smooth == MIEN_SMOOTH_EXPONENTIAL};
-    TRY_OUT(api_sources(&sources, &source_count, data, o.sources, o.source_count, true, "mien_evaluate", "sources"));
-    TRY_OUT(api_backend(&b, &compute));
-    TRY_OUT(api_ensemble_open(&members, paths, count, true, b, api_precision(&compute)));
-    heads = ensemble_heads(members, &head_count);
-    TRY_OUT(api_smoothing(&how.smooth.kind, how.smooth.widths, o.smooth, o.widths, o.width_count, heads, head_count));
-    TRY_OUT(session_open(&asked, members, &wanted));
-    if (o.scores)
-        TRY_OUT(open_scores(&scores, members, o.scores));
-    TRY_OUT(open_set(&set, members, sources, source_count, o.is_strict != 0));
-    TRY_OUT(evaluate(&e, &v, members, asked, set, &how, &p));
-    if (scores) {
-        TRY_OUT(keep_scores(v, members, scores));
-        st = file_write_commit(scores);
-        scores = NULL;
-        TRY_OUT(st);
-    }
+    o.compute = &compute;
+    TRY_OUT(open_work(&w, paths, count, data, &o));
+    TRY_OUT(run_work(&w, &e, &o));
+    TRY_OUT(commit_scores(&w));
     *out = e;
     e = NULL;
 out:
-    file_write_abort(scores);
     mien_evaluation_free(e);
-    evaluation_free(v);
-    if (set)
-        set->task->close(set);
-    session_free(asked);
-    ensemble_free(members);
-    api_backend_free(b);
-    mem_free(sources);
+    close_work(&w);
     return st;
 }
 

@@ -33,6 +33,7 @@ typedef enum {
     RNG_NOISE,
     RNG_BOOTSTRAP,
     RNG_MISSING,
+    RNG_ZOOM,
 } rng_use;
 
 /* The stream named (seed, epoch, sample, use); sample below 2^56. 2^34 numbers, then it repeats. */

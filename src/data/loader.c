@@ -145,7 +145,9 @@ static mien_status make_row(const loader *l, picture_reader *reader, uint8_t *pi
         return MIEN_OK;
     }
     TRY(randaugment_row(l, reader, item, *picture, copy));
-    TRY(picture_fit(reader, l->options.image_size));
+    TRY(picture_fit(reader, image_zoom_side(&l->options.augment, l->options.image_size)));
+    TRY(image_random_part(&reader->sized, l->options.image_size, l->options.seed, l->epoch, (uint64_t)item,
+                          reader->scratch));
     TRY(image_augment(&reader->sized, &l->options.augment, l->options.seed, l->epoch, (uint64_t)item, reader->scratch));
     memcpy(pixels, reader->sized.pixels, l->picture_bytes);
     return MIEN_OK;
@@ -355,6 +357,25 @@ static slot *await_batch(loader *l, int64_t batch)
     return s;
 }
 
+/* Names the first of the unreadable, in the plan's order, behind what the rule says. */
+static mien_status fail_too_many(const loader *l, const char *why)
+{
+    enum { NAMED = 4 };
+    const epoch_plan *plan = l->options.plan;
+    const picture_source *source = plan->set->source;
+    char names[WHY_BYTES / 2] = "", name[PICTURE_NAME_BYTES];
+    int named = 0;
+    mien_status st = bad_pictures_too_many(source->what, plan->items->count, l->options.max_bad_share, why);
+    for (int64_t i = 0; i < plan->items->count && named < NAMED; i++) {
+        if (!(l->bad_seen[i / 32] & 1u << (i % 32)) ||
+            source->name(source, plan->items->index[i], name, sizeof name) != MIEN_OK)
+            continue;
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%.100s", named++ ? ", " : "", name);
+    }
+    return mien_fail(st, "%s; unreadable are %s%s", mien_error(), names, l->bad_count > named ? " .." : "");
+}
+
 /* An original of the plan was unreadable: its line, and whether that was one too many. */
 static mien_status count_bad(loader *l, int64_t item, const char *why)
 {
@@ -367,7 +388,7 @@ static mien_status count_bad(loader *l, int64_t item, const char *why)
     if (picture_report(plan->set->source, plan->items->index[original]))
         log_warning("%s", why);
     if (++l->bad_count > bad_pictures_allowed(plan->items->count, l->options.max_bad_share))
-        return bad_pictures_too_many(plan->set->source->what, plan->items->count, l->options.max_bad_share, why);
+        return fail_too_many(l, why);
     return MIEN_OK;
 }
 

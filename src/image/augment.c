@@ -28,16 +28,20 @@ static mien_status reduce_resolution(image *im, int side, image_scratch *s)
     return image_resize(im, &s->spare, width, height, s);
 }
 
-/* torchvision's ColorJitter(s, s, s), applied with p 0.8 as in spec 2.2: the three in random order. */
-static void jitter(image *im, float strength, rng *r)
+/* torchvision's ColorJitter(s, s, s, h), applied with p 0.8: all in random order. Without hue there are three, whose
+ * draws are those of recipes that know no hue. */
+static void jitter(image *im, float strength, float hue, rng *r)
 {
-    static void (*const change[3])(image *, float) = {image_brightness, image_contrast, image_saturation};
+    enum { HUE = 3 };
+    static void (*const change[])(image *, float) = {image_brightness, image_contrast, image_saturation, image_hue};
+    const int count = hue > 0.0f ? HUE + 1 : HUE;
     bool applies = rng_float(r) < JITTER_PROBABILITY;
-    uint32_t order[3];
-    rng_shuffle(r, order, 3);
+    uint32_t order[HUE + 1];
+    rng_shuffle(r, order, (uint32_t)count);
     float low = strength < 1.0f ? 1.0f - strength : 0.0f;
-    for (int i = 0; i < 3; i++) {
-        float factor = rng_range(r, low, 1.0f + strength);
+    for (int i = 0; i < count; i++) {
+        const bool turns = order[i] == HUE;
+        float factor = rng_range(r, turns ? -hue : low, turns ? hue : 1.0f + strength);
         if (applies)
             change[order[i]](im, factor);
     }
@@ -80,6 +84,16 @@ mien_status image_noise(image *im, float deviation, rng *r, image_scratch *s)
     return MIEN_OK;
 }
 
+/* im becomes a rectangle of itself, black where that lies outside. */
+static mien_status cut_out(image *im, int x, int y, int width, int height, image_scratch *s)
+{
+    TRY(image_crop(&s->spare, im, x, y, width, height, 0));
+    image kept = *im;
+    *im = s->spare;
+    s->spare = kept;
+    return MIEN_OK;
+}
+
 /* A crop of the picture's own size at a random place of the padded picture. */
 static mien_status crop_at_random(image *im, int pad, rng *r, image_scratch *s)
 {
@@ -87,11 +101,22 @@ static mien_status crop_at_random(image *im, int pad, rng *r, image_scratch *s)
     int y = (int)rng_below(r, 2 * (uint32_t)pad + 1) - pad;
     if (x == 0 && y == 0)
         return MIEN_OK;
-    TRY(image_crop(&s->spare, im, x, y, im->width, im->height, 0));
-    image kept = *im;
-    *im = s->spare;
-    s->spare = kept;
-    return MIEN_OK;
+    return cut_out(im, x, y, im->width, im->height, s);
+}
+
+int image_zoom_side(const augment_options *o, int size)
+{
+    return o->zoom > 1.0f ? (int)lrintf(o->zoom * (float)size) : size;
+}
+
+mien_status image_random_part(image *im, int size, uint64_t seed, uint32_t epoch, uint64_t sample, image_scratch *s)
+{
+    if (im->width <= size)
+        return MIEN_OK;
+    rng r = rng_at(seed, epoch, sample, RNG_ZOOM);
+    int x = (int)rng_below(&r, (uint32_t)(im->width - size) + 1);
+    int y = (int)rng_below(&r, (uint32_t)(im->height - size) + 1);
+    return cut_out(im, x, y, size, size, s);
 }
 
 mien_status image_augment(image *im, const augment_options *o, uint64_t seed, uint32_t epoch, uint64_t sample,
@@ -114,9 +139,9 @@ mien_status image_augment(image *im, const augment_options *o, uint64_t seed, ui
         if (rng_float(&r) < o->blur)
             TRY(image_blur(im, rng_range(&r, BLUR_SIGMA_MIN, BLUR_SIGMA_MAX), s));
     }
-    if (o->jitter > 0.0f) {
+    if (o->jitter > 0.0f || o->hue > 0.0f) {
         rng r = rng_at(seed, epoch, sample, RNG_JITTER);
-        jitter(im, o->jitter, &r);
+        jitter(im, o->jitter, o->hue, &r);
     }
     if (o->crop > 0) {
         rng r = rng_at(seed, epoch, sample, RNG_CROP);

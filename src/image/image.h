@@ -63,15 +63,22 @@ void image_add_moments(const image *im, double sum[3], double sum_squares[3]);
 
 /* What a training recipe may do to a picture (recipe keys augment.*); zero = off. Applied in the order of fields. */
 typedef struct {
-    float grey;           /* probability of image_grey */
+    float zoom; /* a picture is made this many times the input's size, and a random part taken; at most 1: off */
+    float grey; /* probability of image_grey */
     float low_resolution; /* probability of shrinking the shorter side to 24..48 pixels, and back */
     float blur;           /* probability of a Gaussian blur, sigma 0.3..1.5 */
-    float jitter; /* p 0.8: brightness, contrast, saturation by 1 +- s in random order; 0.4 = spec 2.2 less hue */
-    int crop;     /* pad by this many pixels at the input size (fill 0) and crop back at random */
-    bool flip;    /* horizontal, p 0.5 */
-    float noise;  /* standard deviation in grey levels of added Gaussian noise, drawn 0..noise */
+    float jitter;         /* p 0.8: brightness, contrast, saturation by 1 +- s, in random order ... */
+    float hue;            /* ... with hue turned by +-h of the circle, at most 0.5; 0.4 and 0.1 are spec 2.2 */
+    int crop;             /* pad by this many pixels at the input size (fill 0) and crop back at random */
+    bool flip;            /* horizontal, p 0.5 */
+    float noise;          /* standard deviation in grey levels of added Gaussian noise, drawn 0..noise */
 } augment_options;
-/* Augments in place (dims unchanged), every draw from streams named (seed, epoch, sample). */
+/* The side to resize a picture to of which image_random_part leaves `size`. */
+int image_zoom_side(const augment_options *options, int size);
+/* Zoom: takes a part of size x size, anywhere; nothing of a picture of that size. The first of the effects. */
+MIEN_MUST_USE mien_status image_random_part(image *im, int size, uint64_t seed, uint32_t epoch, uint64_t sample,
+                                            image_scratch *s);
+/* All others, in place (dims unchanged), every draw from streams named (seed, epoch, sample). */
 MIEN_MUST_USE mien_status image_augment(image *im, const augment_options *options, uint64_t seed, uint32_t epoch,
                                         uint64_t sample, image_scratch *s);
 

@@ -62,8 +62,8 @@ static bool pictures_are_fixed(const recipe *r)
 {
     const augment_options *a = &r->augment;
     const bool is_redrawn = r->data.balance == BALANCE_RANDAUGMENT && r->randaugment.resample;
-    return !a->flip && a->crop == 0 && a->jitter == 0 && a->grey == 0 && a->low_resolution == 0 && a->blur == 0 &&
-           a->noise == 0 && !is_redrawn && !mix_is_on(&r->mix);
+    return a->zoom <= 1 && a->hue == 0 && !a->flip && a->crop == 0 && a->jitter == 0 && a->grey == 0 &&
+           a->low_resolution == 0 && a->blur == 0 && a->noise == 0 && !is_redrawn && !mix_is_on(&r->mix);
 }
 
 /* Takes what features of the plan's items need from what is left, where that is enough. */

@@ -43,9 +43,15 @@ static void colour__fixtures__as_torchvision(void **state)
         float factor;
         int tolerance;
     } cases[] = {
-        {"brightness_0.625", image_brightness, 0.625f, 0}, {"brightness_1.375", image_brightness, 1.375f, 0},
-        {"contrast_0.625", image_contrast, 0.625f, 1},     {"contrast_1.375", image_contrast, 1.375f, 1},
-        {"saturation_0.625", image_saturation, 0.625f, 0}, {"saturation_1.375", image_saturation, 1.375f, 0},
+        {"brightness_0.625", image_brightness, 0.625f, 0},
+        {"brightness_1.375", image_brightness, 1.375f, 0},
+        {"contrast_0.625", image_contrast, 0.625f, 1},
+        {"contrast_1.375", image_contrast, 1.375f, 1},
+        {"saturation_0.625", image_saturation, 0.625f, 0},
+        {"saturation_1.375", image_saturation, 1.375f, 0},
+        {"hue_-0.1", image_hue, -0.1f, 0},
+        {"hue_0.1", image_hue, 0.1f, 0},
+        {"hue_0.5", image_hue, 0.5f, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         image im = picture_expected("colour_source"), wanted = picture_expected(cases[i].name);
@@ -220,6 +226,58 @@ static void augment__probabilities__are_kept(void **state)
     assert_true(share_changed(&noise, 200) > 0.95);
 }
 
+/* Hue joins the other three, with a draw for each of the four; without it theirs are what they were. */
+static void augment__hue__is_jitter(void **state)
+{
+    (void)state;
+    const augment_options hue = {.hue = 0.1f}, jitter = {.jitter = 0.4f}, both = {.jitter = 0.4f, .hue = 0.1f};
+    assert_near(share_changed(&hue, 1000), 0.8, 0.06);
+    assert_near(share_changed(&both, 1000), 0.8, 0.06);
+    for (uint64_t sample = 0; sample < 20; sample++) {
+        static void (*const change[3])(image *, float) = {image_brightness, image_contrast, image_saturation};
+        image a = picture_expected("colour_source"), b = picture_expected("colour_source");
+        uint32_t order[3];
+        rng r = rng_at(5, 0, sample, RNG_JITTER);
+        const bool applies = rng_float(&r) < 0.8f;
+        rng_shuffle(&r, order, 3);
+        for (int i = 0; i < 3; i++) {
+            float factor = rng_range(&r, 0.6f, 1.4f);
+            if (applies)
+                change[order[i]](&b, factor);
+        }
+        assert_ok(image_augment(&a, &jitter, 5, 0, sample, scratch));
+        assert_true(same_pixels(&a, &b));
+        image_free(&a);
+        image_free(&b);
+    }
+}
+
+/* Where in the picture the part lies: every place comes up, about equally often. */
+static void augment__zoom__takes_any_part(void **state)
+{
+    (void)state;
+    const augment_options options = {.zoom = 1.25f}, off = {.zoom = 1.0f};
+    int hits[3][3] = {{0}};
+    assert_int_equal(image_zoom_side(&(augment_options){.zoom = 1.017f}, 299), 304);
+    assert_int_equal(image_zoom_side(&options, 8), 10);
+    assert_int_equal(image_zoom_side(&off, 8), 8);
+    assert_int_equal(image_zoom_side(&(augment_options){0}, 8), 8);
+    for (uint64_t sample = 0; sample < 900; sample++) {
+        image im = {0};
+        assert_ok(image_resize_buffer(&im, 10, 10));
+        for (int i = 0; i < 100; i++)
+            memset(im.pixels + 3 * i, i, 3);
+        assert_ok(image_random_part(&im, 8, 6, 0, sample, scratch));
+        assert_true(im.width == 8 && im.height == 8);
+        const int first = im.pixels[0];
+        assert_int_equal(im.pixels[(7 * 8 + 7) * 3], first + 77);
+        hits[first / 10][first % 10]++;
+        image_free(&im);
+    }
+    for (int i = 0; i < 9; i++)
+        assert_in_range(hits[i / 3][i % 3], 60, 140); /* 100 expected, 9.4 standard */
+}
+
 /* A lone white pixel tells where the crop went: every offset comes up, about equally often. */
 static void augment__crop__is_uniform(void **state)
 {
@@ -357,6 +415,8 @@ int main(void)
         TEST(augment__another_effect__leaves_the_draws_of_the_others),
         TEST(augment__probabilities__are_kept),
         TEST(augment__crop__is_uniform),
+        TEST(augment__hue__is_jitter),
+        TEST(augment__zoom__takes_any_part),
         TEST(augment__jitter__stays_in_its_range),
         TEST(augment__low_resolution__blurs_but_keeps_the_size),
         TEST(augment__one_pixel__survives),

@@ -78,36 +78,36 @@ static void recipe__every_key__is_read(void **state)
 {
     (void)state;
     recipe *r = NULL;
-    assert_ok(load(&r,
-                   "task: lsd\n"
-                   "seed: 9223372036854775807\n"
-                   "init: {efficientnet_b0: \"my 'weights'.safetensors\"}\n"
-                   "models: [efficientnet_b0, resnet50, efficientnet_b0]\n"
-                   "classes: [sad, not-sad]\n"
-                   "image_size: 64\n"
-                   "data:\n"
-                   "  sets: [faces, {data: 'it''s.csv', images: \"a b\", fallback: c}, {data: d, fallback: e}]\n"
-                   "  val_share: 0.25\n"
-                   "  balance: none\n"
-                   "  max_bad_share: 1\n"
-                   "  normalise: {std: [0.1, 0.2, 0.3], mean: [0.4, 0.5, 0.6]}\n"
-                   "augment: {flip: true, crop: 4, jitter: 0.4, grey: 0.5, low_resolution: 1, blur: 0.25, noise: 8,\n"
-                   "  randaugment: {ops: 3, magnitude: 30, solarize: true, equalize: true, resample: true},\n"
-                   "  mixup: 0.2, cutmix: 1}\n"
-                   "stage1:\n"
-                   "  enabled: true\n"
-                   "  epochs: 3\n"
-                   "  batch: 2\n"
-                   "  optimizer: {name: sgd, momentum: 0.5, weight_decay: 1e-4}\n"
-                   "  lr: 0.1\n"
-                   "  schedule: {name: cosine, t_max: 100, warmup: 10}\n"
-                   "  label_smoothing: 0\n"
-                   "  class_weights: [1, 2.5]\n"
-                   "  freeze: true\n"
-                   "  select: macro_f1\n"
-                   "  patience: 3\n"
-                   "stage2: {enabled: false, init: pretrained, epochs: 5, lr: 1e-6, class_weights: [3, 1],\n"
-                   "         optimizer: {name: adamw}, schedule: {name: cosine}, select: macro_f1, batch: 8}\n"));
+    assert_ok(load(&r, "task: lsd\n"
+                       "seed: 9223372036854775807\n"
+                       "init: {efficientnet_b0: \"my 'weights'.safetensors\"}\n"
+                       "models: [efficientnet_b0, resnet50, efficientnet_b0]\n"
+                       "classes: [sad, not-sad]\n"
+                       "image_size: 64\n"
+                       "data:\n"
+                       "  sets: [faces, {data: 'it''s.csv', images: \"a b\", fallback: c}, {data: d, fallback: e}]\n"
+                       "  val_share: 0.25\n"
+                       "  balance: none\n"
+                       "  max_bad_share: 1\n"
+                       "  normalise: {std: [0.1, 0.2, 0.3], mean: [0.4, 0.5, 0.6]}\n"
+                       "augment: {flip: true, crop: 4, zoom: 1.017, hue: 0.1, jitter: 0.4, grey: 0.5, low_resolution: "
+                       "1, blur: 0.25, noise: 8,\n"
+                       "  randaugment: {ops: 3, magnitude: 30, solarize: true, equalize: true, resample: true},\n"
+                       "  mixup: 0.2, cutmix: 1}\n"
+                       "stage1:\n"
+                       "  enabled: true\n"
+                       "  epochs: 3\n"
+                       "  batch: 2\n"
+                       "  optimizer: {name: sgd, momentum: 0.5, weight_decay: 1e-4}\n"
+                       "  lr: 0.1\n"
+                       "  schedule: {name: cosine, t_max: 100, warmup: 10}\n"
+                       "  label_smoothing: 0\n"
+                       "  class_weights: [1, 2.5]\n"
+                       "  freeze: true\n"
+                       "  select: macro_f1\n"
+                       "  patience: 3\n"
+                       "stage2: {enabled: false, init: pretrained, epochs: 5, lr: 1e-6, class_weights: [3, 1],\n"
+                       "         optimizer: {name: adamw}, schedule: {name: cosine}, select: macro_f1, batch: 8}\n"));
     assert_true(r->seed == INT64_MAX);
     assert_int_equal(classes_of(r)->count, 2);
     assert_string_equal(classes_of(r)->names[1], "not-sad");
@@ -120,6 +120,7 @@ static void recipe__every_key__is_read(void **state)
     assert_int_equal(r->data.normalise, NORMALISE_GIVEN);
     assert_true(r->data.mean[2] == 0.6f && r->data.std[0] == 0.1f);
     assert_true(r->augment.flip && r->augment.crop == 4 && r->augment.noise == 8.0f && r->augment.blur == 0.25f);
+    assert_true(r->augment.zoom == 1.017f && r->augment.hue == 0.1f);
     assert_int_equal(r->randaugment.options.ops, 3);
     assert_int_equal(r->randaugment.options.magnitude, 30);
     assert_true(r->randaugment.options.include_solarize && r->randaugment.options.include_equalize);
