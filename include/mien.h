@@ -401,8 +401,10 @@ typedef struct mien_export_options {
 MIEN_OPTIONS(mien_export_options, MIEN_OPTIONS_EXPORT)
 /* Writes models, paths as mien_model_open, for other programs to run: as ONNX, whose output `probabilities`, float32
  * [batch, class_count], is that of mien_predict in f32, the mean over several models; or, of one model, as tensors that
- * torchvision's load_state_dict takes. The same models give the same bytes; an older file is replaced whole. *out,
- * which may be NULL, tells what was written as one JSON object; free with mien_text_free. */
+ * torchvision's load_state_dict takes. Models of other heads than one of classes have an output a head, called as the
+ * head is (`va`, `expression`, `au`), float32 [batch, count]; as tensors those over a feature map have mien's own
+ * names. The same models give the same bytes; an older file is replaced whole. *out, which may be NULL, tells what was
+ * written as one JSON object, of ONNX the "outputs", each with the names of its "columns"; free with mien_text_free. */
 MIEN_API MIEN_MUST_USE mien_status mien_export(char **out, const char *const *paths, int count,
                                                const mien_export_options *options);
 

@@ -18,8 +18,8 @@ typedef struct mien_graph_options {
 } mien_graph_options;
 MIEN_OPTIONS(mien_graph_options, MIEN_OPTIONS_GRAPH)
 /* The passes over an architecture's graph, one after the other, as text: described, fused, differentiated, planned. An
- * architecture "NAME", its deviation module "NAME+deviation", or "small": a network of one block, to read. options may
- * be NULL. Free with mien_text_free. */
+ * architecture "NAME", its deviation module "NAME+deviation", SMM-EmotionNet or the plain network of several tasks over
+ * its feature map, "NAME+smm" and "NAME+baseline", or "small": a network of one block, to read. options may be NULL. Free with mien_text_free. */
 MIEN_API MIEN_MUST_USE mien_status mien_graph_text(char **out, const char *arch, const mien_graph_options *options);
 
 /* --- benchmarks --------------------------------------------------------------------------------------------------- */

@@ -12,7 +12,17 @@
 #include <string.h>
 
 #define SMALL "small"
-#define DEVIATION "+deviation"
+
+/* What an architecture's name may end with. */
+static const struct {
+    const char *end;
+    model_kind kind;
+} kinds[] = {{"+deviation", MODEL_DEVIATION}, {"+smm", MODEL_SMM}, {"+baseline", MODEL_BASELINE}};
+
+static const char *const units[] = {"AU1",  "AU2",  "AU4",  "AU6",  "AU7",  "AU10",
+                                    "AU12", "AU15", "AU23", "AU24", "AU25", "AU26"},
+                         *const va[] = {"valence", "arousal"};
+enum { UNITS = sizeof units / sizeof units[0], HEADS = 3 };
 
 /* What is told: an architecture of the zoo behind a model, or the small network with its own store. */
 typedef struct {
@@ -55,29 +65,63 @@ static mien_status describe_small(subject *s, const mien_graph_options *o, const
     return MIEN_OK;
 }
 
-/* "resnet50+deviation": into dst without the end, which is_deviation tells. */
-static void split_name(char dst[64], bool *is_deviation, const char *arch)
+/* "resnet50+deviation": into dst without the end, which *kind tells. */
+static void split_name(char dst[64], model_kind *kind, const char *arch)
 {
-    size_t length = strlen(arch), end = strlen(DEVIATION);
-    *is_deviation = length > end && strcmp(arch + length - end, DEVIATION) == 0;
-    snprintf(dst, 64, "%.*s", (int)(*is_deviation ? length - end : length), arch);
+    size_t length = strlen(arch);
+    *kind = MODEL_PLAIN;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (str_ends(arch, kinds[i].end)) {
+            *kind = kinds[i].kind;
+            length -= strlen(kinds[i].end);
+            break;
+        }
+    snprintf(dst, 64, "%.*s", (int)length, arch);
+}
+
+/* The end of a training graph: a loss of each head, by its kind. */
+static mien_status describe_losses(void *context, graph *g, model_io *io, const model_spec *spec, int batch)
+{
+    TRY(class_loss_describe(context, g, io, batch, spec->heads[0].size));
+    for (int h = 1; h < spec->head_count; h++) {
+        const model_head *at = &spec->heads[h];
+        const shape all = shape_of(2, (int64_t)batch, (int64_t)at->size);
+        const value_id logits = io->heads[h].logits;
+        value_id target, mask, loss;
+        char name[3][64];
+        snprintf(name[0], sizeof name[0], "%s.target", at->name);
+        snprintf(name[1], sizeof name[1], "%s.mask", at->name);
+        snprintf(name[2], sizeof name[2], "%s.loss", at->name);
+        TRY(graph_input(g, &target, name[0], DTYPE_F32, all));
+        TRY(graph_input(g, &mask, name[1], DTYPE_U8, all));
+        TRY(at->kind == HEAD_BINARIES ? op_binary_cross_entropy(g, &loss, name[2], logits, target, NO_VALUE, mask)
+                                      : op_ccc(g, &loss, name[2], logits, target, mask));
+        graph_mark_output(g, loss);
+        io->losses[io->loss_count++] = (graph_loss){loss, 1};
+    }
+    return MIEN_OK;
 }
 
 static mien_status describe_architecture(subject *s, const char *arch, const mien_graph_options *o,
                                          const model_graph_options *options)
 {
     char name[64];
-    bool is_deviation;
-    split_name(name, &is_deviation, arch);
+    model_kind kind;
+    split_name(name, &kind, arch);
     const char **classes = NULL;
     TRY(mem_alloc(&classes, o->classes));
     for (int i = 0; i < o->classes; i++)
         classes[i] = "class"; /* no name is ever looked at */
+    const model_head heads[HEADS] = {
+        {.name = HEAD_EXPRESSION, .kind = HEAD_CLASS, .size = o->classes, .columns = classes},
+        {.name = "au", .kind = HEAD_BINARIES, .size = UNITS, .columns = units},
+        {.name = "va", .kind = HEAD_REGRESSION, .size = 2, .columns = va},
+    };
     model_spec spec = {.task = task_all[0]->name,
                        .arch = name,
-                       .kind = is_deviation ? MODEL_DEVIATION : MODEL_PLAIN,
-                       .classes = classes,
-                       .class_count = o->classes,
+                       .kind = kind,
+                       .heads = heads,
+                       .head_count = model_is_over_map(kind) ? HEADS : 1,
                        .image_size = o->image_size,
                        .mean = {0.5f, 0.5f, 0.5f},
                        .std = {0.5f, 0.5f, 0.5f}};
@@ -102,9 +146,8 @@ static mien_status run_passes(str *text, subject *s, const model_graph_options *
     TRY(add_pass(text, "fused", s->graph));
     if (!options->is_training)
         return MIEN_OK;
-    TRY(graph_differentiate(s->graph, s->io.losses, s->io.loss_count, NO_VALUE, NULL));
     optimizer_attr update = *options->optimizer;
-    update.loss = s->io.losses[0].value;
+    TRY(model_differentiate(s->graph, &update.loss, &s->io));
     TRY(op_optimizer(s->graph, "optimizer", &update));
     return add_pass(text, "differentiated, with the update", s->graph);
 }
@@ -136,7 +179,7 @@ static mien_status tell(str *text, const char *arch, const mien_graph_options *o
     backend *b = NULL;
     subject s = {.io = model_io_none, .loss = {.label_smoothing = 0.2f}};
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
-    const model_ending ending = class_loss_ending(&s.loss);
+    const model_ending ending = {describe_losses, &s.loss};
     TRY(api_backend(&b, o->compute));
     model_graph_options options = {.batch = o->batch,
                                    .activation_type = api_activation_type(b, o->compute),

@@ -18,7 +18,9 @@ typedef struct {
 static const struct argp_option options[] = {
     {"json", KEY_JSON, 0, 0, "Print one JSON document", 1},
     {"graph", KEY_GRAPH, "ARCH", 0,
-     "Instead of a file, show the passes over ARCH's graph (`ARCH+deviation`: stage 2's; `small`: a network to read)",
+     "Instead of a file, show the passes over ARCH's graph (`ARCH+deviation`: stage 2's; `ARCH+smm`, `ARCH+baseline`: "
+     "of "
+     "several tasks over its feature map; `small`: a network to read)",
      2},
     {"batch", KEY_BATCH, "N", 0, "Of the graph (default 1)", 2},
     {"size", KEY_SIZE, "PIXELS", 0, "Side of the graph's input (default: the architecture's)", 2},
@@ -111,7 +113,8 @@ static void print_value(FILE *to, const json_t *value)
     }
 }
 
-/* The scalars and flat lists of an object, a line each; what is deeper, indented under its key. */
+/* The scalars and flat lists of an object, a line each; what is deeper, indented under its key, objects of a list one
+ * after another. */
 static void print_object(FILE *to, const json_t *object, int indent)
 {
     const char *key;
@@ -129,6 +132,10 @@ static void print_object(FILE *to, const json_t *object, int indent)
         if (json_is_object(value)) {
             putc('\n', to);
             print_object(to, value, indent + 2);
+        } else if (json_is_object(json_array_get(value, 0))) {
+            putc('\n', to);
+            for (size_t i = 0; i < json_array_size(value); i++)
+                print_object(to, json_array_get(value, i), indent + 2);
         } else {
             print_value(to, value);
             putc('\n', to);

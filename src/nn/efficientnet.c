@@ -16,7 +16,16 @@ static const mb_stage b0_stages[] = {
     {1, 3, 1, 16, 1},  {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2},  {6, 3, 2, 80, 3},
     {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4}, {6, 3, 1, 320, 1},
 };
-enum { STAGES = sizeof b0_stages / sizeof b0_stages[0], BLOCKS = 16 };
+enum { STAGES = sizeof b0_stages / sizeof b0_stages[0], STAGES_TO_16 = 5, BLOCKS = 16 }; /* .. to a stride of 16 */
+
+/* The number in the network of a stage's first block. */
+static int first_block(int stage)
+{
+    int index = 0;
+    for (int before = 0; before < stage; before++)
+        index += b0_stages[before].repeats;
+    return index;
+}
 
 /* What follows a convolution's batch norm. */
 typedef enum { TO_ACTIVATION, TO_NEXT_BLOCK, TO_SHORTCUT } conv_end;
@@ -81,15 +90,28 @@ static value_id mb_conv(net *n, value_id x, const mb_stage *stage, int stride, i
     return is_residual ? shortcut(n, y, x, index) : y;
 }
 
-value_id efficientnet_b0_map(net *n, value_id x)
+/* Stages first .. end - 1. */
+static value_id mb_stages(net *n, value_id x, int first, int end)
+{
+    for (int stage = first; stage < end; stage++)
+        for (int block = 0; block < b0_stages[stage].repeats; block++) {
+            net_prefix(n, "features.%d.%d.block.", stage + 1, block);
+            x = mb_conv(n, x, &b0_stages[stage], block == 0 ? b0_stages[stage].stride : 1, first_block(stage) + block);
+        }
+    net_prefix(n, "%s", "");
+    return x;
+}
+
+value_id efficientnet_b0_features_5(net *n, value_id x)
 {
     net_prefix(n, "features.");
     x = conv_bn(n, 0, x, (conv_spec){.out = 32, .kernel = 3, .stride = 2, .pad = 1}, TO_ACTIVATION);
-    for (int stage = 0, index = 0; stage < STAGES; stage++)
-        for (int block = 0; block < b0_stages[stage].repeats; block++, index++) {
-            net_prefix(n, "features.%d.%d.block.", stage + 1, block);
-            x = mb_conv(n, x, &b0_stages[stage], block == 0 ? b0_stages[stage].stride : 1, index);
-        }
+    return mb_stages(n, x, 0, STAGES_TO_16);
+}
+
+value_id efficientnet_b0_map(net *n, value_id x)
+{
+    x = mb_stages(n, efficientnet_b0_features_5(n, x), STAGES_TO_16, STAGES);
     net_prefix(n, "features.");
     x = conv_bn(n, STAGES + 1, x, (conv_spec){.out = 1280, .kernel = 1, .stride = 1}, TO_ACTIVATION);
     net_prefix(n, "%s", "");
@@ -140,16 +162,29 @@ static value_id lite_block(net *n, value_id x, const mb_stage *stage, int stride
     return is_residual ? shortcut(n, y, x, index) : y;
 }
 
-value_id efficientnet_lite0_map(net *n, value_id x)
+/* Stages first .. end - 1. */
+static value_id lite_stages(net *n, value_id x, int first, int end)
+{
+    for (int stage = first; stage < end; stage++)
+        for (int block = 0; block < b0_stages[stage].repeats; block++) {
+            net_prefix(n, "blocks.%d.%d.", stage, block);
+            x = lite_block(n, x, &b0_stages[stage], block == 0 ? b0_stages[stage].stride : 1,
+                           first_block(stage) + block);
+        }
+    net_prefix(n, "%s", "");
+    return x;
+}
+
+value_id efficientnet_lite0_blocks_4(net *n, value_id x)
 {
     net_prefix(n, "%s", "");
     x = lite_conv(n, "conv_stem", "bn1", x, (conv_spec){.out = 32, .kernel = 3, .stride = 2, .pad = 1}, TO_ACTIVATION);
-    for (int stage = 0, index = 0; stage < STAGES; stage++)
-        for (int block = 0; block < b0_stages[stage].repeats; block++, index++) {
-            net_prefix(n, "blocks.%d.%d.", stage, block);
-            x = lite_block(n, x, &b0_stages[stage], block == 0 ? b0_stages[stage].stride : 1, index);
-        }
-    net_prefix(n, "%s", "");
+    return lite_stages(n, x, 0, STAGES_TO_16);
+}
+
+value_id efficientnet_lite0_map(net *n, value_id x)
+{
+    x = lite_stages(n, efficientnet_lite0_blocks_4(n, x), STAGES_TO_16, STAGES);
     return lite_conv(n, "conv_head", "bn2", x, (conv_spec){.out = 1280, .kernel = 1, .stride = 1}, TO_ACTIVATION);
 }
 

@@ -87,6 +87,9 @@ static mien_status take_own_spec(model_spec *spec, const model *own, const impor
     const model_spec *s = model_spec_of(own);
     if (strcmp(s->arch, spec->arch) != 0)
         return mien_fail(MIEN_ERR_FORMAT, "%s: is a model of %s (wanted %s)", path, s->arch, spec->arch);
+    if (s->kind != MODEL_PLAIN)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: is a model of kind %s (wanted plain)", path,
+                         model_kind_name(s->kind));
     spec->task = s->task;
     spec->variant = s->variant;
     if (!o->classes) {

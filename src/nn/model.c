@@ -157,8 +157,7 @@ mien_status model_describe(graph **out, model_io *io, model *m, const model_grap
     return MIEN_OK;
 }
 
-/* *loss: what is checked before an update, the one loss or the sum of several. */
-static mien_status differentiate(graph *g, value_id *loss, const model_io *io)
+mien_status model_differentiate(graph *g, value_id *loss, const model_io *io)
 {
     *loss = io->losses[0].value;
     if (io->loss_count > 1)
@@ -174,7 +173,7 @@ mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_o
     TRY(model_describe(&g, io, m, options));
     TRY_OUT(graph_fuse(g));
     if (options->is_training)
-        TRY_OUT(differentiate(g, &loss, io));
+        TRY_OUT(model_differentiate(g, &loss, io));
     if (options->is_training && options->sums_batches)
         TRY_OUT(op_accumulate(g, "accumulate", loss));
     if (options->is_training && options->optimizer) {

@@ -13,14 +13,15 @@
 
 typedef struct model model;
 
+#define FEATURE_MAP_MAX_BEHIND 4
 /* A feature map of an architecture. Describing it declares nothing of what lies behind it. */
 typedef struct {
     const char *name; /* "Mixed_6e"; NULL: there is no such map */
     int dim;          /* channels: 768 */
     int stride;       /* input pixels a side for each of the map's: what the strides before it multiply to */
     value_id (*describe)(net *n, value_id x); /* x [n, h, w, 3] normalised -> [n, about h / stride, .., dim] */
-    const char
-        *behind; /* what names of layers behind it begin with, the head's aside: "Mixed_7"; NULL: there are none */
+    /* NULL-terminated: what names of layers behind it begin with, the head's aside: "Mixed_7" */
+    const char *behind[FEATURE_MAP_MAX_BEHIND + 1];
 } feature_map;
 #define ARCHITECTURE_MAX_MAPS 2
 
@@ -51,6 +52,8 @@ void architecture_names(char *dst, size_t bytes);
 /* How an architecture is used: on its own, twice in a deviation module (nn/deviation.h), or one of its feature maps
  * under SMM-EmotionNet or under the plain multi-task baseline (nn/smm_emotionnet.h). */
 typedef enum { MODEL_PLAIN, MODEL_DEVIATION, MODEL_SMM, MODEL_BASELINE } model_kind;
+
+bool model_is_over_map(model_kind kind); /* is it of the last two? */
 
 /* How a class head's prediction is made of what SMM-EmotionNet's regions say; it is trained on the mean of their
  * logits. */
@@ -106,6 +109,7 @@ MIEN_MUST_USE mien_status model_adopt_variant(model *m, const tensor_file *f, co
 /* "torchvision", "tensorflow"; and what a JSON object has under "variant", torchvision where it has nothing. */
 const char *model_variant_name(model_variant variant);
 MIEN_MUST_USE mien_status model_variant_read(model_variant *out, const json_t *root, const char *where);
+const char *model_kind_name(model_kind kind); /* "plain", "smm" */
 void model_set_normalisation(model *m, const float mean[3], const float std[3]);
 /* Head `head`'s thresholds become values [its size], of which a copy is kept; NULL: 0.5 for all again. MIEN_ERR_ARG
  * where the head is not of binaries or a value not within 0..1. */
@@ -163,6 +167,9 @@ typedef struct {
 /* Describes the model's graph and nothing more: for those who want to see the passes. The store's parameters must be
  * declared (model_create). */
 MIEN_MUST_USE mien_status model_describe(graph **out, model_io *io, model *m, const model_graph_options *options);
+/* Appends the backward pass of a training graph's losses. *loss: what is checked before an update, the one loss or the
+ * sum of several. */
+MIEN_MUST_USE mien_status model_differentiate(graph *g, value_id *loss, const model_io *io);
 /* Describes, fuses and (training) differentiates the model's graph: ready for program_create. The store must be
  * allocated. */
 MIEN_MUST_USE mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_options *options);

@@ -17,6 +17,11 @@ static const char *const kind_names[] = {
 enum { KIND_COUNT = sizeof kind_names / sizeof kind_names[0] };
 static const char *const ensemble_names[] = {[SMM_MEAN_SOFTMAX] = "softmax", [SMM_MEAN_LOGITS] = "logits"};
 enum { ENSEMBLE_COUNT = sizeof ensemble_names / sizeof ensemble_names[0] };
+const char *model_kind_name(model_kind kind)
+{
+    return kind_names[kind];
+}
+
 const char *model_variant_name(model_variant variant)
 {
     return variant_names[variant];
@@ -277,21 +282,21 @@ out:
 }
 
 /* Of networks over a feature map. What no reader knows may change what the network says, so it is refused. */
-static mien_status read_options(smm_options *out, model_kind kind, const json_t *root, const char *where)
+static mien_status read_options(smm_options *out, model_kind kind, const json_t *options)
 {
-    const json_t *options = json_object_get(root, "options"), *orthogonal;
+    static const char where[] = "options";
+    const json_t *orthogonal = json_object_get(options, "orthogonal");
+    const size_t known = kind == MODEL_SMM ? 3 : 1;
     const char *ensemble;
     int index;
     if (!json_is_object(options))
-        return mien_fail(MIEN_ERR_FORMAT, "%s: options: missing or not an object", where);
-    const size_t known = kind == MODEL_SMM ? 3 : 1;
+        return mien_fail(MIEN_ERR_FORMAT, "%s: missing or not an object", where);
     if (json_object_size(options) > known)
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: options: %zu (wanted %zu)", where, json_object_size(options),
-                         known);
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %zu (wanted %s)", where, json_object_size(options),
+                         kind == MODEL_SMM ? "map, orthogonal and expr_ensemble" : "map alone");
     TRY(json_get_string(&out->map, options, "map", where));
     if (kind == MODEL_BASELINE)
         return MIEN_OK;
-    orthogonal = json_object_get(options, "orthogonal");
     if (!json_is_boolean(orthogonal))
         return mien_fail(MIEN_ERR_FORMAT, "%s: orthogonal: missing or neither true nor false", where);
     out->is_orthogonal = json_is_true(orthogonal);
@@ -310,8 +315,11 @@ static mien_status read_spec(model_spec *spec, arena *texts, const json_t *root,
         return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: version %lld (wanted %d)", where, (long long)version,
                          MODEL_FORMAT_VERSION);
     TRY(read_kind(&spec->kind, root, where));
-    if (model_is_over_map(spec->kind))
-        TRY(read_options(&spec->smm, spec->kind, root, where));
+    if (model_is_over_map(spec->kind)) {
+        mien_status st = read_options(&spec->smm, spec->kind, json_object_get(root, "options"));
+        if (st != MIEN_OK)
+            return mien_fail_in(st, "%s", where);
+    }
     TRY(json_get_string(&spec->task, root, "task", where));
     TRY(json_get_string(&spec->arch, root, "arch", where));
     TRY(model_variant_read(&spec->variant, root, where));

@@ -20,7 +20,5 @@ struct model {
 MIEN_MUST_USE mien_status model_check_spec(const model_spec *spec, const architecture *arch);
 /* The kind that the file's own metadata names; MODEL_PLAIN where it has none. */
 MIEN_MUST_USE mien_status model_kind_of_file(model_kind *out, const tensor_file *f, const char *path);
-/* Is it a network over a feature map (nn/smm_emotionnet.h)? */
-bool model_is_over_map(model_kind kind);
 
 #endif

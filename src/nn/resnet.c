@@ -26,24 +26,36 @@ static value_id bottleneck(net *n, value_id x, int width, int stride)
     return net_activation(n, "relu3", net_add(n, "add", y, shortcut), ACT_RELU);
 }
 
-value_id resnet50_map(net *n, value_id x)
+/* Stage 0 to 3, torchvision's layer1 to layer4. */
+static value_id layer(net *n, value_id x, int stage)
 {
     static const int blocks[4] = {3, 4, 6, 3};
-    x = conv_bn(n, "conv1", "bn1", x, (conv_spec){.out = 64, .kernel = 7, .stride = 2, .pad = 3}, plain);
-    x = net_activation(n, "relu", x, ACT_RELU);
-    x = net_max_pool(n, "maxpool", x, 3, 2, 1);
-    for (int stage = 0; stage < 4; stage++)
-        for (int block = 0; block < blocks[stage]; block++) {
-            net_prefix(n, "layer%d.%d.", stage + 1, block);
-            x = bottleneck(n, x, 64 << stage, stage > 0 && block == 0 ? 2 : 1);
-        }
+    for (int block = 0; block < blocks[stage]; block++) {
+        net_prefix(n, "layer%d.%d.", stage + 1, block);
+        x = bottleneck(n, x, 64 << stage, stage > 0 && block == 0 ? 2 : 1);
+    }
     net_prefix(n, "%s", "");
     return x;
 }
 
+value_id resnet50_layer3(net *n, value_id x)
+{
+    x = conv_bn(n, "conv1", "bn1", x, (conv_spec){.out = 64, .kernel = 7, .stride = 2, .pad = 3}, plain);
+    x = net_activation(n, "relu", x, ACT_RELU);
+    x = net_max_pool(n, "maxpool", x, 3, 2, 1);
+    for (int stage = 0; stage < 3; stage++)
+        x = layer(n, x, stage);
+    return x;
+}
+
+value_id resnet50_layer4(net *n, value_id x)
+{
+    return layer(n, resnet50_layer3(n, x), 3);
+}
+
 value_id resnet50_features(net *n, value_id x)
 {
-    return net_global_mean(n, "avgpool", resnet50_map(n, x));
+    return net_global_mean(n, "avgpool", resnet50_layer4(n, x));
 }
 
 value_id resnet50_head(net *n, value_id features, int classes)

@@ -271,13 +271,13 @@ mien_status smm_load_backbone(param_store *params, const smm_spec *spec, tensor_
 {
     const architecture *arch = spec->arch;
     const feature_map *map = NULL;
-    const char *skipped[6] = {IMPORT_IGNORED, arch->head_prefix};
+    const char *skipped[4 + FEATURE_MAP_MAX_BEHIND + 1] = {IMPORT_IGNORED, arch->head_prefix};
     int count = 2;
     TRY(architecture_map(&map, arch, spec->map));
     for (int i = 0; i < 2; i++)
         if (arch->ignored[i])
             skipped[count++] = arch->ignored[i];
-    if (map->behind)
-        skipped[count] = map->behind;
+    for (int i = 0; map->behind[i]; i++)
+        skipped[count++] = map->behind[i];
     return param_store_load_under(params, SMM_BACKBONE, f, path, skipped);
 }

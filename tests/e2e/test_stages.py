@@ -107,5 +107,15 @@ class Stages(Case):
         self.assertFalse([line for line in backward if " identity." in line.split("=")[0]])
         self.assert_fails_alone(mien("info", "--graph", "vgg+deviation"), "vgg")
 
+    def test_graph_knows_the_networks_over_a_map(self):
+        for kind, node in [("smm", "sign.self_attn = attention"), ("baseline", "largest = reshape")]:
+            with self.subTest(kind):
+                for mode in [], ["--inference"]:
+                    answer = mien("info", "--graph", f"efficientnet_b0+{kind}", "--size", 32, *mode)
+                    self.assert_done(answer)
+                    self.assertIn(node, answer.out)
+                    self.assertEqual("total = total (" in answer.out, not mode)
+                    self.assertEqual("heads.va:clipped = activation" in answer.out, bool(mode))
+
 
 main()

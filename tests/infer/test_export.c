@@ -29,6 +29,39 @@ static void save(const char *path, int size, float mean, model_kind kind)
     model_free(m);
 }
 
+static const char *const axes[] = {"valence", "arousal"}, *const units[] = {"AU1", "AU2"};
+static const model_head heads[] = {
+    {.name = "va", .kind = HEAD_REGRESSION, .size = 2, .columns = axes},
+    {.name = "expression", .kind = HEAD_CLASS, .size = 2, .columns = classes},
+    {.name = "au", .kind = HEAD_BINARIES, .size = 2, .columns = units, .thresholds = (const float[]){0.25f, 0.75f}},
+    {.name = "au_intensity", .kind = HEAD_BINARIES, .size = 2, .columns = units},
+};
+enum { HEADS = sizeof heads / sizeof heads[0] };
+
+static model_spec spec_of(const architecture *arch, int size, model_kind kind, int head_count)
+{
+    return (model_spec){.task = "lsd",
+                        .arch = arch->name,
+                        .heads = heads,
+                        .head_count = head_count,
+                        .image_size = size,
+                        .mean = {0.5f, 0.5f, 0.5f},
+                        .std = {0.5f, 0.5f, 0.5f},
+                        .kind = kind};
+}
+
+/* Of the heads above, or the first `head_count` of them. */
+static void save_heads(const char *path, model_kind kind, int head_count, bool is_orthogonal)
+{
+    model *m;
+    model_spec spec = spec_of(architecture_find("efficientnet_b0"), 32, kind, head_count);
+    spec.smm.is_orthogonal = is_orthogonal;
+    assert_ok(model_create(&m, &spec));
+    assert_ok(model_init(m, 5, false));
+    assert_ok(model_save(m, path, NULL));
+    model_free(m);
+}
+
 static int enter(void **state)
 {
     if (temp_folder_enter(state) != 0)
@@ -36,6 +69,9 @@ static int enter(void **state)
     save("a.safetensors", 32, 0.5f, MODEL_PLAIN);
     save("b.safetensors", 32, 0.25f, MODEL_DEVIATION);
     save("c.safetensors", 40, 0.5f, MODEL_PLAIN);
+    save_heads("smm.safetensors", MODEL_SMM, HEADS, true);
+    save_heads("baseline.safetensors", MODEL_BASELINE, HEADS, false);
+    save_heads("va.safetensors", MODEL_SMM, 1, false);
     return 0;
 }
 
@@ -59,14 +95,21 @@ static json_t *export_models(const char *const *paths, int count, onnx_form form
     return report;
 }
 
-/* "images uint8 [..]; .." of the report, which the file agrees with. */
-static void assert_inputs(const json_t *report, const char *wanted)
+static Onnx__ModelProto *read_back(void)
 {
-    size_t length, i;
+    size_t length;
     char *bytes = kit_read("m.onnx", &length);
     Onnx__ModelProto *m = onnx__model_proto__unpack(NULL, length, (const uint8_t *)bytes);
     mem_free(bytes);
     assert_non_null(m);
+    return m;
+}
+
+/* "images uint8 [..]; .." of the report, which the file agrees with. */
+static void assert_inputs(const json_t *report, const char *wanted)
+{
+    size_t i;
+    Onnx__ModelProto *m = read_back();
     str text = {0};
     json_t *input;
     assert_int_equal(json_array_size(json_object_get(report, "inputs")), m->graph->n_input);
@@ -98,11 +141,7 @@ static const char *metadata_of(const Onnx__ModelProto *m, const char *key)
 
 static void assert_metadata(const char *const (*wanted)[2], size_t count)
 {
-    size_t length;
-    char *bytes = kit_read("m.onnx", &length);
-    Onnx__ModelProto *m = onnx__model_proto__unpack(NULL, length, (const uint8_t *)bytes);
-    mem_free(bytes);
-    assert_non_null(m);
+    Onnx__ModelProto *m = read_back();
     for (size_t i = 0; i < count; i++)
         assert_string_equal(metadata_of(m, wanted[i][0]), wanted[i][1]);
     onnx__model_proto__free_unpacked(m, NULL);
@@ -161,6 +200,74 @@ static void export__ensemble__shares_inputs_that_agree(void **state)
     assert_inputs(report, "images_32 float32 [\"batch\",3,32,32]; images_32_2 float32 [\"batch\",3,32,32]; "
                           "images_40 float32 [\"batch\",3,40,40]");
     json_decref(report);
+}
+
+/* The part of the report as JSON. */
+static void assert_part(const json_t *report, const char *key, const char *wanted)
+{
+    char *text;
+    assert_ok(json_print(&text, json_object_get(report, key)));
+    assert_string_equal(text, wanted);
+    mem_free(text);
+}
+
+/* An output's name is a head's, where there is more than the one of classes. */
+static void export__several_heads__are_outputs(void **state)
+{
+    (void)state;
+    static const char *const alone[] = {"smm.safetensors"}, *const one[] = {"va.safetensors"};
+    static const char *const metadata[][2] = {
+        {"kind", "smm"},
+        {"classes", "[\"anger\",\"fear\"]"},
+        {"heads", "[{\"name\":\"va\",\"kind\":\"regression\",\"columns\":[\"valence\",\"arousal\"]},"
+                  "{\"name\":\"expression\",\"kind\":\"class\",\"columns\":[\"anger\",\"fear\"]},"
+                  "{\"name\":\"au\",\"kind\":\"binaries\",\"columns\":[\"AU1\",\"AU2\"],\"thresholds\":[0.25,0.75]},"
+                  "{\"name\":\"au_intensity\",\"kind\":\"binaries\",\"columns\":[\"AU1\",\"AU2\"],"
+                  "\"thresholds\":[0.5,0.5]}]"},
+    };
+    json_t *report = export_models(alone, 1, ONNX_UINT8);
+    assert_null(json_object_get(report, "output"));
+    assert_part(
+        report, "outputs",
+        "[{\"name\":\"va\",\"type\":\"float32\",\"shape\":[\"batch\",2],\"columns\":[\"valence\",\"arousal\"]},"
+        "{\"name\":\"expression\",\"type\":\"float32\",\"shape\":[\"batch\",2],\"columns\":[\"anger\",\"fear\"]},"
+        "{\"name\":\"au\",\"type\":\"float32\",\"shape\":[\"batch\",2],\"columns\":[\"AU1\",\"AU2\"]},"
+        "{\"name\":\"au_intensity\",\"type\":\"float32\",\"shape\":[\"batch\",2],\"columns\":[\"AU1\",\"AU2\"]}]");
+    json_decref(report);
+    assert_metadata(metadata, sizeof metadata / sizeof metadata[0]);
+    Onnx__ModelProto *m = read_back();
+    assert_int_equal(m->graph->n_output, HEADS);
+    for (int h = 0; h < HEADS; h++) {
+        assert_string_equal(m->graph->output[h]->name, heads[h].name);
+        assert_int_equal(m->graph->output[h]->type->tensor_type->shape->dim[1]->dim_value, heads[h].size);
+    }
+    onnx__model_proto__free_unpacked(m, NULL);
+    report = export_models(one, 1, ONNX_UINT8);
+    assert_part(report, "output", "{\"name\":\"va\",\"type\":\"float32\",\"shape\":[\"batch\",2]}");
+    json_decref(report);
+}
+
+/* The last nodes are a mean for each head, of that head's answers. */
+static void export__several_heads__have_a_mean_each(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"smm.safetensors", "baseline.safetensors"};
+    static const char *const wanted[HEADS][2] = {
+        {"efficientnet_b0/heads.va:clipped", "efficientnet_b0.2/heads.va:clipped"},
+        {"efficientnet_b0/heads.expression:ensemble", "efficientnet_b0.2/heads.expression:softmax"},
+        {"efficientnet_b0/heads.au:probabilities", "efficientnet_b0.2/heads.au:probabilities"},
+        {"efficientnet_b0/heads.au_intensity:probabilities", "efficientnet_b0.2/heads.au_intensity:probabilities"}};
+    json_decref(export_models(paths, 2, ONNX_UINT8));
+    Onnx__ModelProto *m = read_back();
+    for (int h = 0; h < HEADS; h++) {
+        const Onnx__NodeProto *n = m->graph->node[m->graph->n_node - HEADS + (size_t)h];
+        assert_string_equal(n->op_type, "Mean");
+        assert_string_equal(n->output[0], heads[h].name);
+        assert_int_equal(n->n_input, 2);
+        for (int i = 0; i < 2; i++)
+            assert_string_equal(n->input[i], wanted[h][i]);
+    }
+    onnx__model_proto__free_unpacked(m, NULL);
 }
 
 /* A model's licence is its file's. */
@@ -238,44 +345,60 @@ static void export__safetensors__is_the_model(void **state)
     assert_false(file_exists("two.safetensors"));
 }
 
-/* Every network of the zoo, alone and in a deviation module: no operator of theirs is without its translation. Their
- * weights are pages of zeros that nobody wrote, and go nowhere. */
+/* What parameters would take: pages of zeros that nobody wrote. */
+static void *zeros_of(param_store *params, size_t *bytes)
+{
+    *bytes = 0;
+    for (int k = 0; k < param_store_count(params); k++) {
+        const param_slice *slice = param_store_at(params, k);
+        const size_t end = (slice->offset + slice->count) * sizeof(float);
+        *bytes = slice->kind != SLICE_COUNTER && end > *bytes ? end : *bytes;
+    }
+    void *zeros = mmap(NULL, *bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(zeros != MAP_FAILED);
+    return zeros;
+}
+
+/* Writes a model of zeros to nowhere. */
+static void assert_has_form(const model_spec *spec)
+{
+    model *m;
+    graph *g;
+    model_io io;
+    size_t bytes;
+    value_id ends[HEADS];
+    const char *names[HEADS];
+    assert_ok(model_create(&m, spec));
+    assert_ok(model_describe(&g, &io, m, &(model_graph_options){.batch = 1, .activation_type = DTYPE_F32}));
+    for (int h = 0; h < io.head_count; h++) {
+        ends[h] = io.heads[h].output;
+        names[h] = heads[h].name;
+    }
+    void *zeros = zeros_of(model_params(m), &bytes);
+    const onnx_member member = {g, io.images, ends, zeros, "images", ""};
+    assert_ok(onnx_write("/dev/null", &(onnx_file){.name = spec->arch,
+                                                   .members = &member,
+                                                   .member_count = 1,
+                                                   .outputs = names,
+                                                   .output_count = io.head_count}));
+    assert_int_equal(munmap(zeros, bytes), 0);
+    graph_free(g);
+    model_free(m);
+}
+
+/* Every network of the zoo, alone, in a deviation module and under heads of all kinds: no operator of theirs is without
+ * its translation. */
 static void export__every_architecture__has_a_form(void **state)
 {
     (void)state;
     const architecture *arch;
+    const feature_map *map;
     for (int i = 0; (arch = architecture_at(i)); i++)
-        for (int kind = MODEL_PLAIN; kind <= MODEL_DEVIATION; kind++) {
-            const model_spec spec = {.task = "lsd",
-                                     .arch = arch->name,
-                                     .classes = classes,
-                                     .class_count = 2,
-                                     .image_size = arch->min_size,
-                                     .mean = {0.5f, 0.5f, 0.5f},
-                                     .std = {0.5f, 0.5f, 0.5f},
-                                     .kind = (model_kind)kind};
-            model *m;
-            graph *g;
-            model_io io;
-            assert_ok(model_create(&m, &spec));
-            assert_ok(model_describe(&g, &io, m, &(model_graph_options){.batch = 1, .activation_type = DTYPE_F32}));
-            size_t bytes = 0;
-            for (int k = 0; k < param_store_count(model_params(m)); k++) {
-                const param_slice *slice = param_store_at(model_params(m), k);
-                const size_t end = (slice->offset + slice->count) * sizeof(float);
-                bytes = slice->kind != SLICE_COUNTER && end > bytes ? end : bytes;
-            }
-            void *zeros = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-            assert_true(zeros != MAP_FAILED);
-            const onnx_member member = {g, io.images, &io.heads[0].output, zeros, "images", ""};
-            assert_ok(onnx_write("/dev/null", &(onnx_file){.name = arch->name,
-                                                           .members = &member,
-                                                           .member_count = 1,
-                                                           .outputs = &(const char *){"probabilities"},
-                                                           .output_count = 1}));
-            assert_int_equal(munmap(zeros, bytes), 0);
-            graph_free(g);
-            model_free(m);
+        for (int kind = MODEL_PLAIN; kind <= MODEL_BASELINE; kind++) {
+            const bool is_over_map = kind == MODEL_SMM || kind == MODEL_BASELINE;
+            model_spec spec = spec_of(arch, arch->min_size, (model_kind)kind, kind == MODEL_DEVIATION ? 1 : HEADS);
+            if (!is_over_map || architecture_map(&map, arch, NULL) == MIEN_OK)
+                assert_has_form(&spec);
         }
 }
 
@@ -290,8 +413,11 @@ static mien_status attempt(void *context)
 static void export__no_memory__is_told(void **state)
 {
     (void)state;
-    const char *const paths[] = {"a.safetensors", "b.safetensors"};
+    const char *const paths[] = {"a.safetensors", "b.safetensors"}, *const alone[] = {"smm.safetensors"};
     ensemble *e = open_models(paths, 2);
+    fail_each_allocation(attempt, e);
+    ensemble_free(e);
+    e = open_models(alone, 1);
     fail_each_allocation(attempt, e);
     ensemble_free(e);
 }
@@ -301,6 +427,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(export__one_model__says_what_it_is),
         cmocka_unit_test(export__ensemble__shares_inputs_that_agree),
+        cmocka_unit_test(export__several_heads__are_outputs),
+        cmocka_unit_test(export__several_heads__have_a_mean_each),
         cmocka_unit_test(export__licence__goes_along),
         cmocka_unit_test(export__same_models__same_bytes),
         cmocka_unit_test(export__safetensors__is_the_model),

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "nn/model.h"
 #include "nn/zoo.h"
 #include "task/class_loss.h"
@@ -180,6 +181,43 @@ static void maps__of_every_architecture__are_as_their_rows_say(void **state)
     }
 }
 
+static bool is_behind(const architecture *arch, const feature_map *map, const char *name)
+{
+    if (str_starts(name, arch->head_prefix))
+        return true;
+    for (int i = 0; map->behind[i]; i++)
+        if (str_starts(name, map->behind[i]))
+            return true;
+    return false;
+}
+
+/* What the whole declares, less the head and what the row says is behind the map, in its order. */
+static void maps__of_every_architecture__declare_all_but_what_is_behind(void **state)
+{
+    (void)state;
+    for (int a = 0; architecture_at(a); a++) {
+        const architecture *arch = architecture_at(a);
+        model *m = make(arch->name, 2, 0);
+        const param_store *whole = model_params(m);
+        for (int i = 0; i < ARCHITECTURE_MAX_MAPS && arch->maps[i].name; i++) {
+            described_map d;
+            int count = 0;
+            map_describe(&d, &arch->maps[i], arch->default_size);
+            for (int k = 0; k < param_store_count(whole); k++) {
+                const char *name = param_store_at(whole, k)->name;
+                if (is_behind(arch, &arch->maps[i], name))
+                    continue;
+                assert_true(count < param_store_count(d.store));
+                assert_string_equal(param_store_at(d.store, count)->name + strlen("backbone."), name);
+                count++;
+            }
+            assert_int_equal(count, param_store_count(d.store));
+            map_free(&d);
+        }
+        model_free(m);
+    }
+}
+
 static void maps__inception_v3_mixed_6e__is_17_by_17_and_nothing_behind(void **state)
 {
     (void)state;
@@ -232,6 +270,7 @@ int main(void)
         cmocka_unit_test(zoo__any_size__describes_and_differentiates),
         cmocka_unit_test(zoo__smallest_size__is_the_smallest),
         cmocka_unit_test(maps__of_every_architecture__are_as_their_rows_say),
+        cmocka_unit_test(maps__of_every_architecture__declare_all_but_what_is_behind),
         cmocka_unit_test(maps__inception_v3_mixed_6e__is_17_by_17_and_nothing_behind),
         cmocka_unit_test(maps__unknown_name__is_one_line),
         cmocka_unit_test(zoo__bad_spec__is_one_line),

@@ -123,12 +123,16 @@ def make_deviation(name, folder):
     return path, None
 
 
-def run(file, inputs):
+def open_file(file):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # tests share the machine
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def run(file, inputs):
+    session = open_file(file)
     return [session.run(["probabilities"], {name: x[:count] for name, x in inputs.items()})[0] for count in (PICTURES, 1)]
 
 
@@ -212,4 +216,5 @@ def main():
     sys.exit(failed > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -60,6 +60,7 @@ def ccc_loss(x, t):
 
 class SmmTraining:
     """The network at the parameters of START."""
+    momentum = 0.1
 
     def __init__(self, what, start, dtype, layout="contiguous", with_onednn=True, is_bf16=False, seed=None, is_training=True):
         if seed is not None:
@@ -77,7 +78,7 @@ class SmmTraining:
     def batch_norm(self, name, x, r=None):
         part = (lambda t: t) if r is None else (lambda t: own(t, r))
         mean, var, weight, bias = (part(self.p[f"{name}.{key}"]) for key in ("running_mean", "running_var", "weight", "bias"))
-        return F.batch_norm(x, mean, var, weight, bias, self.is_training, 0.1, 1e-5)
+        return F.batch_norm(x, mean, var, weight, bias, self.is_training, self.momentum, 1e-5)
 
     def conv(self, name, x, padding=0):
         return F.conv2d(x, self.p[f"{name}.weight"], self.p[f"{name}.bias"], padding=padding)
