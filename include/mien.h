@@ -144,19 +144,21 @@ typedef struct mien_model mien_model;
  * another thread or around the callback that makes it, is MIEN_ERR_ARG. */
 typedef struct mien_session mien_session;
 
-/* paths [count]: model files, or run folders, which stand for the last finished stage of each of their members. compute
- * may be NULL; its threads are those of all sessions that name none, together; its progress is not told. Free with
- * mien_model_free, before its sessions or after them: what they need stays until the last one is freed. */
+/* paths [count]: model files, or run folders, which stand for the last finished stage of each of their members. Those
+ * of one task are an ensemble; of several tasks each answers in columns of its own. compute may be NULL; its threads
+ * are those of all sessions that name none, together; its progress is not told. Free with mien_model_free, before its
+ * sessions or after them: what they need stays until the last one is freed. */
 MIEN_API MIEN_MUST_USE mien_status mien_model_open(mien_model **out, const char *const *paths, int count,
                                                    const mien_compute *compute);
 MIEN_API void mien_model_free(mien_model *model);
-MIEN_API const char *mien_model_task(const mien_model *model); /* "lsd" */
+MIEN_API const char *mien_model_task(const mien_model *model); /* "lsd"; of several the one whose columns are first */
 
 /* What a model answers for a picture is a row of numbers; its columns say what each one is. */
 typedef enum mien_column_kind {
     MIEN_COLUMN_CLASS = 0,       /* the number of a class: the place of its name in `labels` */
     MIEN_COLUMN_PROBABILITY = 1, /* 0 to 1 */
-    MIEN_COLUMN_VALUE = 2        /* another number, as its name says */
+    MIEN_COLUMN_VALUE = 2,       /* another number, as its name says */
+    MIEN_COLUMN_DECISION = 3     /* 0 or 1: no or yes */
 } mien_column_kind;
 typedef struct mien_column {
     const char *name; /* "expression"; "anger" */
@@ -165,7 +167,12 @@ typedef struct mien_column {
     const char *const *labels; /* MIEN_COLUMN_CLASS: [label_count], else NULL */
     int label_count;
 } mien_column;
-/* Of a task of classes: the most probable one, then the probability of each. */
+/* What the model's heads answer, one after the other. Of classes: the most probable one, then the probability of each
+ * ("expression", "anger" ..); of what is there or not: the probability of each, then what is decided of each ("AU01"
+ * .., "AU01_c" ..); of numbers: those ("valence"). A decision is yes where the probability is above the model's
+ * threshold, which is 0.5 unless its file says otherwise; several models decide by the mean of their probabilities and
+ * of their thresholds. Of models of several tasks, "lsd" comes last, and but for the first task's all names of columns
+ * and heads begin with their task's ("lsd_expression", "lsd_anger"). */
 MIEN_API int mien_model_column_count(const mien_model *model);
 MIEN_API const mien_column *mien_model_column(const mien_model *model, int index);
 /* The name of the class that a value of a MIEN_COLUMN_CLASS stands for; NULL where it stands for none. */

@@ -241,13 +241,16 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     evaluation *v = NULL;
     mien_evaluation *e = NULL;
     file_writer *scores = NULL;
+    const model_head *heads;
+    int head_count;
     progress p = api_progress(&compute);
     evaluation_options how = {.chooses_widths = o.width_count == 0};
     session_options wanted = {.loader_threads = api_threads(&compute),
                               .tells_logits = o.smooth == MIEN_SMOOTH_EXPONENTIAL};
     TRY(api_backend(&b, &compute));
     TRY_OUT(api_ensemble_open(&members, paths, count, true, b, api_precision(&compute)));
-    TRY_OUT(api_smoothing(&how.smooth, o.smooth, o.widths, o.width_count, members));
+    heads = ensemble_heads(members, &head_count);
+    TRY_OUT(api_smoothing(&how.smooth.kind, how.smooth.widths, o.smooth, o.widths, o.width_count, heads, head_count));
     TRY_OUT(session_open(&asked, members, &wanted));
     if (o.scores)
         TRY_OUT(open_scores(&scores, members, o.scores));
