@@ -259,9 +259,9 @@ static void predict(kept_rows *out, const smoothing *how)
     *out = (kept_rows){0};
     assert_ok(session_open(&s, both, &(session_options){.batch = 8, .loader_threads = 2, .tells_logits = true}));
     if (how)
-        assert_ok(session_predict_smoothed(s, source, rows, how, keep, out, NULL));
+        assert_ok(session_predict_smoothed(&s, 1, source, rows, how, keep, out, NULL));
     else
-        assert_ok(session_predict(s, source, rows, keep, out, NULL));
+        assert_ok(session_predict(&s, 1, source, rows, keep, out, NULL));
     assert_int_equal(out->count, FRAMES);
     session_free(s);
 }
