@@ -114,18 +114,31 @@ typedef struct mien_compute {
 } mien_compute;
 MIEN_OPTIONS(mien_compute, MIEN_OPTIONS_COMPUTE)
 
+/* --- labelled sets ------------------------------------------------------------------------------------------------ */
+/* Annotations, and where their pictures lie. */
+typedef struct mien_source {
+    const char *path;     /* folder, CSV or annotation file */
+    const char *images;   /* the folder that names of pictures are relative to; NULL: as the annotations say */
+    const char *fallback; /* the folder of pictures that cannot be read there; NULL: none */
+} mien_source;
+
 /* --- training ----------------------------------------------------------------------------------------------------- */
 typedef struct mien_train_options {
     size_t size;
     const char *recipe;          /* YAML file; NULL: every default */
     const char *const *settings; /* [setting_count] "key.key=value", applied over the recipe in order */
     int setting_count;
-    const char *data;            /* folder or CSV */
+    const char *data;            /* folder or CSV; NULL: `sources`, else the recipe's data.sets */
     const char *validation;      /* folder or CSV; NULL: the data's own `val`, else a held-out share of it */
     const char *out;             /* run folder, made if it is not there */
     int is_resumed;              /* go on with what `out` holds */
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     int is_strict; /* refuse folders and rows that are none of the recipe's classes, instead of leaving them out */
+    /* What `data` and `validation` are where more must be said: sets that are one together, each with the labels that
+     * it has. Not beside them. */
+    const mien_source *sources; /* [source_count] */
+    const mien_source *validation_sources;
+    int source_count, validation_source_count;
 } mien_train_options;
 MIEN_OPTIONS(mien_train_options, MIEN_OPTIONS_TRAIN)
 
@@ -331,6 +344,8 @@ typedef struct mien_evaluate_options {
                   * or [members, pictures, classes]; NaN where a picture could not be read. NULL: none */
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     int is_strict; /* refuse folders and rows that are none of the models' classes, instead of leaving them out */
+    const mien_source *sources; /* [source_count] what `data` is, which is then NULL, where more must be said */
+    int source_count;
     mien_smoothing smooth;         /* of a list of frames; class folders are no clips, and MIEN_ERR_ARG */
     const mien_head_width *widths; /* [width_count] as a session's; none: chosen on `data`, each head's by its own
                                       score, so that what is reported of `data` flatters */

@@ -46,8 +46,15 @@ MIEN_MUST_USE mien_status api_smoothing(smooth_kind *out, double *widths, mien_s
                                         const mien_head_width *given, int count, const model_head *heads,
                                         int head_count);
 
-/* The task of this name; NULL: the default one. MIEN_ERR_UNSUPPORTED "task: dance (wanted ..)" where it is none. */
 struct task_def;
+struct task_source;
+/* *out [*count] = what a caller calls a labelled set: one path, or sources, whose array is `name` in messages. Owned
+ * (mem_free). Errors: MIEN_ERR_ARG where it is both, or neither and is_needed. */
+MIEN_MUST_USE mien_status api_sources(struct task_source **out, int *count, const char *path,
+                                      const mien_source *sources, int source_count, bool is_needed, const char *call,
+                                      const char *name);
+
+/* The task of this name; NULL: the default one. MIEN_ERR_UNSUPPORTED "task: dance (wanted ..)" where it is none. */
 MIEN_MUST_USE mien_status api_task(const struct task_def **out, const char *name);
 
 /* What a failure says of `path` without repeating it: "truncated JPEG" of "a.jpg: truncated JPEG". */
