@@ -262,5 +262,32 @@ class Files(Case):
         answer = mien("eval", self.folder / "run", "--data", data, "--json")
         self.assertEqual((answer.code, [s["image"] for s in answer.json()["skipped"]]), (1, gone))
 
+    def test_two_places_and_a_second_folder_of_images(self):
+        first, second = self.folder / "first", self.folder / "second"
+        for folder, names in ((first, PICTURES[:9]), (second, PICTURES[8:])):
+            folder.mkdir()
+            for name in names:
+                shutil.copy(self.folder / name, folder)
+        (first / PICTURES[0]).write_text("no picture")
+        shutil.copy(self.folder / PICTURES[0], second)
+        labels = self.folder / "labels"
+        labels.mkdir()
+        rows = [f"{name},{i / 8 - 1:.3f},{1 - i / 8:.3f},-1{ZEROS}" for i, name in enumerate(PICTURES)]
+        (labels / "va.txt").write_text("\n".join([HEADER, *rows, ""]))
+        for i, name in enumerate(PICTURES[:8]):
+            (labels / "classes" / EIGHT[i % 2]).mkdir(parents=True, exist_ok=True)
+            shutil.copy(self.folder / name, labels / "classes" / EIGHT[i % 2])
+        run = self.folder / "run"
+        answer = train(self.small, run, "--data", labels / "va.txt", "--images", first, "--images-fallback", second,
+                       "--data", labels / "classes", "--set", "data.val_share=0.25")
+        self.assert_done(answer)
+        self.assertFalse([line for line in answer.lines if ".png" in line], answer.err)  # every picture was found
+        data = json.loads((run / "log.jsonl").read_text().splitlines()[0])
+        self.assertEqual((data["train"], data["validation"], data["labels"]), (15, 5, {"va": 9, "expression": 6, "au": 9}))
+        images = [row["image"] for row in table(run / STAGE / "validation.csv")]
+        self.assertEqual(images, [*PICTURES[9:], "neutral/g.png", "anger/h.png"])  # the end of a file, and of each class
+        answer = train(self.small, self.folder / "no", "--data", labels / "va.txt", "--images", first, "--set", "mtl.heads=[va, au]")
+        self.assert_fails(answer, "max_bad_share")
+
 
 main()

@@ -7,7 +7,6 @@
 #include "base/str.h"
 #include "image/image.h"
 #include "nn/model.h"
-#include "task/mtl.h"
 
 #include <math.h>
 
@@ -193,26 +192,14 @@ static void mtl_run__other_labels__are_not_gone_on_with(void **state)
 }
 
 /* Faces without expressions, and folders of two that know nothing else. */
-static mien_status open_two(task_set **out, task_set **validation, const task_set_options *o)
-{
-    static const task_source sources[] = {{.path = "faces/bright.csv"}, {.path = "classes"}};
-    task_set_options both = *o;
-    both.sources = sources;
-    both.source_count = 2;
-    return task_mtl.open(out, validation, &both);
-}
-
 static void mtl_run__two_places__teach_one_model(void **state)
 {
     (void)state;
-    task_def two = task_mtl;
-    two.open = open_two;
-    const task_def *const tasks[] = {&two, NULL};
     for (int is_joint = 0; is_joint < 2; is_joint++) {
-        kit_run run = {.tasks = tasks, .base = base, .data = "both", .precision = PRECISION_F32};
-        run.out = is_joint ? "two_joint" : "two";
-        run.settings[0] = "mtl.kind=baseline";
-        run.settings[1] = is_joint ? "mtl.sampler=joint" : "mtl.sampler=tasks";
+        kit_run run = {.base = base, .out = is_joint ? "two_joint" : "two", .precision = PRECISION_F32};
+        run.settings[0] = "data.sets=[faces/bright.csv, classes]";
+        run.settings[1] = "mtl.kind=baseline";
+        run.settings[2] = is_joint ? "mtl.sampler=joint" : "mtl.sampler=tasks";
         assert_ok(kit_train(&run));
         /* both have their share in what selects */
         assert_true(isfinite(epoch_value(run.out, 3, "val_p_expr")) && isfinite(epoch_value(run.out, 3, "val_p_va")));
