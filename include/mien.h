@@ -114,18 +114,31 @@ typedef struct mien_compute {
 } mien_compute;
 MIEN_OPTIONS(mien_compute, MIEN_OPTIONS_COMPUTE)
 
+/* --- labelled sets ------------------------------------------------------------------------------------------------ */
+/* Annotations, and where their pictures lie. */
+typedef struct mien_source {
+    const char *path;     /* folder, CSV or annotation file */
+    const char *images;   /* the folder that names of pictures are relative to; NULL: as the annotations say */
+    const char *fallback; /* the folder of pictures that cannot be read there; NULL: none */
+} mien_source;
+
 /* --- training ----------------------------------------------------------------------------------------------------- */
 typedef struct mien_train_options {
     size_t size;
     const char *recipe;          /* YAML file; NULL: every default */
     const char *const *settings; /* [setting_count] "key.key=value", applied over the recipe in order */
     int setting_count;
-    const char *data;            /* folder or CSV */
+    const char *data;            /* folder or CSV; NULL: `sources`, else the recipe's data.sets */
     const char *validation;      /* folder or CSV; NULL: the data's own `val`, else a held-out share of it */
     const char *out;             /* run folder, made if it is not there */
     int is_resumed;              /* go on with what `out` holds */
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     int is_strict; /* refuse folders and rows that are none of the recipe's classes, instead of leaving them out */
+    /* What `data` and `validation` are where more must be said: sets that are one together, each with the labels that
+     * it has. Not beside them. */
+    const mien_source *sources; /* [source_count] */
+    const mien_source *validation_sources;
+    int source_count, validation_source_count;
 } mien_train_options;
 MIEN_OPTIONS(mien_train_options, MIEN_OPTIONS_TRAIN)
 
@@ -144,19 +157,21 @@ typedef struct mien_model mien_model;
  * another thread or around the callback that makes it, is MIEN_ERR_ARG. */
 typedef struct mien_session mien_session;
 
-/* paths [count]: model files, or run folders, which stand for the last finished stage of each of their members. compute
- * may be NULL; its threads are those of all sessions that name none, together; its progress is not told. Free with
- * mien_model_free, before its sessions or after them: what they need stays until the last one is freed. */
+/* paths [count]: model files, or run folders, which stand for the last finished stage of each of their members. Those
+ * of one task are an ensemble; of several tasks each answers in columns of its own. compute may be NULL; its threads
+ * are those of all sessions that name none, together; its progress is not told. Free with mien_model_free, before its
+ * sessions or after them: what they need stays until the last one is freed. */
 MIEN_API MIEN_MUST_USE mien_status mien_model_open(mien_model **out, const char *const *paths, int count,
                                                    const mien_compute *compute);
 MIEN_API void mien_model_free(mien_model *model);
-MIEN_API const char *mien_model_task(const mien_model *model); /* "lsd" */
+MIEN_API const char *mien_model_task(const mien_model *model); /* "lsd"; of several the one whose columns are first */
 
 /* What a model answers for a picture is a row of numbers; its columns say what each one is. */
 typedef enum mien_column_kind {
     MIEN_COLUMN_CLASS = 0,       /* the number of a class: the place of its name in `labels` */
     MIEN_COLUMN_PROBABILITY = 1, /* 0 to 1 */
-    MIEN_COLUMN_VALUE = 2        /* another number, as its name says */
+    MIEN_COLUMN_VALUE = 2,       /* another number, as its name says */
+    MIEN_COLUMN_DECISION = 3     /* 0 or 1: no or yes */
 } mien_column_kind;
 typedef struct mien_column {
     const char *name; /* "expression"; "anger" */
@@ -165,7 +180,12 @@ typedef struct mien_column {
     const char *const *labels; /* MIEN_COLUMN_CLASS: [label_count], else NULL */
     int label_count;
 } mien_column;
-/* Of a task of classes: the most probable one, then the probability of each. */
+/* What the model's heads answer, one after the other. Of classes: the most probable one, then the probability of each
+ * ("expression", "anger" ..); of what is there or not: the probability of each, then what is decided of each ("AU01"
+ * .., "AU01_c" ..); of numbers: those ("valence"). A decision is yes where the probability is above the model's
+ * threshold, which is 0.5 unless its file says otherwise; several models decide by the mean of their probabilities and
+ * of their thresholds. Of models of several tasks, "lsd" comes last, and but for the first task's all names of columns
+ * and heads begin with their task's ("lsd_expression", "lsd_anger"). */
 MIEN_API int mien_model_column_count(const mien_model *model);
 MIEN_API const mien_column *mien_model_column(const mien_model *model, int index);
 /* The name of the class that a value of a MIEN_COLUMN_CLASS stands for; NULL where it stands for none. */
@@ -324,6 +344,8 @@ typedef struct mien_evaluate_options {
                   * or [members, pictures, classes]; NaN where a picture could not be read. NULL: none */
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     int is_strict; /* refuse folders and rows that are none of the models' classes, instead of leaving them out */
+    const mien_source *sources; /* [source_count] what `data` is, which is then NULL, where more must be said */
+    int source_count;
     mien_smoothing smooth;         /* of a list of frames; class folders are no clips, and MIEN_ERR_ARG */
     const mien_head_width *widths; /* [width_count] as a session's; none: chosen on `data`, each head's by its own
                                       score, so that what is reported of `data` flatters */
@@ -401,8 +423,10 @@ typedef struct mien_export_options {
 MIEN_OPTIONS(mien_export_options, MIEN_OPTIONS_EXPORT)
 /* Writes models, paths as mien_model_open, for other programs to run: as ONNX, whose output `probabilities`, float32
  * [batch, class_count], is that of mien_predict in f32, the mean over several models; or, of one model, as tensors that
- * torchvision's load_state_dict takes. The same models give the same bytes; an older file is replaced whole. *out,
- * which may be NULL, tells what was written as one JSON object; free with mien_text_free. */
+ * torchvision's load_state_dict takes. Models of other heads than one of classes have an output a head, called as the
+ * head is (`va`, `expression`, `au`), float32 [batch, count]; as tensors those over a feature map have mien's own
+ * names. The same models give the same bytes; an older file is replaced whole. *out, which may be NULL, tells what was
+ * written as one JSON object, of ONNX the "outputs", each with the names of its "columns"; free with mien_text_free. */
 MIEN_API MIEN_MUST_USE mien_status mien_export(char **out, const char *const *paths, int count,
                                                const mien_export_options *options);
 

@@ -35,6 +35,30 @@ const char *mien_task(int index)
     return index >= 0 && task_all[index] ? task_all[index]->name : NULL;
 }
 
+mien_status api_sources(task_source **out, int *count, const char *path, const mien_source *sources, int source_count,
+                        bool is_needed, const char *call, const char *name)
+{
+    if (source_count < 0 || (source_count && !sources))
+        return mien_fail(MIEN_ERR_ARG, "%s: %s: %d of them (wanted an array of that many)", call, name, source_count);
+    if (path && source_count)
+        return mien_fail(MIEN_ERR_ARG, "%s: %s: %d beside %s (wanted one way or the other)", call, name, source_count,
+                         path);
+    if (!path && !source_count && is_needed)
+        return api_need(NULL, call, "data");
+    for (int i = 0; i < source_count; i++)
+        if (!sources[i].path)
+            return mien_fail(MIEN_ERR_ARG, "%s: %s: one without a path", call, name);
+    task_source *copies;
+    TRY(mem_alloc(&copies, source_count + 1));
+    for (int i = 0; i < source_count; i++)
+        copies[i] = (task_source){sources[i].path, sources[i].images, sources[i].fallback};
+    if (path)
+        copies[0] = (task_source){.path = path};
+    *out = copies;
+    *count = path ? 1 : source_count;
+    return MIEN_OK;
+}
+
 mien_status api_task(const task_def **out, const char *name)
 {
     return task_find(out, name ? name : task_all[0]->name);

@@ -33,13 +33,28 @@ progress api_progress(const mien_compute *compute);
  * is for a labelled set, also score files. b NULL: only to look at the models. */
 MIEN_MUST_USE mien_status api_ensemble_open(ensemble **out, const char *const *paths, int count, bool all_stages,
                                             backend *b, precision_kind precision);
+/* The same of models of several tasks, last stages alone: an ensemble for each, in the order that their columns have:
+ * as their models are named, but the default task's behind the others. */
+enum { API_MAX_TASKS = SESSIONS_TOGETHER_MAX };
+MIEN_MUST_USE mien_status api_ensembles_open(ensemble *out[API_MAX_TASKS], int *out_count, const char *const *paths,
+                                             int count, backend *b, const ensemble_options *options);
 
-/* What options say of smoothing, checked against the models' heads; no widths: all are 0. */
-MIEN_MUST_USE mien_status api_smoothing(smoothing *out, mien_smoothing kind, const mien_head_width *widths, int count,
-                                        const ensemble *e);
+/* What options say of smoothing, checked against the heads [head_count] that are asked, API_MAX_HEADS at most: its
+ * kind, and the width of each head, 0 where none is given. */
+enum { API_MAX_HEADS = API_MAX_TASKS * MODEL_MAX_HEADS };
+MIEN_MUST_USE mien_status api_smoothing(smooth_kind *out, double *widths, mien_smoothing kind,
+                                        const mien_head_width *given, int count, const model_head *heads,
+                                        int head_count);
+
+struct task_def;
+struct task_source;
+/* *out [*count] = what a caller calls a labelled set: one path, or sources, whose array is `name` in messages. Owned
+ * (mem_free). Errors: MIEN_ERR_ARG where it is both, or neither and is_needed. */
+MIEN_MUST_USE mien_status api_sources(struct task_source **out, int *count, const char *path,
+                                      const mien_source *sources, int source_count, bool is_needed, const char *call,
+                                      const char *name);
 
 /* The task of this name; NULL: the default one. MIEN_ERR_UNSUPPORTED "task: dance (wanted ..)" where it is none. */
-struct task_def;
 MIEN_MUST_USE mien_status api_task(const struct task_def **out, const char *name);
 
 /* What a failure says of `path` without repeating it: "truncated JPEG" of "a.jpg: truncated JPEG". */

@@ -211,11 +211,10 @@ out:
     return st;
 }
 
-static mien_status open_set(task_set **out, const ensemble *members, const char *data, bool is_strict)
+static mien_status open_set(task_set **out, const ensemble *members, const task_source *data, int count, bool is_strict)
 {
     const task_def *task;
-    const task_source source = {.path = data};
-    task_set_options o = {.sources = &source, .source_count = 1, .is_strict = is_strict};
+    task_set_options o = {.sources = data, .source_count = count, .is_strict = is_strict};
     TRY(task_find(&task, ensemble_task(members)));
     o.heads = ensemble_heads(members, &o.head_count);
     return task->open(out, NULL, &o);
@@ -230,7 +229,6 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     TRY(api_compute(&compute, o.compute, "mien_evaluate"));
     TRY(api_need(out, "mien_evaluate", "out"));
     TRY(api_need(paths, "mien_evaluate", "paths"));
-    TRY(api_need(data, "mien_evaluate", "data"));
     if (count < 1)
         return mien_fail(MIEN_ERR_ARG, "mien_evaluate: count: %d (wanted at least 1)", count);
     mien_status st = MIEN_OK;
@@ -241,17 +239,23 @@ mien_status mien_evaluate(mien_evaluation **out, const char *const *paths, int c
     evaluation *v = NULL;
     mien_evaluation *e = NULL;
     file_writer *scores = NULL;
+    const model_head *heads;
+    int head_count;
+    task_source *sources = NULL;
+    int source_count;
     progress p = api_progress(&compute);
     evaluation_options how = {.chooses_widths = o.width_count == 0};
     session_options wanted = {.loader_threads = api_threads(&compute),
                               .tells_logits = o.smooth == MIEN_SMOOTH_EXPONENTIAL};
-    TRY(api_backend(&b, &compute));
+    TRY_OUT(api_sources(&sources, &source_count, data, o.sources, o.source_count, true, "mien_evaluate", "sources"));
+    TRY_OUT(api_backend(&b, &compute));
     TRY_OUT(api_ensemble_open(&members, paths, count, true, b, api_precision(&compute)));
-    TRY_OUT(api_smoothing(&how.smooth, o.smooth, o.widths, o.width_count, members));
+    heads = ensemble_heads(members, &head_count);
+    TRY_OUT(api_smoothing(&how.smooth.kind, how.smooth.widths, o.smooth, o.widths, o.width_count, heads, head_count));
     TRY_OUT(session_open(&asked, members, &wanted));
     if (o.scores)
         TRY_OUT(open_scores(&scores, members, o.scores));
-    TRY_OUT(open_set(&set, members, data, o.is_strict != 0));
+    TRY_OUT(open_set(&set, members, sources, source_count, o.is_strict != 0));
     TRY_OUT(evaluate(&e, &v, members, asked, set, &how, &p));
     if (scores) {
         TRY_OUT(keep_scores(v, members, scores));
@@ -270,6 +274,7 @@ out:
     session_free(asked);
     ensemble_free(members);
     api_backend_free(b);
+    mem_free(sources);
     return st;
 }
 

@@ -11,7 +11,11 @@ struct mien_model {
     atomic_int users; /* its owner and its sessions: the last one frees it */
     mien_compute compute;
     backend *backend;
-    ensemble *members;
+    turn turn;                        /* of sessions on the whole backend, whichever task they ask */
+    ensemble *members[API_MAX_TASKS]; /* [task_count] of each task, in the order of their columns */
+    int task_count;
+    model_head heads[API_MAX_HEADS]; /* [head_count] of each task, one after the other, called as in `columns` */
+    int head_count;
     mien_column *columns; /* [column_count] */
     int column_count;
     arena *texts; /* of what columns are called */
@@ -19,7 +23,7 @@ struct mien_model {
 void model_enter(mien_model *m);
 void model_leave(mien_model *m);
 
-/* row [model's column_count] of the mean's outputs, as sessions of the infer room give them */
-void model_fill_row(float *row, const mien_model *m, const float *mean);
+/* row [model's column_count] of the outputs of each task's mean, as sessions of the infer room give them */
+void model_fill_row(float *row, const mien_model *m, const float *const means[]);
 
 #endif

@@ -1,5 +1,5 @@
-/* mien_session: a session of the infer room with the columns that its caller wants. Whoever calls takes it; a second
- * caller is refused, and one who frees it leaves that to who has it. */
+/* mien_session: a session of the infer room for each of the model's tasks, with the columns that its caller wants.
+ * Whoever calls takes it; a second caller is refused, and one who frees it leaves that to who has it. */
 #include "api/handles.h"
 #include "base/mem.h"
 #include "base/size.h"
@@ -16,19 +16,20 @@ enum { IDLE, TAKEN, FREED };
 struct mien_session {
     atomic_int state;
     mien_model *model;
-    session *asked;
-    int *columns; /* [column_count] places among the model's */
+    session *asked[API_MAX_TASKS]; /* [model's task_count] */
+    int *columns;                  /* [column_count] places among the model's */
     int column_count;
     float *whole; /* [model's column_count] a row before columns are taken from it */
     progress progress;
-    smoothing smooth;
+    smoothing smooth[API_MAX_TASKS]; /* likewise, all of one kind */
 };
 
 /* --- who has it --------------------------------------------------------------------------------------------------- */
 
 static void destroy(mien_session *s)
 {
-    session_free(s->asked);
+    for (int t = 0; t < s->model->task_count; t++)
+        session_free(s->asked[t]);
     model_leave(s->model);
     mem_free(s->columns);
     mem_free(s->whole);
@@ -99,14 +100,26 @@ static mien_status choose_columns(mien_session *s, const mien_session_options *o
 
 static mien_status choose_smoothing(mien_session *s, const mien_session_options *o)
 {
+    const mien_model *m = s->model;
+    smooth_kind kind;
+    double widths[API_MAX_HEADS] = {0}, *at = widths;
     if (o->smooth != MIEN_SMOOTH_NONE && o->width_count == 0)
         return mien_fail(MIEN_ERR_ARG, "smoothing: no width (wanted one)");
-    return api_smoothing(&s->smooth, o->smooth, o->widths, o->width_count, s->model->members);
+    TRY(api_smoothing(&kind, widths, o->smooth, o->widths, o->width_count, m->heads, m->head_count));
+    for (int t = 0; t < m->task_count; t++) {
+        int count;
+        (void)ensemble_heads(m->members[t], &count);
+        s->smooth[t].kind = kind;
+        memcpy(s->smooth[t].widths, at, (size_t)count * sizeof *at);
+        at += count;
+    }
+    return MIEN_OK;
 }
 
-static mien_status open_asked(mien_session *s, const mien_session_options *o)
+/* Threads of its own are had for each task: one of them computes at a time. */
+static mien_status open_asked(mien_session *s, int task, const mien_session_options *o)
 {
-    session_options options = {.batch = o->batch, .tells_logits = s->smooth.kind == SMOOTH_EXPONENTIAL};
+    session_options options = {.batch = o->batch, .tells_logits = s->smooth[task].kind == SMOOTH_EXPONENTIAL};
     mien_compute compute = s->model->compute;
     if (o->threads)
         compute.threads = thread_grant(o->threads);
@@ -114,7 +127,7 @@ static mien_status open_asked(mien_session *s, const mien_session_options *o)
     options.loader_threads = api_threads(&compute);
     if (o->threads && !options.is_one_thread)
         TRY(api_backend(&options.own, &compute));
-    return session_open(&s->asked, s->model->members, &options);
+    return session_open(&s->asked[task], s->model->members[task], &options);
 }
 
 static mien_status check_options(const mien_session_options *o)
@@ -145,7 +158,8 @@ mien_status mien_session_open(mien_session **out, mien_model *model, const mien_
     model_enter(model);
     TRY_OUT(choose_columns(s, &o));
     TRY_OUT(choose_smoothing(s, &o));
-    TRY_OUT(open_asked(s, &o));
+    for (int t = 0; t < model->task_count; t++)
+        TRY_OUT(open_asked(s, t, &o));
     *out = s;
     s = NULL;
 out:
@@ -165,10 +179,10 @@ const mien_column *mien_session_column(const mien_session *s, int index)
 
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
-/* row [column_count] of the mean's outputs */
-static void fill_row(float *row, const mien_session *s, const float *mean)
+/* row [column_count] of the outputs of each task's mean */
+static void fill_row(float *row, const mien_session *s, const float *const means[])
 {
-    model_fill_row(s->whole, s->model, mean);
+    model_fill_row(s->whole, s->model, means);
     for (int i = 0; i < s->column_count; i++)
         row[i] = s->whole[s->columns[i]];
 }
@@ -188,13 +202,23 @@ static mien_status check_room(const mien_session *s, const char *call, const flo
 /* Nothing is written before all is known. */
 static mien_status answer(float *out, mien_session *s, const pixel_array *a)
 {
-    const size_t width = (size_t)ensemble_width(s->model->members), columns = (size_t)s->column_count;
-    float *means;
-    TRY(mem_alloc(&means, (size_t)a->count * width));
-    mien_status st = session_predict_pixels(s->asked, means, a, &s->progress);
-    for (size_t i = 0; st == MIEN_OK && i < (size_t)a->count; i++)
-        fill_row(out + i * columns, s, means + i * width);
-    mem_free(means);
+    const mien_model *m = s->model;
+    const float *rows[API_MAX_TASKS] = {NULL}; /* where the next picture's lie in ... */
+    float *means[API_MAX_TASKS] = {NULL};      /* ... [count, width] of each task */
+    mien_status st = MIEN_OK;
+    for (int t = 0; t < m->task_count; t++) {
+        TRY_OUT(mem_alloc(&means[t], a->count * ensemble_width(m->members[t])));
+        TRY_OUT(session_predict_pixels(s->asked[t], means[t], a, &s->progress));
+        rows[t] = means[t];
+    }
+    for (int64_t i = 0; i < a->count; i++) {
+        fill_row(out + i * s->column_count, s, rows);
+        for (int t = 0; t < m->task_count; t++)
+            rows[t] += ensemble_width(m->members[t]);
+    }
+out:
+    for (int t = 0; t < m->task_count; t++)
+        mem_free(means[t]);
     return st;
 }
 
@@ -337,7 +361,10 @@ static mien_status hand_over(void *payload, const prediction *p)
     if (p->failure) {
         told.failure = api_without_path(p->failure, l->inputs.paths[p->index]);
     } else {
-        fill_row(l->row, l->session, p->mean);
+        const float *means[API_MAX_TASKS];
+        for (int t = 0; t < l->session->model->task_count; t++)
+            means[t] = p[t].mean;
+        fill_row(l->row, l->session, means);
         told.row = l->row;
     }
     return l->fn(l->payload, &told) ? mien_fail(MIEN_ERR_CANCELLED, "mien_predict: stopped by its caller") : MIEN_OK;
@@ -346,9 +373,10 @@ static mien_status hand_over(void *payload, const prediction *p)
 static mien_status predict_files(listener *l, mien_session *s, const picture_source *files)
 {
     const char *const *names = (const char *const *)l->inputs.names;
-    return s->smooth.kind == SMOOTH_NONE
-               ? session_predict(s->asked, files, names, hand_over, l, &s->progress)
-               : session_predict_smoothed(s->asked, files, names, &s->smooth, hand_over, l, &s->progress);
+    const int count = s->model->task_count;
+    return s->smooth[0].kind == SMOOTH_NONE
+               ? session_predict(s->asked, count, files, names, hand_over, l, &s->progress)
+               : session_predict_smoothed(s->asked, count, files, names, s->smooth, hand_over, l, &s->progress);
 }
 
 static mien_status predict_inputs(mien_session *s, const char *const *inputs, int count, mien_prediction_fn fn,

@@ -44,7 +44,7 @@ static mien_status check_options(submission_work *w, const mien_submit_options *
 
 static mien_status lay_out(submission_work *w)
 {
-    w->heads = ensemble_heads(w->model->members, &w->head_count);
+    w->heads = ensemble_heads(w->model->members[0], &w->head_count);
     TRY(mem_alloc(&w->row, w->model->column_count));
     TRY(mem_zalloc(&w->is_read, w->rows.count));
     TRY(mem_zalloc(&w->names, w->rows.count));
@@ -79,7 +79,7 @@ static mien_status take_answer(void *payload, const prediction *p)
         if (!w->first_failure[0])
             str_fit(w->first_failure, sizeof w->first_failure, p->failure);
     } else {
-        model_fill_row(w->row, w->model, p->mean);
+        model_fill_row(w->row, w->model, &p->mean);
         told.row = w->row;
         keep_answer(w, p->index, p->mean);
     }
@@ -112,11 +112,11 @@ static mien_status submit(submission_work *w, mien_submission *out, const char *
     progress p = api_progress(o->compute);
     TRY(submission_read_list(&w->rows, o->list));
     TRY(mien_model_open(&w->model, paths, count, o->compute));
-    TRY(session_open(&w->session, w->model->members, &(session_options){.loader_threads = api_threads(o->compute)}));
+    TRY(session_open(&w->session, w->model->members[0], &(session_options){.loader_threads = api_threads(o->compute)}));
     TRY(lay_out(w));
     TRY(w->task->check_challenge(w->heads, w->head_count, paths[0]));
     TRY(file_write_open(&w->out, o->out)); /* what cannot be written is told before the work */
-    TRY(session_predict(w->session, picture_files_source(w->pictures), NULL, take_answer, w, &p));
+    TRY(session_predict(&w->session, 1, picture_files_source(w->pictures), NULL, take_answer, w, &p));
     return write_rows(w, out);
 }
 

@@ -96,6 +96,26 @@ cli_arguments cli_rest(struct argp_state *state)
     return (cli_arguments){(const char *const *)state->argv + state->next, state->argc - state->next};
 }
 
+mien_source *cli_begin_source(cli_sources *to, const char *path)
+{
+    mien_source *s = &to->at[to->count++];
+    *s = (mien_source){.path = path};
+    return s;
+}
+
+error_t cli_place_images(struct argp_state *state, mien_source *to, const char *option, const char *folder)
+{
+    const char **field = !to ? NULL : strcmp(option, "images") == 0 ? &to->images : &to->fallback;
+    if (!field || *field) {
+        argp_error(state, "--%s: '%s' %s", option, folder,
+                   field ? "is the second one of its set"
+                         : "comes before any set (wanted behind the set that it is of)");
+        return EINVAL;
+    }
+    *field = folder;
+    return 0;
+}
+
 static error_t parse_compute(int key, char *arg, struct argp_state *state)
 {
     static const char *const precisions[] = {"auto", "f32", "bf16"}; /* in the order of mien_precision */

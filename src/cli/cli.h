@@ -60,6 +60,16 @@ typedef struct {
 /* What ARGP_KEY_ARGS hands over. */
 cli_arguments cli_rest(struct argp_state *state);
 
+/* Labelled sets, as --data and alike name them. */
+typedef struct {
+    mien_source *at; /* [count] owned, with room for as many as there are arguments */
+    int count;
+} cli_sources;
+/* Another set, which --images and --images-fallback are about from now on. */
+mien_source *cli_begin_source(cli_sources *to, const char *path);
+/* option: "images" or "images-fallback"; to: the set begun last, NULL where there is none. */
+error_t cli_place_images(struct argp_state *state, mien_source *to, const char *option, const char *folder);
+
 /* --smooth KIND:WIDTH, KIND:HEAD=WIDTH,.. and, where that is allowed, KIND:auto, which leaves count 0. Heads lie in
  * text, which is cut into pieces. */
 enum { CLI_MAX_WIDTHS = 16 };

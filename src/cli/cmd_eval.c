@@ -2,13 +2,15 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { KEY_DATA = CLI_KEY_FIRST, KEY_SCORES, KEY_STRICT, KEY_JSON, KEY_SMOOTH };
+enum { KEY_DATA = CLI_KEY_FIRST, KEY_IMAGES, KEY_FALLBACK, KEY_SCORES, KEY_STRICT, KEY_JSON, KEY_SMOOTH };
 
 typedef struct {
     cli_arguments models;
-    const char *data;
+    cli_sources data;
+    mien_source *last; /* of it: what --images is about */
     bool is_json;
     cli_smoothing smooth;
     mien_evaluate_options options;
@@ -16,8 +18,12 @@ typedef struct {
 } arguments;
 
 static const struct argp_option options[] = {
-    {"data", KEY_DATA, "DIR|CSV", 0,
-     "Labelled faces: a folder per class, a folder with `val` of such, or a CSV path,label", 1},
+    {"data", KEY_DATA, "DIR|CSV|ANNOTATIONS", 0,
+     "Labelled faces: a folder per class, a folder with `val` of such, a CSV path,label, or an annotation file; may be "
+     "given again where the models' task takes several sets",
+     1},
+    {"images", KEY_IMAGES, "DIR", 0, "Where the pictures lie that the --data before it names (default: as it says)", 1},
+    {"images-fallback", KEY_FALLBACK, "DIR", 0, "Where those lie that cannot be read there", 1},
     {"scores", KEY_SCORES, "FILE.npy", 0,
      "Keep the probabilities of each model of the ensemble: float32 [pictures, classes], or [models, pictures, "
      "classes]",
@@ -41,8 +47,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &a->compute;
         return 0;
     case KEY_DATA:
-        a->data = arg;
+        a->last = cli_begin_source(&a->data, arg);
         return 0;
+    case KEY_IMAGES:
+        return cli_place_images(state, a->last, "images", arg);
+    case KEY_FALLBACK:
+        return cli_place_images(state, a->last, "images-fallback", arg);
     case KEY_SCORES:
         if (!cli_ends_with(arg, ".npy")) {
             argp_error(state, "--scores: '%s' (wanted a name ending in .npy)", arg);
@@ -62,8 +72,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->models = cli_rest(state);
         return 0;
     case ARGP_KEY_END:
-        if (!a->models.count || !a->data) {
-            argp_error(state, "%s is missing", a->data ? "MODEL" : "--data");
+        if (!a->models.count || !a->data.count) {
+            argp_error(state, "%s is missing", a->data.count ? "MODEL" : "--data");
             return EINVAL;
         }
         return 0;
@@ -129,6 +139,34 @@ static json_t *make_document(const mien_evaluation *e)
     return document;
 }
 
+static int evaluate(console *c, arguments *a)
+{
+    mien_evaluation *e = NULL;
+    int code = EXIT_DONE;
+    a->options.sources = a->data.at;
+    a->options.source_count = a->data.count;
+    a->options.smooth = a->smooth.kind;
+    a->options.widths = a->smooth.widths;
+    a->options.width_count = a->smooth.count;
+    console_watch(c, &a->compute);
+    mien_status st = mien_evaluate(&e, a->models.at, a->models.count, NULL, &a->options);
+    if (st)
+        return console_fail(c, st);
+    console_clear(c);
+    if (a->is_json)
+        code = print_json(c, stdout, make_document(e));
+    else
+        print_table(e);
+    for (int64_t i = 0; i < mien_evaluation_skipped_count(e); i++) {
+        const char *path = NULL, *why = NULL;
+        (void)mien_evaluation_skipped(e, i, &path, &why);
+        console_say(c, "%s: %s", path, why);
+        code = EXIT_FAILED;
+    }
+    mien_evaluation_free(e);
+    return code;
+}
+
 int cmd_eval(console *c, int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
@@ -144,32 +182,17 @@ int cmd_eval(console *c, int argc, char **argv)
         children,
         NULL,
         NULL};
-    arguments a = {0};
+    arguments a = {.data.at = calloc((size_t)argc, sizeof(mien_source))};
+    int code = EXIT_FAILED;
     mien_evaluate_options_init(&a.options);
     mien_compute_init(&a.compute);
     a.options.compute = &a.compute;
-    int code = cli_parse(c, &argp, argc, argv, &a);
-    if (code)
-        return code;
-    a.options.smooth = a.smooth.kind;
-    a.options.widths = a.smooth.widths;
-    a.options.width_count = a.smooth.count;
-    console_watch(c, &a.compute);
-    mien_evaluation *e = NULL;
-    mien_status st = mien_evaluate(&e, a.models.at, a.models.count, a.data, &a.options);
-    if (st)
-        return console_fail(c, st);
-    console_clear(c);
-    if (a.is_json)
-        code = print_json(c, stdout, make_document(e));
+    if (!a.data.at)
+        console_say(c, "eval: out of memory");
     else
-        print_table(e);
-    for (int64_t i = 0; i < mien_evaluation_skipped_count(e); i++) {
-        const char *path = NULL, *why = NULL;
-        (void)mien_evaluation_skipped(e, i, &path, &why);
-        console_say(c, "%s: %s", path, why);
-        code = EXIT_FAILED;
-    }
-    mien_evaluation_free(e);
+        code = cli_parse(c, &argp, argc, argv, &a);
+    if (code == EXIT_DONE)
+        code = evaluate(c, &a);
+    free(a.data.at);
     return code;
 }

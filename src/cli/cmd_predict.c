@@ -80,10 +80,21 @@ static void write_csv(const writer *w, const mien_prediction *p)
         const mien_column *column = mien_session_column(w->session, i);
         if (column->kind == MIEN_COLUMN_CLASS)
             fprintf(w->to, ",%s", mien_column_label(column, p->row[i]));
+        else if (column->kind == MIEN_COLUMN_DECISION)
+            fprintf(w->to, ",%d", (int)p->row[i]);
         else
             fprintf(w->to, ",%.6f", (double)p->row[i]);
     }
     putc('\n', w->to);
+}
+
+static json_t *make_cell(const mien_column *column, float value)
+{
+    if (column->kind == MIEN_COLUMN_CLASS)
+        return json_string(mien_column_label(column, value));
+    if (column->kind == MIEN_COLUMN_DECISION)
+        return json_integer((int)value);
+    return json_real(round(1e6 * (double)value) * 1e-6);
 }
 
 static json_t *make_row(const writer *w, const mien_prediction *p)
@@ -91,9 +102,7 @@ static json_t *make_row(const writer *w, const mien_prediction *p)
     json_t *row = json_pack("{s:o}", "image", json_text(p->image));
     for (int i = 0; i < mien_session_column_count(w->session); i++) {
         const mien_column *column = mien_session_column(w->session, i);
-        json_object_set_new(row, column->name,
-                            column->kind == MIEN_COLUMN_CLASS ? json_string(mien_column_label(column, p->row[i]))
-                                                              : json_real(round(1e6 * (double)p->row[i]) * 1e-6));
+        json_object_set_new(row, column->name, make_cell(column, p->row[i]));
     }
     return row;
 }
@@ -126,11 +135,11 @@ static int count_models(cli_arguments positional)
     return count;
 }
 
-/* The document names classes apart from their rows. */
+/* The document names classes apart from its rows: those of the first column that has any. */
 static json_t *class_names(const mien_session *session)
 {
     json_t *names = json_array();
-    for (int i = 0; i < mien_session_column_count(session); i++) {
+    for (int i = 0; i < mien_session_column_count(session) && !json_array_size(names); i++) {
         const mien_column *column = mien_session_column(session, i);
         for (int k = 0; k < column->label_count; k++)
             json_array_append_new(names, json_text(column->labels[k]));
@@ -181,12 +190,12 @@ int cmd_predict(console *c, int argc, char **argv)
     static const struct argp argp = {options,
                                      parse,
                                      "MODEL|RUN... INPUT...",
-                                     "Prints the expression in each picture and the probability of each class; several "
-                                     "models answer by their mean. INPUT "
+                                     "Prints what the models see in each picture: the expression and the probability "
+                                     "of each class, and whatever else they answer. Several models of one task answer "
+                                     "by their mean; models of several tasks each in columns of their own. INPUT "
                                      "is a picture, a folder, a list (.txt, .csv) of pictures, one a line, or - for a "
-                                     "picture or a list on stdin. Pictures "
-                                     "that cannot be read are named on "
-                                     "stderr and have no row; the exit code is then 1.",
+                                     "picture or a list on stdin. Pictures that cannot be read are named on stderr "
+                                     "and have no row; the exit code is then 1.",
                                      children,
                                      NULL,
                                      NULL};

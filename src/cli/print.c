@@ -63,12 +63,20 @@ static bool list_of_item(char dst[64], const mien_metric *item)
     return dot != NULL;
 }
 
+/* What cannot be told of a set, as the AUC of a unit that is never active, is null; counts ("n_va") are whole. */
+static json_t *number_of_item(const mien_metric *item)
+{
+    if (!isfinite(item->value))
+        return json_null();
+    return strncmp(item->name, "n_", 2) == 0 ? json_integer((json_int_t)item->value) : json_real(item->value);
+}
+
 void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metrics *m)
 {
     for (int i = 0; i < m->count; i++) {
         char name[64];
         if (!list_of_item(name, &m->items[i])) {
-            json_object_set_new(object, m->items[i].name, json_real(m->items[i].value));
+            json_object_set_new(object, m->items[i].name, number_of_item(&m->items[i]));
             continue;
         }
         json_t *list = json_object_get(object, name);
@@ -78,7 +86,7 @@ void json_set_metrics(json_t *object, const mien_evaluation *e, const mien_metri
             if (m->confusion)
                 json_object_set_new(object, "confusion", confusion_rows(e, m));
         }
-        json_array_append_new(list, json_real(m->items[i].value));
+        json_array_append_new(list, number_of_item(&m->items[i]));
     }
 }
 

@@ -27,6 +27,9 @@ typedef enum {
  * read (loader.h). */
 MIEN_MUST_USE mien_status dataset_open(dataset **out, const char *path, const char *const *classes, int class_count,
                                        dataset_use use);
+/* The pictures of a CSV lie below `images` (NULL: as they did), and those that cannot be read there below `fallback`
+ * (NULL: nowhere); copied. MIEN_ERR_ARG for class folders, whose pictures are what is in them. */
+MIEN_MUST_USE mien_status dataset_set_images(dataset *d, const char *images, const char *fallback);
 void dataset_free(dataset *d);                /* NULL is a no-op */
 const char *dataset_source(const dataset *d); /* the path as given, for messages */
 /* The pictures, each in the group of its class. Lives as long as the set; names and paths as below. */

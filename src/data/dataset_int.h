@@ -11,6 +11,7 @@ struct dataset {
     picture_set set;
     char *source;      /* as the user named it, for messages */
     char *root;        /* "" or ending in a slash */
+    char *fallback;    /* the same, of a list's pictures that cannot be read below root; NULL: none */
     bool is_list;      /* from a CSV: pictures have a line */
     bool is_strict;    /* nothing may be left out */
     label_list list;   /* the pictures, in file order */

@@ -165,42 +165,91 @@ mien_status answers_smooth(answer_table *a, const smoothing *how, const smooth_c
 
 /* --- a list, smoothed --------------------------------------------------------------------------------------------- */
 
-static mien_status hand_out(const answer_table *a, const char *const *names, prediction_fn fn, void *payload)
+/* The answers of sessions that are asked together. */
+typedef struct {
+    answer_table tables[SESSIONS_TOGETHER_MAX]; /* [count] */
+    float *rows[SESSIONS_TOGETHER_MAX];         /* of each, a picture's [members + 1, width] */
+    int count;
+} answer_tables;
+
+static mien_status create_tables(answer_tables *out, session *const *sessions, int count, int64_t pictures,
+                                 smooth_kind kind)
 {
-    const size_t width = (size_t)ensemble_width(a->ensemble);
-    const answer_skip *skip = a->skipped;
-    float *members;
-    mien_status st = MIEN_OK;
-    TRY(mem_alloc(&members, (size_t)(a->member_count + 1) * width));
-    for (int64_t i = 0; st == MIEN_OK && i < a->count; i++) {
-        prediction p = {.index = i, .name = names[i]};
-        if (a->is_read[i]) {
-            for (int m = 0; m <= a->member_count; m++)
-                get_row(members + (size_t)m * width, a, a->outputs + m * a->head_count, i);
-            p.members = members;
-            p.mean = members + (size_t)a->member_count * width;
-        } else {
-            p.failure = skip++->why;
-        }
-        st = fn(payload, &p);
+    out->count = count;
+    for (int i = 0; i < count; i++) {
+        const ensemble *e = sessions[i]->e;
+        TRY(answers_create(&out->tables[i], e, pictures, kind));
+        TRY(mem_alloc(&out->rows[i], (ensemble_member_count(e) + 1) * ensemble_width(e)));
     }
-    mem_free(members);
+    return MIEN_OK;
+}
+
+static void free_tables(answer_tables *all)
+{
+    for (int i = 0; i < all->count; i++) {
+        answers_free(&all->tables[i]);
+        mem_free(all->rows[i]);
+    }
+}
+
+static mien_status take_all(void *payload, const prediction *p)
+{
+    answer_tables *all = payload;
+    for (int i = 0; i < all->count; i++)
+        TRY(answers_take(&all->tables[i], &p[i]));
+    return MIEN_OK;
+}
+
+/* The clips are everyone's: a picture has an answer of all, or of none. */
+static mien_status smooth_all(answer_tables *all, const smoothing *how, const char *const *names)
+{
+    smooth_clips clips;
+    mien_status st = MIEN_OK;
+    TRY(answers_clips(&clips, &all->tables[0], names));
+    for (int i = 0; st == MIEN_OK && i < all->count; i++)
+        st = answers_smooth(&all->tables[i], &how[i], &clips);
+    smooth_clips_free(&clips);
     return st;
 }
 
-mien_status session_predict_smoothed(session *s, const picture_source *pictures, const char *const *names,
-                                     const smoothing *how, prediction_fn fn, void *payload, progress *p)
+/* One table's answer for a picture that has one. */
+static void set_answer(prediction *p, const answer_table *a, float *rows)
+{
+    const size_t width = (size_t)ensemble_width(a->ensemble);
+    for (int m = 0; m <= a->member_count; m++)
+        get_row(rows + (size_t)m * width, a, a->outputs + m * a->head_count, p->index);
+    p->members = rows;
+    p->mean = rows + (size_t)a->member_count * width;
+}
+
+static mien_status hand_out(const answer_tables *all, const char *const *names, prediction_fn fn, void *payload)
+{
+    const answer_table *first = &all->tables[0];
+    const answer_skip *skip = first->skipped;
+    for (int64_t i = 0; i < first->count; i++) {
+        prediction answers[SESSIONS_TOGETHER_MAX];
+        const char *failure = first->is_read[i] ? NULL : skip++->why;
+        for (int t = 0; t < all->count; t++) {
+            answers[t] = (prediction){.index = i, .name = names[i], .failure = failure};
+            if (!failure)
+                set_answer(&answers[t], &all->tables[t], all->rows[t]);
+        }
+        TRY(fn(payload, answers));
+    }
+    return MIEN_OK;
+}
+
+mien_status session_predict_smoothed(session *const *sessions, int session_count, const picture_source *pictures,
+                                     const char *const *names, const smoothing *how, prediction_fn fn, void *payload,
+                                     progress *p)
 {
     mien_status st;
-    answer_table a = {0};
-    smooth_clips clips = {0};
-    TRY_OUT(answers_create(&a, s->e, pictures->count, how->kind));
-    TRY_OUT(session_predict(s, pictures, NULL, answers_take, &a, p));
-    TRY_OUT(answers_clips(&clips, &a, names));
-    TRY_OUT(answers_smooth(&a, how, &clips));
-    TRY_OUT(hand_out(&a, names, fn, payload));
+    answer_tables all = {0};
+    TRY_OUT(create_tables(&all, sessions, session_count, pictures->count, how[0].kind));
+    TRY_OUT(session_predict(sessions, session_count, pictures, NULL, take_all, &all, p));
+    TRY_OUT(smooth_all(&all, how, names));
+    TRY_OUT(hand_out(&all, names, fn, payload));
 out:
-    smooth_clips_free(&clips);
-    answers_free(&a);
+    free_tables(&all);
     return st;
 }

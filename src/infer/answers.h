@@ -47,8 +47,10 @@ MIEN_MUST_USE mien_status answers_clips(smooth_clips *out, const answer_table *a
 /* Sets outputs to what is given, smoothed; its kind is the table's. It may be done again, with other widths. */
 MIEN_MUST_USE mien_status answers_smooth(answer_table *a, const smoothing *how, const smooth_clips *clips);
 
-/* session_predict, whose rows come when all are known, smoothed over clips of the names. */
-MIEN_MUST_USE mien_status session_predict_smoothed(session *s, const picture_source *pictures, const char *const *names,
+/* session_predict, whose rows come when all are known, smoothed over clips of the names; how [session_count], all of
+ * one kind. */
+MIEN_MUST_USE mien_status session_predict_smoothed(session *const *sessions, int session_count,
+                                                   const picture_source *pictures, const char *const *names,
                                                    const smoothing *how, prediction_fn fn, void *payload, progress *p);
 
 #endif

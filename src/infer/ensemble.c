@@ -134,12 +134,47 @@ static mien_status check_columns(const ensemble *e, const member *m)
                      m->path, m->scores->classes, e->width, task_all[0]->title);
 }
 
-static void take_heads(ensemble *e, const model_head *heads, int count)
+static mien_status take_heads(ensemble *e, const model_head *heads, int count)
 {
-    e->heads = heads;
+    TRY(mem_alloc(&e->heads, count));
+    memcpy(e->heads, heads, (size_t)count * sizeof *heads);
     e->head_count = count;
     for (int h = 0; h < count; h++)
         e->width += heads[h].size;
+    return MIEN_OK;
+}
+
+/* The mean over models that count of their thresholds of output i of a head; false where none has any of its own. */
+static bool mean_threshold(float *out, const ensemble *e, int head, int i)
+{
+    double sum = 0;
+    int count = 0;
+    bool has_own = false;
+    for (int m = 0; m < e->count; m++) {
+        if (!e->members[m].model || !e->members[m].counts)
+            continue;
+        const float *own = model_spec_of(e->members[m].model)->heads[head].thresholds;
+        sum += own ? (double)own[i] : 0.5;
+        count++;
+        has_own = has_own || own;
+    }
+    *out = has_own ? (float)(sum / count) : 0.5f;
+    return has_own;
+}
+
+/* Where every model decides at 0.5, so does their mean, and nothing is said of it. */
+static mien_status settle_thresholds(ensemble *e)
+{
+    TRY(mem_alloc(&e->thresholds, e->width));
+    float *own = e->thresholds;
+    for (int h = 0; h < e->head_count; h++) {
+        bool has_own = false;
+        for (int i = 0; i < e->heads[h].size; i++)
+            has_own = mean_threshold(&own[i], e, h, i);
+        e->heads[h].thresholds = has_own ? own : NULL;
+        own += e->heads[h].size;
+    }
+    return MIEN_OK;
 }
 
 static mien_status settle_heads(ensemble *e)
@@ -149,14 +184,14 @@ static mien_status settle_heads(ensemble *e)
             e->first_model = &e->members[i];
     const model_spec *spec = e->first_model ? model_spec_of(e->first_model->model) : NULL;
     if (spec)
-        take_heads(e, spec->heads, spec->head_count);
+        TRY(take_heads(e, spec->heads, spec->head_count));
     else
-        take_heads(e, task_all[0]->challenge_heads, task_all[0]->challenge_head_count);
+        TRY(take_heads(e, task_all[0]->challenge_heads, task_all[0]->challenge_head_count));
     for (int i = 0; i < e->count; i++) {
         const member *m = &e->members[i];
         TRY(m->model ? check_heads(e->first_model, m) : check_columns(e, m));
     }
-    return MIEN_OK;
+    return settle_thresholds(e);
 }
 
 mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int count, backend *b,
@@ -168,7 +203,8 @@ mien_status ensemble_open(ensemble **out, const ensemble_source *sources, int co
         return mien_fail(MIEN_ERR_ARG, "no model (wanted at least one)");
     TRY(mem_zalloc(&e, 1));
     pthread_mutex_init(&e->lock, NULL);
-    turn_init(&e->turn);
+    turn_init(&e->own_turn);
+    e->turn = options->turn ? options->turn : &e->own_turn;
     e->backend = b;
     if (b)
         TRY_OUT(precision_resolve(&e->precision, options->precision, b));
@@ -197,7 +233,9 @@ void ensemble_free(ensemble *e)
     for (int i = 0; i < e->table_count; i++)
         scores_free(&e->tables[i]);
     mem_free(e->tables);
-    turn_destroy(&e->turn);
+    mem_free(e->heads);
+    mem_free(e->thresholds);
+    turn_destroy(&e->own_turn);
     pthread_mutex_destroy(&e->lock);
     mem_free(e);
 }
@@ -226,6 +264,11 @@ const model_head *ensemble_heads(const ensemble *e, int *count)
 {
     *count = e->head_count;
     return e->heads;
+}
+const model_head *ensemble_member_heads(const ensemble *e, int member_index)
+{
+    const member *m = &e->members[member_index];
+    return m->model ? model_spec_of(m->model)->heads : e->heads;
 }
 int ensemble_width(const ensemble *e)
 {

@@ -2,7 +2,6 @@
 #ifndef INFER_ENSEMBLE_INT_H
 #define INFER_ENSEMBLE_INT_H
 
-#include "base/turn.h"
 #include "image/image.h"
 #include "infer/infer.h"
 #include "infer/lanes.h"
@@ -29,11 +28,13 @@ struct ensemble {
     score_table *tables; /* [table_count] */
     int table_count;
     const member *first_model; /* its heads are everyone's; NULL: none is a model */
-    const model_head *heads;   /* [head_count] what they answer */
+    model_head *heads;         /* [head_count] what they answer; names are the first model's */
+    float *thresholds;         /* [width] that `heads` may point into */
     int head_count, width;     /* numbers in a row of answers: every head's, one after the other */
     backend *backend;
     dtype precision;
-    turn turn;            /* of sessions on the whole backend: their regions must not come between each other's */
+    turn *turn;           /* of sessions on the whole backend: their regions must not come between each other's */
+    turn own_turn;        /* ... where no other ensemble has that backend */
     pthread_mutex_t lock; /* of what follows, and of making programs: models are described by one thread at a time */
     session *sessions;    /* all that are open, linked */
 };

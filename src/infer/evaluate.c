@@ -43,11 +43,12 @@ void evaluation_free(evaluation *v)
     mem_free(v);
 }
 
+/* Each member decides by its own thresholds. */
 static mien_status score(task_report *out, const evaluation *v, const task_set *set, int member, bool is_told)
 {
     const answer_table *a = &v->answers;
     task_pass pass = {.set = set,
-                      .heads = a->heads,
+                      .heads = member < a->member_count ? ensemble_member_heads(a->ensemble, member) : a->heads,
                       .head_count = a->head_count,
                       .count = a->count,
                       .pictures = v->pictures,
@@ -177,7 +178,7 @@ mien_status evaluation_run(evaluation **out, session *s, const ensemble *e, cons
     TRY(check(set, o));
     TRY(ensemble_check_pictures(e, pictures->count, set->path));
     TRY(create(&v, e, pictures->count, &o->smooth));
-    TRY_OUT(session_predict(s, pictures, NULL, answers_take, &v->answers, p));
+    TRY_OUT(session_predict(&s, 1, pictures, NULL, answers_take, &v->answers, p));
     if (o->smooth.kind != SMOOTH_NONE)
         TRY_OUT(smooth(v, set, o->chooses_widths));
     for (int m = 0; m <= v->answers.member_count; m++)

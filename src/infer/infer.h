@@ -4,18 +4,21 @@
 #define INFER_INFER_H
 
 #include "base/progress.h"
+#include "base/turn.h"
 #include "graph/backend.h"
 #include "graph/precision.h"
 #include "image/picture_source.h"
 #include "nn/head.h"
 #include "task/metric.h"
 
-/* Members: models of one task with equal heads (checked), each with its own architecture, size and normalisation; and
- * score files (scores.h), which know their probabilities for one set alone. Where no member is a model, the columns are
- * those of the default task's challenge. Threads: once open, any number of them; what computes is a session. */
+/* Members: models of one task with heads that are equal but for their thresholds (checked), each with its own
+ * architecture, size and normalisation; and score files (scores.h), which know their probabilities for one set alone.
+ * Where no member is a model, the columns are those of the default task's challenge. Threads: once open, any number of
+ * them; what computes is a session. */
 typedef struct ensemble ensemble;
 typedef struct {
     precision_kind precision;
+    turn *turn; /* of sessions on the whole backend, where several ensembles share it; NULL: the ensemble's own */
 } ensemble_options;
 /* One member to be. */
 typedef struct {
@@ -36,8 +39,11 @@ const char *ensemble_member_name(const ensemble *e, int member); /* "resnet50-st
 bool ensemble_member_counts(const ensemble *e, int member);      /* part of the mean */
 const char *ensemble_member_path(const ensemble *e, int member);
 struct model *ensemble_model(const ensemble *e, int member); /* the ensemble's; NULL: its answers are kept */
-/* What the members answer, and how many numbers that is in a row: the outputs of every head, one after the other. */
+/* What the members answer, and how many numbers that is in a row: the outputs of every head, one after the other. The
+ * thresholds are the mean's: the mean of those of the models that count. */
 const model_head *ensemble_heads(const ensemble *e, int *count);
+/* The same heads with the thresholds that a member has of its own. */
+const model_head *ensemble_member_heads(const ensemble *e, int member);
 int ensemble_width(const ensemble *e);
 const char *ensemble_task(const ensemble *e);
 
@@ -56,20 +62,22 @@ typedef struct {
 MIEN_MUST_USE mien_status session_open(session **out, ensemble *e, const session_options *options);
 void session_free(session *s); /* NULL is a no-op */
 
-/* A row per picture of the list, in order. */
+/* What one session says of a picture of the list. */
 typedef struct {
     int64_t index;
     const char *name;
-    const char *failure;  /* NULL, or the one-line reason why there is no prediction */
+    const char *failure;  /* NULL, or the one-line reason why there is no prediction, of no session then */
     const float *members; /* [members, width] */
     const float *logits;  /* likewise, of what kept scores say the logarithms; NULL unless the session tells them */
     const float *mean;    /* [width] */
 } prediction;
+/* p [sessions] of one picture */
 typedef mien_status (*prediction_fn)(void *payload, const prediction *p);
-/* Pictures of a source; `names` are what rows are called; NULL: nothing. Rows arrive in order. A picture that any
- * member has no answer for has none. */
-MIEN_MUST_USE mien_status session_predict(session *s, const picture_source *pictures, const char *const *names,
-                                          prediction_fn fn, void *payload, progress *p);
+/* Pictures of a source, asked of several sessions of equal `batch` together, each with an ensemble of its own; `names`
+ * are what rows are called; NULL: nothing. Pictures arrive in order. One that any member has no answer for has none. */
+enum { SESSIONS_TOGETHER_MAX = 4 };
+MIEN_MUST_USE mien_status session_predict(session *const *sessions, int session_count, const picture_source *pictures,
+                                          const char *const *names, prediction_fn fn, void *payload, progress *p);
 
 /* Pictures in memory, RGB: byte c of pixel (x, y) of picture i is pixels[i * picture_stride + y * row_stride +
  * x * column_stride + c]. Strides may be negative or 0; all that is named is readable. */

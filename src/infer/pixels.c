@@ -78,10 +78,10 @@ static mien_status prepare(session *s, const pixel_array *a, int64_t first, int 
     if (workers == 1)
         return prepare_some(&p, 0);
     if (s->takes_turns)
-        turn_take(&s->e->turn);
+        turn_take(s->e->turn);
     mien_status st = s->backend->side_by_side(s->backend, workers, prepare_some, &p);
     if (s->takes_turns)
-        turn_leave(&s->e->turn);
+        turn_leave(s->e->turn);
     return st;
 }
 

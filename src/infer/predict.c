@@ -1,9 +1,11 @@
-/* Pictures of a source: read once for each input size, and not at all where every member's answers are kept scores. */
+/* Pictures of a source: each session reads them once for each input size of its members, and not at all where every
+ * member's answers are kept scores. Sessions go through the list a batch each in turn, so that rows leave together. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "data/loader.h"
 #include "infer/ensemble_int.h"
 
+#include <assert.h>
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
@@ -19,6 +21,7 @@ typedef struct {
     loader_batch batch;
 } feed;
 
+/* One session's way through the pictures. */
 typedef struct {
     session *s;
     ensemble *e; /* the session's */
@@ -179,49 +182,69 @@ static mien_status run_batch(pass *p, int *count)
     return MIEN_OK;
 }
 
-static mien_status hand_out(pass *p, int count, const char *const *names, prediction_fn fn, void *payload)
+static prediction answer_of(pass *p, int row, const char *const *names)
 {
-    for (int row = 0; row < count; row++) {
-        const float *members = row_of(p, p->rows, row, 0);
-        prediction answer = {.index = p->begin + row, .name = names ? names[p->begin + row] : NULL};
-        if (p->failures[row][0]) {
-            answer.failure = p->failures[row];
-        } else {
-            ensemble_mean(p->mean, members, p->e);
-            answer.members = members;
-            answer.logits = p->logits ? row_of(p, p->logits, row, 0) : NULL;
-            answer.mean = p->mean;
-        }
-        TRY(fn(payload, &answer));
+    prediction answer = {.index = p->begin + row, .name = names ? names[p->begin + row] : NULL};
+    if (p->failures[row][0]) {
+        answer.failure = p->failures[row];
+        return answer;
     }
-    return MIEN_OK;
+    answer.members = row_of(p, p->rows, row, 0);
+    answer.logits = p->logits ? row_of(p, p->logits, row, 0) : NULL;
+    answer.mean = p->mean;
+    ensemble_mean(p->mean, answer.members, p->e);
+    return answer;
 }
 
-static mien_status predict(pass *p, const picture_source *pictures, const char *const *names, prediction_fn fn,
-                           void *payload, progress *told)
+/* All sessions' answers for a picture; where one has none, the first failure is everyone's. */
+static mien_status hand_out(pass *passes, int count, int row, const char *const *names, prediction_fn fn, void *payload)
 {
-    const int64_t count = pictures->count;
-    TRY(open_pass(p, pictures));
+    prediction answers[SESSIONS_TOGETHER_MAX];
+    const char *failure = NULL;
+    for (int i = 0; i < count; i++) {
+        answers[i] = answer_of(&passes[i], row, names);
+        failure = failure ? failure : answers[i].failure;
+    }
+    for (int i = 0; failure && i < count; i++)
+        answers[i] = (prediction){.index = answers[i].index, .name = answers[i].name, .failure = failure};
+    return fn(payload, answers);
+}
+
+static mien_status predict(pass *passes, int count, const picture_source *pictures, const char *const *names,
+                           prediction_fn fn, void *payload, progress *told)
+{
+    for (int i = 0; i < count; i++)
+        TRY(open_pass(&passes[i], pictures));
     for (;;) {
-        int rows;
-        if (told && progress_tell(told, "pictures", p->begin, count, NULL))
-            return mien_fail(MIEN_ERR_CANCELLED, "interrupted after %lld of %lld pictures", (long long)p->begin,
-                             (long long)count);
-        TRY(run_batch(p, &rows));
+        int rows = 0;
+        int64_t begin = passes[0].begin;
+        if (told && progress_tell(told, "pictures", begin, pictures->count, NULL))
+            return mien_fail(MIEN_ERR_CANCELLED, "interrupted after %lld of %lld pictures", (long long)begin,
+                             (long long)pictures->count);
+        for (int i = 0; i < count; i++)
+            TRY(run_batch(&passes[i], &rows));
         if (rows == 0)
             return MIEN_OK;
-        TRY(hand_out(p, rows, names, fn, payload));
-        p->begin += rows;
+        for (int row = 0; row < rows; row++)
+            TRY(hand_out(passes, count, row, names, fn, payload));
+        for (int i = 0; i < count; i++)
+            passes[i].begin += rows;
     }
 }
 
-mien_status session_predict(session *s, const picture_source *pictures, const char *const *names, prediction_fn fn,
-                            void *payload, progress *p)
+mien_status session_predict(session *const *sessions, int session_count, const picture_source *pictures,
+                            const char *const *names, prediction_fn fn, void *payload, progress *p)
 {
+    pass passes[SESSIONS_TOGETHER_MAX] = {0};
+    assert(session_count <= SESSIONS_TOGETHER_MAX);
     if (pictures->count == 0)
         return MIEN_OK;
-    pass all = {.s = s, .e = s->e};
-    mien_status st = predict(&all, pictures, names, fn, payload, p);
-    close_pass(&all);
+    for (int i = 0; i < session_count; i++) {
+        assert(sessions[i]->batch == sessions[0]->batch);
+        passes[i] = (pass){.s = sessions[i], .e = sessions[i]->e};
+    }
+    mien_status st = predict(passes, session_count, pictures, names, fn, payload, p);
+    for (int i = 0; i < session_count; i++)
+        close_pass(&passes[i]);
     return st;
 }

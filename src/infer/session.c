@@ -129,10 +129,10 @@ mien_status session_bind(session *s, int i, lanes **slot, int batch)
 mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *answers, float *logits)
 {
     if (s->takes_turns)
-        turn_take(&s->e->turn);
+        turn_take(s->e->turn);
     mien_status st = lanes_run(l, images, count, answers, logits);
     if (s->takes_turns)
-        turn_leave(&s->e->turn);
+        turn_leave(s->e->turn);
     return st;
 }
 

@@ -66,7 +66,7 @@ mien_status head_kind_read(head_kind *out, const char *name, const char *where)
 
 mien_status head_find(int *out, const model_head *heads, int count, const char *name, const char *where)
 {
-    const char *names[MODEL_MAX_HEADS];
+    const char *names[HEADS_FIND_MAX];
     char known[256];
     for (int h = 0; h < count; h++) {
         names[h] = heads[h].name;

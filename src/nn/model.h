@@ -117,6 +117,8 @@ MIEN_MUST_USE mien_status model_set_thresholds(model *m, int head, const float *
 
 /* Files: *out is ready to run. metrics: a JSON object text to store, or NULL. licence likewise. */
 MIEN_MUST_USE mien_status model_load(model **out, const char *path);
+/* The task that a model file says it is of, and nothing else of it. Caller: mem_free. */
+MIEN_MUST_USE mien_status model_file_task(char **out, const char *path);
 MIEN_MUST_USE mien_status model_save(model *m, const char *path, const char *metrics_json);
 /* The metadata JSON text as stored under "mien" (caller: mem_free). */
 MIEN_MUST_USE mien_status model_metadata(const model *m, char **out, const char *metrics_json);

@@ -333,6 +333,34 @@ static mien_status read_spec(model_spec *spec, arena *texts, const json_t *root,
     return read_heads(spec, texts, root, where);
 }
 
+/* where: "PATH: metadata" */
+static mien_status read_metadata(json_t **out, str *where, const tensor_file *f, const char *path)
+{
+    const char *text = tensor_file_meta(f, "mien");
+    if (!text)
+        return mien_fail(MIEN_ERR_FORMAT, "%s: not a mien model (no \"mien\" in its metadata)", path);
+    TRY(str_printf(where, "%s: metadata", path));
+    return json_parse(out, text, strlen(text), where->text);
+}
+
+mien_status model_file_task(char **out, const char *path)
+{
+    mien_status st;
+    tensor_file *f = NULL;
+    json_t *root = NULL;
+    const char *task;
+    str where = {0};
+    TRY(tensor_file_open(&f, path));
+    TRY_OUT(read_metadata(&root, &where, f, path));
+    TRY_OUT(json_get_string(&task, root, "task", where.text));
+    TRY_OUT(mem_strdup(out, task));
+out:
+    json_decref(root);
+    str_free(&where);
+    tensor_file_close(f);
+    return st;
+}
+
 mien_status model_load(model **out, const char *path)
 {
     mien_status st = MIEN_OK;
@@ -343,14 +371,8 @@ mien_status model_load(model **out, const char *path)
     model_spec spec = {0};
     str where = {0};
     TRY(tensor_file_open(&f, path));
-    const char *text = tensor_file_meta(f, "mien");
-    if (!text) {
-        st = mien_fail(MIEN_ERR_FORMAT, "%s: not a mien model (no \"mien\" in its metadata)", path);
-        goto out;
-    }
-    TRY_OUT(str_printf(&where, "%s: metadata", path));
+    TRY_OUT(read_metadata(&root, &where, f, path));
     TRY_OUT(arena_create(&texts, 0));
-    TRY_OUT(json_parse(&root, text, strlen(text), where.text));
     TRY_OUT(read_spec(&spec, texts, root, where.text));
     st = model_create(&m, &spec);
     if (st != MIEN_OK) {

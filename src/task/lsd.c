@@ -139,14 +139,15 @@ static mien_status open_set(task_set **out, task_set **validation, const task_se
     dataset *data = NULL, *beside = NULL;
     dataset_use use = (o->is_training ? DATASET_TRAIN : DATASET_EVALUATE) | (o->is_strict ? DATASET_STRICT : 0);
     TRY(dataset_open(&data, path, classes->columns, classes->size, use));
-    if (validation && dataset_has_validation(data)) {
-        mien_status st = dataset_open_validation(&beside, data);
+    mien_status st = dataset_set_images(data, o->sources[0].images, o->sources[0].fallback);
+    if (st == MIEN_OK && validation && dataset_has_validation(data)) {
+        st = dataset_open_validation(&beside, data);
         if (st == MIEN_OK)
             st = wrap(validation, beside, dataset_source(beside));
-        if (st != MIEN_OK) {
-            dataset_free(data);
-            return st;
-        }
+    }
+    if (st != MIEN_OK) {
+        dataset_free(data);
+        return st;
     }
     return wrap(out, data, path);
 }

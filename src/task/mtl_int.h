@@ -25,6 +25,8 @@ typedef struct {
     task_set base; /* first: a set that is handed back is this */
     picture_source source;
     picture_set pictures;
+    uint16_t *group;          /* [count] owned */
+    const char **group_names; /* owned; each an expression's, or a source's in `known` */
     annotations known;
     bool is_partial;                 /* action units are masked singly */
     bool is_asked[ANNOTATION_KINDS]; /* a head learns from it */

@@ -1,5 +1,6 @@
-/* Pictures of one or several places, each with what its own annotations know. Pictures are one group: a held-out share
- * is the end of the file, and so people or clips that nothing is learned of, where files go by them. */
+/* Pictures of one or several places, each with what its own annotations know. A place is one group: its held-out share
+ * is the end of its file, and so people or clips that nothing is learned of, where files go by them. Where expressions
+ * alone are known, as of class folders, each is a group of its own, or the last classes alone would be held out. */
 #include "task/mtl_int.h"
 
 #include "base/mem.h"
@@ -49,13 +50,43 @@ void mtl_close(task_set *base)
         return;
     annotations_free(&set->known);
     mem_free((void *)set->source.reported);
+    mem_free(set->group);
+    mem_free(set->group_names);
     mem_free(set);
+}
+
+/* Does a part, rows begin to end, tell of expressions and nothing else? */
+static bool is_classes(const annotations *a, int64_t begin, int64_t end)
+{
+    for (int64_t i = begin; i < end; i++)
+        for (int k = 0; k < ANNOTATION_KINDS; k++)
+            if ((annotation_known(a, k, i) != 0) != (k == ANNOTATION_EXPRESSION))
+                return false;
+    return true;
+}
+
+static mien_status make_groups(mtl_set *set)
+{
+    const annotations *a = &set->known;
+    int count = 0;
+    TRY(mem_alloc(&set->group, a->rows.count));
+    TRY(mem_alloc(&set->group_names, a->part_count * EXPRESSION_COUNT));
+    for (int p = 0; p < a->part_count; p++) {
+        const int64_t begin = a->parts[p].begin, end = p + 1 < a->part_count ? a->parts[p + 1].begin : a->rows.count;
+        const bool by_class = is_classes(a, begin, end);
+        for (int64_t i = begin; i < end; i++)
+            set->group[i] = (uint16_t)(count + (by_class ? (int)*annotation_values(a, ANNOTATION_EXPRESSION, i) : 0));
+        for (int c = 0; c < (by_class ? EXPRESSION_COUNT : 1); c++)
+            set->group_names[count++] = by_class ? expression_names[c] : a->parts[p].source;
+    }
+    set->pictures = (picture_set){
+        .source = &set->source, .group = set->group, .group_count = count, .group_names = set->group_names};
+    return MIEN_OK;
 }
 
 /* Takes `known` over, also where it fails. */
 static mien_status wrap(task_set **out, annotations *known, const char *path, const task_set_options *o)
 {
-    static const char *const names[] = {"pictures"};
     const mtl_stage_values *values = o->values ? o->values->stage : NULL;
     const int64_t count = known->rows.count;
     mtl_set *set = NULL;
@@ -69,7 +100,7 @@ static mien_status wrap(task_set **out, annotations *known, const char *path, co
     set->source.name = picture_name;
     set->source.path = picture_path;
     set->source.read = read_picture;
-    set->pictures = (picture_set){.source = &set->source, .group_count = 1, .group_names = names};
+    TRY_OUT(make_groups(set));
     set->base = (task_set){.task = &task_mtl, .path = path, .pictures = &set->pictures};
     for (int i = 0; i < set->known.part_count; i++)
         set->base.is_by_class |= set->known.parts[i].is_by_class;
@@ -127,20 +158,20 @@ static mien_status check_heads(const task_set_options *o)
     return MIEN_OK;
 }
 
-/* Something must be known that the heads say; of training, something for each of them. */
-static mien_status check_known(const annotations *a, const task_set_options *o)
+/* There must be pictures of which the heads' labels are known; in training, some for each head. */
+static mien_status check_known(const task_set *set, const task_set_options *o)
 {
     int missing = -1, found = 0;
     for (int h = 0; h < o->head_count; h++) {
         const int row = mtl_head_of(&o->heads[h]);
         bool is_there = false;
-        for (int64_t i = 0; !is_there && i < a->rows.count; i++)
-            is_there = annotation_known(a, mtl_head_kinds[row], i) != 0;
+        for (int64_t i = 0; !is_there && i < set->pictures->source->count; i++)
+            is_there = mtl_has(mtl_set_of(set), mtl_head_kinds[row], i);
         found += is_there;
         missing = is_there ? missing : row;
     }
     if (found == 0 || (o->is_training && missing >= 0))
-        return mien_fail(MIEN_ERR_FORMAT, "%s: nothing is known of %s (head %s)", o->sources[0].path,
+        return mien_fail(MIEN_ERR_FORMAT, "%s: no picture with %s (head %s)", set->path,
                          annotation_forms[mtl_head_kinds[missing]].name, mtl_heads[missing].name);
     return MIEN_OK;
 }
@@ -156,8 +187,8 @@ mien_status mtl_open(task_set **out, task_set **validation, const task_set_optio
     for (int i = 0; i < o->source_count; i++)
         TRY_OUT(open_source(&known, &o->sources[i], o->sources[i].path,
                             strict | (o->is_training ? ANNOTATIONS_TRAIN : ANNOTATIONS_EVALUATE)));
-    TRY_OUT(check_known(&known, o));
     TRY_OUT(wrap(&training, &known, path, o));
+    TRY_OUT(check_known(training, o));
     if (validation)
         TRY_OUT(open_validation(&beside, o, strict | ANNOTATIONS_EVALUATE));
     if (validation && beside.part_count)

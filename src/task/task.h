@@ -36,7 +36,7 @@ typedef struct {
 } task_set;
 
 /* Annotations, and where their pictures lie. */
-typedef struct {
+typedef struct task_source {
     const char *path;     /* folder or file, as the user named it */
     const char *images;   /* the folder that names are relative to; NULL: as the annotations say */
     const char *fallback; /* the folder of pictures that cannot be opened there; NULL: none */

@@ -41,6 +41,12 @@ typedef struct {
     void *own;       /* what the task's keys of a stage fill */
 } recipe_stage;
 
+/* Sets that are one together. */
+typedef struct {
+    const task_source *at;
+    int count;
+} source_list;
+
 typedef struct {
     const task_def *const *tasks; /* NULL-terminated: those it may be of */
     int task_index;
@@ -51,6 +57,7 @@ typedef struct {
     int model_count;
     char init[RECIPE_MAX_MODELS][1024]; /* by position in models; "" = from scratch */
     struct {
+        source_list sets; /* where no others are given; empty: they must be */
         double val_share, max_bad_share;
         balance_kind balance;
         normalise_kind normalise;

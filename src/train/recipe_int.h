@@ -13,6 +13,6 @@ extern const int recipe_key_count;
 extern const recipe_key recipe_enabled_key, recipe_init_key, recipe_select_key, recipe_stage_keys[];
 extern const int recipe_stage_key_count;
 
-extern const recipe_key_type recipe_type_models, recipe_type_init, recipe_type_normalise;
+extern const recipe_key_type recipe_type_models, recipe_type_init, recipe_type_sets, recipe_type_normalise;
 
 #endif

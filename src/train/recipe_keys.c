@@ -40,6 +40,13 @@ const recipe_key recipe_keys[] = {
          "is "
          "dropped. Without one an architecture starts from scratch. Paths are as seen from where the command runs."},
 
+    {.name = "data.sets",
+     .type = &recipe_type_sets,
+     .fallback = "[]",
+     .help = "What to train on where the command says no `--data`: paths, or mappings `{data: PATH, images: FOLDER, "
+             "fallback: FOLDER}` of which the first is needed, as `--data`, `--images` and `--images-fallback` would "
+             "say it. Several are one set, each with the labels that it has. (A key of its own, since `data` is a "
+             "group.) Paths are as seen from where the command runs."},
     {.name = "data.val_share",
      .type = &recipe_type_double,
      .offset = FIELD(data.val_share),

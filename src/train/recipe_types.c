@@ -97,6 +97,17 @@ static bool is_repeated(const recipe *r, int position)
     return false;
 }
 
+/* In single quotes, in which but one character must be doubled. */
+static mien_status print_quoted(str *out, const char *text)
+{
+    TRY(str_append(out, "'"));
+    for (const char *c = text; *c; c++) {
+        TRY(str_append(out, *c == '\'' ? "'" : ""));
+        TRY(str_append_bytes(out, c, 1));
+    }
+    return str_append(out, "'");
+}
+
 static mien_status init_print(const void *field, const recipe_key *key, str *out)
 {
     (void)key;
@@ -106,12 +117,8 @@ static mien_status init_print(const void *field, const recipe_key *key, str *out
     for (int i = 0; i < r->model_count; i++) {
         if (!r->init[i][0] || is_repeated(r, i))
             continue;
-        TRY(str_printf(out, "%s%s: '", separator, r->models[i]));
-        for (const char *c = r->init[i]; *c; c++) {
-            TRY(str_append(out, *c == '\'' ? "'" : "")); /* the one character that single quotes must double */
-            TRY(str_append_bytes(out, c, 1));
-        }
-        TRY(str_append(out, "'"));
+        TRY(str_printf(out, "%s%s: ", separator, r->models[i]));
+        TRY(print_quoted(out, r->init[i]));
         separator = ", ";
     }
     return str_append(out, "}");
@@ -126,6 +133,80 @@ const recipe_key_type recipe_type_init = {.name = "mapping of architecture to fi
                                           .print = init_print,
                                           .wanted = init_wanted,
                                           .has_entries = true};
+
+static mien_status read_path(const char **out, const recipe_value *v, arena *texts)
+{
+    const char *text = recipe_value_text(v);
+    char found[64], *copy = NULL;
+    if (!text || !*text)
+        return recipe_fail(&v->place, MIEN_ERR_FORMAT, "%s (wanted a path)", recipe_value_found(found, v));
+    TRY(arena_strdup(texts, &copy, text));
+    *out = copy;
+    return MIEN_OK;
+}
+
+static const char *const set_words[] = {"data", "images", "fallback", NULL};
+
+static mien_status read_set(task_source *out, const recipe_value *v, arena *texts)
+{
+    const char **const fields[] = {&out->path, &out->images, &out->fallback}; /* in the order of set_words */
+    *out = (task_source){0};
+    if (!recipe_value_is_mapping(v))
+        return read_path(&out->path, v, texts);
+    for (int i = 0; i < recipe_value_count(v); i++) {
+        const char *name;
+        recipe_value path;
+        TRY(recipe_value_entry(&name, &path, v, i));
+        int field = recipe_word_index(set_words, name);
+        if (field < 0)
+            return recipe_fail(&path.place, MIEN_ERR_FORMAT, "unknown key (wanted data, images or fallback)");
+        TRY(read_path(fields[field], &path, texts));
+    }
+    return out->path ? MIEN_OK : recipe_fail(&v->place, MIEN_ERR_FORMAT, "a set without data (wanted {data: PATH})");
+}
+
+static mien_status sets_read(void *field, const recipe_key *key, const recipe_value *v, const char *entry, arena *texts)
+{
+    (void)entry;
+    recipe *r = field;
+    task_source *sets;
+    int count = recipe_value_count(v);
+    if (!recipe_value_is_list(v))
+        return recipe_fail_wanted(key, field, v);
+    TRY(arena_alloc(texts, &sets, count ? count : 1));
+    for (int i = 0; i < count; i++) {
+        const recipe_value set = recipe_value_at(v, i);
+        TRY(read_set(&sets[i], &set, texts));
+    }
+    r->data.sets = (source_list){sets, count};
+    return MIEN_OK;
+}
+static mien_status sets_print(const void *field, const recipe_key *key, str *out)
+{
+    (void)key;
+    const source_list *sets = &((const recipe *)field)->data.sets;
+    TRY(str_append(out, "["));
+    for (int i = 0; i < sets->count; i++) {
+        const task_source *s = &sets->at[i];
+        const char *const values[] = {s->path, s->images, s->fallback};
+        TRY(str_append(out, i ? ", {" : "{"));
+        for (int w = 0; set_words[w]; w++) {
+            if (!values[w])
+                continue;
+            TRY(str_printf(out, "%s%s: ", w ? ", " : "", set_words[w]));
+            TRY(print_quoted(out, values[w]));
+        }
+        TRY(str_append(out, "}"));
+    }
+    return str_append(out, "]");
+}
+static void sets_wanted(char *dst, size_t bytes, const recipe_key *key, const void *field)
+{
+    (void)key, (void)field;
+    snprintf(dst, bytes, "a list of paths or {data, images, fallback}");
+}
+const recipe_key_type recipe_type_sets = {
+    .name = "list of sets", .read = sets_read, .print = sets_print, .wanted = sets_wanted};
 
 static mien_status read_triple(float dst[3], const recipe_value *v, bool is_above_zero)
 {

@@ -12,20 +12,21 @@ const task_set *run_sets_selecting(const run_sets *sets)
     return sets->validation ? sets->validation : sets->training;
 }
 
-static mien_status split(run_sets *sets, const recipe *r, const char *data, const char *validation, bool is_strict)
+static mien_status split(run_sets *sets, const recipe *r, const source_list *data, const source_list *validation,
+                         bool is_strict)
 {
     const task_values values = recipe_values(r, 0);
-    const task_source source = {.path = data}, selecting = {.path = validation};
-    task_set_options o = {.sources = &source,
-                          .source_count = 1,
+    task_set_options o = {.sources = data->at,
+                          .source_count = data->count,
                           .values = &values,
                           .heads = r->heads,
                           .head_count = r->head_count,
                           .is_training = true,
                           .is_strict = is_strict};
-    TRY(r->task->open(&sets->training, validation ? NULL : &sets->validation, &o));
-    if (validation) {
-        o.sources = &selecting;
+    TRY(r->task->open(&sets->training, validation->count ? NULL : &sets->validation, &o));
+    if (validation->count) {
+        o.sources = validation->at;
+        o.source_count = validation->count;
         o.is_training = false;
         TRY(r->task->open(&sets->validation, NULL, &o));
     }
@@ -96,7 +97,8 @@ static mien_status check_batches(const run_sets *sets, const recipe *r)
     return MIEN_OK;
 }
 
-mien_status run_sets_open(run_sets *out, const recipe *r, const char *data, const char *validation, bool is_strict)
+mien_status run_sets_open(run_sets *out, const recipe *r, const source_list *data, const source_list *validation,
+                          bool is_strict)
 {
     TRY(split(out, r, data, validation, is_strict));
     const task_set *selecting = run_sets_selecting(out);

@@ -16,12 +16,12 @@ typedef struct {
     uint64_t hash; /* of every picture's name and what is known of it */
 } run_sets;
 
-/* validation: a set of its own, or NULL: the data's own, or the last data.val_share of each group. What there is
- * nothing to select on is told. is_strict: nothing may be left out. Errors: those of the task's `open`; MIEN_ERR_ARG
- * where nothing is left to train on or to select on. Free with run_sets_close, also after a failure; *out must be
- * zeroed before. */
-MIEN_MUST_USE mien_status run_sets_open(run_sets *out, const recipe *r, const char *data, const char *validation,
-                                        bool is_strict);
+/* data, validation: each one set together. No validation: the data's own, or the last data.val_share of each group.
+ * What there is nothing to select on is told. is_strict: nothing may be left out. Errors: those of the task's `open`;
+ * MIEN_ERR_ARG where nothing is left to train on or to select on. Free with run_sets_close, also after a failure; *out
+ * must be zeroed before. */
+MIEN_MUST_USE mien_status run_sets_open(run_sets *out, const recipe *r, const source_list *data,
+                                        const source_list *validation, bool is_strict);
 void run_sets_close(run_sets *sets);
 /* The set that selects. */
 const task_set *run_sets_selecting(const run_sets *sets);

@@ -15,6 +15,7 @@
 typedef struct {
     const train_options *options;
     const recipe *recipe;
+    source_list data; /* the options', or the recipe's */
     run_folder folder;
     run_sets sets;
     init_file inits[RECIPE_MAX_MODELS]; /* of each member */
@@ -142,9 +143,9 @@ static mien_status settle_data(run_state *run)
         return MIEN_OK;
     if (run->earlier.data_hash != run->facts.data_hash)
         return mien_fail(MIEN_ERR_ARG, "%s: not the pictures that %s was begun with (names or labels differ)",
-                         run->options->data, run->options->out);
+                         run->data.at[0].path, run->options->out);
     TRY(check_recipe(run));
-    return pictures_compare(&run->sets, run->options->out, run->options->data);
+    return pictures_compare(&run->sets, run->options->out, run->data.at[0].path);
 }
 
 /* Statistics cost a pass over all pictures, so a run that goes on takes those it has. */
@@ -270,12 +271,14 @@ static void close_init(init_file *init)
 static mien_status train(run_state *run)
 {
     const train_options *o = run->options;
+    if (run->data.count == 0)
+        return mien_fail(MIEN_ERR_ARG, "data.sets: none to train on (wanted some, or --data)");
     TRY(run_folder_open(&run->folder, o->out, run->recipe, o->is_resumed));
     TRY(find_earlier(run));
     if (!run->has_earlier)
         TRY(open_inits(run));
     TRY(settle_precision(run));
-    TRY(run_sets_open(&run->sets, run->recipe, o->data, o->validation, o->is_strict));
+    TRY(run_sets_open(&run->sets, run->recipe, &run->data, &o->validation, o->is_strict));
     TRY(settle_data(run));
     mien_status st = settle_normalisation(run);
     if (st == MIEN_ERR_CANCELLED)
@@ -301,6 +304,7 @@ mien_status train_run(const train_options *options)
     progress silent = {0};
     run_state run = {.options = options,
                      .recipe = options->recipe,
+                     .data = options->data.count ? options->data : options->recipe->data.sets,
                      .folder = {.lock = -1},
                      .progress = options->progress ? options->progress : &silent};
     for (int i = 0; i < run.recipe->model_count; i++)

@@ -12,8 +12,8 @@
 
 typedef struct {
     const recipe *recipe;
-    const char *data;       /* folder or CSV */
-    const char *validation; /* NULL: the set's `val`, else recipe data.val_share */
+    source_list data;       /* none: the recipe's data.sets */
+    source_list validation; /* none: the set's `val`, else recipe data.val_share */
     const char *out;        /* run folder */
     bool is_resumed;        /* --resume */
     bool is_strict;         /* --strict */

@@ -16,7 +16,20 @@ static void arguments__null__are_refused_by_name(void **state)
     mien_train_options train;
     mien_train_options_init(&train);
     assert_failure(mien_train(NULL), MIEN_ERR_ARG, "options: missing");
-    assert_failure(mien_train(&train), MIEN_ERR_ARG, "data: missing");
+    assert_failure(mien_train(&train), MIEN_ERR_ARG, "out: missing");
+    train.out = "nowhere";
+    assert_failure(mien_train(&train), MIEN_ERR_ARG, "data.sets: none to train on (wanted some, or --data)");
+    train.data = "nowhere";
+    train.sources = &(mien_source){.path = "nowhere"};
+    train.source_count = 1;
+    assert_failure(mien_train(&train), MIEN_ERR_ARG,
+                   "mien_train: sources: 1 beside nowhere (wanted one way or the other)");
+    train.data = NULL;
+    train.source_count = -1;
+    assert_failure(mien_train(&train), MIEN_ERR_ARG, "mien_train: sources: -1 of them (wanted an array of that many)");
+    train.validation_sources = &(mien_source){.images = "nowhere"};
+    train.source_count = train.validation_source_count = 1;
+    assert_failure(mien_train(&train), MIEN_ERR_ARG, "mien_train: validation_sources: one without a path");
     assert_failure(mien_model_open(NULL, paths, 1, NULL), MIEN_ERR_ARG, "out: missing");
     assert_failure(mien_model_open(&model, NULL, 1, NULL), MIEN_ERR_ARG, "paths: missing");
     assert_failure(mien_model_open(&model, paths, 0, NULL), MIEN_ERR_ARG, "count: 0");

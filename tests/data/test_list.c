@@ -151,6 +151,53 @@ static void dataset_open__windows_paths__are_found(void **state)
     dataset_free(d);
 }
 
+/* Names of a CSV below another folder, and below a second one where they are missing or broken in the first. */
+static void dataset_set_images__list__is_read_from_there(void **state)
+{
+    static const char *const names[] = {"a.png", "b.png", "c.png"};
+    char path[PATH_MAX], images[PATH_MAX], fallback[PATH_MAX], got[PATH_MAX];
+    picture_reader r;
+    set_picture(*state, "images/a.png", 12, 12, 1);
+    set_picture(*state, "unaligned/a.png", 20, 20, 1);
+    set_picture(*state, "unaligned/b.png", 20, 20, 2);
+    set_text(*state, "images/b.png", "no picture");
+    set_text(*state, "images/c.png", "no picture");
+    snprintf(images, sizeof images, "%s/images", (char *)*state);
+    snprintf(fallback, sizeof fallback, "%s/unaligned/", (char *)*state);
+    write_list(path, *state, "a.png,0\nb.png,1\nc.png,2\nd.png,3\n");
+    dataset *d = set_open(path, DATASET_EVALUATE);
+    assert_ok(dataset_set_images(d, images, fallback));
+    assert_ok(picture_reader_init(&r));
+    const picture_source *source = dataset_pictures(d)->source;
+    for (int i = 0; i < 3; i++) {
+        char wanted[PATH_MAX + 8];
+        snprintf(wanted, sizeof wanted, "%s/%s", images, names[i]);
+        assert_name(d, i, names[i]);
+        assert_ok(source->path(source, i, got, sizeof got));
+        assert_string_equal(got, wanted);
+    }
+    assert_ok(source->read(source, 0, &r));
+    assert_int_equal(r.decoded.width, 12);
+    assert_ok(source->read(source, 1, &r));
+    assert_int_equal(r.decoded.width, 20);
+    assert_failure(source->read(source, 2, &r), MIEN_ERR_FORMAT, "images/c.png: "); /* broken, and not missing */
+    assert_failure(source->read(source, 3, &r), MIEN_ERR_IO, "line 4: ");
+    assert_non_null(strstr(mien_error(), "unaligned/d.png: cannot open"));
+    picture_reader_clear(&r);
+    dataset_free(d);
+}
+
+static void dataset_set_images__class_folders__refuse(void **state)
+{
+    static const int counts[6] = {1, 1, 1, 1, 1, 1};
+    set_six(*state, counts);
+    dataset *d = set_open(*state, DATASET_EVALUATE);
+    assert_failure(dataset_set_images(d, "elsewhere", NULL), MIEN_ERR_ARG,
+                   "class folders hold their pictures (wanted no folder of images)");
+    assert_ok(dataset_set_images(d, NULL, NULL));
+    dataset_free(d);
+}
+
 static void dataset_open__list_without_a_class__fails_training_only(void **state)
 {
     char path[PATH_MAX];
@@ -174,8 +221,9 @@ static mien_status open_and_free(void *path)
 {
     dataset *d = NULL;
     TRY(dataset_open(&d, path, six, 6, DATASET_EVALUATE));
+    mien_status st = dataset_set_images(d, "images", "unaligned");
     dataset_free(d);
-    return MIEN_OK;
+    return st;
 }
 
 static void dataset_open__memory_runs_out__fails_and_leaks_nothing(void **state)
@@ -256,6 +304,8 @@ int main(void)
         TEST(dataset_open__bad_row__names_file_and_line),
         TEST(dataset_open__rows_of_no_class__left_out_with_one_notice),
         TEST(dataset_open__windows_paths__are_found),
+        TEST(dataset_set_images__list__is_read_from_there),
+        TEST(dataset_set_images__class_folders__refuse),
         TEST(dataset_open__list_without_a_class__fails_training_only),
         TEST(dataset_open__binary_file__is_refused),
         TEST(dataset_open__memory_runs_out__fails_and_leaks_nothing),

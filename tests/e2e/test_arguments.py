@@ -8,6 +8,8 @@ COMMANDS = ["train", "eval", "predict", "submit", "score", "info", "bench", "fac
 WRONG = [
     ["nosuch"], ["help", "nosuch"], ["train"], ["train", "a.yaml"], ["train", "a.yaml", "--data", "d"], ["train", "--nosuch"],
     ["train", "a.yaml", "b.yaml", "--data", "d", "--out", "o"], ["eval"], ["eval", "m"], ["eval", "--data"],
+    ["train", "a.yaml", "--images", "i", "--data", "d", "--out", "o"], ["train", "a.yaml", "--images-fallback", "i", "--out", "o"],
+    ["train", "a.yaml", "--data", "d", "--images", "i", "--images", "j", "--out", "o"], ["eval", "m", "--images", "i", "--data", "d"],
     ["eval", "m", "--data", "d", "--scores", "kept.txt"], ["predict"],
     ["predict", "m.safetensors"], ["score"], ["score", "--task", "chess"], ["score", "--task", "lsd", "--truth", "t"], ["info"],
     ["info", "a", "b"], ["info", "a", "--graph", "resnet50"], ["bench"], ["bench", "sleep"], ["bench", "train", "infer"],

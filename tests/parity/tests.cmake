@@ -42,3 +42,7 @@ set_tests_properties(parity_import PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 LA
 add_test(NAME parity_export COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/parity/check_export.py)
 set_tests_properties(parity_export PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 LABELS parity
                      ENVIRONMENT "MIEN=$<TARGET_FILE:mien>;PYTHONPATH=${CMAKE_SOURCE_DIR}/build/deps/python;PYTHONDONTWRITEBYTECODE=1")
+add_test(NAME parity_export_heads COMMAND ${python} ${CMAKE_SOURCE_DIR}/tests/parity/check_export_heads.py)
+set_tests_properties(parity_export_heads PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 LABELS parity
+                     ENVIRONMENT "MIEN=$<TARGET_FILE:mien>;PARITY_SUBJECT=$<TARGET_FILE:parity_smm_subject>;\
+PYTHONPATH=${CMAKE_SOURCE_DIR}/build/deps/python;PYTHONDONTWRITEBYTECODE=1;${patient_pytorch}")

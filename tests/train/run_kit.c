@@ -72,7 +72,7 @@ mien_status kit_train(const kit_run *run)
         st = backend_cpu_create(&own, &(cpu_options){.threads = run->threads ? run->threads : 2});
     if (st == MIEN_OK)
         st = train_run(&(train_options){.recipe = r,
-                                        .data = run->data,
+                                        .data = run->data ? kit_data(run->data) : (source_list){0},
                                         .out = run->out,
                                         .is_resumed = run->is_resumed,
                                         .precision = run->precision,
@@ -132,8 +132,12 @@ void kit_assert_steps_allocate_nothing(const char *const *settings, int setting_
     told = (progress){.callback = count_allocations, .payload = &count};
     assert_ok(recipe_load(&r, task_all, NULL, settings, setting_count));
     assert_ok(backend_cpu_create(&b, NULL));
-    assert_ok(train_run(&(train_options){
-        .recipe = r, .data = "faces", .out = "thrifty", .backend = b, .loader_threads = 2, .progress = &told}));
+    assert_ok(train_run(&(train_options){.recipe = r,
+                                         .data = kit_data("faces"),
+                                         .out = "thrifty",
+                                         .backend = b,
+                                         .loader_threads = 2,
+                                         .progress = &told}));
     b->free(b);
     recipe_free(r);
     assert_true(count.at_first > 0);

@@ -15,9 +15,12 @@
 /* SET/anger, SET/fear, each of `count` 32x32 pictures: noise, redder for one and bluer for the other. */
 void kit_make_set(const char *set, int count, uint64_t seed);
 
+/* The set of one path, for train_options; lives as long as the block that it is said in. */
+#define kit_data(named) ((source_list){&(task_source){.path = (named)}, 1})
+
 /* What a test may change; the rest is EfficientNet-B0 at 32x32, batch 4, 2 epochs, two classes. */
 typedef struct {
-    const char *data, *out;
+    const char *data, *out;       /* data NULL: the recipe's */
     const char *settings[12];     /* NULL-terminated, over the tiny recipe */
     const task_def *const *tasks; /* NULL: task_all */
     const char *const *base;      /* NULL-terminated, instead of the tiny recipe; NULL: that */

@@ -55,7 +55,23 @@ static void recipe__no_file__is_the_paper(void **state)
     assert_false(r->randaugment.resample);
     assert_int_equal(r->data.normalise, NORMALISE_DATASET);
     assert_true(r->data.max_bad_share == 0.01);
+    assert_int_equal(r->data.sets.count, 0);
     recipe_free(r);
+}
+
+static void assert_sets(const source_list *sets)
+{
+    static const task_source wanted[] = {{.path = "faces"}, {"it's.csv", "a b", "c"}, {.path = "d", .fallback = "e"}};
+    assert_int_equal(sets->count, 3);
+    for (int i = 0; i < 3; i++) {
+        const char *const got[] = {sets->at[i].path, sets->at[i].images, sets->at[i].fallback};
+        const char *const want[] = {wanted[i].path, wanted[i].images, wanted[i].fallback};
+        for (int p = 0; p < 3; p++)
+            if (!want[p])
+                assert_null(got[p]);
+            else
+                assert_string_equal(got[p], want[p]);
+    }
 }
 
 static void recipe__every_key__is_read(void **state)
@@ -70,6 +86,7 @@ static void recipe__every_key__is_read(void **state)
                    "classes: [sad, not-sad]\n"
                    "image_size: 64\n"
                    "data:\n"
+                   "  sets: [faces, {data: 'it''s.csv', images: \"a b\", fallback: c}, {data: d, fallback: e}]\n"
                    "  val_share: 0.25\n"
                    "  balance: none\n"
                    "  max_bad_share: 1\n"
@@ -99,6 +116,7 @@ static void recipe__every_key__is_read(void **state)
     assert_string_equal(r->init[0], "my 'weights'.safetensors");
     assert_string_equal(r->init[1], "");
     assert_string_equal(r->init[2], r->init[0]);
+    assert_sets(&r->data.sets);
     assert_int_equal(r->data.normalise, NORMALISE_GIVEN);
     assert_true(r->data.mean[2] == 0.6f && r->data.std[0] == 0.1f);
     assert_true(r->augment.flip && r->augment.crop == 4 && r->augment.noise == 8.0f && r->augment.blur == 0.25f);
@@ -131,6 +149,7 @@ static void recipe__every_key__is_read(void **state)
     assert_ok(recipe_print(again, &twice));
     assert_string_equal(once.text, twice.text);
     assert_string_equal(again->init[0], "my 'weights'.safetensors");
+    assert_sets(&again->data.sets);
     recipe_free(r);
     recipe_free(again);
     str_free(&once);
@@ -229,6 +248,15 @@ static const struct {
     {"task: lsd\naugment: {randaugment: {magnitud: 9}}\n",
      "recipe.yaml: line 2: augment.randaugment.magnitud: unknown key (wanted magnitude, "},
     {"task: lsd\ndata: {balance: copies}\n", "recipe.yaml: line 2: data.balance: copies (wanted none or randaugment)"},
+    {"task: lsd\ndata: faces\n", "recipe.yaml: line 2: data: faces (wanted a mapping with any of sets, "},
+    {"task: lsd\ndata: {sets: faces}\n",
+     "recipe.yaml: line 2: data.sets: faces (wanted a list of paths or {data, images, fallback})"},
+    {"task: lsd\ndata:\n  sets:\n  - faces\n  - {data: a, image: b}\n",
+     "recipe.yaml: line 5: data.sets.image: unknown key (wanted data, images or fallback)"},
+    {"task: lsd\ndata: {sets: [{images: b}]}\n",
+     "recipe.yaml: line 2: data.sets: a set without data (wanted {data: PATH})"},
+    {"task: lsd\ndata: {sets: [{data: [a]}]}\n", "recipe.yaml: line 2: data.sets.data: a list (wanted a path)"},
+    {"task: lsd\ndata: {sets: [\"\"]}\n", "recipe.yaml: line 2: data.sets: nothing (wanted a path)"},
     {"task: lsd\ndata: {val_share: 1}\n", "recipe.yaml: line 2: data.val_share: 1 (wanted a number from 0 to below 1)"},
     {"task: lsd\ndata: {normalise: {mean: [1, 2], std: [1, 1, 1]}}\n",
      "recipe.yaml: line 2: data.normalise.mean: a list (wanted [r, g, b])"},
@@ -392,7 +420,7 @@ static void recipe__shipped_ones__load(void **state)
         char *path;
         recipe *r = NULL;
         assert_ok(file_join(&path, folder, names[i]));
-        assert_ok(recipe_load(&r, task_all, path, &without_weights, 1));
+        assert_ok(recipe_load(&r, task_all, path, &without_weights, strcmp(names[i], "lsd.yaml") == 0));
         recipe_free(r);
         mem_free(path);
     }

@@ -69,7 +69,7 @@ static void assert_sees_tilts(const char *run, const char *stage, const task_def
     assert_int_equal(v->reports[1].count, NEW);
     if (!(rmse->value < 0.7 * spread(set)))
         fail_msg("rmse %g (wanted less than 0.7 of %g, which a constant has)", rmse->value, spread(set));
-    assert_ok(session_predict(s, set->pictures->source, NULL, keep_tilt, tilts, NULL));
+    assert_ok(session_predict(&s, 1, set->pictures->source, NULL, keep_tilt, tilts, NULL));
     assert_memory_equal(tilts, evaluation_outputs(v, 0, 0), sizeof tilts);
     evaluation_free(v);
     task->close(set);

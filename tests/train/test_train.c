@@ -189,9 +189,9 @@ static void train__stopped_at_once__starts_again(void **state)
     assert_ok(recipe_load(&r, task_all, NULL,
                           (const char *const[]){"classes=[anger, fear]", "stage1.batch=4", "stage2.enabled=false"}, 3));
     assert_ok(backend_cpu_create(&b, NULL));
-    assert_failure(
-        train_run(&(train_options){.recipe = r, .data = "faces", .out = "early", .backend = b, .progress = &told}),
-        MIEN_ERR_CANCELLED, "early: interrupted before the first step");
+    assert_failure(train_run(&(train_options){
+                       .recipe = r, .data = kit_data("faces"), .out = "early", .backend = b, .progress = &told}),
+                   MIEN_ERR_CANCELLED, "early: interrupted before the first step");
     b->free(b);
     assert_ok(kit_train(&(kit_run){.data = "faces", .out = "early", .is_resumed = true}));
     assert_same_as_whole("early");
