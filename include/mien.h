@@ -299,7 +299,8 @@ typedef struct mien_metrics {
     const char *name;         /* member, or "ensemble" */
     const mien_metric *items; /* [count], as the task has them. Of classes, as scikit-learn's with labels=range(C),
                                  zero_division=0: accuracy, macro_f1, f1.CLASS of each; ece, the calibration error,
-                                 where probabilities are known */
+                                 where probabilities are known. Names that begin with "n_" are counts; what cannot be
+                                 measured beside others of a list is NaN */
     int count;
     const int64_t *confusion; /* [class_count, class_count] of the evaluation, row = truth; NULL where there is none */
 } mien_metrics;
@@ -363,24 +364,27 @@ typedef struct mien_submit_options {
     const char *task;        /* mien_task; NULL: the first */
     const char *list;        /* the challenge's list: a name a line, a header `image` before them or none */
     const char *images;      /* the folder that the names are relative to */
-    const char *out;         /* file to write: the rows `image,expression`, in the list's order */
+    const char *out;         /* file to write: a row a picture, in the list's order, as the challenge has them */
     mien_prediction_fn told; /* called for each picture in order, named as listed, with the models' columns; NULL:
                                 nobody listens */
     void *told_payload;
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
+    const char *images_fallback; /* the folder of pictures that cannot be opened in `images`; NULL: none */
 } mien_submit_options;
 MIEN_OPTIONS(mien_submit_options, MIEN_OPTIONS_SUBMIT)
 typedef struct mien_submission {
     int64_t count;        /* rows written */
     int64_t skipped;      /* of them pictures that could not be read: they got ... */
-    const char *fallback; /* ... the class that the others have most often, of equals the first ("anger"); NULL where
-                           * none was skipped; static */
+    const char *fallback; /* ... the class that the others have most often, of equals the first ("anger"), and 0 for
+                           * whatever else a row has; NULL where none was skipped; static */
 } mien_submission;
-/* Answers a challenge's list by the mean of models; paths as mien_model_open. An unreadable picture is told to `told`
+/* Answers a challenge's list by the mean of models, which are of one task and have all that the challenge asks for;
+ * paths as mien_model_open. An unreadable picture is told to `told`
  * and is no failure of the call; that none can be read is one, and leaves no file. out may be NULL. */
 MIEN_API MIEN_MUST_USE mien_status mien_submit(mien_submission *out, const char *const *paths, int count,
                                                const mien_submit_options *options);
-/* Compares two files `image,expression` (number or name, header or none) by image name. */
+/* Compares two files of a challenge's task by image name: of "lsd" rows `image,expression` (number or name, header or
+ * none), of "mtl" the challenge's 16 fields, where only the truth may lack labels. */
 MIEN_API MIEN_MUST_USE mien_status mien_score(mien_evaluation **out, const char *task, const char *truth,
                                               const char *predictions);
 

@@ -8,7 +8,7 @@ _Static_assert((int)MIEN_SMOOTH_EXPONENTIAL == (int)SMOOTH_EXPONENTIAL &&
                "kinds of smoothing are numbered alike");
 _Static_assert(API_MAX_HEADS <= HEADS_FIND_MAX, "heads of all tasks can be looked among");
 
-/* [heads] widths; is_set: which of them were named. */
+/* widths [head_count]; is_set [head_count]: heads that have a width already */
 static mien_status take_width(double *widths, bool *is_set, const mien_head_width *given, const model_head *heads,
                               int head_count)
 {

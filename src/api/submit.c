@@ -20,7 +20,7 @@ typedef struct {
     int head_count;
     float *row; /* [column_count] of the model */
     label_list rows;
-    char **names; /* [rows.count] path of each picture */
+    char **names; /* [rows.count] of each picture below the folder, as files have them */
     picture_files *pictures;
     float *outputs[MODEL_MAX_HEADS]; /* [rows.count, size] of each head */
     bool *is_read;                   /* [rows.count] */
@@ -39,6 +39,8 @@ static mien_status check_options(submission_work *w, const mien_submit_options *
         return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s has no challenge", w->task->name);
     if (!file_is_folder(o->images))
         return mien_fail(MIEN_ERR_IO, "%s: no folder (wanted that of the images)", o->images);
+    if (o->images_fallback && !file_is_folder(o->images_fallback))
+        return mien_fail(MIEN_ERR_IO, "%s: no folder (wanted one of images)", o->images_fallback);
     return MIEN_OK;
 }
 
@@ -51,11 +53,11 @@ static mien_status lay_out(submission_work *w)
     for (int h = 0; h < w->head_count; h++)
         TRY(mem_zalloc(&w->outputs[h], w->rows.count * w->heads[h].size));
     for (int64_t i = 0; i < w->rows.count; i++) {
-        TRY(file_join(&w->names[i], w->options->images, list_name(&w->rows, i)));
+        TRY(mem_strdup(&w->names[i], list_name(&w->rows, i)));
         file_mend_backslashes(w->names[i]);
     }
-    return picture_files_create(&w->pictures, w->options->list, (const char *const *)w->names, w->rows.count, NULL,
-                                NULL);
+    return picture_files_create(&w->pictures, w->options->list, (const char *const *)w->names, w->rows.count,
+                                w->options->images, w->options->images_fallback);
 }
 
 static void keep_answer(submission_work *w, int64_t index, const float *mean)
@@ -75,7 +77,10 @@ static mien_status take_answer(void *payload, const prediction *p)
     const mien_submit_options *o = w->options;
     mien_prediction told = {.image = list_name(&w->rows, p->index)};
     if (p->failure) {
-        told.failure = api_without_path(p->failure, w->names[p->index]);
+        const picture_source *source = picture_files_source(w->pictures);
+        char path[PICTURE_NAME_BYTES];
+        TRY(source->path(source, p->index, path, sizeof path));
+        told.failure = api_without_path(p->failure, path);
         if (!w->first_failure[0])
             str_fit(w->first_failure, sizeof w->first_failure, p->failure);
     } else {
@@ -112,6 +117,9 @@ static mien_status submit(submission_work *w, mien_submission *out, const char *
     progress p = api_progress(o->compute);
     TRY(submission_read_list(&w->rows, o->list));
     TRY(mien_model_open(&w->model, paths, count, o->compute));
+    if (w->model->task_count > 1)
+        return mien_fail(MIEN_ERR_ARG, "models: of tasks %s and %s (wanted one task's)",
+                         ensemble_task(w->model->members[0]), ensemble_task(w->model->members[1]));
     TRY(session_open(&w->session, w->model->members[0], &(session_options){.loader_threads = api_threads(o->compute)}));
     TRY(lay_out(w));
     TRY(w->task->check_challenge(w->heads, w->head_count, paths[0]));

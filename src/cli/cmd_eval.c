@@ -174,8 +174,8 @@ int cmd_eval(console *c, int argc, char **argv)
         options,
         parse,
         "MODEL|RUN|SCORES.npy...",
-        "Prints the F1 of each class and their average for each model, and for the ensemble: the mean of the models' "
-        "probabilities. A run has a row for each finished stage; the last ones form the ensemble. Scores that "
+        "Prints the scores of each model, of classes the F1 of each and their average, and of the ensemble: the mean "
+        "of the models' answers. A run has a row for each finished stage; the last ones form the ensemble. Scores that "
         "an earlier call kept of the same set stand in for their models. Pictures that cannot be read are named and "
         "left "
         "out; the exit code is then 1.",

@@ -52,7 +52,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_score(console *c, int argc, char **argv)
 {
     static const struct argp argp = {
-        options, parse, "",  "Prints the challenge's scores of a prediction file: F1 of each class and their average.",
+        options, parse, "",  "Prints the challenge's scores of a prediction file, each task's own; no model is needed.",
         NULL,    NULL,  NULL};
     arguments a = {0};
     int code = cli_parse(c, &argp, argc, argv, &a);

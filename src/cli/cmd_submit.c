@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { KEY_TASK = CLI_KEY_FIRST, KEY_LIST, KEY_IMAGES, KEY_OUT, KEY_JSON };
+enum { KEY_TASK = CLI_KEY_FIRST, KEY_LIST, KEY_IMAGES, KEY_FALLBACK, KEY_OUT, KEY_JSON };
 
 typedef struct {
     cli_arguments models;
@@ -17,6 +17,7 @@ static const struct argp_option options[] = {
     {"task", KEY_TASK, "TASK", 0, "Whose challenge it is, by the task's name in recipes (default: the first)", 1},
     {"list", KEY_LIST, "FILE", 0, "The challenge's list: a picture's name a line, with a header or without", 1},
     {"images", KEY_IMAGES, "DIR", 0, "The folder that the names are relative to", 1},
+    {"images-fallback", KEY_FALLBACK, "DIR", 0, "Where pictures are looked for that cannot be opened there", 1},
     {"out", KEY_OUT, "FILE", 0, "The prediction file to write", 1},
     {"json", KEY_JSON, 0, 0, "Print what was done as one JSON document", 2},
     {0},
@@ -38,6 +39,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_IMAGES:
         o->images = arg;
+        return 0;
+    case KEY_FALLBACK:
+        o->images_fallback = arg;
         return 0;
     case KEY_OUT:
         o->out = arg;
@@ -88,10 +92,9 @@ int cmd_submit(console *c, int argc, char **argv)
         options,
         parse,
         "MODEL|RUN...",
-        "Writes a challenge's prediction file: the expression in each picture of its list, in the list's order; "
-        "several "
-        "models answer by their mean. Pictures that cannot be read are named on stderr and get the expression that the "
-        "file has most often; the exit code is then 1.",
+        "Writes a challenge's prediction file: what its task asks of each picture of its list, in the list's order; "
+        "several models answer by their mean. Pictures that cannot be read are named on stderr and get the expression "
+        "that the file has most often, and 0 for all else; the exit code is then 1.",
         children,
         NULL,
         NULL};

@@ -22,11 +22,18 @@ int print_json(console *c, FILE *to, json_t *document)
     return EXIT_DONE;
 }
 
+/* A column has room for its title and for a number. */
+static int width_of_column(const mien_evaluation *e, int column)
+{
+    const int length = (int)strlen(mien_evaluation_column(e, column, NULL));
+    return length > 9 ? length : 9;
+}
+
 void print_metrics_head(FILE *to, int name_width, const mien_evaluation *e)
 {
     fprintf(to, "%-*s", name_width, "name");
     for (int i = 0; i < mien_evaluation_column_count(e); i++)
-        fprintf(to, "  %9s", mien_evaluation_column(e, i, NULL));
+        fprintf(to, "  %*s", width_of_column(e, i), mien_evaluation_column(e, i, NULL));
     putc('\n', to);
 }
 
@@ -37,7 +44,7 @@ void print_metrics_row(FILE *to, int name_width, const mien_evaluation *e, const
         const char *name = NULL;
         (void)mien_evaluation_column(e, i, &name);
         const mien_metric *item = mien_metrics_find(m, name);
-        fprintf(to, "  %9.4f", item ? item->value : NAN);
+        fprintf(to, "  %*.4f", width_of_column(e, i), item ? item->value : NAN);
     }
     putc('\n', to);
 }

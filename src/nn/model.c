@@ -310,7 +310,8 @@ static mien_status check_over_map(const model_spec *spec, const architecture *ar
         smm.head_count = 1;
     }
     if (smm.is_baseline && (smm.is_orthogonal || smm.ensemble != SMM_MEAN_SOFTMAX))
-        return mien_fail(MIEN_ERR_ARG, "kind baseline: an option of smm's messages (wanted none: it has no messages)");
+        return mien_fail(MIEN_ERR_ARG,
+                         "options: orthogonal or expr_ensemble of a baseline (wanted neither: it has no regions)");
     return smm_check(&smm);
 }
 

@@ -133,7 +133,8 @@ typedef struct {
     int64_t count;                      /* pictures scored */
     task_score scores[TASK_MAX_SCORES]; /* what a training is told after each epoch */
     int score_count;
-    /* All there is to tell; "f1.anger", "f1.fear" .. are one list to those who write JSON. Owned, like what follows. */
+    /* All there is to tell; "f1.anger", "f1.fear" .. are one list to those who write JSON, "n_va" a count. Owned, like
+     * what follows. */
     task_score *items;
     int item_count;
     task_column *columns; /* [column_count] */

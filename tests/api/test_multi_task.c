@@ -167,6 +167,30 @@ static void decisions__are_yes_above_a_half(void **state)
     assert_true(memcmp(rows[0], rows[1], sizeof rows[0]) != 0);
 }
 
+/* A model decides by its own thresholds; several by the mean of theirs, 0.5 where one has none. */
+static void decisions__go_by_thresholds(void **state)
+{
+    (void)state;
+    enum { MODELS = 3 };
+    static const float low[CHALLENGE_AU_COUNT] = {0.25f, 0.1f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.75f},
+                       high[CHALLENGE_AU_COUNT] = {0.75f, 0.3f, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.75f};
+    const char *const paths[MODELS] = {"low.safetensors", "high.safetensors", "mtl.safetensors"};
+    float rows[PICTURES][MTL], mean[CHALLENGE_AU_COUNT];
+    save_multi_task(paths[0], SIZE, low, false, 3);
+    save_multi_task(paths[1], SIZE, high, false, 5);
+    ask(rows[0], paths, 1, MTL);
+    for (int i = 0; i < PICTURES; i++)
+        assert_true(count_decided(rows[i], low) > 0);
+    ask(rows[0], paths + 1, 1, MTL);
+    for (int i = 0; i < PICTURES; i++)
+        assert_in_range(count_decided(rows[i], high), 0, 3); /* nothing is above 1 */
+    ask(rows[0], paths, MODELS, MTL);
+    for (int k = 0; k < CHALLENGE_AU_COUNT; k++)
+        mean[k] = (float)(((double)low[k] + (double)high[k] + 0.5) / 3);
+    for (int i = 0; i < PICTURES; i++)
+        count_decided(rows[i], mean);
+}
+
 /* --- two tasks ---------------------------------------------------------------------------------------------------- */
 
 static void tasks__together__have_columns_of_their_own(void **state)
@@ -271,6 +295,7 @@ int main(void)
         cmocka_unit_test(columns__of_further_heads__stand_behind),
         cmocka_unit_test(members__of_other_heads__are_refused),
         cmocka_unit_test(decisions__are_yes_above_a_half),
+        cmocka_unit_test(decisions__go_by_thresholds),
         cmocka_unit_test(tasks__together__have_columns_of_their_own),
         cmocka_unit_test(tasks__together__answer_as_each_alone),
         cmocka_unit_test(tasks__together__answer_a_list),

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import random
+import shutil
 import struct
 from support import BASE, CLASSES, Case, bad_pictures, main, mien
 
@@ -98,6 +99,20 @@ class MultiTask(Case):
         document = mien("predict", RUN, self.model, TEST / "FEAR", "--json").json()
         self.assertEqual((document["classes"], list(document["predictions"][0])), (EIGHT, [*COLUMNS, *LSD]))
 
+    def test_both_are_smoothed_head_by_head(self):
+        def smoothed(how, *models):
+            answer = mien("predict", *models, TEST / "FEAR", *(["--smooth", how] if how else []))
+            self.assert_done(answer)
+            return table(answer)
+
+        for how, mtl, lsd in (("gaussian:2", "gaussian:2", "gaussian:2"), ("box:au=1", "box:au=1", None),
+                              ("exponential:lsd_expression=3", None, "exponential:expression=3")):
+            for row, one, other in zip(smoothed(how, RUN, self.model), smoothed(mtl, self.model), smoothed(lsd, RUN), strict=True):
+                self.assertEqual({name: row[name] for name in COLUMNS}, one, how)
+                self.assertEqual([row[name] for name in LSD], list(other.values())[1:], how)
+        self.assertNotEqual(smoothed("box:au=1", self.model), smoothed(None, self.model))
+        self.assert_fails_alone(mien("predict", RUN, self.model, TEST, "--smooth", "box:gaze=1"), "no head gaze", "lsd_expression")
+
     def test_bad_pictures_among_them_are_told_once(self):
         bad = bad_pictures(self.folder)
         answer = mien("predict", RUN, self.model, *[self.folder / name for name in bad], TEST / "FEAR" / "1.png")
@@ -128,6 +143,138 @@ class MultiTask(Case):
         self.assertEqual([line.split() for line in lines[at + 1:at + 4]],
                          [["name", "va"], ["kind", "regression"], ["columns", "valence", "arousal"]])
         self.assertEqual(mien("info", self.model, "--json").json()["model"]["heads"][2]["columns"], UNITS)
+
+
+NAMES = [f"{name.upper()}/{i}.png" for i in (3, 1, 4) for name in reversed(CLASSES)]
+HEADER = "image,valence,arousal,expression,aus"
+
+
+class Challenge(Case):
+    def setUp(self):
+        super().setUp()
+        self.model = multi_task(self.folder / "mtl.safetensors")
+        self.out = self.folder / "out.txt"
+
+    def submit(self, names, *more, images=TEST, models=None):
+        (self.folder / "list.txt").write_text("\n".join(["image", *names]))
+        return mien("submit", *(models or [self.model]), "--task", "mtl", "--list", self.folder / "list.txt", "--images", images,
+                    "--out", self.out, *more)
+
+    def score(self, truth, *more):
+        (self.folder / "truth.txt").write_text("\n".join([HEADER, *truth, ""]))
+        return mien("score", "--task", "mtl", "--truth", self.folder / "truth.txt", "--pred", self.out, *more)
+
+    def truth(self):
+        """Labels of all pictures, some missing as in s-Aff-Wild2."""
+        draw = random.Random(7)
+        rows = []
+        for i, name in enumerate(NAMES):
+            va = [f"{draw.uniform(-1, 1):.3f}" for _ in range(2)] if i % 4 else ["-5", "-5"]
+            expression = EIGHT.index(name.split("/")[0].lower()) if i % 3 else -1
+            units = [str(draw.randrange(2)) if i % 5 else "-1" for _ in UNITS]
+            rows.append(",".join([name, *va, str(expression), *units]))
+        return rows
+
+    def test_submission_says_what_predict_says(self):
+        answer = self.submit(NAMES)
+        self.assert_done(answer)
+        self.assertEqual((answer.out, answer.err), ("", ""))
+        said = {row["image"]: row for row in table(mien("predict", self.model, TEST))}
+        lines = self.out.read_text().splitlines()
+        self.assertEqual((lines[0], [line.split(",")[0] for line in lines[1:]]), (HEADER, NAMES))
+        for line in lines[1:]:
+            name, *va, expression = line.split(",")[:4]
+            row = said[str(TEST / name)]
+            for value, key in zip(va, ("valence", "arousal"), strict=True):
+                self.assertAlmostEqual(float(value), min(max(float(row[key]), -1), 1), delta=0.003)
+            self.assertEqual(expression, str(EIGHT.index(row["expression"])))
+            self.assertEqual(line.split(",")[4:], [row[f"{unit}_c"] for unit in UNITS])
+
+    def test_unreadable_pictures_get_zeros_and_the_most_frequent_class(self):
+        images = self.folder / "images"
+        shutil.copytree(TEST, images)
+        bad = bad_pictures(images)
+        answer = self.submit([*bad, *NAMES], "--json", images=images)
+        self.assertEqual((answer.code, len(answer.lines)), (1, len(bad)), answer.err)
+        rows = [line.split(",") for line in self.out.read_text().splitlines()[1:]]
+        given = [row[3] for row in rows[len(bad):]]
+        most = min(sorted(set(given)), key=lambda label: -given.count(label))
+        self.assertEqual([row[1:] for row in rows[:len(bad)]], [["0.000000", "0.000000", most, *["0"] * 12]] * len(bad))
+        document = answer.json()
+        self.assertEqual((document["task"], document["n"], document["fallback"]), ("mtl", len(rows), EIGHT[int(most)]))
+
+    def test_pictures_are_looked_for_in_a_second_place(self):
+        self.assert_done(self.submit(NAMES))
+        wanted = self.out.read_text()
+        first, second = self.folder / "aligned", self.folder / "whole"
+        shutil.copytree(TEST, first)
+        shutil.copytree(TEST / "FEAR", second / "FEAR")
+        shutil.rmtree(first / "FEAR")
+        (first / "ANGER" / "1.png").write_bytes(b"")
+        answer = self.submit(NAMES, "--images-fallback", second, images=first)
+        self.assertEqual((answer.code, len(answer.lines)), (1, 1), answer.err)
+        self.assertIn(f"{first}/ANGER/1.png: {second}/ANGER/1.png: ", answer.lines[0])
+        (second / "ANGER").mkdir()
+        shutil.copy(TEST / "ANGER" / "1.png", second / "ANGER")
+        self.assert_done(self.submit(NAMES, "--images-fallback", second, images=first))
+        self.assertEqual(self.out.read_text(), wanted)
+        self.assert_fails_alone(self.submit(NAMES, "--images-fallback", self.folder / "no"), self.folder / "no", "no folder")
+
+    def test_models_that_cannot_answer_are_refused(self):
+        less = multi_task(self.folder / "less.safetensors", heads=(VA, EXPRESSION))
+        for models, words in [([less], [less, "no head au", "wanted va or expression"]), ([RUN], ["no head va"]),
+                              ([RUN, self.model], ["of tasks mtl and lsd"])]:
+            self.assert_fails_alone(self.submit(NAMES, models=models), *words)
+            self.assertFalse(self.out.exists())
+
+    def test_score_is_as_promised(self):
+        self.assert_done(self.submit(NAMES))
+        answer = self.score(self.truth(), "--json")
+        self.assertEqual(answer.code, 0, answer.err)
+        document = answer.json()
+        self.assertEqual(set(document), {"task", "n", "ccc_v", "ccc_a", "p_va", "f1_expr", "p_expr", "accuracy", "macro_f1", "f1_au",
+                                         "p_au", "p_mtl", "n_va", "n_expr", "n_au"})
+        counts = {"n": len(NAMES), "n_va": 13, "n_expr": 12, "n_au": 14}
+        for name, count in counts.items():
+            self.assertEqual((document[name], type(document[name])), (count, int), name)
+        self.assertEqual((len(document["f1_expr"]), len(document["f1_au"])), (8, 12))
+        self.assertAlmostEqual(document["p_mtl"], document["p_va"] + document["p_expr"] + document["p_au"])
+        rows = [line.split() for line in self.score(self.truth()).out.splitlines()]
+        self.assertEqual(rows[0], ["name", "ccc_v", "ccc_a", *EIGHT, *UNITS, "p_va", "p_expr", "p_au", "p_mtl"])
+        self.assertEqual((rows[1][0], len(rows[1])), ("out.txt", len(rows[0])))
+
+    def test_eval_agrees_with_score(self):
+        self.assert_done(self.submit(NAMES))
+        scored = self.score(self.truth(), "--json").json()
+        shutil.copytree(TEST, self.folder / "set")
+        (self.folder / "set" / "truth.txt").write_text("\n".join([HEADER, *self.truth(), ""]))
+        other = multi_task(self.folder / "other.safetensors", seed=2)
+        document = mien("eval", self.model, "--data", self.folder / "set" / "truth.txt", "--json").json()
+        self.assertEqual((document["task"], document["n"], document["classes"]), ("mtl", len(NAMES), EIGHT))
+        for name, value in scored.items():
+            if name.startswith("n_") or name in ("f1_expr", "f1_au"):
+                self.assertEqual(document["ensemble"][name], value, name)
+        self.assertEqual(len(document["ensemble"]["auc_au"]), 12)
+        both = mien("eval", self.model, other, "--data", self.folder / "set" / "truth.txt")
+        self.assert_done(both)
+        rows = [line.split() for line in both.out.splitlines()]
+        self.assertEqual([row[0] for row in rows], ["name", "mtl.safetensors", "other.safetensors", "ensemble"])
+        self.assertEqual({len(row) for row in rows}, {1 + 2 + 8 + 12 + 4})
+
+    def test_class_folders_are_scored_by_the_expression_alone(self):
+        data = self.folder / "data"
+        shutil.copytree(TEST, data)
+        shutil.copytree(TEST / "FEAR", data / "CALM")
+        answer = mien("eval", self.model, "--data", data, "--json")
+        self.assert_done(answer)
+        document = answer.json()
+        self.assertEqual((document["n"], document["classes"], document["ignored"]), (24, EIGHT, {"CALM": 4}))
+        self.assertNotIn("p_va", document["ensemble"])
+        self.assertEqual((document["ensemble"]["n_expr"], document["ensemble"]["n_au"]), (24, 0))
+        bad = bad_pictures(data / "FEAR")
+        answer = mien("eval", self.model, "--data", data, "--json")
+        self.assertEqual((answer.code, sorted(s["image"].split("/")[-1] for s in answer.json()["skipped"])), (1, sorted(bad)))
+        self.assert_fails_alone(mien("eval", self.model, RUN, "--data", data), "task lsd (wanted mtl, as of")
 
 
 main()

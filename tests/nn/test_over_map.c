@@ -259,7 +259,7 @@ static void over_map__baseline__has_no_options_of_messages(void **state)
     model_spec spec = spec_of(MODEL_BASELINE);
     model *m = NULL;
     spec.smm.is_orthogonal = true;
-    assert_failure(model_create(&m, &spec), MIEN_ERR_ARG, "kind baseline");
+    assert_failure(model_create(&m, &spec), MIEN_ERR_ARG, "options: orthogonal or expr_ensemble of a baseline");
     assert_null(m);
 }
 

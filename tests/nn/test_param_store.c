@@ -254,7 +254,8 @@ static void model__bad_file__is_one_clear_line(void **state)
         {"{}", MIEN_ERR_FORMAT, "version"},
         {"not json", MIEN_ERR_FORMAT, "bad.safetensors: metadata"},
         {"{\"version\": 99}", MIEN_ERR_UNSUPPORTED, "version 99 (wanted 1)"},
-        {"{\"version\": 1, \"kind\": \"twice\"}", MIEN_ERR_UNSUPPORTED, "kind twice (wanted plain, deviation, smm or baseline)"},
+        {"{\"version\": 1, \"kind\": \"twice\"}", MIEN_ERR_UNSUPPORTED,
+         "kind twice (wanted plain, deviation, smm or baseline)"},
         {"{\"version\": 1, \"kind\": \"plain\", \"task\": \"lsd\", \"arch\": \"vgg\", \"image_size\": 64, \"mean\": "
          "[0, 0, 0], "
          "\"std\": [1, 1, 1], \"classes\": [\"a\"]}",
