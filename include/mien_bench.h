@@ -25,6 +25,7 @@ MIEN_API MIEN_MUST_USE mien_status mien_graph_text(char **out, const char *arch,
 
 /* --- benchmarks --------------------------------------------------------------------------------------------------- */
 typedef enum mien_bench_what { MIEN_BENCH_TRAIN = 0, MIEN_BENCH_INFER = 1, MIEN_BENCH_DATA = 2 } mien_bench_what;
+typedef enum mien_bench_kind { MIEN_BENCH_PLAIN = 0, MIEN_BENCH_SMM = 1, MIEN_BENCH_BASELINE = 2 } mien_bench_kind;
 typedef struct mien_bench_options {
     size_t size;
     mien_bench_what what;
@@ -36,13 +37,16 @@ typedef struct mien_bench_options {
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     int is_randaugmented;        /* data: RandAugment (2 operations, magnitude 9) on every picture at its own size */
     int is_normalised;           /* data: batches end as normalised float, as a network takes them */
-    int is_deviation; /* train, infer: of the deviation module, a frozen and a trained copy of the architecture */
+    int is_deviation;     /* train, infer: of the deviation module, a frozen and a trained copy of the architecture */
+    mien_bench_kind kind; /* train: of a multi-task network over a feature map of the architecture */
 } mien_bench_options;
 MIEN_OPTIONS(mien_bench_options, MIEN_OPTIONS_BENCH)
 
 /* Speed of one step: a fresh random uint8 batch, 6-class head; train: label-smoothed cross entropy, forward, backward,
- * Adam; of the deviation module also with class weights. Times are the median. data: pictures a second through the
- * loader. */
+ * Adam; of the deviation module also with class weights; of a multi-task network what a step of `task: mtl` is by
+ * default: a batch for action units, one for expressions and one for valence and arousal, each of fresh pictures,
+ * forward and backward, their losses, one SGD update (all their pictures count). Times are the median. data: pictures a
+ * second through the loader. */
 typedef struct mien_bench_result {
     int batch, size, threads;
     const char *precision, *isa; /* "f32", "avx2" */

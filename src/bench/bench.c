@@ -14,6 +14,8 @@
 
 /* A model at work: what a step fills in, and what it runs. */
 typedef struct {
+    bool is_mtl;
+    bench_mtl mtl; /* instead of all that follows */
     model *model;
     size_t image_bytes;
     program *program; /* train */
@@ -27,6 +29,9 @@ typedef struct {
 
 static mien_status create_subject(bench_subject *s, const mien_bench_options *o, backend *b)
 {
+    s->is_mtl = o->kind != MIEN_BENCH_PLAIN;
+    if (s->is_mtl)
+        return bench_mtl_create(&s->mtl, o, b, api_activation_type(b, o->compute));
     bool is_training = o->what == MIEN_BENCH_TRAIN;
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     model_spec spec = {.task = task_lsd.name,
@@ -66,6 +71,7 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
 
 static void free_subject(bench_subject *s)
 {
+    bench_mtl_clear(&s->mtl);
     program_free(s->program);
     lanes_free(s->lanes);
     mem_free(s->images);
@@ -77,17 +83,30 @@ static void free_subject(bench_subject *s)
 /* The program whose nodes are told of: the first lane's speaks for all. */
 static program *told_program(const bench_subject *s)
 {
-    return s->lanes ? lanes_program(s->lanes, 0) : s->program;
+    return s->lanes ? lanes_program(s->lanes, 0) : s->is_mtl ? s->mtl.program : s->program;
+}
+
+/* Batches that a step computes. */
+static int batches_of(const bench_subject *s)
+{
+    return s->is_mtl ? s->mtl.draws : 1;
+}
+
+void bench_fill(uint8_t *images, size_t bytes, rng *r)
+{
+    for (size_t i = 0; i + 4 <= bytes; i += 4) {
+        uint32_t word = rng_u32(r);
+        memcpy(images + i, &word, 4);
+    }
 }
 
 /* A fresh batch, and what is done with it. */
 static mien_status run_step(bench_subject *s, const mien_bench_options *o, uint32_t step)
 {
+    if (s->is_mtl)
+        return bench_mtl_step(&s->mtl, step);
     rng r = rng_at(1, 0, step, RNG_BENCH);
-    for (size_t i = 0; i + 4 <= s->image_bytes; i += 4) {
-        uint32_t word = rng_u32(&r);
-        memcpy(s->images + i, &word, 4);
-    }
+    bench_fill(s->images, s->image_bytes, &r);
     if (s->lanes)
         return lanes_run(s->lanes, s->images, o->batch, s->probabilities, NULL);
     for (int i = 0; i < o->batch; i++)
@@ -128,7 +147,7 @@ static mien_status time_steps(mien_bench *bench, bench_subject *s, const mien_be
     }
     double step = median(seconds, o->steps);
     bench->result.ms = 1e3 * step;
-    bench->result.images_per_s = (double)o->batch / step;
+    bench->result.images_per_s = (double)(o->batch * batches_of(s)) / step;
 out:
     mem_free(seconds);
     return st;
@@ -184,11 +203,11 @@ static void take_account(mien_bench_result *r, const bench_subject *s)
     double flops = 0;
     for (int i = 0; i < program_timing_count(told); i++)
         flops += program_timing_at(told, i).flops;
-    r->flops_per_s = flops * r->batch / r->tile / (1e-3 * r->ms);
+    r->flops_per_s = flops * r->batch / r->tile * batches_of(s) / (1e-3 * r->ms);
     program_memory memory = program_memory_used(told); /* every lane's */
     r->planned_bytes = (int64_t)memory.planned_bytes * r->lanes;
     r->sum_bytes = (int64_t)memory.sum_bytes * r->lanes;
-    r->size = model_spec_of(s->model)->image_size;
+    r->size = model_spec_of(s->is_mtl ? s->mtl.model : s->model)->image_size;
 }
 
 static mien_status bench_program(mien_bench *bench, const mien_bench_options *o)
@@ -227,6 +246,8 @@ mien_status mien_bench_run(mien_bench **out, const mien_bench_options *given)
                          o.image_size, o.steps);
     if (o.what != MIEN_BENCH_DATA)
         TRY(api_need(o.arch, "mien_bench_run", "arch"));
+    if (o.kind != MIEN_BENCH_PLAIN && (o.what != MIEN_BENCH_TRAIN || o.is_deviation))
+        return mien_fail(MIEN_ERR_ARG, "mien_bench_run: kind of another step (wanted training, no deviation module)");
     mien_status st = MIEN_OK;
     mien_bench *b = NULL;
     TRY(mem_zalloc(&b, 1));

@@ -1,9 +1,11 @@
-/* The two halves of mien_bench_run: programs (bench.c) and the loader (data.c). */
+/* The parts of mien_bench_run: programs (bench.c), the multi-task step (mtl.c) and the loader (data.c). */
 #ifndef BENCH_BENCH_INT_H
 #define BENCH_BENCH_INT_H
 
 #include "base/arena.h"
+#include "base/rng.h"
 #include "mien_bench.h"
+#include "train/recipe.h"
 
 struct mien_bench {
     mien_bench_result result;
@@ -11,6 +13,27 @@ struct mien_bench {
     int row_count;
     arena *texts;
 };
+
+/* Random pixels; bytes past the last whole four stay as they are. */
+void bench_fill(uint8_t *images, size_t bytes, rng *r);
+
+/* A multi-task model at work: a batch for each draw, then one update. */
+typedef struct {
+    recipe *recipe;
+    model *model;
+    task_set *set;
+    task_ending ending;
+    model_io io;
+    program *program;
+    task_row *rows;  /* [batch] */
+    uint8_t *images; /* [batch, size, size, 3] */
+    size_t image_bytes;
+    int draws;
+} bench_mtl;
+/* Of options.kind, into zeroed memory; to be cleared also where it fails. */
+MIEN_MUST_USE mien_status bench_mtl_create(bench_mtl *b, const mien_bench_options *options, backend *on, dtype type);
+void bench_mtl_clear(bench_mtl *b);
+MIEN_MUST_USE mien_status bench_mtl_step(bench_mtl *b, uint32_t step);
 
 /* Pictures a second through the loader; fills images_per_s, ms, size and threads. */
 MIEN_MUST_USE mien_status bench_data(mien_bench_result *result, const mien_bench_options *options);

@@ -10,6 +10,7 @@
 enum {
     KEY_ARCH = CLI_KEY_FIRST,
     KEY_DEVIATION,
+    KEY_KIND,
     KEY_BATCH,
     KEY_SIZE,
     KEY_STEPS,
@@ -20,7 +21,8 @@ enum {
     KEY_JSON
 };
 
-static const char *const whats[] = {"train", "infer", "data"}; /* in the order of mien_bench_what */
+static const char *const whats[] = {"train", "infer", "data"};   /* in the order of mien_bench_what */
+static const char *const kinds[] = {"plain", "smm", "baseline"}; /* of mien_bench_kind */
 
 typedef struct {
     mien_bench_options bench;
@@ -31,6 +33,11 @@ typedef struct {
 static const struct argp_option options[] = {
     {"arch", KEY_ARCH, "NAME", 0, "Architecture (default resnet50)", 1},
     {"deviation", KEY_DEVIATION, 0, 0, "Of stage 2: a frozen and a trained copy of the architecture, and class weights",
+     1},
+    {"kind", KEY_KIND, "KIND", 0,
+     "For `train`: the multi-task step of `smm` or `baseline` over the architecture: a batch for each of the three "
+     "tasks, "
+     "one SGD update (default plain)",
      1},
     {"batch", KEY_BATCH, "B", 0, "Pictures a step (default 16)", 1},
     {"size", KEY_SIZE, "S", 0, "Pixels a side (default: the architecture's)", 1},
@@ -55,6 +62,17 @@ static error_t parse_what(arguments *a, char *arg, struct argp_state *state)
     return EINVAL;
 }
 
+static error_t parse_kind(arguments *a, char *arg, struct argp_state *state)
+{
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(arg, kinds[i])) {
+            a->bench.kind = (mien_bench_kind)i;
+            return 0;
+        }
+    argp_error(state, "--kind: '%s' (wanted one of plain, smm and baseline)", arg);
+    return EINVAL;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     arguments *a = state->input;
@@ -70,6 +88,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_DEVIATION:
         a->bench.is_deviation = 1;
         return 0;
+    case KEY_KIND:
+        return parse_kind(a, arg, state);
     case KEY_BATCH:
         err = cli_int(state, "batch", arg, 1, 65536, &number);
         a->bench.batch = (int)number;
@@ -104,6 +124,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "one of train, infer and data is missing");
             return EINVAL;
         }
+        if (a->bench.kind != MIEN_BENCH_PLAIN && (a->bench.what != MIEN_BENCH_TRAIN || a->bench.is_deviation)) {
+            argp_error(state, "--kind %s: for train alone, without --deviation", kinds[a->bench.kind]);
+            return EINVAL;
+        }
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -136,6 +160,8 @@ static json_t *make_document(const arguments *a, const mien_bench *b)
                   "peak_rss_bytes", (json_int_t)r->peak_rss_bytes, "flops_per_s", r->flops_per_s);
     if (a->bench.is_deviation && !is_data)
         json_object_set_new(document, "deviation", json_true());
+    if (a->bench.kind != MIEN_BENCH_PLAIN)
+        json_object_set_new(document, "kind", json_string(kinds[a->bench.kind]));
     if (is_data) {
         json_object_set_new(document, "img_per_cpu_s", json_real(r->images_per_cpu_s));
     } else {
@@ -165,9 +191,13 @@ static void print_result(const arguments *a, const mien_bench *b)
         printf("the first of %d lanes, of %d pictures at a time, stands for all:\n", r->lanes, r->tile);
     if (a->bench.is_profiled)
         print_profile(b);
-    printf("%s %s%s batch %d at %d, %s, %s, %d threads: %.2f images/s, %.2f ms a batch", whats[a->bench.what],
-           is_data ? "loader" : a->bench.arch, a->bench.is_deviation && !is_data ? "+deviation" : "", r->batch, r->size,
-           r->precision, r->isa, r->threads, r->images_per_s, r->ms);
+    const bool is_mtl = a->bench.kind != MIEN_BENCH_PLAIN;
+    printf("%s %s%s%s batch %d at %d, %s, %s, %d threads: %.2f images/s, %.2f ms a %s", whats[a->bench.what],
+           is_data ? "loader" : a->bench.arch, is_mtl || (a->bench.is_deviation && !is_data) ? "+" : "",
+           is_mtl                              ? kinds[a->bench.kind]
+           : a->bench.is_deviation && !is_data ? "deviation"
+                                               : "",
+           r->batch, r->size, r->precision, r->isa, r->threads, r->images_per_s, r->ms, is_mtl ? "step" : "batch");
     if (is_data)
         printf(", %.2f images a second of processor time", r->images_per_cpu_s);
     else
@@ -179,15 +209,16 @@ static void print_result(const arguments *a, const mien_bench *b)
 int cmd_bench(console *c, int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {options,
-                                     parse,
-                                     "train|infer|data",
-                                     "Times a step and prints the median. A training step is: a fresh random batch, "
-                                     "forward, label-smoothed cross entropy "
-                                     "over 6 classes, backward, Adam. `data` loads, decodes and resizes pictures.",
-                                     children,
-                                     NULL,
-                                     NULL};
+    static const struct argp argp = {
+        options,
+        parse,
+        "train|infer|data",
+        "Times a step and prints the median. A training step is: a fresh random batch, "
+        "forward, label-smoothed cross entropy "
+        "over 6 classes, backward, Adam; with --kind that of `task: mtl`. `data` loads, decodes and resizes pictures.",
+        children,
+        NULL,
+        NULL};
     arguments a = {0};
     mien_bench_options_init(&a.bench);
     mien_compute_init(&a.compute);

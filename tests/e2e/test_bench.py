@@ -18,6 +18,16 @@ class Bench(Case):
                 self.assertGreater(document[key], 0, key)
             self.assertLess(document["planned_bytes"], document["sum_bytes"])
 
+    def test_multi_task_step(self):
+        for kind in ("smm", "baseline"):
+            answer = mien("bench", "train", "--arch", "efficientnet_b0", "--kind", kind, "--batch", 2, "--size", 32, "--json")
+            self.assert_done(answer)
+            document = json.loads(answer.out.splitlines()[-1])
+            self.assertEqual(document["kind"], kind)
+            self.assertAlmostEqual(document["img_per_s"], 3 * 2 / (document["ms"] * 1e-3), places=3)
+        answer = mien("bench", "infer", "--kind", "smm")
+        self.assertEqual((answer.code, answer.out), (2, ""))
+
     def test_profile_names_implementations(self):
         answer = mien("bench", "train", "--arch", "efficientnet_b0", "--batch", 2, "--size", 32, "--profile")
         self.assert_done(answer)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """SMM-EmotionNet, its orthogonal form and its baseline beside PyTorch: check_smm.py [--isa NAME,NAME|all] ARCHITECTURE...
 
-A training pass of six heads with their losses, and predictions from running statistics by both ensembles. What is compared, and by
-which tolerances, check_models.py's head says; smm_reference.py is the network in PyTorch.
+A training pass of six heads with their losses (labels missing, classes and active units weighted), and predictions from running
+statistics by both ensembles. What is compared, and by which tolerances, check_models.py's head says; smm_reference.py is the network
+in PyTorch.
 """
 import argparse
 import pathlib

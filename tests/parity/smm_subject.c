@@ -7,7 +7,8 @@
  *   smm_subject predict ARCH+KIND START END logits|softmax      outputs of batch 0 from running statistics, f32
  *
  * KIND is smm, orthogonal or baseline. START has beside the images what is to be learned by each head, under the head's
- * name, COUNT batches of it; END "logits.NAME", of predict "output.NAME", too. */
+ * name, COUNT batches of it; which of it is missing, is_known says. END "logits.NAME", of predict "output.NAME", too.
+ */
 #include "backend/cpu/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -38,7 +39,7 @@ typedef struct {
 } subject;
 
 typedef struct {
-    value_id images, weights[HEADS], targets[HEADS], total, dx;
+    value_id images, weights[HEADS], targets[HEADS], masks[HEADS], total, dx;
     smm_output out[HEADS];
 } subject_io;
 
@@ -55,6 +56,14 @@ static int64_t target_count(const subject *s, int head)
     return s->batch * (heads[head].kind == HEAD_CLASS ? 1 : heads[head].size);
 }
 
+/* Which labels there are: of units and numbers some of a row, of va and classes whole rows. What is not there holds a
+ * label all the same, which must not count. */
+static bool is_known(const model_head *h, int64_t row, int64_t column)
+{
+    const bool is_whole = h->kind == HEAD_CLASS || strcmp(h->name, "va") == 0;
+    return (3 * row + (is_whole ? 0 : column)) % 4 != 0;
+}
+
 static size_t batch_bytes(const subject *s)
 {
     return (size_t)(s->batch * s->size * s->size * 3);
@@ -62,7 +71,8 @@ static size_t batch_bytes(const subject *s)
 
 /* --- the graph ---------------------------------------------------------------------------------------------------- */
 
-/* The loss of one head, in its own way: expressions and units weighted, va by its correlation. */
+/* The loss of one head over what is known of it, in its own way: expressions and units weighted, va by its
+ * correlation. */
 static mien_status describe_loss(graph *g, subject_io *io, graph_loss *loss, const subject *s, int i)
 {
     const model_head *h = &heads[i];
@@ -70,22 +80,25 @@ static mien_status describe_loss(graph *g, subject_io *io, graph_loss *loss, con
     const int64_t size = h->size;
     const bool is_class = h->kind == HEAD_CLASS;
     const regression_attr squared = {.kind = REGRESSION_SQUARED};
-    char target[64], weights[64];
+    char target[64], mask[64], weights[64];
     value_id probabilities = NO_VALUE;
     snprintf(target, sizeof target, "%s.target", h->name);
+    snprintf(mask, sizeof mask, "%s.mask", h->name);
     snprintf(weights, sizeof weights, "%s.weights", h->name);
-    TRY(graph_input(g, &io->targets[i], target, is_class ? DTYPE_I32 : DTYPE_F32,
-                    is_class ? shape_of(1, s->batch) : shape_of(2, s->batch, size)));
+    const shape labels = is_class ? shape_of(1, s->batch) : shape_of(2, s->batch, size);
+    TRY(graph_input(g, &io->targets[i], target, is_class ? DTYPE_I32 : DTYPE_F32, labels));
+    TRY(graph_input(g, &io->masks[i], mask, DTYPE_U8, labels));
     if (h->kind != HEAD_REGRESSION)
         TRY(graph_input(g, &io->weights[i], weights, DTYPE_F32, shape_of(1, size)));
     loss->weight = 1;
     if (is_class)
-        return op_cross_entropy(g, &loss->value, &probabilities, h->name, x, io->targets[i], io->weights[i], 0);
+        return op_cross_entropy_masked(g, &loss->value, &probabilities, h->name, x, io->targets[i], io->weights[i],
+                                       io->masks[i], 0);
     if (h->kind == HEAD_BINARIES)
-        return op_binary_cross_entropy(g, &loss->value, h->name, x, io->targets[i], io->weights[i], NO_VALUE);
+        return op_binary_cross_entropy(g, &loss->value, h->name, x, io->targets[i], io->weights[i], io->masks[i]);
     if (strcmp(h->name, "va") == 0)
-        return op_ccc(g, &loss->value, h->name, x, io->targets[i], NO_VALUE);
-    return op_regression(g, &loss->value, h->name, x, io->targets[i], NO_VALUE, &squared);
+        return op_ccc(g, &loss->value, h->name, x, io->targets[i], io->masks[i]);
+    return op_regression(g, &loss->value, h->name, x, io->targets[i], io->masks[i], &squared);
 }
 
 static mien_status describe(graph *g, subject_io *io, const subject *s)
@@ -116,7 +129,7 @@ static mien_status describe(graph *g, subject_io *io, const subject *s)
 static mien_status describe_new(graph **out, subject_io *io, const subject *s, dtype type, bool is_training)
 {
     for (int i = 0; i < HEADS; i++)
-        io->weights[i] = io->targets[i] = NO_VALUE;
+        io->weights[i] = io->targets[i] = io->masks[i] = NO_VALUE;
     io->dx = io->total = NO_VALUE;
     TRY(graph_create(out, type, is_training));
     const mien_status st = describe(*out, io, s);
@@ -310,6 +323,18 @@ static mien_status write_outputs(const char *path, const subject *s, program *p,
 
 /* --- run ---------------------------------------------------------------------------------------------------------- */
 
+static mien_status fill_mask(program *p, const subject_io *io, const subject *s, int h)
+{
+    const int64_t columns = target_count(s, h) / s->batch;
+    uint8_t mask[64];
+    for (int64_t i = 0; io->masks[h] != NO_VALUE && i < s->batch; i++) {
+        for (int64_t k = 0; k < columns; k++)
+            mask[k] = is_known(&heads[h], i, k);
+        TRY(program_write_rows(p, io->masks[h], i, 1, mask));
+    }
+    return MIEN_OK;
+}
+
 static mien_status fill(program *p, const subject_io *io, const subject *s, int64_t k)
 {
     TRY(program_write(p, io->images, s->images + (size_t)k * batch_bytes(s)));
@@ -320,6 +345,7 @@ static mien_status fill(program *p, const subject_io *io, const subject *s, int6
         float weights[64];
         for (int i = 0; i < heads[h].size; i++)
             weights[i] = 1 + 0.5f * (float)(i % 3);
+        TRY(fill_mask(p, io, s, h));
         if (io->weights[h] != NO_VALUE)
             TRY(program_write(p, io->weights[h], weights));
         if (io->targets[h] != NO_VALUE && heads[h].kind != HEAD_CLASS)

@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "base/str.h"
+#include "task/score_mtl.h"
 
 #include <math.h>
 
@@ -149,6 +151,50 @@ static void mtl_report__random_rows__equal_scikit_learn(void **state)
     assert_units(&r, get(wanted, "partial"));
     json_decref(wanted);
     mem_free(text);
+    free(t);
+}
+
+/* -5 and -1 stand for what is missing, in truths alone. */
+static void append_row(str *text, const table *t, int i, bool is_truth)
+{
+    const float *va = is_truth ? t->va_truth[i] : t->va[i];
+    const int expression = is_truth ? (int)t->expression_truth[i] : t->expression[i];
+    assert_ok(str_printf(text, "%d.jpg", i));
+    for (int k = 0; k < 2; k++)
+        assert_ok(str_printf(text, ",%.11f", is_truth && !(t->va_known[i] >> k & 1) ? -5.0 : (double)va[k]));
+    assert_ok(str_printf(text, ",%d", is_truth && !t->expression_known[i] ? -1 : expression));
+    for (int k = 0; k < UNITS; k++)
+        assert_ok(str_printf(text, ",%d",
+                             !is_truth                    ? t->au[i][k] > 0.25f
+                             : !(t->au_known[i] >> k & 1) ? -1
+                                                          : (int)t->au_truth[i][k]));
+    assert_ok(str_append(text, "\n"));
+}
+
+/* The same rows as files, predictions in another order: what scikit-learn says of rows, `score` says of files. */
+static void score_mtl__files_of_the_rows__score_the_same(void **state)
+{
+    (void)state;
+    table *t = draw_rows();
+    str truth = {0}, predicted = {0};
+    mtl_rows rows = rows_of(t, ROWS);
+    mtl_report wanted, got;
+    for (int i = 0; i < ROWS; i++) {
+        append_row(&truth, t, i, true);
+        append_row(&predicted, t, ROWS - 1 - i, false);
+    }
+    assert_ok(file_write_all("truth.txt", truth.text, truth.length));
+    assert_ok(file_write_all("predicted.txt", predicted.text, predicted.length));
+    for (int is_partial = 0; is_partial < 2; is_partial++) {
+        rows.is_partial = is_partial;
+        assert_ok(mtl_report_create(&wanted, &rows));
+        assert_ok(score_mtl(&got, "truth.txt", "predicted.txt", is_partial));
+        assert_true(got.n_va == wanted.n_va && got.n_expr == wanted.n_expr && got.n_au == wanted.n_au);
+        for (int v = 0; v < MTL_AUC_AU; v++)
+            assert_true(got.is_known[v] == wanted.is_known[v] && fabs(got.value[v] - wanted.value[v]) < 1e-12);
+    }
+    str_free(&truth);
+    str_free(&predicted);
     free(t);
 }
 
@@ -402,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mtl_report__random_rows__equal_scikit_learn),
+        cmocka_unit_test(score_mtl__files_of_the_rows__score_the_same),
         cmocka_unit_test(mtl_report__tasks_left_out__are_not_zero),
         cmocka_unit_test(metric_agree__constant_side__is_zero),
         cmocka_unit_test(mtl_report__no_numbers__are_refused_where_they_count),
@@ -411,5 +458,5 @@ int main(void)
         cmocka_unit_test(mtl__memory_runs_out__fails_and_leaks_nothing),
         cmocka_unit_test(mtl_tell_absent__names_them_in_a_line_a_task),
     };
-    return cmocka_run_group_tests_name("metric_mtl", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("metric_mtl", tests, temp_folder_enter, temp_folder_leave);
 }
