@@ -168,7 +168,7 @@ mien_status bench_mtl_step(bench_mtl *b, uint32_t step)
         bench_fill(b->images, b->image_bytes, &r);
         for (int i = 0; i < stage->batch; i++) {
             const int64_t picture = rng_below(&r, ROWS);
-            b->rows[i] = (task_row){picture, picture, 1};
+            b->rows[i] = (task_row){picture, picture, 1, false};
         }
         TRY(program_write(b->program, b->io.images, b->images));
         TRY(b->recipe->task->fill(&b->ending, b->program, model_spec_of(b->model), b->set, d, b->rows, stage->batch));

@@ -158,29 +158,16 @@ static mien_status fail_backslash(mien_status st)
     return mien_fail(st, "%s (folders end in /, not in \\)", mien_error());
 }
 
-/* Of the two failures the one that says more: a picture that is there and broken is no missing one. */
-static mien_status read_fallback(const dataset *d, int64_t index, picture_reader *r, mien_status first)
-{
-    char why[1024];
-    status_text_save(why, sizeof why);
-    if (print_name(d, d->fallback, index, r->path, sizeof r->path) != MIEN_OK)
-        return file_fail(list_name(&d->list, index), "cannot open", ENAMETOOLONG);
-    mien_status st = picture_read_file(r);
-    if (st != MIEN_ERR_IO || first == MIEN_ERR_IO)
-        return st;
-    status_text_load(why);
-    return first;
-}
-
 /* Errors as image_read's; where the file of a list cannot be opened or read, "set.csv: line 7: " stands before it. */
 static mien_status source_read(const picture_source *s, int64_t index, picture_reader *r)
 {
     const dataset *d = (const dataset *)s;
     if (dataset_path(d, index, r->path, sizeof(r->path)) != MIEN_OK) /* no call would open it either */
         return file_fail(list_name(&d->list, index), "cannot open", ENAMETOOLONG);
-    mien_status st = picture_read_file(r);
-    if (d->fallback && picture_is_bad(st))
-        st = read_fallback(d, index, r, st);
+    char second[PATH_MAX];
+    if (d->fallback && print_name(d, d->fallback, index, second, sizeof second) != MIEN_OK)
+        return file_fail(list_name(&d->list, index), "cannot open", ENAMETOOLONG);
+    mien_status st = picture_read_either(r, d->fallback ? second : NULL);
     if (st == MIEN_ERR_IO && d->is_list)
         return mien_fail_in(strchr(r->path, '\\') ? fail_backslash(st) : st, "%s: line %" PRIu32, d->source,
                             d->list.line[index]);

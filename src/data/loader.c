@@ -32,6 +32,7 @@ typedef struct {
     bool *is_read;     /* [batch] */
     int64_t *items;    /* [batch] */
     int64_t *pictures; /* [batch] */
+    bool *is_mirrored; /* [batch] */
     row_note *notes;   /* [batch] */
 } slot;
 
@@ -167,6 +168,7 @@ static void fill_row(const loader *l, picture_reader *reader, slot *s, int row)
     s->is_read[row] = note->status == MIEN_OK || is_training(l);
     s->items[row] = item;
     s->pictures[row] = picture;
+    s->is_mirrored[row] = image_is_mirrored(&l->options.augment, l->options.seed, l->epoch, (uint64_t)item);
 }
 
 static bool has_work(const loader *l)
@@ -237,6 +239,7 @@ static mien_status slot_create(slot *s, const loader *l)
     TRY(mem_alloc(&s->is_read, batch));
     TRY(mem_alloc(&s->items, batch));
     TRY(mem_alloc(&s->pictures, batch));
+    TRY(mem_zalloc(&s->is_mirrored, batch));
     return mem_zalloc(&s->notes, batch);
 }
 
@@ -246,6 +249,7 @@ static void slot_free(slot *s)
     mem_free(s->is_read);
     mem_free(s->items);
     mem_free(s->pictures);
+    mem_free(s->is_mirrored);
     mem_free(s->notes);
 }
 
@@ -439,6 +443,6 @@ mien_status loader_next(loader *l, loader_batch *out)
     }
     if (count < l->options.batch)
         clear_rows(l, s, count);
-    *out = (loader_batch){s->images, s->is_read, s->items, s->pictures, count, l->next_batch++};
+    *out = (loader_batch){s->images, s->is_read, s->items, s->pictures, s->is_mirrored, count, l->next_batch++};
     return MIEN_OK;
 }

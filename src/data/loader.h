@@ -41,6 +41,7 @@ typedef struct {
     const bool *is_read;     /* [batch] false: past the end, or unreadable (evaluation) */
     const int64_t *items;    /* [batch] plan items, -1 past the end */
     const int64_t *pictures; /* [batch] the number of what is shown, replacements told; -1 past the end */
+    const bool *is_mirrored; /* [batch] left is right there */
     int count;               /* rows in use */
     int64_t index;           /* batch number within the epoch */
 } loader_batch;

@@ -1,6 +1,10 @@
 /* Each unit's name stands at its own constant, so that the table cannot slip against the enumeration. */
 #include "format/face_labels.h"
 
+#include "base/str.h"
+
+#include <string.h>
+
 const char *const expression_names[EXPRESSION_COUNT] = {"neutral",   "anger",   "disgust",  "fear",
                                                         "happiness", "sadness", "surprise", "other"};
 const int au_numbers[AU_COUNT] = {1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 16, 17, 20, 23, 24, 25, 26};
@@ -66,3 +70,18 @@ const char *const unit_names[UNIT_COUNT] = {
     [NOSE_SNEER_RIGHT] = "noseSneerRight",
     [TONGUE_OUT] = "tongueOut",
 };
+
+face_unit unit_mirrored(face_unit unit)
+{
+    static const char left[] = "Left", right[] = "Right";
+    const char *name = unit_names[unit];
+    const bool is_left = str_ends(name, left);
+    if (!is_left && !str_ends(name, right))
+        return unit;
+    const size_t stem = strlen(name) - (is_left ? sizeof left : sizeof right) + 1;
+    for (int other = 0; other < UNIT_COUNT; other++)
+        if (strncmp(unit_names[other], name, stem) == 0 &&
+            strcmp(unit_names[other] + stem, is_left ? right : left) == 0)
+            return (face_unit)other;
+    return unit;
+}

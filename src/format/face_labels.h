@@ -84,5 +84,7 @@ typedef enum {
 } face_unit;
 
 extern const char *const unit_names[UNIT_COUNT]; /* "browDownLeft" */
+/* The unit that it is in a mirrored picture: the other side's, or itself. */
+face_unit unit_mirrored(face_unit unit);
 
 #endif

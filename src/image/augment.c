@@ -119,6 +119,12 @@ mien_status image_random_part(image *im, int size, uint64_t seed, uint32_t epoch
     return cut_out(im, x, y, size, size, s);
 }
 
+bool image_is_mirrored(const augment_options *o, uint64_t seed, uint32_t epoch, uint64_t sample)
+{
+    rng r = rng_at(seed, epoch, sample, RNG_FLIP);
+    return o->flip && rng_bool(&r);
+}
+
 mien_status image_augment(image *im, const augment_options *o, uint64_t seed, uint32_t epoch, uint64_t sample,
                           image_scratch *s)
 {
@@ -147,11 +153,8 @@ mien_status image_augment(image *im, const augment_options *o, uint64_t seed, ui
         rng r = rng_at(seed, epoch, sample, RNG_CROP);
         TRY(crop_at_random(im, o->crop, &r, s));
     }
-    if (o->flip) {
-        rng r = rng_at(seed, epoch, sample, RNG_FLIP);
-        if (rng_bool(&r))
-            image_flip_horizontal(im);
-    }
+    if (image_is_mirrored(o, seed, epoch, sample))
+        image_flip_horizontal(im);
     if (o->noise > 0.0f) {
         rng r = rng_at(seed, epoch, sample, RNG_NOISE);
         float deviation = rng_range(&r, 0.0f, o->noise);

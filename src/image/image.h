@@ -78,6 +78,8 @@ int image_zoom_side(const augment_options *options, int size);
 /* Zoom: takes a part of size x size, anywhere; nothing of a picture of that size. The first of the effects. */
 MIEN_MUST_USE mien_status image_random_part(image *im, int size, uint64_t seed, uint32_t epoch, uint64_t sample,
                                             image_scratch *s);
+/* Is the picture of this name mirrored by image_augment? */
+bool image_is_mirrored(const augment_options *options, uint64_t seed, uint32_t epoch, uint64_t sample);
 /* All others, in place (dims unchanged), every draw from streams named (seed, epoch, sample). */
 MIEN_MUST_USE mien_status image_augment(image *im, const augment_options *options, uint64_t seed, uint32_t epoch,
                                         uint64_t sample, image_scratch *s);

@@ -49,11 +49,10 @@ static mien_status read_named(const picture_source *s, int64_t index, picture_re
 {
     const picture_files *f = (const picture_files *)s;
     TRY(print_path(r->path, sizeof r->path, f->root, name_of(f, index)));
-    mien_status st = picture_read_file(r);
-    if (!f->fallback || !picture_is_bad(st))
-        return st;
-    TRY(print_path(r->path, sizeof r->path, f->fallback, name_of(f, index)));
-    return picture_read_file(r);
+    char second[PATH_MAX];
+    if (f->fallback)
+        TRY(print_path(second, sizeof second, f->fallback, name_of(f, index)));
+    return picture_read_either(r, f->fallback ? second : NULL);
 }
 
 static mien_status copy_names(picture_files *f, const char *const *names, int64_t count)

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -91,6 +92,22 @@ mien_status picture_read_file(picture_reader *p)
         p->capacity = 0;
     }
     return st;
+}
+
+mien_status picture_read_either(picture_reader *r, const char *second)
+{
+    char why[1024];
+    mien_status first = picture_read_file(r);
+    if (!second || !picture_is_bad(first))
+        return first;
+    status_text_save(why, sizeof why);
+    if ((size_t)snprintf(r->path, sizeof r->path, "%s", second) >= sizeof r->path)
+        return file_fail(second, "cannot open", ENAMETOOLONG);
+    mien_status st = picture_read_file(r);
+    if (st != MIEN_ERR_IO || first == MIEN_ERR_IO)
+        return st;
+    status_text_load(why);
+    return first;
 }
 
 mien_status picture_fit(picture_reader *p, int size)

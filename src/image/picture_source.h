@@ -26,6 +26,9 @@ MIEN_MUST_USE mien_status picture_reader_init(picture_reader *r);
 void picture_reader_clear(picture_reader *r); /* a zeroed reader is a no-op */
 /* Reads and decodes the file r->path into r->decoded. Errors as image_read's. */
 MIEN_MUST_USE mien_status picture_read_file(picture_reader *r);
+/* The same of r->path or, where that cannot be read or decoded, of `second` (NULL: there is none), which r->path is
+ * then. Of two failures that which says more: a picture that is there and broken is no missing one. */
+MIEN_MUST_USE mien_status picture_read_either(picture_reader *r, const char *second);
 /* r->sized = r->decoded resized to size x size. */
 MIEN_MUST_USE mien_status picture_fit(picture_reader *r, int size);
 /* Whether a failure to read a picture is the picture's (a bad input among many) or ours. */

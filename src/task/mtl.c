@@ -57,7 +57,9 @@ static const task_default defaults[] = {
     {"data.balance", "none"},
     {"data.normalise", "{mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}"},
     {"augment.flip", "true"},
+    {"augment.zoom", "1.017"},
     {"augment.jitter", "0.4"},
+    {"augment.hue", "0.1"},
     {"mtl.epochs", "5"},
     {"mtl.batch", "16"},
     {"mtl.optimizer.name", "sgd"},
@@ -90,6 +92,23 @@ static mien_status specify(model_spec *spec, const task_values *values)
                               .ensemble = v->expr_ensemble};
     if (v->stride && !spec->smm.map)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "mtl.stride: %d: %s has no such feature map", v->stride, spec->arch);
+    return MIEN_OK;
+}
+
+/* The regions' keys say nothing of the baseline. */
+static mien_status check(const task_values *values, const char *stage, const recipe_reading *in)
+{
+    static const char *const names[] = {"orthogonal", "expr_ensemble"};
+    const mtl_stage_values *v = values->stage;
+    const bool is_set[] = {v->orthogonal, v->expr_ensemble != SMM_MEAN_SOFTMAX};
+    for (int i = 0; v->kind == MTL_BASELINE && i < 2; i++) {
+        char key[96];
+        snprintf(key, sizeof key, "%s.%s", stage, names[i]);
+        const recipe_place *place = recipe_reading_place(in, key);
+        if (place && is_set[i])
+            return recipe_fail(place, MIEN_ERR_FORMAT,
+                               "set with kind: baseline, which has no regions (wanted kind: smm)");
+    }
     return MIEN_OK;
 }
 
@@ -290,9 +309,28 @@ static bool is_taught(int row, const int *drawn, int drawn_count, int draw)
     return drawn_count == 0 || row >= MTL_CHALLENGE_HEADS || row == drawn[draw];
 }
 
+/* What is known of a picture, as its mirror image has it: of poses and of units of one side. */
+static void mirror(float *values, uint8_t *mask, int row)
+{
+    float was[UNIT_COUNT];
+    uint8_t was_masked[UNIT_COUNT];
+    if (row == MTL_POSE) { /* yaw, pitch, roll */
+        values[0] = -values[0];
+        values[2] = -values[2];
+    }
+    if (row != MTL_BLENDSHAPES)
+        return;
+    memcpy(was, values, sizeof was);
+    memcpy(was_masked, mask, sizeof was_masked);
+    for (int k = 0; k < UNIT_COUNT; k++) {
+        values[k] = was[unit_mirrored((face_unit)k)];
+        mask[k] = was_masked[unit_mirrored((face_unit)k)];
+    }
+}
+
 /* Targets of one head: into its inputs by way of e's room, behind the numbers of the pictures. */
-static mien_status fill_head(const task_ending *e, program *p, const mtl_set *set, int head, int row, int count,
-                             bool is_masked)
+static mien_status fill_head(const task_ending *e, program *p, const mtl_set *set, int head, int row,
+                             const task_row *rows, int count, bool is_masked)
 {
     const annotation_kind kind = mtl_head_kinds[row];
     int64_t *pictures = e->targets;
@@ -303,6 +341,9 @@ static mien_status fill_head(const task_ending *e, program *p, const mtl_set *se
         annotation_fill_labels((int32_t *)values, mask, &set->known, pictures, count);
     else
         annotation_fill(values, mask, &set->known, kind, pictures, count, mtl_is_partial(set, kind));
+    for (int i = 0; i < count; i++)
+        if (rows[i].is_mirrored)
+            mirror(values + i * columns, mask + i * columns, row);
     if (is_masked)
         memset(mask, 0, (size_t)(count * columns));
     TRY(program_write(p, input_id(e, head, TARGET), values));
@@ -319,7 +360,7 @@ static mien_status fill(const task_ending *e, program *p, const model_spec *spec
         pictures[i] = rows[i].picture;
     for (int h = 0; h < spec->head_count; h++) {
         const int row = mtl_head_of(&spec->heads[h]);
-        TRY(fill_head(e, p, mtl_set_of(set), h, row, count, !is_taught(row, drawn, drawn_count, draw)));
+        TRY(fill_head(e, p, mtl_set_of(set), h, row, rows, count, !is_taught(row, drawn, drawn_count, draw)));
     }
     return MIEN_OK;
 }
@@ -356,6 +397,7 @@ const task_def task_mtl = {
              .stage_bytes = sizeof(mtl_stage_values)},
     .defaults = defaults,
     .default_count = sizeof defaults / sizeof defaults[0],
+    .check = check,
     .specify = specify,
     .heads = make_heads,
     .open = mtl_open,

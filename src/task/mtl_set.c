@@ -34,11 +34,11 @@ static mien_status read_picture(const picture_source *source, int64_t index, pic
 {
     const annotations *a = &set_of(source)->known;
     TRY(annotation_path(a, index, r->path, sizeof r->path));
-    mien_status st = picture_read_file(r);
-    if (!annotation_part_of(a, index)->fallback || !picture_is_bad(st))
-        return st;
-    TRY(annotation_fallback_path(a, index, r->path, sizeof r->path));
-    return picture_read_file(r);
+    const bool has_second = annotation_part_of(a, index)->fallback != NULL;
+    char second[PATH_MAX];
+    if (has_second)
+        TRY(annotation_fallback_path(a, index, second, sizeof second));
+    return picture_read_either(r, has_second ? second : NULL);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */

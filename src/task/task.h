@@ -82,6 +82,7 @@ typedef struct {
 typedef struct {
     int64_t picture, other; /* numbers in the set */
     float own;              /* share of `picture`; 1: it alone */
+    bool is_mirrored;       /* a picture alone: left is right there */
 } task_row;
 
 typedef struct {

@@ -52,7 +52,7 @@ static mien_status fill_inputs(member *m, const loader_batch *batch, int draw)
         mix_batch(m->mixed, m->rows, &plan, batch, spec->image_size);
     } else {
         for (int i = 0; i < batch->count; i++)
-            m->rows[i] = (task_row){batch->pictures[i], batch->pictures[i], 1};
+            m->rows[i] = (task_row){batch->pictures[i], batch->pictures[i], 1, batch->is_mirrored[i]};
     }
     TRY(program_write(m->program, m->io.images, m->mixed ? m->mixed : batch->images));
     TRY(m->task->fill(&m->ending, m->program, spec, m->options->sets->training, draw, m->rows, batch->count));

@@ -99,6 +99,6 @@ void mix_batch(uint8_t *images, task_row *rows, const mix_plan *plan, const load
             paste_box(images + (size_t)row * bytes, its, plan, size);
         else
             mix_pixels(images + (size_t)row * bytes, mine, its, plan->own, bytes);
-        rows[row] = (task_row){batch->pictures[row], batch->pictures[before], (float)plan->own / WHOLE};
+        rows[row] = (task_row){batch->pictures[row], batch->pictures[before], (float)plan->own / WHOLE, false};
     }
 }

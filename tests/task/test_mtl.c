@@ -182,7 +182,7 @@ static void fill(network *n, int draw, const int pictures[ROWS])
 {
     task_row rows[ROWS];
     for (int i = 0; i < ROWS; i++)
-        rows[i] = (task_row){pictures[i], pictures[i], 1};
+        rows[i] = (task_row){pictures[i], pictures[i], 1, false};
     assert_ok(task_mtl.fill(&n->ending, n->p, &n->spec, n->set, draw, rows, ROWS));
 }
 
@@ -248,6 +248,30 @@ static void mtl__targets__are_the_pictures(void **state)
     assert_true(au[0][0] == 1 && au[0][3] == 1 && au[0][6] == 0 && au[2][0] == 1 && au[2][6] == 1 && au[2][10] == 1);
     assert_true(pose[2][0] == 10 && pose[2][1] == -5 && pose[2][2] == 1);
     network_free(&n);
+}
+
+/* Yaw and roll change their signs; what has no side stays. */
+static void mtl__mirrored_pictures__have_mirrored_targets(void **state)
+{
+    (void)state;
+    network n;
+    float va[ROWS][2], pose[ROWS][3];
+    const task_row rows[ROWS] = {{ALL, ALL, 1, false}, {ALL, ALL, 1, true}, {ALL, ALL, 1, true}, {ALL, ALL, 1, false}};
+    network_create(&n, "mtl={sampler: joint}");
+    assert_ok(task_mtl.fill(&n.ending, n.p, &n.spec, n.set, 0, rows, ROWS));
+    assert_ok(program_read(n.p, input_of(&n, PLACE_VA, TARGET), va));
+    assert_ok(program_read(n.p, input_of(&n, PLACE_POSE, TARGET), pose));
+    for (int i = 0; i < ROWS; i++) {
+        const float sign = rows[i].is_mirrored ? -1.0f : 1.0f;
+        assert_true(pose[i][0] == sign * 10 && pose[i][1] == -5 && pose[i][2] == sign);
+        assert_true(va[i][0] == 0.5f && va[i][1] == -0.25f);
+    }
+    network_free(&n);
+    assert_int_equal(unit_mirrored(MOUTH_DIMPLE_LEFT), MOUTH_DIMPLE_RIGHT);
+    assert_int_equal(unit_mirrored(EYE_LOOK_IN_RIGHT), EYE_LOOK_IN_LEFT);
+    assert_int_equal(unit_mirrored(JAW_OPEN), JAW_OPEN);
+    for (int u = 0; u < UNIT_COUNT; u++)
+        assert_int_equal(unit_mirrored(unit_mirrored((face_unit)u)), u);
 }
 
 /* Runs the batch; the heads whose weights have a gradient, as letters of "veap". Of the others it is zero to the bit,
@@ -435,6 +459,7 @@ int main(void)
         cmocka_unit_test(mtl__a_recipe__says_what_network_it_is),
         cmocka_unit_test(mtl__a_batch_of_one_task__teaches_no_other),
         cmocka_unit_test(mtl__targets__are_the_pictures),
+        cmocka_unit_test(mtl__mirrored_pictures__have_mirrored_targets),
         cmocka_unit_test(mtl__labels_that_a_batch_lacks__move_nothing),
         cmocka_unit_test(mtl__constant_valence__is_finite),
         cmocka_unit_test(mtl__losses__are_weighed),
