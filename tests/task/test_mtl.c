@@ -77,11 +77,11 @@ static void mtl__heads_and_draws__have_the_tasks_order(void **state)
 static void mtl__a_recipe__says_what_network_it_is(void **state)
 {
     (void)state;
-    recipe *r = MTL_RECIPE("mtl={kind: baseline, stride: 16, orthogonal: true, expr_ensemble: logits}");
+    recipe *r = MTL_RECIPE("mtl={kind: smm, stride: 16, orthogonal: true, expr_ensemble: logits}");
     const task_values values = recipe_values(r, 0);
     model_spec spec = {.arch = "efficientnet_b0"};
     assert_ok(task_mtl.specify(&spec, &values));
-    assert_int_equal(spec.kind, MODEL_BASELINE);
+    assert_int_equal(spec.kind, MODEL_SMM);
     assert_string_equal(spec.smm.map, architecture_find("efficientnet_b0")->maps[1].name);
     assert_true(spec.smm.is_orthogonal && spec.smm.ensemble == SMM_MEAN_LOGITS);
     spec.arch = "inception_v3";
@@ -89,13 +89,27 @@ static void mtl__a_recipe__says_what_network_it_is(void **state)
     assert_failure(task_mtl.specify(&spec, &(task_values){.stage = &other}), MIEN_ERR_UNSUPPORTED,
                    "mtl.stride: 8: inception_v3 has no such feature map");
     recipe_free(r);
-    r = MTL_RECIPE("seed=1");
+    r = MTL_RECIPE("mtl.kind=baseline");
     const task_values defaults = recipe_values(r, 0);
     spec = (model_spec){.arch = "efficientnet_b0"};
     assert_ok(task_mtl.specify(&spec, &defaults));
-    assert_int_equal(spec.kind, MODEL_SMM);
+    assert_int_equal(spec.kind, MODEL_BASELINE);
     assert_null(spec.smm.map);
     recipe_free(r);
+}
+
+static void mtl__regions_keys__are_refused_of_the_baseline(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"orthogonal: true", "expr_ensemble: logits"};
+    for (int i = 0; i < 2; i++) {
+        recipe *r;
+        char setting[96], wanted[96];
+        const char *const settings[] = {"task=mtl", setting};
+        snprintf(setting, sizeof setting, "mtl={kind: baseline, %s}", keys[i]);
+        snprintf(wanted, sizeof wanted, "--set mtl.%.*s: set with kind: baseline", (int)strcspn(keys[i], ":"), keys[i]);
+        assert_failure(recipe_load(&r, task_all, NULL, settings, 2), MIEN_ERR_FORMAT, wanted);
+    }
 }
 
 /* --- a network of one linear layer a head --------------------------------------------------------------------------
@@ -457,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mtl__heads_and_draws__have_the_tasks_order),
         cmocka_unit_test(mtl__a_recipe__says_what_network_it_is),
+        cmocka_unit_test(mtl__regions_keys__are_refused_of_the_baseline),
         cmocka_unit_test(mtl__a_batch_of_one_task__teaches_no_other),
         cmocka_unit_test(mtl__targets__are_the_pictures),
         cmocka_unit_test(mtl__mirrored_pictures__have_mirrored_targets),
