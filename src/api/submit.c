@@ -111,6 +111,15 @@ static mien_status write_rows(submission_work *w, mien_submission *out)
     return MIEN_OK;
 }
 
+static mien_status check_model(const submission_work *w, const char *path)
+{
+    const char *own = ensemble_task(w->model->members[0]);
+    mien_status st = w->task->check_challenge(w->heads, w->head_count, path);
+    return st != MIEN_OK && strcmp(own, w->task->name) != 0
+               ? mien_fail(st, "%s: of task %s (wanted %s, or to be asked for task %s)", path, own, w->task->name, own)
+               : st;
+}
+
 static mien_status submit(submission_work *w, mien_submission *out, const char *const *paths, int count)
 {
     const mien_submit_options *o = w->options;
@@ -122,7 +131,7 @@ static mien_status submit(submission_work *w, mien_submission *out, const char *
                          ensemble_task(w->model->members[0]), ensemble_task(w->model->members[1]));
     TRY(session_open(&w->session, w->model->members[0], &(session_options){.loader_threads = api_threads(o->compute)}));
     TRY(lay_out(w));
-    TRY(w->task->check_challenge(w->heads, w->head_count, paths[0]));
+    TRY(check_model(w, paths[0]));
     TRY(file_write_open(&w->out, o->out)); /* what cannot be written is told before the work */
     TRY(session_predict(&w->session, 1, picture_files_source(w->pictures), NULL, take_answer, w, &p));
     return write_rows(w, out);
