@@ -111,7 +111,7 @@ class Stages(Case):
         for kind, node in [("smm", "sign.self_attn = attention"), ("baseline", "largest = reshape")]:
             with self.subTest(kind):
                 for mode in [], ["--inference"]:
-                    answer = mien("info", "--graph", f"efficientnet_b0+{kind}", "--size", 32, *mode)
+                    answer = mien("info", "--graph", f"efficientnet_b0+{kind}", "--size", 64, *mode)
                     self.assert_done(answer)
                     self.assertIn(node, answer.out)
                     self.assertEqual("total = total (" in answer.out, not mode)
