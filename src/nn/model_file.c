@@ -22,6 +22,20 @@ const char *model_kind_name(model_kind kind)
     return kind_names[kind];
 }
 
+/* The index of `name` among `names`; MIEN_ERR_UNSUPPORTED where it is none. */
+static mien_status read_word(int *out, const char *what, const char *name, const char *const *names, int count,
+                             const char *where)
+{
+    char known[64];
+    for (int k = 0; k < count; k++)
+        if (strcmp(name, names[k]) == 0) {
+            *out = k;
+            return MIEN_OK;
+        }
+    str_join_words(known, sizeof known, names, count);
+    return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %s %.32s (wanted %s)", where, what, name, known);
+}
+
 const char *model_variant_name(model_variant variant)
 {
     return variant_names[variant];
@@ -30,18 +44,14 @@ const char *model_variant_name(model_variant variant)
 mien_status model_variant_read(model_variant *out, const json_t *root, const char *where)
 {
     const char *name;
-    char known[64];
+    int index;
     *out = VARIANT_TORCHVISION;
     if (!json_object_get(root, "variant"))
         return MIEN_OK;
     TRY(json_get_string(&name, root, "variant", where));
-    for (int v = 0; v < VARIANT_COUNT; v++)
-        if (strcmp(name, variant_names[v]) == 0) {
-            *out = (model_variant)v;
-            return MIEN_OK;
-        }
-    str_join_words(known, sizeof known, variant_names, VARIANT_COUNT);
-    return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: variant %.32s (wanted %s)", where, name, known);
+    TRY(read_word(&index, "variant", name, variant_names, VARIANT_COUNT, where));
+    *out = (model_variant)index;
+    return MIEN_OK;
 }
 
 mien_status model_adopt_variant(model *m, const tensor_file *f, const char *path)
@@ -181,20 +191,6 @@ static mien_status read_texts(const char *const **out, int *count, arena *texts,
     *out = names;
     *count = (int)n;
     return MIEN_OK;
-}
-
-/* The index of `name` among `names`; MIEN_ERR_UNSUPPORTED where it is none. */
-static mien_status read_word(int *out, const char *what, const char *name, const char *const *names, int count,
-                             const char *where)
-{
-    char known[64];
-    for (int k = 0; k < count; k++)
-        if (strcmp(name, names[k]) == 0) {
-            *out = k;
-            return MIEN_OK;
-        }
-    str_join_words(known, sizeof known, names, count);
-    return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %s %.32s (wanted %s)", where, what, name, known);
 }
 
 /* `head`'s thresholds, where its object has any; their values are checked where the model is made. */
