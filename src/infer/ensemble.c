@@ -97,14 +97,6 @@ static void column_list(char *dst, size_t bytes, const model_spec *spec)
             snprintf(dst + strlen(dst), bytes - strlen(dst), "%s%.32s", dst[0] ? " " : "", spec->heads[h].columns[c]);
 }
 
-static bool is_same_head(const model_head *a, const model_head *b)
-{
-    bool is_same = strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->size == b->size;
-    for (int c = 0; is_same && c < a->size; c++)
-        is_same = strcmp(a->columns[c], b->columns[c]) == 0;
-    return is_same;
-}
-
 static mien_status check_heads(const member *first, const member *m)
 {
     const model_spec *a = model_spec_of(first->model), *b = model_spec_of(m->model);
@@ -112,7 +104,7 @@ static mien_status check_heads(const member *first, const member *m)
         return mien_fail(MIEN_ERR_FORMAT, "%s: task %s (wanted %s, as of %s)", m->path, b->task, a->task, first->path);
     bool is_same = a->head_count == b->head_count;
     for (int h = 0; is_same && h < a->head_count; h++)
-        is_same = is_same_head(&a->heads[h], &b->heads[h]);
+        is_same = head_equals(&a->heads[h], &b->heads[h]);
     if (is_same)
         return MIEN_OK;
     char wanted[400], found[400];

@@ -64,6 +64,16 @@ mien_status head_kind_read(head_kind *out, const char *name, const char *where)
     return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: kind %.32s (wanted %s)", where, name, known);
 }
 
+bool head_equals(const model_head *a, const model_head *b)
+{
+    if (strcmp(a->name, b->name) != 0 || a->kind != b->kind || a->size != b->size)
+        return false;
+    for (int i = 0; i < a->size; i++)
+        if (strcmp(a->columns[i], b->columns[i]) != 0)
+            return false;
+    return true;
+}
+
 mien_status head_find(int *out, const model_head *heads, int count, const char *name, const char *where)
 {
     const char *names[HEADS_FIND_MAX];

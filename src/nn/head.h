@@ -33,6 +33,8 @@ void head_answer(float *row, const model_head *h, bool is_clipped);
 /* "class", "binaries", "regression" */
 const char *head_kind_name(head_kind kind);
 MIEN_MUST_USE mien_status head_kind_read(head_kind *out, const char *name, const char *where);
+/* Are they one in name, kind and columns? How they are trained and decide does not matter. */
+bool head_equals(const model_head *a, const model_head *b);
 /* The head of this name among `heads` [count], at most HEADS_FIND_MAX, of several models too. MIEN_ERR_FORMAT "WHERE:
  * no head pose (wanted expression)" where there is none. */
 #define HEADS_FIND_MAX (4 * MODEL_MAX_HEADS)

@@ -54,14 +54,21 @@ mien_status model_variant_read(model_variant *out, const json_t *root, const cha
     return MIEN_OK;
 }
 
+/* *root = what the file says of a model of ours; NULL: it is none. The caller's. */
+static mien_status parse_own(json_t **root, const tensor_file *f, const char *path)
+{
+    const char *text = tensor_file_meta(f, "mien");
+    *root = NULL;
+    return text ? json_parse(root, text, strlen(text), path) : MIEN_OK;
+}
+
 mien_status model_adopt_variant(model *m, const tensor_file *f, const char *path)
 {
-    json_t *root = NULL;
+    json_t *root;
     mien_status st;
-    const char *text = tensor_file_meta(f, "mien");
-    if (!text)
+    TRY(parse_own(&root, f, path));
+    if (!root)
         return MIEN_OK;
-    TRY_OUT(json_parse(&root, text, strlen(text), path));
     TRY_OUT(model_variant_read(&m->spec.variant, root, path));
     st = model_check_spec(&m->spec, m->arch);
 out:
@@ -264,15 +271,10 @@ static mien_status read_kind(model_kind *out, const json_t *root, const char *wh
 
 mien_status model_kind_of_file(model_kind *out, const tensor_file *f, const char *path)
 {
-    json_t *root = NULL;
-    mien_status st;
-    const char *text = tensor_file_meta(f, "mien");
+    json_t *root;
     *out = MODEL_PLAIN;
-    if (!text)
-        return MIEN_OK;
-    TRY_OUT(json_parse(&root, text, strlen(text), path));
-    st = read_kind(out, root, path);
-out:
+    TRY(parse_own(&root, f, path));
+    mien_status st = root ? read_kind(out, root, path) : MIEN_OK;
     json_decref(root);
     return st;
 }

@@ -1,8 +1,6 @@
 /* The only list of what the multi-task task can learn. */
 #include "task/mtl_int.h"
 
-#include <string.h>
-
 #define HEAD(head_name, head_kind, width, loss_name, metric_name, names)                                               \
     {                                                                                                                  \
         .name = head_name, .kind = head_kind, .size = width, .loss = loss_name, .metric = metric_name,                 \
@@ -23,20 +21,10 @@ const annotation_kind mtl_head_kinds[MTL_HEADS] = {ANNOTATION_VA,       ANNOTATI
                                                    ANNOTATION_AU_LEVEL, ANNOTATION_UNITS,      ANNOTATION_POSE};
 const char *const mtl_head_words[] = {"va", HEAD_EXPRESSION, "au", "au_intensity", "blendshapes", "pose", NULL};
 
-static bool is_like(const model_head *a, const model_head *b)
-{
-    if (strcmp(a->name, b->name) != 0 || a->kind != b->kind || a->size != b->size)
-        return false;
-    for (int i = 0; i < a->size; i++)
-        if (strcmp(a->columns[i], b->columns[i]) != 0)
-            return false;
-    return true;
-}
-
 int mtl_head_of(const model_head *h)
 {
     for (int row = 0; row < MTL_HEADS; row++)
-        if (is_like(&mtl_heads[row], h))
+        if (head_equals(&mtl_heads[row], h))
             return row;
     return -1;
 }
