@@ -1,10 +1,11 @@
 # mien_flags: what every file of ours is compiled with.
 add_library(mien_flags INTERFACE)
-target_compile_options(mien_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wvla
-                       -Wno-sign-conversion -fno-semantic-interposition -ffp-contract=off)
+set(c_flags -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wvla -Wno-sign-conversion
+            -fno-semantic-interposition -ffp-contract=off)
 if(MIEN_WERROR)
-  target_compile_options(mien_flags INTERFACE -Werror)
+  list(APPEND c_flags -Werror)
 endif()
+target_compile_options(mien_flags INTERFACE "$<$<COMPILE_LANGUAGE:C>:${c_flags}>")
 if(MIEN_SANITIZE)
   target_compile_options(mien_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
                          -fno-omit-frame-pointer)

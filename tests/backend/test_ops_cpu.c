@@ -1,314 +1,9 @@
-/* Every operator case on the CPU backend beside the plain reference: outputs, loss, gradients and running statistics,
- * in f32 and, where the machine computes in it, in bf16. CTest runs this program once for each MIEN_ISA (tests.cmake).
- */
-#include "graph/compare.h"
-#include "graph/op_cases.h"
-#include "graph/reference_backend.h"
-#include "testing.h"
-
+/* Every operator case on the CPU backend, and what is the CPU's own. CTest runs this program once for each MIEN_ISA
+ * (tests.cmake). */
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/isa.h"
 #include "backend/cpu/openmp.h"
-
-#include <math.h>
-
-/* f32: both sum in another order, the reference in double: a few 1e-7 a sum, more where batch_norm divides by a small
- * deviation. bf16: the reference keeps weights in f32 where we round them, and a ReLU that the rounding tips over
- * changes a gradient whole; the test that an operator is right is the f32 one, this one tells a wrong type or layout.
- */
-static const tolerance f32_tolerance = {.relative = 2e-5, .absolute = 2e-6};
-static const tolerance bf16_tolerance = {.relative = 3e-2, .absolute = 1e-3};
-
-typedef struct {
-    backend *b;
-    program *p;
-    case_graph c;
-} side;
-
-static void side_open(side *s, backend *b, const op_case *oc, dtype type, case_mode mode)
-{
-    s->b = b;
-    assert_ok(case_graph_build(&s->c, oc, type, mode));
-    mien_status st = program_create(&s->p, s->c.g, b, &s->c.params);
-    s->c.g = NULL;
-    assert_ok(st);
-    assert_ok(case_graph_fill(&s->c, s->p, 7));
-    assert_ok(program_refresh(s->p)); /* no optimizer here: packed weights are made once */
-    assert_ok(program_run(s->p));
-}
-
-static void side_close(side *s)
-{
-    program_free(s->p);
-    case_graph_free(&s->c);
-}
-
-static bool compare_value(const char *label, side *got, side *wanted, value_id v, dtype type, int64_t count,
-                          tolerance tol)
-{
-    double *numbers = malloc(2 * (size_t)count * sizeof *numbers);
-    assert_non_null(numbers);
-    assert_ok(read_doubles(numbers, got->p, v, type, count));
-    assert_ok(read_doubles(numbers + count, wanted->p, v, type, count));
-    bool is_equal = compare_doubles(label, numbers, numbers + count, count, tol);
-    free(numbers);
-    return is_equal;
-}
-
-/* Everything that a run leaves behind. */
-static bool sides_agree(side *got, side *wanted, const op_case *oc, dtype type, tolerance tol, shape y, dtype y_type)
-{
-    char label[160];
-    const char *suffix = type == DTYPE_BF16 ? " bf16" : "";
-    snprintf(label, sizeof label, "%s%s: y", oc->name, suffix);
-    bool is_fine = compare_value(label, got, wanted, got->c.y, y_type, shape_count(&y), tol);
-    if (got->c.loss != NO_VALUE) {
-        snprintf(label, sizeof label, "%s%s: loss", oc->name, suffix);
-        is_fine = compare_value(label, got, wanted, got->c.loss, DTYPE_F32, 1, tol) && is_fine;
-    }
-    if (got->c.dx != NO_VALUE) {
-        snprintf(label, sizeof label, "%s%s: dx", oc->name, suffix);
-        is_fine = compare_value(label, got, wanted, got->c.dx, got->c.x_type, shape_count(&oc->x), tol) && is_fine;
-    }
-    for (int i = 0; i < got->c.param_count; i++) {
-        const case_param *p = &got->c.param[i];
-        bool is_grad = p->is_trainable && got->c.loss != NO_VALUE;
-        const param_memory *g = &got->c.params, *w = &wanted->c.params;
-        snprintf(label, sizeof label, "%s%s: %s %s", oc->name, suffix, is_grad ? "gradient of" : "value of", p->name);
-        is_fine = compare_floats(label, (is_grad ? g->grads : g->values) + p->offset,
-                                 (is_grad ? w->grads : w->values) + p->offset, (int64_t)p->count, tol) &&
-                  is_fine;
-    }
-    return is_fine;
-}
-
-/* Runs one case on both; spoil: with one weight of ours changed by a tenth of the largest. */
-static bool case_agrees(backend *cpu, const op_case *oc, dtype type, case_mode mode, bool spoil)
-{
-    backend *plain = NULL;
-    assert_ok(reference_backend_create(&plain, REFERENCE_STORED));
-    side got = {0}, wanted = {0};
-    side_open(&wanted, plain, oc, type, mode);
-    side_open(&got, cpu, oc, type, mode);
-    if (spoil) {
-        got.c.params.values[0] *= 1.1f;
-        assert_ok(program_refresh(got.p));
-        assert_ok(program_run(got.p));
-    }
-    const graph_value *y = NULL;
-    case_graph described;
-    assert_ok(case_graph_build(&described, oc, type, mode));
-    y = graph_value_at(described.g, described.y);
-    bool is_fine =
-        sides_agree(&got, &wanted, oc, type, type == DTYPE_BF16 ? bf16_tolerance : f32_tolerance, y->shape, y->type);
-    case_graph_free(&described);
-    side_close(&got);
-    side_close(&wanted);
-    plain->free(plain);
-    return is_fine;
-}
-
-static void check_all(backend *cpu, dtype type, case_mode mode)
-{
-    int failed = 0;
-    for (int i = 0; i < op_case_count(); i++) {
-        const op_case *oc = op_case_at(i);
-        if (!oc->is_large)
-            failed += !case_agrees(cpu, oc, type, mode, false);
-    }
-    assert_int_equal(failed, 0);
-}
-
-static void ops_cpu__forward_f32__is_reference(void **state)
-{
-    check_all(*state, DTYPE_F32, CASE_FORWARD);
-}
-
-static void ops_cpu__training_f32__is_reference(void **state)
-{
-    check_all(*state, DTYPE_F32, CASE_TRAINING);
-}
-
-static void ops_cpu__forward_bf16__is_reference(void **state)
-{
-    backend *cpu = *state;
-    if (!cpu->computes_bf16(cpu)) {
-        print_message("skipped: %s does not compute in bf16\n", cpu->isa(cpu));
-        skip();
-    }
-    check_all(cpu, DTYPE_BF16, CASE_FORWARD);
-}
-
-static void ops_cpu__training_bf16__is_reference(void **state)
-{
-    backend *cpu = *state;
-    if (!cpu->computes_bf16(cpu)) {
-        print_message("skipped: %s does not compute in bf16\n", cpu->isa(cpu));
-        skip();
-    }
-    check_all(cpu, DTYPE_BF16, CASE_TRAINING);
-}
-
-static const op_case *find_case(const char *name)
-{
-    for (int i = 0; i < op_case_count(); i++)
-        if (strcmp(op_case_at(i)->name, name) == 0)
-            return op_case_at(i);
-    fail_msg("no case %s", name);
-    return NULL;
-}
-
-static void ops_cpu__one_weight_off__is_noticed(void **state)
-{
-    assert_false(case_agrees(*state, find_case("conv2d/3x3_bias"), DTYPE_F32, CASE_TRAINING, true));
-    assert_false(case_agrees(*state, find_case("linear/bias"), DTYPE_F32, CASE_FORWARD, true));
-}
-
-/* Steps of an optimizer on both sides: parameters and states. */
-static bool steps_agree(backend *cpu, const optimizer_attr *attr, int steps)
-{
-    backend *plain = NULL;
-    assert_ok(reference_backend_create(&plain, REFERENCE_STORED));
-    side sides[2] = {{.b = cpu}, {.b = plain}};
-    step_params params;
-    float norms[2];
-    for (int i = 0; i < 2; i++) {
-        side *s = &sides[i];
-        optimizer_attr full = *attr;
-        assert_ok(case_graph_build(&s->c, find_case("linear/squeeze"), DTYPE_F32, CASE_TRAINING));
-        full.loss = s->c.loss;
-        assert_ok(op_optimizer(s->c.g, "update", &full));
-        mien_status st = program_create(&s->p, s->c.g, s->b, &s->c.params);
-        s->c.g = NULL;
-        assert_ok(st);
-        assert_ok(case_graph_fill(&s->c, s->p, 3));
-        for (int step = 1; step <= steps; step++) {
-            params = (step_params){.lr = 0.01f, .step = (uint32_t)step, .seed = 3};
-            assert_ok(program_set_step(s->p, &params));
-            assert_ok(program_run(s->p));
-        }
-        assert_ok(program_get_step(&params, s->p));
-        assert_false(params.is_nonfinite);
-        norms[i] = params.gradient_norm;
-    }
-    const param_memory *g = &sides[0].c.params, *w = &sides[1].c.params;
-    int64_t count = (int64_t)g->count;
-    bool is_fine = compare_floats("values", g->values, w->values, count, f32_tolerance);
-    is_fine = compare_floats("state 1", g->state1, w->state1, count, f32_tolerance) && is_fine;
-    is_fine = compare_floats("state 2", g->state2, w->state2, count, f32_tolerance) && is_fine;
-    is_fine = compare_floats("gradient norm", norms, norms + 1, 1, f32_tolerance) && is_fine;
-    side_close(&sides[0]);
-    side_close(&sides[1]);
-    plain->free(plain);
-    return is_fine;
-}
-
-static void ops_cpu__optimizers__are_reference(void **state)
-{
-    const optimizer_attr attrs[] = {
-        {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f},
-        {.kind = OPTIMIZER_ADAM, .beta1 = 0.8f, .beta2 = 0.99f, .eps = 1e-6f, .weight_decay = 0.1f},
-        {.kind = OPTIMIZER_ADAMW, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.1f},
-        {.kind = OPTIMIZER_SGD},
-        {.kind = OPTIMIZER_SGD, .momentum = 0.9f, .weight_decay = 0.01f},
-    };
-    for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++)
-        assert_true(steps_agree(*state, &attrs[i], 4));
-}
-
-/* Two steps of three batches each on both sides: what was summed, and where the parameters went. */
-static void ops_cpu__accumulated_batches__are_reference(void **state)
-{
-    enum { BATCHES = 3 };
-    backend *plain = NULL;
-    assert_ok(reference_backend_create(&plain, REFERENCE_STORED));
-    side sides[2] = {{.b = *state}, {.b = plain}};
-    for (int i = 0; i < 2; i++) {
-        side *s = &sides[i];
-        optimizer_attr attr = {.kind = OPTIMIZER_SGD, .momentum = 0.9f};
-        assert_ok(case_graph_build(&s->c, find_case("linear/squeeze"), DTYPE_F32, CASE_TRAINING));
-        attr.loss = s->c.loss;
-        assert_ok(op_accumulate(s->c.g, "sums", s->c.loss));
-        assert_ok(op_optimizer(s->c.g, "update", &attr));
-        mien_status st = program_create(&s->p, s->c.g, s->b, &s->c.params);
-        s->c.g = NULL;
-        assert_ok(st);
-        assert_ok(case_graph_fill(&s->c, s->p, 3));
-        const int64_t count = shape_count(&s->c.spec->x);
-        step_params step;
-        float *x = malloc((size_t)count * sizeof *x);
-        assert_non_null(x);
-        for (int batch = 0; batch < 2 * BATCHES; batch++) {
-            for (int64_t k = 0; k < count; k++)
-                x[k] = (float)((k * 7 + batch * 5) % 11 - 5) * 0.25f;
-            assert_ok(program_write(s->p, s->c.x, x));
-            assert_ok(program_run_gradients(s->p, batch % BATCHES == 0));
-            if (batch % BATCHES == BATCHES - 1)
-                assert_ok(program_run_update(s->p));
-        }
-        free(x);
-        assert_ok(program_get_step(&step, s->p));
-        assert_false(step.is_nonfinite);
-    }
-    const param_memory *g = &sides[0].c.params, *w = &sides[1].c.params;
-    assert_true(compare_floats("sums", g->sums, w->sums, (int64_t)g->count, f32_tolerance));
-    assert_true(compare_floats("values", g->values, w->values, (int64_t)g->count, f32_tolerance));
-    assert_false(compare_floats("no sums", g->grads, w->sums, (int64_t)g->count, f32_tolerance));
-    side_close(&sides[0]);
-    side_close(&sides[1]);
-    plain->free(plain);
-}
-
-/* A gradient that is not a number: told, and nothing moves. */
-static void ops_cpu__nan_gradient__changes_nothing(void **state)
-{
-    side s = {.b = *state};
-    optimizer_attr attr = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
-    assert_ok(case_graph_build(&s.c, find_case("linear/squeeze"), DTYPE_F32, CASE_TRAINING));
-    attr.loss = s.c.loss;
-    assert_ok(op_optimizer(s.c.g, "update", &attr));
-    mien_status st = program_create(&s.p, s.c.g, s.b, &s.c.params);
-    s.c.g = NULL;
-    assert_ok(st);
-    assert_ok(case_graph_fill(&s.c, s.p, 3));
-    step_params step;
-    float *x = malloc((size_t)shape_count(&s.c.spec->x) * sizeof *x);
-    assert_non_null(x);
-    assert_ok(program_read(s.p, s.c.x, x));
-    x[5] = NAN;
-    assert_ok(program_write(s.p, s.c.x, x));
-    free(x);
-    size_t bytes = s.c.params.count * sizeof(float);
-    float *before = malloc(bytes);
-    assert_non_null(before);
-    memcpy(before, s.c.params.values, bytes);
-    assert_ok(program_run(s.p));
-    assert_ok(program_get_step(&step, s.p));
-    assert_true(step.is_nonfinite);
-    assert_memory_equal(s.c.params.values, before, bytes);
-    free(before);
-    side_close(&s);
-}
-
-/* The same run twice, in two programs: the same bits of every gradient. */
-static void ops_cpu__twice__same_bits(void **state)
-{
-    backend *cpu = *state;
-    for (int i = 0; i < op_case_count(); i++) {
-        const op_case *oc = op_case_at(i);
-        dtype type = cpu->computes_bf16(cpu) ? DTYPE_BF16 : DTYPE_F32;
-        side first = {0}, second = {0};
-        if (oc->is_large)
-            continue;
-        side_open(&first, cpu, oc, type, CASE_TRAINING);
-        side_open(&second, cpu, oc, type, CASE_TRAINING);
-        size_t bytes = first.c.params.count * sizeof(float);
-        assert_memory_equal(first.c.params.grads, second.c.params.grads, bytes);
-        assert_memory_equal(first.c.params.values, second.c.params.values, bytes);
-        side_close(&first);
-        side_close(&second);
-    }
-}
+#include "backend/ops_tests.h"
 
 /* oneDNN's slow fallback never runs: not on the test shapes, and not on the networks' own. */
 static void ops_cpu__implementations__are_not_ref(void **state)
@@ -372,8 +67,9 @@ static int backend_close(void **state)
 
 enum { EXIT_SKIPPED = 77 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+    ops_only = argc > 1 ? argv[1] : "";
     isa chosen;
     if (isa_get(&chosen) != MIEN_OK) {
         printf("skipped: %s\n", mien_error());
@@ -381,22 +77,22 @@ int main(void)
     }
     printf("instruction set: %s\n", isa_name(chosen));
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(ops_cpu__forward_f32__is_reference),
-        cmocka_unit_test(ops_cpu__training_f32__is_reference),
-        cmocka_unit_test(ops_cpu__forward_bf16__is_reference),
-        cmocka_unit_test(ops_cpu__training_bf16__is_reference),
-        cmocka_unit_test(ops_cpu__one_weight_off__is_noticed),
-        cmocka_unit_test(ops_cpu__optimizers__are_reference),
-        cmocka_unit_test(ops_cpu__accumulated_batches__are_reference),
-        cmocka_unit_test(ops_cpu__nan_gradient__changes_nothing),
-        cmocka_unit_test(ops_cpu__twice__same_bits),
+        cmocka_unit_test(ops__forward_f32__is_reference),
+        cmocka_unit_test(ops__training_f32__is_reference),
+        cmocka_unit_test(ops__forward_bf16__is_reference),
+        cmocka_unit_test(ops__training_bf16__is_reference),
+        cmocka_unit_test(ops__one_weight_off__is_noticed),
+        cmocka_unit_test(ops__optimizers__are_reference),
+        cmocka_unit_test(ops__accumulated_batches__are_reference),
+        cmocka_unit_test(ops__nan_gradient__changes_nothing),
+        cmocka_unit_test(ops__twice__same_bits),
         cmocka_unit_test(ops_cpu__implementations__are_not_ref),
         cmocka_unit_test(ops_cpu__onednn__runs_on_the_team),
     };
     const struct CMUnitTest of_any_division[] = {
-        cmocka_unit_test(ops_cpu__training_f32__is_reference),
-        cmocka_unit_test(ops_cpu__training_bf16__is_reference),
-        cmocka_unit_test(ops_cpu__accumulated_batches__are_reference),
+        cmocka_unit_test(ops__training_f32__is_reference),
+        cmocka_unit_test(ops__training_bf16__is_reference),
+        cmocka_unit_test(ops__accumulated_batches__are_reference),
     };
     threads = 2;
     int failed = cmocka_run_group_tests(all, backend_open, backend_close);

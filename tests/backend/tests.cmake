@@ -4,3 +4,15 @@ foreach(isa plain avx2 avx512 avx512_bf16 amx)
   set_tests_properties(backend_ops_cpu_${isa} PROPERTIES TIMEOUT 900 ENVIRONMENT MIEN_ISA=${isa} SKIP_RETURN_CODE 77)
 endforeach()
 set_tests_properties(backend_ops_cpu_plain PROPERTIES LABELS long) # while working the machine's own kernels do
+
+# The CUDA backend with its kernels compiled as C, for an emulator of a device. Where this library is linked,
+# backend_cuda_create is its own, whatever the build has.
+file(GLOB cuda_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/backend/cuda/*.c)
+list(FILTER cuda_sources EXCLUDE REGEX "/(absent|device)\\.c$")
+file(GLOB cuda_kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/backend/cuda/kernel/*.cu)
+file(GLOB cuda_emulator CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/*.c)
+set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE C COMPILE_OPTIONS -xc)
+add_library(mien_cuda_emulated STATIC ${cuda_sources} ${cuda_kernels} ${cuda_emulator})
+target_include_directories(mien_cuda_emulated PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(mien_cuda_emulated PUBLIC mien_internal)
+target_link_libraries(backend_test_ops_cuda PRIVATE mien_cuda_emulated)

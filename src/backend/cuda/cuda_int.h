@@ -1,0 +1,84 @@
+/* What the files of this backend share: the backend itself, kernels as short lists of steps, and prepare's state. */
+#ifndef BACKEND_CUDA_CUDA_INT_H
+#define BACKEND_CUDA_CUDA_INT_H
+
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/device.h"
+#include "backend/prepare.h"
+
+typedef struct {
+    backend base;
+    device *device;
+    cuda_options options;
+} cuda_backend;
+
+/* --- kernels as steps --------------------------------------------------------------------------------------------- */
+enum { CUDA_MAX_STEPS = 6, CUDA_MAX_BINDINGS = 16 };
+
+/* A library's part of a kernel. Its operands are filled in at bind: operands[binding.at]. */
+typedef struct cuda_call cuda_call;
+struct cuda_call {
+    mien_status (*run)(cuda_call *c, device *d);
+    void (*free)(cuda_call *c);
+    void *operands[CUDA_MAX_BINDINGS];
+};
+
+typedef struct {
+    const device_kernel *kernel; /* one of ours; NULL: a call */
+    device_grid grid;
+    void *args;      /* owned copy */
+    cuda_call *call; /* owned */
+    binding bindings[CUDA_MAX_BINDINGS];
+    int binding_count;
+} cuda_step;
+
+typedef struct {
+    kernel base;
+    cuda_backend *b;
+    int step_count;
+    cuda_step steps[CUDA_MAX_STEPS];
+    char implementation[96];
+} cuda_kernel;
+
+/* An empty kernel; it is freed by base.free. Its name is that of its first step, "cuda:add", until a call names it. */
+MIEN_MUST_USE mien_status cuda_kernel_create(cuda_kernel **out, cuda_backend *b);
+/* Reserves scratch and returns its offset, 256-byte aligned as libraries like it. */
+size_t cuda_kernel_scratch(cuda_kernel *k, size_t bytes);
+MIEN_MUST_USE mien_status cuda_kernel_add_own(cuda_kernel *k, const device_kernel *fn, device_grid grid,
+                                              const void *args, size_t args_bytes, const binding *bindings, int count);
+/* The kernel owns the call from now on (also on failure), and takes `name`. */
+MIEN_MUST_USE mien_status cuda_kernel_add_call(cuda_kernel *k, cuda_call *call, const char *name,
+                                               const binding *bindings, int count);
+
+/* Grids: a thread an element, at most as many as fill the device several times over; a block a row. */
+device_grid grid_of_elements(const cuda_backend *b, int64_t count);
+device_grid grid_of_rows(const cuda_backend *b, int64_t rows, int threads);
+
+/* --- prepare ------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    cuda_backend *b;
+    graph *g;
+    kernel_list kernels;
+} cuda_prepare;
+
+/* Node n runs k, which the prepare owns from now on (also on failure). */
+MIEN_MUST_USE mien_status cuda_set(cuda_prepare *p, node_id n, cuda_kernel *k);
+/* A kernel of one own step for node n. */
+MIEN_MUST_USE mien_status cuda_own(cuda_prepare *p, node_id n, const device_kernel *fn, device_grid grid,
+                                   const void *args, size_t args_bytes, const binding *bindings, int count);
+
+/* One function an operator: makes the node's kernel. A fast one that does not serve the node answers
+ * MIEN_ERR_UNSUPPORTED, and the next is asked, at last the plain one. */
+typedef mien_status cuda_prepare_fn(cuda_prepare *p, node_id n);
+typedef struct {
+    const op_def *op;
+    cuda_prepare_fn *prepare;
+} cuda_rule;
+
+/* The operators of each file; the last row is empty. */
+extern const cuda_rule cuda_pointwise_rules[], cuda_movement_rules[], cuda_losses_rules[], cuda_update_rules[],
+    cuda_convolution_rules[], cuda_products_rules[], cuda_norms_rules[], cuda_pools_rules[], cuda_tokens_rules[],
+    cuda_regions_rules[];
+extern const cuda_rule cuda_cudnn_rules[], cuda_cublas_rules[], cuda_fused_rules[];
+
+#endif

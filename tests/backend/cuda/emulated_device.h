@@ -1,0 +1,21 @@
+/* A device of which everything happens on the CPU, at once: device_open gives it in programs that link it. */
+#ifndef TESTS_BACKEND_CUDA_EMULATED_DEVICE_H
+#define TESTS_BACKEND_CUDA_EMULATED_DEVICE_H
+
+#include "backend/cuda/device.h"
+
+/* What the next device_open meets. */
+typedef struct {
+    int count;           /* devices; 0: one */
+    size_t total_bytes;  /* of each one's memory; 0: no bound */
+    int capability;      /* 0: 90 */
+    const char *refusal; /* not NULL: device_open fails with it */
+} emulated_machine;
+extern emulated_machine emulated;
+
+/* Launches of kernels of this name, NULL: of all, and runs of captured work, since the program began. */
+int emulated_launches(const char *kernel);
+int emulated_runs(void);
+int emulated_block_count(void); /* blocks of memory that are not given back */
+
+#endif
