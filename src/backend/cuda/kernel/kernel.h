@@ -111,4 +111,20 @@ DEVICE double block_sum(double v)
     return v;
 }
 
+/* The greatest v of the block, for each of its threads; NaN where all are. */
+DEVICE float block_max(float v)
+{
+    SHARED(float, warps, WARP);
+    const int lane = (int)(threadIdx.x % WARP), warp = (int)(threadIdx.x / WARP);
+    for (int mask = WARP / 2; mask > 0; mask /= 2)
+        v = fmaxf(v, shuffle_xor(v, mask));
+    barrier(); /* the one before this one has been read */
+    if (lane == 0)
+        warps[warp] = v;
+    barrier();
+    for (int w = 0; w < (int)(blockDim.x / WARP); w++)
+        v = fmaxf(v, warps[w]);
+    return v;
+}
+
 #endif
