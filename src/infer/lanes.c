@@ -59,13 +59,14 @@ static int choose_tile(int batch, int most, int threads)
     return best;
 }
 
-/* Sets tile and count. Lanes of which more than a quarter would be idle do worse than one program on all threads. */
+/* Sets tile and count. Lanes of which more than a quarter would be idle do worse than one program on all threads, and a
+ * device has no caller's threads to divide. */
 static mien_status divide(lanes *l)
 {
     const int threads = l->backend->threads(l->backend);
     l->count = 1;
     l->tile = l->batch;
-    if (l->batch == 1)
+    if (l->batch == 1 || !l->backend->side_by_side)
         return MIEN_OK;
     int most = 1;
     TRY(tile_for_cache(&most, l->model, l->activation_type));
