@@ -27,9 +27,9 @@
 #ifdef __CUDACC__
 #define DEVICE static __device__ __forceinline__
 #define KERNEL_AS(name, type, is_team)                                                                                 \
-    static __global__ void name##_body(const type a);                                                                  \
+    static __global__ void name##_body(const __grid_constant__ type a);                                                \
     extern "C" const device_kernel kernel_##name = {#name, (void (*)(void))name##_body, sizeof(type), is_team};        \
-    static __global__ void name##_body(const type a)
+    static __global__ void name##_body(const __grid_constant__ type a)
 #define SHARED(type, name, count) __shared__ type name[count]
 DEVICE void barrier(void)
 {
