@@ -2,8 +2,6 @@
 #include "api/api.h"
 #include "base/mem.h"
 #include "bench/bench_int.h"
-#include "infer/lanes.h"
-#include "task/class_loss.h"
 #include "task/lsd.h"
 
 #include <stdlib.h>
@@ -12,22 +10,7 @@
 
 #define BENCH_UNTIMED 2
 
-/* A model at work: what a step fills in, and what it runs. */
-typedef struct {
-    bool is_mtl;
-    bench_mtl mtl; /* instead of all that follows */
-    model *model;
-    size_t image_bytes;
-    program *program; /* train */
-    model_io io;
-    class_loss loss;
-    lanes *lanes; /* infer */
-    uint8_t *images;
-    int32_t *labels;
-    float *probabilities;
-} bench_subject;
-
-static mien_status create_subject(bench_subject *s, const mien_bench_options *o, backend *b)
+mien_status bench_subject_create(bench_subject *s, const mien_bench_options *o, backend *b)
 {
     s->is_mtl = o->kind != MIEN_BENCH_PLAIN;
     if (s->is_mtl)
@@ -52,7 +35,6 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
         TRY(mem_alloc(&s->probabilities, o->batch * LSD_CLASSES));
         return lanes_create(&s->lanes, s->model, o->batch, api_activation_type(b, o->compute), b);
     }
-    graph *g = NULL;
     s->loss = (class_loss){.label_smoothing = 0.2f, .has_class_weights = o->is_deviation};
     const model_ending ending = class_loss_ending(&s->loss);
     model_graph_options options = {.batch = o->batch,
@@ -60,16 +42,13 @@ static mien_status create_subject(bench_subject *s, const mien_bench_options *o,
                                    .is_training = true,
                                    .ending = &ending,
                                    .optimizer = &adam};
-    const param_memory *params;
-    TRY(param_store_place(model_params(s->model), &params, b));
-    TRY(model_graph(&g, &s->io, s->model, &options));
-    TRY(program_create(&s->program, g, b, params));
+    TRY(model_program(&s->program, &s->io, s->model, &options, b, NULL));
     if (o->is_deviation)
         TRY(program_write(s->program, s->loss.class_weights, (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1}));
     return MIEN_OK;
 }
 
-static void free_subject(bench_subject *s)
+void bench_subject_clear(bench_subject *s)
 {
     bench_mtl_clear(&s->mtl);
     program_free(s->program);
@@ -80,8 +59,7 @@ static void free_subject(bench_subject *s)
     model_free(s->model);
 }
 
-/* The program whose nodes are told of: the first lane's speaks for all. */
-static program *told_program(const bench_subject *s)
+program *bench_subject_program(const bench_subject *s)
 {
     return s->lanes ? lanes_program(s->lanes, 0) : s->is_mtl ? s->mtl.program : s->program;
 }
@@ -100,8 +78,7 @@ void bench_fill(uint8_t *images, size_t bytes, rng *r)
     }
 }
 
-/* A fresh batch, and what is done with it. */
-static mien_status run_step(bench_subject *s, const mien_bench_options *o, uint32_t step)
+mien_status bench_subject_step(bench_subject *s, const mien_bench_options *o, uint32_t step)
 {
     if (s->is_mtl)
         return bench_mtl_step(&s->mtl, step);
@@ -137,9 +114,9 @@ static mien_status time_steps(mien_bench *bench, bench_subject *s, const mien_be
     TRY(mem_alloc(&seconds, o->steps));
     for (int i = 0; i < BENCH_UNTIMED + o->steps; i++) {
         if (o->is_profiled && i == BENCH_UNTIMED)
-            program_profile(told_program(s), true);
+            program_profile(bench_subject_program(s), true);
         int64_t start = clock_ns();
-        TRY_OUT(run_step(s, o, (uint32_t)i));
+        TRY_OUT(bench_subject_step(s, o, (uint32_t)i));
         if (i >= BENCH_UNTIMED)
             seconds[i - BENCH_UNTIMED] = (double)(clock_ns() - start) * 1e-9;
         if (progress_tell(&p, "bench", i + 1, BENCH_UNTIMED + o->steps, NULL))
@@ -199,7 +176,7 @@ static mien_status collect_rows(mien_bench *b, const program *p)
 
 static void take_account(mien_bench_result *r, const bench_subject *s)
 {
-    const program *told = told_program(s);
+    const program *told = bench_subject_program(s);
     double flops = 0;
     for (int i = 0; i < program_timing_count(told); i++)
         flops += program_timing_at(told, i).flops;
@@ -216,18 +193,18 @@ static mien_status bench_program(mien_bench *bench, const mien_bench_options *o)
     bench_subject s = {0};
     backend *b = NULL;
     TRY(api_backend(&b, o->compute));
-    TRY_OUT(create_subject(&s, o, b));
+    TRY_OUT(bench_subject_create(&s, o, b));
     TRY_OUT(time_steps(bench, &s, o));
     mien_bench_result *r = &bench->result;
     r->lanes = s.lanes ? lanes_count(s.lanes) : 1;
     r->tile = s.lanes ? lanes_tile(s.lanes) : o->batch;
     if (o->is_profiled)
-        TRY_OUT(collect_rows(bench, told_program(&s)));
+        TRY_OUT(collect_rows(bench, bench_subject_program(&s)));
     take_account(r, &s);
     r->threads = b->threads(b);
     r->precision = api_activation_type(b, o->compute) == DTYPE_BF16 ? "bf16" : "f32";
 out:
-    free_subject(&s);
+    bench_subject_clear(&s);
     api_backend_free(b);
     return st;
 }

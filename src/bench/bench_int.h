@@ -4,7 +4,9 @@
 
 #include "base/arena.h"
 #include "base/rng.h"
+#include "infer/lanes.h"
 #include "mien_bench.h"
+#include "task/class_loss.h"
 #include "train/recipe.h"
 
 struct mien_bench {
@@ -34,6 +36,28 @@ typedef struct {
 MIEN_MUST_USE mien_status bench_mtl_create(bench_mtl *b, const mien_bench_options *options, backend *on, dtype type);
 void bench_mtl_clear(bench_mtl *b);
 MIEN_MUST_USE mien_status bench_mtl_step(bench_mtl *b, uint32_t step);
+
+/* A model at work: what a step fills in, and what it runs. */
+typedef struct {
+    bool is_mtl;
+    bench_mtl mtl; /* instead of all that follows */
+    model *model;
+    size_t image_bytes;
+    program *program; /* train */
+    model_io io;
+    class_loss loss;
+    lanes *lanes; /* infer */
+    uint8_t *images;
+    int32_t *labels;
+    float *probabilities;
+} bench_subject;
+/* Of options.what, into zeroed memory; to be cleared also where it fails. */
+MIEN_MUST_USE mien_status bench_subject_create(bench_subject *s, const mien_bench_options *options, backend *b);
+void bench_subject_clear(bench_subject *s);
+/* A fresh batch, and what is done with it. */
+MIEN_MUST_USE mien_status bench_subject_step(bench_subject *s, const mien_bench_options *options, uint32_t step);
+/* The program whose nodes are told of: the first lane's speaks for all. */
+program *bench_subject_program(const bench_subject *s);
 
 /* Pictures a second through the loader; fills images_per_s, ms, size and threads. */
 MIEN_MUST_USE mien_status bench_data(mien_bench_result *result, const mien_bench_options *options);

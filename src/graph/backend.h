@@ -50,9 +50,16 @@ typedef struct {
     void *context;
 } all_reduce;
 
+/* Of a memory that is counted, in bytes. */
+typedef struct {
+    size_t total, free;
+    size_t peak; /* the most that was taken at once since the backend was made */
+} backend_room;
+
 typedef struct backend backend;
 struct backend {
     const char *name;                     /* "cpu" */
+    const char *device;                   /* what that is, for people: "cpu", "NVIDIA H100 80GB HBM3" */
     const char *(*isa)(const backend *b); /* "avx512_bf16" */
     bool (*computes_bf16)(const backend *b);
     int (*threads)(const backend *b);
@@ -68,6 +75,17 @@ struct backend {
     mien_status (*upload)(backend *b, void *dst, const void *src, size_t bytes);
     mien_status (*download)(backend *b, void *dst, const void *src, size_t bytes);
     mien_status (*clear)(backend *b, void *dst, size_t bytes); /* to zero bytes */
+    /* Optional (NULL: nobody counts). */
+    mien_status (*room)(backend *b, backend_room *out);
+    /* Optional, both or none (NULL: runs are over when they return, and there is nothing to do beside them). stage
+     * begins to bring bytes to the backend while runs are on their way, which do not see them; src is the caller's
+     * again when it returns. take puts what was staged last at dst, behind those runs and before all later ones. */
+    mien_status (*stage)(backend *b, const void *src, size_t bytes);
+    mien_status (*take)(backend *b, void *dst);
+    /* Optional (NULL: runs are over when they return). Returns when all runs are over, with what failed in them. */
+    mien_status (*wait)(backend *b);
+    /* What follows is optional, both or none: NULL where all threads of a program are the device's, so that a batch is
+     * always computed whole, and programs in turn. */
     /* A backend that prepares and runs for one thread, borrowed from b; several threads may run programs of it at once.
      * b itself where it is such a one. */
     backend *(*one_thread)(backend *b);

@@ -28,6 +28,11 @@ MIEN_MUST_USE mien_status program_write(program *p, value_id v, const void *src)
 MIEN_MUST_USE mien_status program_write_rows(program *p, value_id v, int64_t first, int64_t count, const void *src);
 MIEN_MUST_USE mien_status program_read(program *p, value_id v, void *dst);
 MIEN_MUST_USE mien_status program_read_rows(program *p, value_id v, int64_t first, int64_t count, void *dst);
+/* The next content of input v, on its way while a run may be: src is the caller's again on return, that run does not
+ * see it, and program_take puts it in place for the runs that follow. One input of all programs of a backend at a time:
+ * the one staged last. (Where runs are over when they return, it is a plain write.) */
+MIEN_MUST_USE mien_status program_stage(program *p, value_id v, const void *src);
+MIEN_MUST_USE mien_status program_take(program *p, value_id v);
 /* What the next runs compute with; and what the last one left there (is_nonfinite, gradient_norm). */
 MIEN_MUST_USE mien_status program_set_step(program *p, const step_params *step);
 MIEN_MUST_USE mien_status program_get_step(step_params *out, program *p);
@@ -35,7 +40,8 @@ MIEN_MUST_USE mien_status program_get_step(step_params *out, program *p);
 /* Runs what depends only on parameters that this program does not change (packing of weights). Call after parameters
  * changed outside: program_create has done it once. Not for programs that were made beside another. */
 MIEN_MUST_USE mien_status program_refresh(program *p);
-/* One pass over the nodes; with op_accumulate: one batch and its update. */
+/* One pass over the nodes; with op_accumulate: one batch and its update. On a device it may return before that is over:
+ * whoever reads waits, or program_wait. */
 MIEN_MUST_USE mien_status program_run(program *p);
 /* A step of several batches, of a graph with op_accumulate: for each batch its inputs are written and its gradients
  * added to the sums, which the first one begins; then one update. Dropout draws by (seed, step) of the step parameters:
@@ -43,6 +49,7 @@ MIEN_MUST_USE mien_status program_run(program *p);
  * Errors: MIEN_ERR_ARG where the graph does not accumulate. */
 MIEN_MUST_USE mien_status program_run_gradients(program *p, bool is_first);
 MIEN_MUST_USE mien_status program_run_update(program *p);
+MIEN_MUST_USE mien_status program_wait(program *p);
 
 typedef struct {
     size_t planned_bytes;  /* activations and scratch as planned, with reuse */
@@ -51,6 +58,9 @@ typedef struct {
     size_t scratch_bytes;
 } program_memory;
 program_memory program_memory_used(const program *p);
+/* Bytes of the backend's memory that a program of this graph would take beside its parameters: prepared and planned,
+ * but given none. Takes the graph over. */
+MIEN_MUST_USE mien_status program_measure(size_t *out, graph *g, backend *b);
 
 /* Profile: times every node over the runs since it was switched on. */
 void program_profile(program *p, bool is_on);

@@ -59,13 +59,14 @@ static int choose_tile(int batch, int most, int threads)
     return best;
 }
 
-/* Sets tile and count. Lanes of which more than a quarter would be idle do worse than one program on all threads. */
+/* Sets tile and count. Lanes of which more than a quarter would be idle do worse than one program on all threads, and a
+ * device has no caller's threads to divide. */
 static mien_status divide(lanes *l)
 {
     const int threads = l->backend->threads(l->backend);
     l->count = 1;
     l->tile = l->batch;
-    if (l->batch == 1)
+    if (l->batch == 1 || !l->backend->side_by_side)
         return MIEN_OK;
     int most = 1;
     TRY(tile_for_cache(&most, l->model, l->activation_type));
@@ -84,16 +85,11 @@ static mien_status divide(lanes *l)
 static mien_status create_programs(lanes *l, const lanes *other)
 {
     backend *b = l->count > 1 ? l->backend->one_thread(l->backend) : l->backend;
-    const param_memory *params;
     const model_graph_options options = {.batch = l->tile, .activation_type = l->activation_type};
-    TRY(param_store_place(model_params(l->model), &params, l->backend));
     TRY(mem_zalloc(&l->programs, l->count));
     for (int i = 0; i < l->count; i++) {
-        graph *g;
         const program *beside = other ? other->programs[0] : l->programs[0];
-        TRY(model_graph(&g, &l->io, l->model, &options));
-        TRY(beside ? program_create_beside(&l->programs[i], g, b, beside)
-                   : program_create(&l->programs[i], g, b, params));
+        TRY(model_program(&l->programs[i], &l->io, l->model, &options, b, beside));
     }
     return MIEN_OK;
 }

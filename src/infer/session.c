@@ -1,12 +1,26 @@
 /* What one thread needs to compute an ensemble. Programs of different sessions that are equal, being of one member, one
  * batch and as many threads, share their packed weights: whoever makes one looks among the open sessions for another.
- */
+ *
+ * A backend that is not the session's own is used in turns: not only to run, also to make programs and to free them,
+ * which on a device takes its stream and its memory. */
 #include "base/mem.h"
 #include "infer/ensemble_int.h"
 
 #include <math.h>
 
 enum { DEFAULT_BATCH = 32 };
+
+static void begin_turn(session *s)
+{
+    if (s->takes_turns)
+        turn_take(s->e->turn);
+}
+
+static void end_turn(session *s)
+{
+    if (s->takes_turns)
+        turn_leave(s->e->turn);
+}
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
@@ -72,10 +86,12 @@ void session_free(session *s)
     if (!s)
         return;
     leave_list(s);
+    begin_turn(s);
     for (int i = 0; s->members && i < s->e->count; i++) {
         lanes_free(s->members[i].many);
         lanes_free(s->members[i].one);
     }
+    end_turn(s);
     for (int i = 0; i < s->worker_count; i++) {
         image_scratch_free(s->workers[i].scratch);
         image_free(&s->workers[i].whole);
@@ -109,8 +125,6 @@ static const lanes *find_equal(const session *s, int i, int batch)
 
 static mien_status bind(session *s, int i, lanes **slot, int batch)
 {
-    if (*slot && lanes_batch(*slot) == batch)
-        return MIEN_OK;
     lanes_free(*slot);
     *slot = NULL;
     const lanes *equal = find_equal(s, i, batch);
@@ -118,21 +132,24 @@ static mien_status bind(session *s, int i, lanes **slot, int batch)
                  : lanes_create(slot, s->e->members[i].model, batch, s->e->precision, s->backend);
 }
 
+/* Whoever has the turn waits for no lock of an ensemble: it is taken first, then the turn. */
 mien_status session_bind(session *s, int i, lanes **slot, int batch)
 {
+    if (*slot && lanes_batch(*slot) == batch)
+        return MIEN_OK;
     pthread_mutex_lock(&s->e->lock);
+    begin_turn(s);
     mien_status st = bind(s, i, slot, batch);
+    end_turn(s);
     pthread_mutex_unlock(&s->e->lock);
     return st;
 }
 
 mien_status session_run(session *s, lanes *l, const uint8_t *images, int count, float *answers, float *logits)
 {
-    if (s->takes_turns)
-        turn_take(s->e->turn);
+    begin_turn(s);
     mien_status st = lanes_run(l, images, count, answers, logits);
-    if (s->takes_turns)
-        turn_leave(s->e->turn);
+    end_turn(s);
     return st;
 }
 

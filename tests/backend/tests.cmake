@@ -16,3 +16,9 @@ add_library(mien_cuda_emulated STATIC ${cuda_sources} ${cuda_kernels} ${cuda_emu
 target_include_directories(mien_cuda_emulated PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mien_cuda_emulated PUBLIC mien_internal)
 target_link_libraries(backend_test_ops_cuda PRIVATE mien_cuda_emulated)
+
+# The cases on whatever device there is: in a build without CUDA the CPU beside the plain reference, and that no device is said.
+add_executable(ops_report ${CMAKE_CURRENT_SOURCE_DIR}/backend/report/ops_report.c)
+set_target_properties(ops_report PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_link_libraries(ops_report PRIVATE mien_testkit)
+add_test(NAME backend_ops_report COMMAND ops_report cpu reference linear)

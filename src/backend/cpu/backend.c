@@ -223,6 +223,7 @@ mien_status backend_cpu_create(backend **out, const cpu_options *options)
     cpu_backend *b = NULL;
     TRY(mem_zalloc(&b, 1));
     b->base = (backend){.name = "cpu",
+                        .device = "cpu",
                         .isa = cpu_isa,
                         .computes_bf16 = cpu_computes_bf16,
                         .threads = cpu_threads,

@@ -1,6 +1,11 @@
 /* What stands for the CUDA backend in a build without it. */
 #include "backend/cuda/cuda.h"
 
+bool backend_cuda_is_built(void)
+{
+    return false;
+}
+
 mien_status backend_cuda_create(backend **out, const cuda_options *options)
 {
     (void)out;

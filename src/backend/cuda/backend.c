@@ -134,9 +134,35 @@ static int cuda_threads(const backend *b)
     return 1;
 }
 
-static mien_status cuda_alloc(backend *b, void **out, size_t bytes)
+/* What is taken is the most after an allocation: kernels' code, captured runs and what libraries keep count too. */
+static mien_status look_at_memory(cuda_backend *b, size_t *free_bytes, size_t *total_bytes)
 {
-    return device_of(b)->alloc(device_of(b), out, bytes);
+    TRY(b->device->memory(b->device, free_bytes, total_bytes));
+    if (*free_bytes < b->least_free)
+        b->least_free = *free_bytes;
+    return MIEN_OK;
+}
+
+static mien_status cuda_alloc(backend *base, void **out, size_t bytes)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    size_t left, total;
+    void *block;
+    TRY(b->device->alloc(b->device, &block, bytes));
+    mien_status st = look_at_memory(b, &left, &total);
+    if (st == MIEN_OK)
+        *out = block;
+    else
+        b->device->dealloc(b->device, block);
+    return st;
+}
+
+static mien_status cuda_room(backend *base, backend_room *out)
+{
+    cuda_backend *b = (cuda_backend *)base;
+    TRY(look_at_memory(b, &out->free, &out->total));
+    out->peak = b->free_at_first - b->least_free;
+    return MIEN_OK;
 }
 
 static void cuda_dealloc(backend *b, void *block)
@@ -159,18 +185,19 @@ static mien_status cuda_clear(backend *b, void *dst, size_t bytes)
     return device_of(b)->clear(device_of(b), dst, bytes);
 }
 
-/* One stream is all there is: what would run side by side runs in turn. */
-static backend *cuda_one_thread(backend *b)
+static mien_status cuda_stage(backend *b, const void *src, size_t bytes)
 {
-    return b;
+    return device_of(b)->stage(device_of(b), src, bytes);
 }
 
-static mien_status cuda_side_by_side(backend *b, int parts, mien_status (*body)(void *, int), void *context)
+static mien_status cuda_take(backend *b, void *dst)
 {
-    (void)b;
-    for (int i = 0; i < parts; i++)
-        TRY(body(context, i));
-    return MIEN_OK;
+    return device_of(b)->take(device_of(b), dst);
+}
+
+static mien_status cuda_wait(backend *b)
+{
+    return device_of(b)->wait(device_of(b));
 }
 
 static void cuda_free(backend *base)
@@ -181,14 +208,23 @@ static void cuda_free(backend *base)
     mem_free(b);
 }
 
+bool backend_cuda_is_built(void)
+{
+    return true;
+}
+
 mien_status backend_cuda_create(backend **out, const cuda_options *options)
 {
     cuda_backend *b = NULL;
     mien_status st;
     TRY(mem_zalloc(&b, 1));
     b->options = options ? *options : (cuda_options){0};
+    size_t total;
     TRY_OUT(device_open(&b->device, b->options.index));
+    TRY_OUT(b->device->memory(b->device, &b->free_at_first, &total));
+    b->least_free = b->free_at_first;
     b->base = (backend){.name = "cuda",
+                        .device = b->device->name,
                         .isa = cuda_isa,
                         .computes_bf16 = cuda_computes_bf16,
                         .threads = cuda_threads,
@@ -199,8 +235,10 @@ mien_status backend_cuda_create(backend **out, const cuda_options *options)
                         .upload = cuda_upload,
                         .download = cuda_download,
                         .clear = cuda_clear,
-                        .one_thread = cuda_one_thread,
-                        .side_by_side = cuda_side_by_side,
+                        .room = cuda_room,
+                        .stage = cuda_stage,
+                        .take = cuda_take,
+                        .wait = cuda_wait,
                         .capture = cuda_capture,
                         .free = cuda_free};
     *out = &b->base;

@@ -11,7 +11,8 @@ typedef struct {
     bool is_tf32;  /* products of f32 may be computed in TF32 */
 } cuda_options;
 
-/* A backend for any number of graphs, used by one thread at a time; free it (backend->free) after their programs.
+bool backend_cuda_is_built(void);
+/* A backend for any number of graphs, used by any thread, one at a time; free it (backend->free) after their programs.
  * options may be NULL. Errors, each naming "device": MIEN_ERR_UNSUPPORTED in a build without CUDA, without a driver,
  * with one that is too old, without a device, or without the one of that index. */
 MIEN_MUST_USE mien_status backend_cuda_create(backend **out, const cuda_options *options);

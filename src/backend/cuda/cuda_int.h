@@ -10,6 +10,7 @@ typedef struct {
     backend base;
     device *device;
     cuda_options options;
+    size_t free_at_first, least_free; /* bytes of the device's memory */
 } cuda_backend;
 
 /* --- kernels as steps --------------------------------------------------------------------------------------------- */

@@ -1,15 +1,26 @@
-/* A real device, through CUDA's runtime (linked statically: a machine without a driver runs everything else). */
+/* A real device, through CUDA's runtime (linked statically: a machine without a driver runs everything else). Which
+ * device a call is about is a property of the calling thread, and callers change threads: every entry says it anew.
+ *
+ * There is a second stream, for what is staged: bytes go to a pinned buffer of ours, and from there to a block on the
+ * device while the first stream computes; what takes them is a copy within the device, in the first stream. Two events
+ * keep the order: nothing is taken before it has come, and nothing comes before the last was taken. */
 #include "backend/cuda/device.h"
 
 #include "base/mem.h"
 
 #include <cuda_runtime_api.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct {
     device base;
     int index;
-    cudaStream_t stream;
+    cudaStream_t stream, copies;
+    struct {
+        void *pinned, *block; /* [capacity] of the host, and of the device */
+        size_t capacity, bytes;
+        cudaEvent_t come, taken;
+    } staged;
 } real_device;
 
 static real_device *real(device *d)
@@ -19,7 +30,7 @@ static real_device *real(device *d)
 
 static mien_status fail(const char *what, cudaError_t error)
 {
-    return mien_fail(error == cudaErrorMemoryAllocation ? MIEN_ERR_NOMEM : MIEN_ERR_INTERNAL, "device: %s: %s", what,
+    return mien_fail(error == cudaErrorMemoryAllocation ? MIEN_ERR_NOMEM : MIEN_ERR_DEVICE, "device: %s: %s", what,
                      cudaGetErrorString(error));
 }
 
@@ -30,10 +41,16 @@ static mien_status fail(const char *what, cudaError_t error)
             return fail((what), error_);                                                                               \
     } while (0)
 
+static mien_status use(device *d)
+{
+    TRY_CUDA("device", cudaSetDevice(real(d)->index));
+    return MIEN_OK;
+}
+
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 static mien_status real_memory(device *d, size_t *free_bytes, size_t *total_bytes)
 {
-    (void)d;
+    TRY(use(d));
     TRY_CUDA("memory", cudaMemGetInfo(free_bytes, total_bytes));
     return MIEN_OK;
 }
@@ -41,6 +58,7 @@ static mien_status real_memory(device *d, size_t *free_bytes, size_t *total_byte
 static mien_status real_alloc(device *d, void **out, size_t bytes)
 {
     size_t left = 0, total = 0;
+    TRY(use(d));
     cudaError_t error = cudaMalloc(out, bytes ? bytes : 1);
     if (error != cudaErrorMemoryAllocation)
         return error == cudaSuccess ? MIEN_OK : fail("memory", error);
@@ -52,44 +70,114 @@ static mien_status real_alloc(device *d, void **out, size_t bytes)
 
 static void real_dealloc(device *d, void *block)
 {
-    (void)d;
-    (void)cudaFree(block);
+    if (use(d) == MIEN_OK)
+        (void)cudaFree(block);
 }
 
 static mien_status real_wait(device *d)
 {
+    TRY(use(d));
     TRY_CUDA("run", cudaStreamSynchronize(real(d)->stream));
     return MIEN_OK;
 }
 
 static mien_status real_upload(device *d, void *dst, const void *src, size_t bytes)
 {
+    TRY(use(d));
     TRY_CUDA("upload", cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, real(d)->stream));
     return real_wait(d);
 }
 
 static mien_status real_download(device *d, void *dst, const void *src, size_t bytes)
 {
+    TRY(use(d));
     TRY_CUDA("download", cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, real(d)->stream));
     return real_wait(d);
 }
 
 static mien_status real_clear(device *d, void *dst, size_t bytes)
 {
+    TRY(use(d));
     TRY_CUDA("clear", cudaMemsetAsync(dst, 0, bytes, real(d)->stream));
     return MIEN_OK;
 }
 
 static mien_status real_copy(device *d, void *dst, const void *src, size_t bytes)
 {
+    TRY(use(d));
     TRY_CUDA("copy", cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice, real(d)->stream));
     return MIEN_OK;
 }
 
+/* --- what is staged ----------------------------------------------------------------------------------------------- */
+static void staged_free(real_device *d)
+{
+    if (d->staged.pinned)
+        (void)cudaFreeHost(d->staged.pinned);
+    if (d->staged.block)
+        (void)cudaFree(d->staged.block);
+    d->staged.pinned = d->staged.block = NULL;
+    d->staged.capacity = d->staged.bytes = 0;
+}
+
+/* Both streams are done with what there was before it goes. */
+static mien_status staged_reserve(real_device *d, size_t bytes)
+{
+    if (bytes <= d->staged.capacity)
+        return MIEN_OK;
+    TRY_CUDA("stage", cudaStreamSynchronize(d->copies));
+    TRY_CUDA("stage", cudaStreamSynchronize(d->stream));
+    staged_free(d);
+    TRY_CUDA("pinned memory", cudaMallocHost(&d->staged.pinned, bytes));
+    TRY(real_alloc(&d->base, &d->staged.block, bytes));
+    d->staged.capacity = bytes;
+    return MIEN_OK;
+}
+
+static mien_status real_stage(device *base, const void *src, size_t bytes)
+{
+    real_device *d = real(base);
+    TRY(use(base));
+    TRY(staged_reserve(d, bytes));
+    TRY_CUDA("stage", cudaEventSynchronize(d->staged.come)); /* the pinned buffer is ours again */
+    memcpy(d->staged.pinned, src, bytes);
+    TRY_CUDA("stage", cudaStreamWaitEvent(d->copies, d->staged.taken, 0));
+    TRY_CUDA("stage", cudaMemcpyAsync(d->staged.block, d->staged.pinned, bytes, cudaMemcpyHostToDevice, d->copies));
+    TRY_CUDA("stage", cudaEventRecord(d->staged.come, d->copies));
+    d->staged.bytes = bytes;
+    return MIEN_OK;
+}
+
+static mien_status real_take(device *base, void *dst)
+{
+    real_device *d = real(base);
+    if (d->staged.bytes == 0)
+        return mien_fail(MIEN_ERR_INTERNAL, "device: nothing was staged");
+    TRY(use(base));
+    TRY_CUDA("take", cudaStreamWaitEvent(d->stream, d->staged.come, 0));
+    TRY(real_copy(base, dst, d->staged.block, d->staged.bytes));
+    TRY_CUDA("take", cudaEventRecord(d->staged.taken, d->stream));
+    return MIEN_OK;
+}
+
 /* --- runs --------------------------------------------------------------------------------------------------------- */
+/* A build may have kernels for other GPUs than this one: its first kernel finds out. */
+static mien_status real_load(device *d, const device_kernel *fn)
+{
+    struct cudaFuncAttributes about;
+    TRY(use(d));
+    cudaError_t error = cudaFuncGetAttributes(&about, (const void *)fn->entry);
+    if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction ||
+        error == cudaErrorUnsupportedPtxVersion)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "device: this build has no kernels for %s (%s)", d->isa, d->name);
+    TRY_CUDA(fn->name, error);
+    return MIEN_OK;
+}
+
 static mien_status real_launch(device *d, const device_kernel *fn, device_grid grid, const void *args)
 {
     void *all[] = {(void *)args};
+    TRY(use(d));
     TRY_CUDA(fn->name, cudaLaunchKernel((const void *)fn->entry, (dim3){(unsigned)grid.blocks, 1, 1},
                                         (dim3){(unsigned)grid.threads, 1, 1}, all, 0, real(d)->stream));
     return MIEN_OK;
@@ -97,6 +185,7 @@ static mien_status real_launch(device *d, const device_kernel *fn, device_grid g
 
 static mien_status real_capture_begin(device *d)
 {
+    TRY(use(d));
     TRY_CUDA("capture", cudaStreamBeginCapture(real(d)->stream, cudaStreamCaptureModeThreadLocal));
     return MIEN_OK;
 }
@@ -105,6 +194,7 @@ static mien_status real_capture_end(device *d, device_run **out)
 {
     cudaGraph_t graph = NULL;
     cudaGraphExec_t run = NULL;
+    TRY(use(d));
     TRY_CUDA("capture", cudaStreamEndCapture(real(d)->stream, &graph));
     cudaError_t error = cudaGraphInstantiate(&run, graph, 0);
     (void)cudaGraphDestroy(graph);
@@ -116,22 +206,32 @@ static mien_status real_capture_end(device *d, device_run **out)
 
 static mien_status real_run(device *d, device_run *run)
 {
+    TRY(use(d));
     TRY_CUDA("run", cudaGraphLaunch((cudaGraphExec_t)run, real(d)->stream));
     return MIEN_OK;
 }
 
 static void real_run_free(device *d, device_run *run)
 {
-    (void)d;
-    if (run)
+    if (run && use(d) == MIEN_OK)
         (void)cudaGraphExecDestroy((cudaGraphExec_t)run);
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
-static void real_free(device *d)
+static void real_free(device *base)
 {
-    if (real(d)->stream)
-        (void)cudaStreamDestroy(real(d)->stream);
+    real_device *d = real(base);
+    if (use(base) == MIEN_OK) {
+        staged_free(d);
+        if (d->staged.come)
+            (void)cudaEventDestroy(d->staged.come);
+        if (d->staged.taken)
+            (void)cudaEventDestroy(d->staged.taken);
+        if (d->copies)
+            (void)cudaStreamDestroy(d->copies);
+        if (d->stream)
+            (void)cudaStreamDestroy(d->stream);
+    }
     mem_free(d);
 }
 
@@ -157,12 +257,15 @@ static mien_status find_device(int index)
 static mien_status fill_in(real_device *d, int index)
 {
     struct cudaDeviceProp about;
-    TRY_CUDA("device", cudaSetDevice(index));
+    d->index = index;
+    TRY(use(&d->base));
     TRY_CUDA("device", cudaGetDeviceProperties(&about, index));
     TRY_CUDA("runtime", cudaRuntimeGetVersion(&d->base.runtime));
     TRY_CUDA("driver", cudaDriverGetVersion(&d->base.driver));
     TRY_CUDA("stream", cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking));
-    d->index = index;
+    TRY_CUDA("stream", cudaStreamCreateWithFlags(&d->copies, cudaStreamNonBlocking));
+    TRY_CUDA("event", cudaEventCreateWithFlags(&d->staged.come, cudaEventDisableTiming));
+    TRY_CUDA("event", cudaEventCreateWithFlags(&d->staged.taken, cudaEventDisableTiming));
     d->base.stream = d->stream;
     d->base.capability = about.major * 10 + about.minor;
     d->base.processors = about.multiProcessorCount;
@@ -185,6 +288,9 @@ mien_status device_open(device **out, int index)
                        .copy = real_copy,
                        .launch = real_launch,
                        .wait = real_wait,
+                       .stage = real_stage,
+                       .take = real_take,
+                       .load = real_load,
                        .capture_begin = real_capture_begin,
                        .capture_end = real_capture_end,
                        .run = real_run,

@@ -1,5 +1,6 @@
-/* A GPU as the backend meets it: memory, one stream in whose order everything happens, kernels of ours, and captured
- * runs. device.c is a real one; tests have one that computes on the CPU (tests/backend/cuda/emulated_device.c). */
+/* A GPU as the backend meets it: memory, one stream in whose order everything happens (but that the next batch may come
+ * beside it), kernels of ours, and captured runs. Any thread may call, one at a time. device.c is a real one; tests
+ * have one that computes on the CPU (tests/backend/cuda/emulated_device.c). */
 #ifndef BACKEND_CUDA_DEVICE_H
 #define BACKEND_CUDA_DEVICE_H
 
@@ -40,6 +41,12 @@ struct device {
     mien_status (*copy)(device *d, void *dst, const void *src, size_t bytes); /* within the device */
     mien_status (*launch)(device *d, const device_kernel *fn, device_grid grid, const void *args);
     mien_status (*wait)(device *d);
+    /* src goes to memory of the device's own, beside what runs in the stream: it is the caller's when this returns. */
+    mien_status (*stage)(device *d, const void *src, size_t bytes);
+    /* Takes its place in the stream: dst becomes what was staged last. */
+    mien_status (*take)(device *d, void *dst);
+    /* The kernel's code is on the device from then on: nothing is loaded while a run is captured. */
+    mien_status (*load)(device *d, const device_kernel *fn);
     mien_status (*capture_begin)(device *d);
     mien_status (*capture_end)(device *d, device_run **out); /* ends the capture also where it fails */
     mien_status (*run)(device *d, device_run *run);

@@ -87,6 +87,7 @@ mien_status cuda_kernel_add_own(cuda_kernel *k, const device_kernel *fn, device_
     if (args_bytes != fn->args_bytes)
         return mien_fail(MIEN_ERR_INTERNAL, "%s: %zu bytes of arguments (wanted %zu)", fn->name, args_bytes,
                          fn->args_bytes);
+    TRY(k->b->device->load(k->b->device, fn));
     TRY(add_step(k, &step, bindings, count));
     TRY(mem_alloc_bytes(&step->args, args_bytes));
     memcpy(step->args, args, args_bytes);

@@ -168,10 +168,15 @@ static mien_status capture_spans(program *p)
     return MIEN_OK;
 }
 
+static mien_status prepare_and_plan(program *p)
+{
+    TRY(p->b->prepare(p->b, p->g, &p->kernels));
+    return plan_make(&p->plan, p->g, largest_scratch(p));
+}
+
 static mien_status finalise(program *p, const program *other)
 {
     graph *g = p->g;
-    TRY(plan_make(&p->plan, g, largest_scratch(p)));
     TRY(find_spans(p));
     TRY(take_blocks(p, other));
     TRY(clear_kept(p));
@@ -184,7 +189,8 @@ static mien_status finalise(program *p, const program *other)
     return p->b->capture ? capture_spans(p) : MIEN_OK;
 }
 
-static mien_status create(program **out, graph *g, backend *b, const param_memory *params, const program *other)
+/* A program that is not prepared yet; the graph is its own, also on failure. */
+static mien_status begin(program **out, graph *g, backend *b)
 {
     program *p = NULL;
     mien_status st = mem_zalloc(&p, 1);
@@ -192,9 +198,19 @@ static mien_status create(program **out, graph *g, backend *b, const param_memor
         graph_free(g);
         return st;
     }
-    *p = (program){.g = g, .b = b, .params = *params};
+    *p = (program){.g = g, .b = b};
+    *out = p;
+    return MIEN_OK;
+}
+
+static mien_status create(program **out, graph *g, backend *b, const param_memory *params, const program *other)
+{
+    mien_status st;
+    program *p = NULL;
+    TRY(begin(&p, g, b));
+    p->params = *params;
     TRY_OUT(check_params(p));
-    TRY_OUT(b->prepare(b, g, &p->kernels));
+    TRY_OUT(prepare_and_plan(p));
     TRY_OUT(finalise(p, other));
     *out = p;
     p = NULL;
@@ -211,6 +227,17 @@ mien_status program_create(program **out, graph *g, backend *b, const param_memo
 mien_status program_create_beside(program **out, graph *g, backend *b, const program *other)
 {
     return create(out, g, b, &other->params, other);
+}
+
+mien_status program_measure(size_t *out, graph *g, backend *b)
+{
+    program *p = NULL;
+    TRY(begin(&p, g, b));
+    mien_status st = prepare_and_plan(p);
+    if (st == MIEN_OK)
+        *out = p->plan.block_bytes + p->plan.constant_bytes;
+    program_free(p);
+    return st;
 }
 
 void program_free(program *p)
@@ -253,13 +280,19 @@ static mien_status find_rows(const program *p, value_id v, int64_t first, int64_
     return MIEN_OK;
 }
 
+static mien_status check_input(const program *p, value_id v)
+{
+    const graph_value *value = graph_value_at(p->g, v);
+    if (value->kind != VALUE_INPUT)
+        return mien_fail(MIEN_ERR_INTERNAL, "%s: written from outside (wanted an input)", value->name);
+    return MIEN_OK;
+}
+
 mien_status program_write_rows(program *p, value_id v, int64_t first, int64_t count, const void *src)
 {
     unsigned char *dst = NULL;
     size_t bytes = 0;
-    const graph_value *value = graph_value_at(p->g, v);
-    if (value->kind != VALUE_INPUT)
-        return mien_fail(MIEN_ERR_INTERNAL, "%s: written from outside (wanted an input)", value->name);
+    TRY(check_input(p, v));
     TRY(find_rows(p, v, first, count, &dst, &bytes));
     return bytes ? p->b->upload(p->b, dst, src, bytes) : MIEN_OK;
 }
@@ -267,6 +300,18 @@ mien_status program_write_rows(program *p, value_id v, int64_t first, int64_t co
 mien_status program_write(program *p, value_id v, const void *src)
 {
     return program_write_rows(p, v, 0, row_count(p, v), src);
+}
+
+mien_status program_stage(program *p, value_id v, const void *src)
+{
+    TRY(check_input(p, v));
+    return p->b->stage ? p->b->stage(p->b, src, p->plan.values[v].bytes) : program_write(p, v, src);
+}
+
+mien_status program_take(program *p, value_id v)
+{
+    TRY(check_input(p, v));
+    return p->b->take ? p->b->take(p->b, program_address(p, v)) : MIEN_OK;
 }
 
 mien_status program_read_rows(program *p, value_id v, int64_t first, int64_t count, void *dst)
@@ -330,6 +375,8 @@ static mien_status run_profiled(program *p, int begin, int end)
     for (int i = begin; i < end; i++) {
         kernel *k = p->kernels[p->plan.run[i]];
         mien_status st = k->run(k);
+        if (st == MIEN_OK)
+            st = program_wait(p);
         if (st != MIEN_OK)
             return fail_at(p, p->plan.run[i], st);
         int64_t after = clock_ns();
@@ -386,6 +433,11 @@ mien_status program_run(program *p)
         return run_span(p, 0);
     TRY(program_run_gradients(p, true));
     return program_run_update(p);
+}
+
+mien_status program_wait(program *p)
+{
+    return p->b->wait ? p->b->wait(p->b) : MIEN_OK;
 }
 
 /* --- profile ------------------------------------------------------------------------------------------------------ */

@@ -30,6 +30,8 @@ typedef struct {
     device base;
     device_run *capture; /* not NULL: what is launched is only written down */
     size_t used;
+    unsigned char *staged; /* [staged_bytes] the host's; NULL: nothing */
+    size_t staged_bytes;
 } emulated_device;
 
 enum { MAX_NAMES = 256 };
@@ -171,6 +173,34 @@ static mien_status emulated_wait(device *d)
     return must_not_capture(d, "wait");
 }
 
+static mien_status emulated_stage(device *d, const void *src, size_t bytes)
+{
+    TRY(must_not_capture(d, "stage"));
+    unsigned char *copy = malloc(bytes);
+    if (!copy)
+        return mien_fail(MIEN_ERR_NOMEM, "emulator: %zu bytes", bytes);
+    memcpy(copy, src, bytes);
+    free(own(d)->staged);
+    own(d)->staged = copy;
+    own(d)->staged_bytes = bytes;
+    return MIEN_OK;
+}
+
+static mien_status emulated_take(device *d, void *dst)
+{
+    TRY(must_not_capture(d, "take"));
+    if (!own(d)->staged)
+        return mien_fail(MIEN_ERR_INTERNAL, "device: nothing was staged");
+    memcpy(dst, own(d)->staged, own(d)->staged_bytes);
+    return MIEN_OK;
+}
+
+static mien_status emulated_load(device *d, const device_kernel *kernel)
+{
+    (void)kernel;
+    return must_not_capture(d, "load");
+}
+
 /* --- captured runs ------------------------------------------------------------------------------------------------ */
 static mien_status emulated_capture_begin(device *d)
 {
@@ -208,6 +238,7 @@ static void emulated_run_free(device *d, device_run *run)
 /* --- the device --------------------------------------------------------------------------------------------------- */
 static void emulated_free(device *d)
 {
+    free(own(d)->staged);
     mem_free(d);
 }
 
@@ -232,6 +263,9 @@ mien_status device_open(device **out, int index)
                        .copy = emulated_copy,
                        .launch = emulated_launch,
                        .wait = emulated_wait,
+                       .stage = emulated_stage,
+                       .take = emulated_take,
+                       .load = emulated_load,
                        .capture_begin = emulated_capture_begin,
                        .capture_end = emulated_capture_end,
                        .run = emulated_run,
