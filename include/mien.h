@@ -42,9 +42,9 @@ typedef enum mien_status {
     MIEN_ERR_FORMAT = -4, /* a file's content is not what it should be */
     MIEN_ERR_SHAPE = -5,
     MIEN_ERR_UNSUPPORTED = -6, /* right, but not possible here (an ISA, a device, a part not built) */
-    MIEN_ERR_DEVICE = -7,
-    MIEN_ERR_CANCELLED = -8, /* a callback asked to stop, or Ctrl-C did */
-    MIEN_ERR_INTERNAL = -9   /* a bug of ours */
+    MIEN_ERR_DEVICE = -7,      /* a device failed at what it should be able to do */
+    MIEN_ERR_CANCELLED = -8,   /* a callback asked to stop, or Ctrl-C did */
+    MIEN_ERR_INTERNAL = -9     /* a bug of ours */
 } mien_status;
 
 /* The message of this thread's last failure: one line, "where: what (found, wanted)". Never NULL. */
@@ -65,6 +65,11 @@ MIEN_API const char *mien_version(void);
 /* The instruction set that computations use here, at most what the environment's MIEN_ISA allows: "plain", "avx2",
  * "avx512", "avx512_bf16" or "amx"; "unsupported" where that asks for what is not there. */
 MIEN_API const char *mien_isa(void);
+/* What this build can compute on, by index: "cpu", "cuda"; NULL past the end. */
+MIEN_API const char *mien_device(int index);
+/* Is this what a device is called: "cpu", "cuda", or "cuda:N", the N-th GPU from 0? MIEN_ERR_ARG where it is not.
+ * Whether build and machine have it is told by whoever is to compute on it. */
+MIEN_API MIEN_MUST_USE mien_status mien_device_check(const char *device);
 /* Architectures by index ("resnet50"); NULL past the end. */
 MIEN_API const char *mien_architecture(int index);
 /* Names of the tasks that are built, the default first; NULL past the end. */
@@ -105,10 +110,11 @@ typedef enum mien_precision {
 
 typedef struct mien_compute {
     size_t size;
-    const char *device; /* "cpu"; NULL is "cpu" */
+    const char *device; /* "cpu", "cuda" (the first GPU) or "cuda:N"; NULL is "cpu" */
     mien_precision precision;
     int threads;               /* 0: one a core. Never more than cores: those of the affinity mask, the cgroup's CPU
-                                  quota, OMP_NUM_THREADS and OMP_THREAD_LIMIT, whichever are fewest */
+                                  quota, OMP_NUM_THREADS and OMP_THREAD_LIMIT, whichever are fewest. Where a GPU
+                                  computes, those that make pictures ready for it */
     mien_progress_fn progress; /* NULL: nobody listens */
     void *payload;             /* handed to progress */
 } mien_compute;

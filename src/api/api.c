@@ -1,8 +1,6 @@
-/* Version, machine and the translation of public options into those of the rooms. The only place that names a backend.
- */
+/* Version, machine and the translation of public options into those of the rooms. */
 #include "api/api.h"
 
-#include "backend/cpu/cpu.h"
 #include "backend/cpu/isa.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -72,27 +70,6 @@ void mien_text_free(char *text)
 mien_status api_need(const void *argument, const char *call, const char *name)
 {
     return argument ? MIEN_OK : mien_fail(MIEN_ERR_ARG, "%s: %s: missing", call, name);
-}
-
-mien_status api_backend(backend **out, const mien_compute *c)
-{
-    backend *b = NULL;
-    TRY(backend_cpu_create(&b, &(cpu_options){.threads = api_threads(c)}));
-    if (c->precision == MIEN_PRECISION_BF16 && !b->computes_bf16(b)) {
-        mien_status st =
-            mien_fail(MIEN_ERR_UNSUPPORTED, "precision: this machine does not compute in bf16 (%s; wanted f32 or auto)",
-                      b->isa(b));
-        b->free(b);
-        return st;
-    }
-    *out = b;
-    return MIEN_OK;
-}
-
-void api_backend_free(backend *b)
-{
-    if (b)
-        b->free(b);
 }
 
 int api_threads(const mien_compute *compute)

@@ -17,6 +17,9 @@ MIEN_MUST_USE mien_status api_options(void *out, const void *given, mien_options
 enum { API_MAX_THREADS = 1024 };
 MIEN_MUST_USE mien_status api_compute(mien_compute *out, const mien_compute *given, const char *call);
 
+/* Is this what a device is called? NULL is the CPU. (device.c) */
+MIEN_MUST_USE mien_status api_check_device(const char *name);
+
 /* What follows takes what api_compute gave. */
 /* The backend that is asked for, checked against what the machine can do. Owned. */
 MIEN_MUST_USE mien_status api_backend(backend **out, const mien_compute *compute);

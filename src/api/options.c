@@ -77,8 +77,7 @@ mien_status api_compute(mien_compute *out, const mien_compute *given, const char
 {
     mien_compute c;
     TRY(api_options(&c, given, MIEN_OPTIONS_COMPUTE, call));
-    if (c.device && strcmp(c.device, "cpu"))
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "device: %.32s (wanted cpu)", c.device);
+    TRY(api_check_device(c.device));
     if (c.threads < 0 || c.threads > API_MAX_THREADS)
         return mien_fail(MIEN_ERR_ARG, "threads: %d (wanted 0 to %d)", c.threads, API_MAX_THREADS);
     if ((int)c.precision < MIEN_PRECISION_AUTO || (int)c.precision > MIEN_PRECISION_BF16)

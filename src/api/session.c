@@ -116,16 +116,18 @@ static mien_status choose_smoothing(mien_session *s, const mien_session_options 
     return MIEN_OK;
 }
 
-/* Threads of its own are had for each task: one of them computes at a time. */
+/* Threads of its own are had for each task: one of them computes at a time. Where a device computes, for all sessions
+ * in turn, they make pictures ready. */
 static mien_status open_asked(mien_session *s, int task, const mien_session_options *o)
 {
     session_options options = {.batch = o->batch, .tells_logits = s->smooth[task].kind == SMOOTH_EXPONENTIAL};
     mien_compute compute = s->model->compute;
     if (o->threads)
         compute.threads = thread_grant(o->threads);
-    options.is_one_thread = o->threads && compute.threads == 1;
+    const bool computes = o->threads && s->model->backend->one_thread;
+    options.is_one_thread = computes && compute.threads == 1;
     options.loader_threads = api_threads(&compute);
-    if (o->threads && !options.is_one_thread)
+    if (computes && !options.is_one_thread)
         TRY(api_backend(&options.own, &compute));
     return session_open(&s->asked[task], s->model->members[task], &options);
 }

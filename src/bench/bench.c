@@ -35,7 +35,6 @@ mien_status bench_subject_create(bench_subject *s, const mien_bench_options *o, 
         TRY(mem_alloc(&s->probabilities, o->batch * LSD_CLASSES));
         return lanes_create(&s->lanes, s->model, o->batch, api_activation_type(b, o->compute), b);
     }
-    graph *g = NULL;
     s->loss = (class_loss){.label_smoothing = 0.2f, .has_class_weights = o->is_deviation};
     const model_ending ending = class_loss_ending(&s->loss);
     model_graph_options options = {.batch = o->batch,
@@ -43,10 +42,7 @@ mien_status bench_subject_create(bench_subject *s, const mien_bench_options *o, 
                                    .is_training = true,
                                    .ending = &ending,
                                    .optimizer = &adam};
-    const param_memory *params;
-    TRY(param_store_place(model_params(s->model), &params, b));
-    TRY(model_graph(&g, &s->io, s->model, &options));
-    TRY(program_create(&s->program, g, b, params));
+    TRY(model_program(&s->program, &s->io, s->model, &options, b, NULL));
     if (o->is_deviation)
         TRY(program_write(s->program, s->loss.class_weights, (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1}));
     return MIEN_OK;

@@ -120,12 +120,8 @@ static mien_status create_program(bench_mtl *b, backend *on, dtype type)
                                          .ending = &ending,
                                          .sums_batches = true,
                                          .optimizer = &optimizer};
-    const param_memory *params;
-    graph *g = NULL;
     TRY(param_store_alloc_sums(model_params(b->model)));
-    TRY(param_store_place(model_params(b->model), &params, on));
-    TRY(model_graph(&g, &b->io, b->model, &options));
-    TRY(program_create(&b->program, g, on, params));
+    TRY(model_program(&b->program, &b->io, b->model, &options, on, NULL));
     TRY(mem_alloc((char **)&b->ending.targets, b->ending.targets_bytes));
     return settle(b);
 }

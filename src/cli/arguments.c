@@ -123,8 +123,8 @@ static error_t parse_compute(int key, char *arg, struct argp_state *state)
     int64_t number;
     switch (key) {
     case KEY_DEVICE:
-        if (strcmp(arg, "cpu")) {
-            argp_error(state, "--device: '%s' (wanted cpu, the only device of this build)", arg);
+        if (mien_device_check(arg) != MIEN_OK) {
+            argp_error(state, "--%s", mien_error()); /* "device: gpu (wanted ..)" */
             return EINVAL;
         }
         compute->device = arg;
@@ -148,10 +148,11 @@ static error_t parse_compute(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option compute_options[] = {
-    {"device", KEY_DEVICE, "DEVICE", 0, "Where to compute: cpu", 10},
+    {"device", KEY_DEVICE, "cpu|cuda[:N]", 0, "Where to compute: on the CPU (default), or on the N-th GPU from 0", 10},
     {"precision", KEY_PRECISION, "auto|f32|bf16", 0, "Of activations; auto is bf16 where the machine computes in it",
      10},
-    {"threads", KEY_THREADS, "N", 0, "Threads to compute with (default: one a core)", 10},
+    {"threads", KEY_THREADS, "N", 0,
+     "Threads to compute with, or to make pictures ready where a GPU computes (default: one a core)", 10},
     {0},
 };
 const struct argp cli_compute_argp = {compute_options, parse_compute, NULL, NULL, NULL, NULL, NULL};

@@ -34,7 +34,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     int64_t number;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->graph.compute;
+        state->child_inputs[0] = &a->compute;
         return 0;
     case KEY_JSON:
         a->is_json = true;

@@ -28,7 +28,16 @@ static void print_help(void)
            "Trains, evaluates and runs facial affect models.\n\n");
     for (int i = 0; i < COMMAND_COUNT; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].help);
-    printf("\n`mien COMMAND --help` tells more; `mien --version` the version.\n");
+    printf("\n`mien COMMAND --help` tells more; `mien --version` the version, and what it can compute on.\n");
+}
+
+/* "mien 0.1.0 (cpu, cuda)" */
+static void print_version(void)
+{
+    printf("mien %s (%s", mien_version(), mien_device(0));
+    for (int i = 1; mien_device(i); i++)
+        printf(", %s", mien_device(i));
+    printf(")\n");
 }
 
 static const command *find_command(const char *name)
@@ -84,7 +93,7 @@ int main(int argc, char **argv)
         char *help_argv[] = {NULL, help, NULL};
         code = run_command(&c, cmd, 2, help_argv);
     } else if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
-        printf("mien %s\n", mien_version());
+        print_version();
     } else if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?") ||
                (!strcmp(name, "help") && argc == 2)) {
         print_help();

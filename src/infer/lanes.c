@@ -85,16 +85,11 @@ static mien_status divide(lanes *l)
 static mien_status create_programs(lanes *l, const lanes *other)
 {
     backend *b = l->count > 1 ? l->backend->one_thread(l->backend) : l->backend;
-    const param_memory *params;
     const model_graph_options options = {.batch = l->tile, .activation_type = l->activation_type};
-    TRY(param_store_place(model_params(l->model), &params, l->backend));
     TRY(mem_zalloc(&l->programs, l->count));
     for (int i = 0; i < l->count; i++) {
-        graph *g;
         const program *beside = other ? other->programs[0] : l->programs[0];
-        TRY(model_graph(&g, &l->io, l->model, &options));
-        TRY(beside ? program_create_beside(&l->programs[i], g, b, beside)
-                   : program_create(&l->programs[i], g, b, params));
+        TRY(model_program(&l->programs[i], &l->io, l->model, &options, b, beside));
     }
     return MIEN_OK;
 }

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "format/tensor_file.h"
-#include "graph/graph.h"
+#include "graph/program.h"
 #include "nn/head.h"
 #include "nn/layer.h"
 #include "nn/param_store.h"
@@ -175,5 +175,10 @@ MIEN_MUST_USE mien_status model_differentiate(graph *g, value_id *loss, const mo
 /* Describes, fuses and (training) differentiates the model's graph: ready for program_create. The store must be
  * allocated. */
 MIEN_MUST_USE mien_status model_graph(graph **out, model_io *io, model *m, const model_graph_options *options);
+/* The program of that graph on b, over the memory that the store has there, or beside another one of an equal graph
+ * (NULL: of its own). Errors: program_create's; MIEN_ERR_NOMEM of a device says what the program takes and the largest
+ * batch that fits. */
+MIEN_MUST_USE mien_status model_program(program **out, model_io *io, model *m, const model_graph_options *options,
+                                        backend *b, const program *beside);
 
 #endif

@@ -32,8 +32,6 @@ mien_status feature_cache_create(feature_cache **out, model *m, backend *b, dtyp
 {
     mien_status st;
     feature_cache *f = NULL;
-    graph *g;
-    const param_memory *params;
     const model_graph_options options = {.batch = batch, .activation_type = precision, .part = MODEL_IDENTITY};
     TRY(mem_zalloc(&f, 1));
     f->batch = batch;
@@ -41,9 +39,7 @@ mien_status feature_cache_create(feature_cache **out, model *m, backend *b, dtyp
     TRY_OUT(mem_alloc(&f->rows, (size_t)total * f->row_bytes));
     TRY_OUT(mem_zalloc(&f->is_known, total));
     TRY_OUT(mem_alloc(&f->passing, (size_t)batch * f->row_bytes));
-    TRY_OUT(param_store_place(model_params(m), &params, b));
-    TRY_OUT(model_graph(&g, &f->io, m, &options));
-    TRY_OUT(program_create(&f->program, g, b, params));
+    TRY_OUT(model_program(&f->program, &f->io, m, &options, b, NULL));
     *out = f;
     f = NULL;
 out:

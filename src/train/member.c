@@ -109,13 +109,9 @@ static mien_status create_program(member *m)
                                                .ending = &ending,
                                                .sums_batches = m->draw_count > 1,
                                                .optimizer = &optimizer};
-    graph *g;
-    const param_memory *params;
     if (m->draw_count > 1)
         TRY(param_store_alloc_sums(m->params));
-    TRY(param_store_place(m->params, &params, m->options->options->backend));
-    TRY(model_graph(&g, &m->io, m->model, &graph_options));
-    TRY(program_create(&m->program, g, m->options->options->backend, params));
+    TRY(model_program(&m->program, &m->io, m->model, &graph_options, m->options->options->backend, NULL));
     TRY(mem_alloc((char **)&m->ending.targets, m->ending.targets_bytes));
     TRY(mem_alloc(&m->rows, m->stage->batch));
     if (m->ending.is_mixed)

@@ -44,17 +44,13 @@ static void note_bad(void *payload, int64_t item, const char *why)
 
 static mien_status create_program(validator *v)
 {
-    graph *g;
-    const param_memory *params;
     const validator_options *o = &v->options;
     model_graph_options graph_options = {.batch = o->batch,
                                          .activation_type = o->precision,
                                          .part = o->keeps_features ? MODEL_WITHOUT_IDENTITY : MODEL_WHOLE};
     if (o->keeps_features)
         TRY(feature_cache_create(&v->features, o->model, o->backend, o->precision, o->batch, o->plan->total));
-    TRY(param_store_place(model_params(o->model), &params, o->backend));
-    TRY(model_graph(&g, &v->io, o->model, &graph_options));
-    return program_create(&v->program, g, o->backend, params);
+    return model_program(&v->program, &v->io, o->model, &graph_options, o->backend, NULL);
 }
 
 static mien_status create_rows(validator *v)

@@ -93,7 +93,7 @@ static void compute__impossible__is_refused(void **state)
     mien_compute_init(&compute);
     o.compute = &compute;
     compute.device = "abacus";
-    assert_failure(mien_graph_text(&text, "small", &o), MIEN_ERR_UNSUPPORTED, "device: abacus");
+    assert_failure(mien_graph_text(&text, "small", &o), MIEN_ERR_ARG, "device: abacus (wanted cpu, cuda or cuda:N)");
     mien_compute_init(&compute);
     compute.threads = -1;
     assert_failure(mien_graph_text(&text, "small", &o), MIEN_ERR_ARG, "threads: -1");

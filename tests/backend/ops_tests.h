@@ -20,6 +20,10 @@ void side_open(side *s, backend *b, const op_case *oc, dtype type, case_mode mod
 void side_fetch(side *s);
 void side_close(side *s);
 
+/* Compares everything that a run of the case left on both sides, and prints what differs. slack: times as far apart as
+ * a kernel may be from the plain reference. */
+bool sides_agree(side *got, side *wanted, const op_case *oc, dtype type, case_mode mode, double slack);
+
 /* While working on an operator: the first four tests below go over cases alone whose names begin so. */
 extern const char *ops_only;
 

@@ -29,3 +29,9 @@ if(cublaslt_headers)
   target_include_directories(backend_test_abi_cuda SYSTEM PRIVATE ${cublaslt_headers})
   target_compile_definitions(backend_test_abi_cuda PRIVATE HAVE_CUBLASLT_HEADERS)
 endif()
+
+# The cases on whatever device there is: in a build without CUDA the CPU beside the plain reference, and that no device is said.
+add_executable(ops_report ${CMAKE_CURRENT_SOURCE_DIR}/backend/report/ops_report.c)
+set_target_properties(ops_report PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_link_libraries(ops_report PRIVATE mien_testkit)
+add_test(NAME backend_ops_report COMMAND ops_report cpu reference linear)

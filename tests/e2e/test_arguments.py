@@ -1,5 +1,6 @@
 """Wrong usage, help, and a disk that is full where results go."""
 import os
+import re
 import subprocess
 
 from support import MIEN, ROOT, Case, main, mien
@@ -56,7 +57,25 @@ class Arguments(Case):
     def test_version_is_the_headers(self):
         header = (ROOT / "include" / "mien.h").read_text()
         version = header.split('#define MIEN_VERSION "')[1].split('"')[0]
-        self.assertEqual(mien("--version").out, f"mien {version}\n")
+        self.assertRegex(mien("--version").out, rf"^mien {re.escape(version)} \(cpu(, cuda)?\)\n$")
+
+    def test_devices_that_are_none_are_wrong_usage(self):
+        for device in ("gpu", "", "CUDA", "cuda:", "cuda:-1", "cuda:x", "cuda:0x1", "cuda:1 ", "cuda:99999999999", "cpu:0", "cuda0"):
+            with self.subTest(device):
+                answer = mien("bench", "infer", "--device", device)
+                self.assert_fails_alone(answer, f"--device: {device} (wanted cpu, cuda or cuda:N)", code=2)
+
+    def test_cuda_that_is_not_there_is_one_line(self):
+        """Whatever the build and the machine have: no machine has a thousand GPUs."""
+        expected = "device: this build has no CUDA" if "cuda" not in mien("--version").out else "device: "
+        recipe, model = ROOT / "recipes" / "lsd-small.yaml", "m.safetensors"
+        (self.folder / "list.txt").write_text("face.jpg\n")
+        for arguments in (["train", recipe, "--data", "faces", "--out", "run"], ["bench", "train"], ["info", "--graph", "small"],
+                          ["eval", model, "--data", "faces"], ["predict", model, "face.jpg"],
+                          ["submit", model, "--list", "list.txt", "--images", ".", "--out", "o"]):
+            with self.subTest(arguments[0]):
+                self.assert_fails_alone(mien(*arguments, "--device", "cuda:999", cwd=self.folder), expected)
+                self.assertEqual(os.listdir(self.folder), ["list.txt"])
 
     def test_results_that_do_not_arrive_are_a_failure(self):
         with open("/dev/full", "w") as full:

@@ -2,6 +2,46 @@
 #include "backend/cuda/kernel/pools.h"
 #include "backend/cuda/cuda_int.h"
 
+/* --- windows ------------------------------------------------------------------------------------------------------ */
+static mien_status prepare_pool(cuda_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(pool_args, x)},
+                                       {FROM_OUTPUT, 0, offsetof(pool_args, y)},
+                                       {FROM_OUTPUT, 1, offsetof(pool_args, index)}};
+    const graph_value *x = node_input(p->g, n, 0), *y = node_output(p->g, n, 0);
+    const int64_t *in = x->shape.dim, *out = y->shape.dim;
+    const pool_args args = {.n = in[0],
+                            .h = in[1],
+                            .w = in[2],
+                            .c = in[3],
+                            .p = out[1],
+                            .q = out[2],
+                            .pool = *(const pool_attr *)graph_node_at(p->g, n)->attr,
+                            .is_bf16 = is_bf16(x)};
+    return cuda_own(p, n, &kernel_pool, grid_of_elements(p->b, shape_count(&y->shape)), &args, sizeof args, bindings,
+                    3);
+}
+
+static mien_status prepare_pool_dx(cuda_prepare *p, node_id n)
+{
+    static const binding bindings[] = {{FROM_INPUT, 0, offsetof(pool_dx_args, dy)},
+                                       {FROM_INPUT, 1, offsetof(pool_dx_args, index)},
+                                       {FROM_OUTPUT, 0, offsetof(pool_dx_args, dx)}};
+    const pool_grad_attr *attr = graph_node_at(p->g, n)->attr;
+    const graph_value *dy = node_input(p->g, n, 0);
+    const int64_t *in = attr->x.dim, *out = dy->shape.dim;
+    const pool_dx_args args = {.n = in[0],
+                               .h = in[1],
+                               .w = in[2],
+                               .c = in[3],
+                               .p = out[1],
+                               .q = out[2],
+                               .pool = attr->pool,
+                               .is_bf16 = is_bf16(dy)};
+    return cuda_own(p, n, &kernel_pool_dx, grid_of_elements(p->b, shape_count(&attr->x)), &args, sizeof args, bindings,
+                    3);
+}
+
 /* --- a number a channel ------------------------------------------------------------------------------------------- */
 /* y [n, c], of input 0 and, where is_product, of input 1. */
 static mien_status prepare_sum(cuda_prepare *p, node_id n, bool is_product, bool is_mean)
@@ -53,7 +93,9 @@ static mien_status prepare_scale(cuda_prepare *p, node_id n)
     return prepare_map_scale(p, n, true);
 }
 
-const cuda_rule cuda_pools_rules[] = {{&op_global_mean_def, prepare_global_mean},
+const cuda_rule cuda_pools_rules[] = {{&op_pool_def, prepare_pool},
+                                      {&op_pool_dx_def, prepare_pool_dx},
+                                      {&op_global_mean_def, prepare_global_mean},
                                       {&op_global_mean_dx_def, prepare_global_mean_dx},
                                       {&op_scale_def, prepare_scale},
                                       {&op_scale_dx_def, prepare_scale},

@@ -224,6 +224,12 @@ void *emulator_shared(const char *key, size_t bytes)
     return array;
 }
 
+void emulator_aligned(const void *p, size_t bytes)
+{
+    if ((uintptr_t)p % bytes != 0)
+        die("a vector access that is not aligned");
+}
+
 static void meet(fiber_state state)
 {
     if (!grid->kernel->is_team)

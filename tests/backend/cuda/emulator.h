@@ -3,7 +3,7 @@
  *
  * What a GPU would let pass and this does not: a barrier or a shuffle that some threads of the block or warp do not
  * reach, one in a kernel that is not a TEAM_KERNEL, shared memory touched outside its array (under AddressSanitizer) or
- * read before it was written (it holds NaN). */
+ * read before it was written (it holds NaN). A vector access that is not aligned aborts here as it would there. */
 #ifndef TESTS_BACKEND_CUDA_EMULATOR_H
 #define TESTS_BACKEND_CUDA_EMULATOR_H
 
@@ -29,6 +29,39 @@ extern _Thread_local emulator_index threadIdx, blockIdx, blockDim, gridDim;
 #define SHARED(type, name, count)                                                                                      \
     static const char name##_key;                                                                                      \
     type *const name = emulator_shared(&name##_key, (count) * sizeof(type))
+
+/* Vectors of memory, as CUDA has them. The address of an access is a multiple of its size. */
+typedef struct {
+    uint32_t x, y;
+} uint2;
+typedef struct {
+    uint32_t x, y, z, w;
+} uint4;
+void emulator_aligned(const void *p, size_t bytes);
+DEVICE uint4 load_16(const void *p)
+{
+    uint4 v;
+    emulator_aligned(p, sizeof v);
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+DEVICE void store_16(void *p, uint4 v)
+{
+    emulator_aligned(p, sizeof v);
+    memcpy(p, &v, sizeof v);
+}
+DEVICE uint2 load_8(const void *p)
+{
+    uint2 v;
+    emulator_aligned(p, sizeof v);
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+DEVICE void store_8(void *p, uint2 v)
+{
+    emulator_aligned(p, sizeof v);
+    memcpy(p, &v, sizeof v);
+}
 
 /* The block's array of this key. */
 void *emulator_shared(const char *key, size_t bytes);

@@ -27,9 +27,9 @@
 #ifdef __CUDACC__
 #define DEVICE static __device__ __forceinline__
 #define KERNEL_AS(name, type, is_team)                                                                                 \
-    static __global__ void name##_body(const type a);                                                                  \
+    static __global__ void name##_body(const __grid_constant__ type a);                                                \
     extern "C" const device_kernel kernel_##name = {#name, (void (*)(void))name##_body, sizeof(type), is_team};        \
-    static __global__ void name##_body(const type a)
+    static __global__ void name##_body(const __grid_constant__ type a)
 #define SHARED(type, name, count) __shared__ type name[count]
 DEVICE void barrier(void)
 {
@@ -108,6 +108,22 @@ DEVICE double block_sum(double v)
     v = 0;
     for (int w = 0; w < (int)(blockDim.x / WARP); w++)
         v += warps[w];
+    return v;
+}
+
+/* The greatest v of the block, for each of its threads; NaN where all are. */
+DEVICE float block_max(float v)
+{
+    SHARED(float, warps, WARP);
+    const int lane = (int)(threadIdx.x % WARP), warp = (int)(threadIdx.x / WARP);
+    for (int mask = WARP / 2; mask > 0; mask /= 2)
+        v = fmaxf(v, shuffle_xor(v, mask));
+    barrier(); /* the one before this one has been read */
+    if (lane == 0)
+        warps[warp] = v;
+    barrier();
+    for (int w = 0; w < (int)(blockDim.x / WARP); w++)
+        v = fmaxf(v, warps[w]);
     return v;
 }
 

@@ -1,0 +1,31 @@
+/* What the files of fused kernels share. They serve what networks have: channels that are a multiple of eight. */
+#ifndef BACKEND_CUDA_FUSED_INT_H
+#define BACKEND_CUDA_FUSED_INT_H
+
+#include "backend/cuda/cuda_int.h"
+#include "backend/cuda/kernel/layout.h"
+
+enum { FUSED_WIDTH = 8 }; /* numbers that a thread works on */
+
+/* Can rows of c numbers be taken apart in eights? */
+static inline bool is_in_eights(int64_t c)
+{
+    return c % FUSED_WIDTH == 0 && c <= INT32_MAX;
+}
+
+/* How a grid lies over [rows, c]: for passes that leave sums of each part, no more parts than fill the device; else
+ * parts of few rows, so that no processor is left waiting for the last. */
+column_grid column_grid_for_sums(const cuda_backend *b, int64_t rows, int64_t c);
+column_grid column_grid_for_all(const cuda_backend *b, int64_t rows, int64_t c);
+device_grid column_grid_blocks(const column_grid *g);
+/* Bytes of sums [parts][2][c]. */
+size_t column_sums_bytes(const column_grid *g);
+
+/* A step of a kernel of several: bindings is an array. */
+#define ADD_OWN(k, name, grid, args, bindings)                                                                         \
+    cuda_kernel_add_own(k, &kernel_##name, grid, &(args), sizeof(args), bindings,                                      \
+                        (int)(sizeof(bindings) / sizeof *(bindings)))
+
+cuda_prepare_fn fused_batch_norm_prepare, fused_batch_norm_dx_prepare;
+
+#endif
