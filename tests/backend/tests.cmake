@@ -16,6 +16,7 @@ add_library(mien_cuda_emulated STATIC ${cuda_sources} ${cuda_kernels} ${cuda_emu
 target_include_directories(mien_cuda_emulated PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mien_cuda_emulated PUBLIC mien_internal)
 target_link_libraries(backend_test_ops_cuda PRIVATE mien_cuda_emulated)
+target_link_libraries(backend_test_cuda_kernels PRIVATE mien_cuda_emulated)
 
 # The cases on whatever device there is: in a build without CUDA the CPU beside the plain reference, and that no device is said.
 add_executable(ops_report ${CMAKE_CURRENT_SOURCE_DIR}/backend/report/ops_report.c)

@@ -253,7 +253,7 @@ mien_status device_open(device **out, int index)
     TRY(mem_zalloc(&d, 1));
     d->base = (device){.name = "emulated GPU",
                        .capability = emulated.capability ? emulated.capability : 90,
-                       .processors = 2,
+                       .processors = emulated.processors ? emulated.processors : 2,
                        .alloc = emulated_alloc,
                        .dealloc = emulated_dealloc,
                        .memory = emulated_memory,
