@@ -8,7 +8,7 @@ set_tests_properties(backend_ops_cpu_plain PROPERTIES LABELS long) # while worki
 # The CUDA backend with its kernels compiled as C, for an emulator of a device. Where this library is linked,
 # backend_cuda_create is its own, whatever the build has.
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/backend/cuda/*.c)
-list(FILTER cuda_sources EXCLUDE REGEX "/(absent|device)\\.c$")
+list(FILTER cuda_sources EXCLUDE REGEX "/(absent|device|dl)\\.c$")
 file(GLOB cuda_kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/backend/cuda/kernel/*.cu)
 file(GLOB cuda_emulator CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda/*.c)
 set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE C COMPILE_OPTIONS -xc)
@@ -17,6 +17,19 @@ target_include_directories(mien_cuda_emulated PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}
 target_link_libraries(mien_cuda_emulated PUBLIC mien_internal)
 target_link_libraries(backend_test_ops_cuda PRIVATE mien_cuda_emulated)
 target_link_libraries(backend_test_cuda_kernels PRIVATE mien_cuda_emulated)
+
+# What the backend believes of cuDNN's and cuBLASLt's headers, where they are here.
+set(MIEN_CUDA_HEADERS /usr/local/cuda/include CACHE PATH "folder of cudnn.h and cublasLt.h, which tests compare our own declarations with")
+find_path(cudnn_headers cudnn.h PATHS ${MIEN_CUDA_HEADERS})
+find_path(cublaslt_headers cublasLt.h PATHS ${MIEN_CUDA_HEADERS})
+if(cudnn_headers)
+  target_include_directories(backend_test_abi_cuda SYSTEM PRIVATE ${cudnn_headers})
+  target_compile_definitions(backend_test_abi_cuda PRIVATE HAVE_CUDNN_HEADERS)
+endif()
+if(cublaslt_headers)
+  target_include_directories(backend_test_abi_cuda SYSTEM PRIVATE ${cublaslt_headers})
+  target_compile_definitions(backend_test_abi_cuda PRIVATE HAVE_CUBLASLT_HEADERS)
+endif()
 
 # The cases on whatever device there is: in a build without CUDA the CPU beside the plain reference, and that no device is said.
 add_executable(ops_report ${CMAKE_CURRENT_SOURCE_DIR}/backend/report/ops_report.c)

@@ -60,6 +60,7 @@ static mien_status cuda_prepare_graph(backend *base, graph *g, kernel ***out_ker
     cuda_prepare p = {.b = (cuda_backend *)base, .g = g};
     mien_status st = MIEN_OK;
     const int described = graph_node_count(g); /* inserted nodes come with their kernels */
+    TRY(p.b->device->use(p.b->device));
     for (node_id n = 0; n < described; n++)
         if (!graph_node_at(g, n)->is_removed)
             TRY_OUT(prepare_node(&p, n));
@@ -203,6 +204,7 @@ static mien_status cuda_wait(backend *b)
 static void cuda_free(backend *base)
 {
     cuda_backend *b = (cuda_backend *)base;
+    cuda_libraries_free(b->libraries); /* before the stream that they work in */
     if (b->device)
         b->device->free(b->device);
     mem_free(b);
@@ -223,6 +225,8 @@ mien_status backend_cuda_create(backend **out, const cuda_options *options)
     TRY_OUT(device_open(&b->device, b->options.index));
     TRY_OUT(b->device->memory(b->device, &b->free_at_first, &total));
     b->least_free = b->free_at_first;
+    if (!b->options.is_plain)
+        TRY_OUT(cuda_libraries_open(&b->libraries, b->device));
     b->base = (backend){.name = "cuda",
                         .device = b->device->name,
                         .isa = cuda_isa,

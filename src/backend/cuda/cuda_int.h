@@ -4,11 +4,13 @@
 
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/device.h"
+#include "backend/cuda/library.h"
 #include "backend/prepare.h"
 
 typedef struct {
     backend base;
     device *device;
+    cuda_libraries *libraries; /* NULL: every operator by its plain kernel */
     cuda_options options;
     size_t free_at_first, least_free; /* bytes of the device's memory */
 } cuda_backend;
@@ -19,6 +21,7 @@ enum { CUDA_MAX_STEPS = 6, CUDA_MAX_BINDINGS = 16 };
 /* A library's part of a kernel. Its operands are filled in at bind: operands[binding.at]. */
 typedef struct cuda_call cuda_call;
 struct cuda_call {
+    mien_status (*bind)(cuda_call *c); /* may be NULL; called when the operands are there, again when they change */
     mien_status (*run)(cuda_call *c, device *d);
     void (*free)(cuda_call *c);
     void *operands[CUDA_MAX_BINDINGS];
@@ -71,6 +74,25 @@ MIEN_MUST_USE mien_status cuda_set(cuda_prepare *p, node_id n, cuda_kernel *k);
 /* A kernel of one own step for node n. */
 MIEN_MUST_USE mien_status cuda_own(cuda_prepare *p, node_id n, const device_kernel *fn, device_grid grid,
                                    const void *args, size_t args_bytes, const binding *bindings, int count);
+
+/* A library's file failed to make node n's kernel with st and a message: told, and left to the next rule
+ * (MIEN_ERR_UNSUPPORTED), but where there was no memory. MIEN_OK stays. */
+MIEN_MUST_USE mien_status cuda_refused(cuda_prepare *p, node_id n, mien_status st);
+
+/* --- around libraries' calls (weights.c) -------------------------------------------------------------------------- */
+/* w [o, c, ..] f32 as [o, .., c] in `type`, by a node of ours before node `before`; w itself where that is the same.
+ * One such copy serves all nodes after it. */
+MIEN_MUST_USE mien_status cuda_pack(cuda_prepare *p, value_id *out, node_id before, value_id w, dtype type);
+/* A bias f32 [o] in `type`. */
+MIEN_MUST_USE mien_status cuda_pack_bias(cuda_prepare *p, value_id *out, node_id before, value_id bias, dtype type);
+/* Weights and bias of a convolution, with the batch norm that is folded into it (bias: NO_VALUE where it has neither).
+ */
+MIEN_MUST_USE mien_status cuda_pack_convolution(cuda_prepare *p, value_id *w, value_id *bias, node_id conv, dtype type);
+/* What a library may take for granted of an address of v. */
+int64_t cuda_alignment(const graph_value *v);
+/* Scratch for a library: what is bound as FROM_SCRATCH at the offset given, cuda_workspace_at aligns. */
+size_t cuda_workspace(cuda_kernel *k, size_t bytes);
+void *cuda_workspace_at(void *address);
 
 /* One function an operator: makes the node's kernel. A fast one that does not serve the node answers
  * MIEN_ERR_UNSUPPORTED, and the next is asked, at last the plain one. */

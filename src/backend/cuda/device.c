@@ -279,7 +279,8 @@ mien_status device_open(device **out, int index)
     real_device *d = NULL;
     TRY(find_device(index));
     TRY(mem_zalloc(&d, 1));
-    d->base = (device){.alloc = real_alloc,
+    d->base = (device){.use = use,
+                       .alloc = real_alloc,
                        .dealloc = real_dealloc,
                        .memory = real_memory,
                        .upload = real_upload,

@@ -30,6 +30,7 @@ struct device {
     int driver;         /* the newest CUDA that the driver knows */
     const void *stream; /* the cudaStream_t, for libraries */
 
+    mien_status (*use)(device *d); /* what libraries are asked on this thread is of this device from then on */
     mien_status (*alloc)(device *d, void **out, size_t bytes); /* MIEN_ERR_NOMEM says what is free */
     void (*dealloc)(device *d, void *block);
     mien_status (*memory)(device *d, size_t *free_bytes, size_t *total_bytes);

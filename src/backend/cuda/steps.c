@@ -20,6 +20,8 @@ static mien_status kernel_bind(kernel *base, const kernel_io *io)
             else
                 binding_set(step->args, io, b);
         }
+        if (step->call && step->call->bind)
+            TRY(step->call->bind(step->call));
     }
     return MIEN_OK;
 }

@@ -11,11 +11,13 @@
 
 emulated_machine emulated;
 
-/* Work that was captured: a launch, or a copy (src NULL: clears). */
+/* Work that was captured: a launch, a library's call, or a copy (src NULL: clears). */
 typedef struct {
     const device_kernel *kernel;
     device_grid grid;
+    void (*call)(const void *args);
     void *args;
+    size_t args_bytes;
     void *dst;
     const void *src;
     size_t bytes;
@@ -34,6 +36,8 @@ typedef struct {
     size_t staged_bytes;
 } emulated_device;
 
+static emulated_device *live; /* the one opened last, until it is freed: its address is its stream's too */
+
 enum { MAX_NAMES = 256 };
 static struct {
     const char *name;
@@ -44,6 +48,12 @@ static int runs, blocks;
 static emulated_device *own(device *d)
 {
     return (emulated_device *)d;
+}
+
+static mien_status emulated_use(device *d)
+{
+    (void)d;
+    return MIEN_OK;
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
@@ -89,6 +99,8 @@ static void do_work(const work *w)
 {
     if (w->kernel)
         emulator_run(w->kernel, w->grid.blocks, w->grid.threads, w->args);
+    else if (w->call)
+        w->call(w->args);
     else if (w->src)
         memmove(w->dst, w->src, w->bytes);
     else
@@ -111,11 +123,11 @@ static mien_status take_work(device *d, work w)
         run->items = items;
         run->capacity = capacity;
     }
-    if (w.kernel) {
-        void *copy = malloc(w.kernel->args_bytes);
+    if (w.args) {
+        void *copy = malloc(w.args_bytes);
         if (!copy)
             return mien_fail(MIEN_ERR_NOMEM, "emulator: a captured run");
-        memcpy(copy, w.args, w.kernel->args_bytes);
+        memcpy(copy, w.args, w.args_bytes);
         w.args = copy;
     }
     run->items[run->count++] = w;
@@ -136,7 +148,22 @@ static void count_launch(const char *name)
 static mien_status emulated_launch(device *d, const device_kernel *kernel, device_grid grid, const void *args)
 {
     count_launch(kernel->name);
-    return take_work(d, (work){.kernel = kernel, .grid = grid, .args = (void *)args});
+    return take_work(d, (work){.kernel = kernel, .grid = grid, .args = (void *)args, .args_bytes = kernel->args_bytes});
+}
+
+void emulated_call(const void *stream, void (*call)(const void *args), const void *args, size_t bytes)
+{
+    if (!stream || stream != live) {
+        fprintf(stderr, "emulator: work for a stream that is not the device's\n");
+        abort();
+    }
+    if (take_work(&live->base, (work){.call = call, .args = (void *)args, .args_bytes = bytes}) != MIEN_OK)
+        abort();
+}
+
+bool emulated_is_capturing(void)
+{
+    return live && live->capture;
 }
 
 static mien_status emulated_clear(device *d, void *dst, size_t bytes)
@@ -239,6 +266,7 @@ static void emulated_run_free(device *d, device_run *run)
 static void emulated_free(device *d)
 {
     free(own(d)->staged);
+    live = live == own(d) ? NULL : live;
     mem_free(d);
 }
 
@@ -254,6 +282,7 @@ mien_status device_open(device **out, int index)
     d->base = (device){.name = "emulated GPU",
                        .capability = emulated.capability ? emulated.capability : 90,
                        .processors = emulated.processors ? emulated.processors : 2,
+                       .use = emulated_use,
                        .alloc = emulated_alloc,
                        .dealloc = emulated_dealloc,
                        .memory = emulated_memory,
@@ -272,6 +301,7 @@ mien_status device_open(device **out, int index)
                        .run_free = emulated_run_free,
                        .free = emulated_free};
     snprintf(d->base.isa, sizeof d->base.isa, "sm_%d", d->base.capability);
+    d->base.stream = live = d;
     *out = &d->base;
     return MIEN_OK;
 }

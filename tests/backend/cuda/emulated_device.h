@@ -19,4 +19,9 @@ int emulated_launches(const char *kernel);
 int emulated_runs(void);
 int emulated_block_count(void); /* blocks of memory that are not given back */
 
+/* For libraries that are faked: their work takes its place in the stream (args are copied), or in the run that is being
+ * captured. Aborts where the stream is not the device's. */
+void emulated_call(const void *stream, void (*call)(const void *args), const void *args, size_t bytes);
+bool emulated_is_capturing(void);
+
 #endif

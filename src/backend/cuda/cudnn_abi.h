@@ -1,0 +1,157 @@
+/* What of cuDNN 9's backend (graph) interface we use, as cudnn_graph.h documents it: no foreign header is needed to
+ * build, and one build meets any cuDNN 9. tests/backend/test_abi_cuda.c holds every value beside the real header's. */
+#ifndef BACKEND_CUDA_CUDNN_ABI_H
+#define BACKEND_CUDA_CUDNN_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef void *dnn_descriptor; /* cudnnBackendDescriptor_t */
+typedef void *dnn_handle;     /* cudnnHandle_t */
+
+/* cudnnStatus_t: thousands are categories */
+enum {
+    DNN_STATUS_SUCCESS = 0,
+    DNN_STATUS_NOT_INITIALIZED = 1001,
+    DNN_STATUS_BAD_PARAM = 2000,
+    DNN_STATUS_BAD_PARAM_NOT_FINALIZED = 2004,
+    DNN_STATUS_NOT_SUPPORTED = 3000,
+    DNN_STATUS_INTERNAL_ERROR = 4000,
+    DNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED = 4003,
+    DNN_STATUS_EXECUTION_FAILED = 5000
+};
+
+/* cudnnDataType_t */
+enum { DNN_DATA_FLOAT = 0, DNN_DATA_BFLOAT16 = 9 };
+
+/* cudnnConvolutionMode_t */
+enum { DNN_CROSS_CORRELATION = 1 };
+
+/* cudnnPointwiseMode_t */
+enum {
+    DNN_POINTWISE_ADD = 0,
+    DNN_POINTWISE_RELU_FWD = 100,
+    DNN_POINTWISE_SIGMOID_FWD = 102,
+    DNN_POINTWISE_SWISH_FWD = 106
+};
+
+/* cudnnBackendHeurMode_t */
+enum { DNN_HEUR_MODE_FALLBACK = 2, DNN_HEUR_MODE_A = 3 };
+
+/* cudnnBackendNumericalNote_t */
+enum {
+    DNN_NUMERICAL_NOTE_TENSOR_CORE = 0,
+    DNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS = 1,
+    DNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION = 2,
+    DNN_NUMERICAL_NOTE_FFT = 3,
+    DNN_NUMERICAL_NOTE_NONDETERMINISTIC = 4,
+    DNN_NUMERICAL_NOTE_WINOGRAD = 5
+};
+
+/* cudnnBackendAttributeType_t */
+enum {
+    DNN_TYPE_HANDLE = 0,
+    DNN_TYPE_DATA_TYPE = 1,
+    DNN_TYPE_BOOLEAN = 2,
+    DNN_TYPE_INT64 = 3,
+    DNN_TYPE_FLOAT = 4,
+    DNN_TYPE_DOUBLE = 5,
+    DNN_TYPE_VOID_PTR = 6,
+    DNN_TYPE_CONVOLUTION_MODE = 7,
+    DNN_TYPE_HEUR_MODE = 8,
+    DNN_TYPE_NUMERICAL_NOTE = 11,
+    DNN_TYPE_POINTWISE_MODE = 14,
+    DNN_TYPE_BACKEND_DESCRIPTOR = 15
+};
+
+/* cudnnBackendDescriptorType_t */
+enum {
+    DNN_BACKEND_POINTWISE_DESCRIPTOR = 0,
+    DNN_BACKEND_CONVOLUTION_DESCRIPTOR = 1,
+    DNN_BACKEND_ENGINE_DESCRIPTOR = 2,
+    DNN_BACKEND_ENGINECFG_DESCRIPTOR = 3,
+    DNN_BACKEND_ENGINEHEUR_DESCRIPTOR = 4,
+    DNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR = 5,
+    DNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR = 10,
+    DNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR = 11,
+    DNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR = 12,
+    DNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR = 13,
+    DNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR = 15,
+    DNN_BACKEND_VARIANT_PACK_DESCRIPTOR = 16,
+    DNN_BACKEND_TENSOR_DESCRIPTOR = 17
+};
+
+/* cudnnBackendAttributeName_t */
+enum {
+    DNN_ATTR_POINTWISE_MODE = 0,
+    DNN_ATTR_POINTWISE_MATH_PREC = 1,
+    DNN_ATTR_POINTWISE_RELU_LOWER_CLIP = 3,
+    DNN_ATTR_POINTWISE_RELU_UPPER_CLIP = 4,
+    DNN_ATTR_POINTWISE_SWISH_BETA = 8,
+    DNN_ATTR_CONVOLUTION_COMP_TYPE = 100,
+    DNN_ATTR_CONVOLUTION_CONV_MODE = 101,
+    DNN_ATTR_CONVOLUTION_DILATIONS = 102,
+    DNN_ATTR_CONVOLUTION_FILTER_STRIDES = 103,
+    DNN_ATTR_CONVOLUTION_POST_PADDINGS = 104,
+    DNN_ATTR_CONVOLUTION_PRE_PADDINGS = 105,
+    DNN_ATTR_CONVOLUTION_SPATIAL_DIMS = 106,
+    DNN_ATTR_ENGINEHEUR_MODE = 200,
+    DNN_ATTR_ENGINEHEUR_OPERATION_GRAPH = 201,
+    DNN_ATTR_ENGINEHEUR_RESULTS = 202,
+    DNN_ATTR_ENGINECFG_ENGINE = 300,
+    DNN_ATTR_EXECUTION_PLAN_HANDLE = 400,
+    DNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG = 401,
+    DNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE = 402,
+    DNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA = 700,
+    DNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA = 701,
+    DNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC = 702,
+    DNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W = 703,
+    DNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X = 704,
+    DNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y = 705,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA = 706,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA = 707,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC = 708,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W = 709,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX = 710,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY = 711,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA = 712,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA = 713,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC = 714,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW = 715,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X = 716,
+    DNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY = 717,
+    DNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR = 750,
+    DNN_ATTR_OPERATION_POINTWISE_XDESC = 751,
+    DNN_ATTR_OPERATION_POINTWISE_BDESC = 752,
+    DNN_ATTR_OPERATION_POINTWISE_YDESC = 753,
+    DNN_ATTR_OPERATIONGRAPH_HANDLE = 800,
+    DNN_ATTR_OPERATIONGRAPH_OPS = 801,
+    DNN_ATTR_TENSOR_BYTE_ALIGNMENT = 900,
+    DNN_ATTR_TENSOR_DATA_TYPE = 901,
+    DNN_ATTR_TENSOR_DIMENSIONS = 902,
+    DNN_ATTR_TENSOR_STRIDES = 903,
+    DNN_ATTR_TENSOR_UNIQUE_ID = 906,
+    DNN_ATTR_TENSOR_IS_VIRTUAL = 907,
+    DNN_ATTR_VARIANT_PACK_UNIQUE_IDS = 1000,
+    DNN_ATTR_VARIANT_PACK_DATA_POINTERS = 1001,
+    DNN_ATTR_VARIANT_PACK_WORKSPACE = 1003,
+    DNN_ATTR_ENGINE_NUMERICAL_NOTE = 1303
+};
+
+/* Each enumerated type above is an int there, and passed as one here. */
+typedef struct {
+    size_t (*get_version)(void);                 /* cudnnGetVersion: 91900 is 9.19.0 */
+    const char *(*get_error_string)(int status); /* cudnnGetErrorString */
+    int (*create)(dnn_handle *handle);
+    int (*destroy)(dnn_handle handle);
+    int (*set_stream)(dnn_handle handle, const void *stream);
+    int (*create_descriptor)(int type, dnn_descriptor *descriptor); /* cudnnBackendCreateDescriptor, and so on */
+    int (*destroy_descriptor)(dnn_descriptor descriptor);
+    int (*finalize)(dnn_descriptor descriptor);
+    int (*set_attribute)(dnn_descriptor descriptor, int name, int type, int64_t count, const void *elements);
+    int (*get_attribute)(dnn_descriptor descriptor, int name, int type, int64_t requested, int64_t *count,
+                         void *elements);
+    int (*execute)(dnn_handle handle, dnn_descriptor plan, dnn_descriptor variant_pack);
+} dnn_functions;
+
+#endif
