@@ -41,6 +41,7 @@ typedef struct {
     cuda_backend *b;
     int step_count;
     cuda_step steps[CUDA_MAX_STEPS];
+    void *kept; /* device memory of its own, or NULL */
     char implementation[96];
 } cuda_kernel;
 
@@ -48,6 +49,9 @@ typedef struct {
 MIEN_MUST_USE mien_status cuda_kernel_create(cuda_kernel **out, cuda_backend *b);
 /* Reserves scratch and returns its offset, 256-byte aligned as libraries like it. */
 size_t cuda_kernel_scratch(cuda_kernel *k, size_t bytes);
+/* *out = device memory of the kernel's own, one block at most, that holds a copy of the host's data: what a kernel
+ * reads that is no operand. */
+MIEN_MUST_USE mien_status cuda_kernel_keep(cuda_kernel *k, const void **out, const void *data, size_t bytes);
 MIEN_MUST_USE mien_status cuda_kernel_add_own(cuda_kernel *k, const device_kernel *fn, device_grid grid,
                                               const void *args, size_t args_bytes, const binding *bindings, int count);
 /* The kernel owns the call from now on (also on failure), and takes `name`. */

@@ -1,6 +1,7 @@
 /* Products of matrices by plain kernels of ours: linear, group_linear, matmul, orthogonal. */
 #include "backend/cuda/kernel/products.h"
 #include "backend/cuda/columns.h"
+#include "backend/cuda/kernel/orthogonal.h"
 
 /* Where the operands of a product are among the node's; no bias: -1. */
 typedef struct {
@@ -180,6 +181,48 @@ static mien_status prepare_matmul(cuda_prepare *p, node_id n)
     return prepare_product(p, n, (product_operands){.a = 0, .b = 1, .bias = -1}, &args);
 }
 
+/* --- orthogonal --------------------------------------------------------------------------------------------------- */
+/* A block a matrix, of as many threads as it has elements to change at once, within reason. */
+static device_grid grid_of_matrices(const cuda_backend *b, int64_t groups, int64_t d)
+{
+    enum { WARP = 32, MOST = 256 };
+    const int64_t warps = (d * d + WARP - 1) / WARP;
+    return grid_of_rows(b, groups, warps < MOST / WARP ? (int)warps * WARP : MOST);
+}
+
+/* The inputs are w, or, on the way back, ORTHOGONAL_DX_*. */
+static mien_status orthogonal_own(cuda_prepare *p, node_id n, const device_kernel *fn, bool is_dx)
+{
+    const graph_value *out = node_output(p->g, n, 0);
+    const int64_t d = out->shape.dim[1];
+    const orthogonal_args args = {.groups = out->shape.dim[0] / d, .d = d};
+    cuda_kernel *k = NULL;
+    mien_status st = MIEN_OK;
+    TRY(cuda_kernel_create(&k, p->b));
+    const size_t rows = cuda_kernel_scratch(k, (size_t)(args.groups * d * 2 * d) * sizeof(double));
+    const binding bindings[] = {{FROM_INPUT, is_dx ? ORTHOGONAL_DX_W : 0, offsetof(orthogonal_args, w)},
+                                {FROM_OUTPUT, 0, offsetof(orthogonal_args, out)},
+                                {FROM_SCRATCH, rows, offsetof(orthogonal_args, rows)},
+                                {FROM_INPUT, ORTHOGONAL_DX_Y, offsetof(orthogonal_args, y)},
+                                {FROM_INPUT, ORTHOGONAL_DX_DY, offsetof(orthogonal_args, dy)}};
+    TRY_OUT(cuda_kernel_add_own(k, fn, grid_of_matrices(p->b, args.groups, d), &args, sizeof args, bindings,
+                                is_dx ? 5 : 3));
+    return cuda_set(p, n, k);
+out:
+    k->base.free(&k->base);
+    return st;
+}
+
+static mien_status prepare_orthogonal(cuda_prepare *p, node_id n)
+{
+    return orthogonal_own(p, n, &kernel_orthogonal, false);
+}
+
+static mien_status prepare_orthogonal_dx(cuda_prepare *p, node_id n)
+{
+    return orthogonal_own(p, n, &kernel_orthogonal_dx, true);
+}
+
 const cuda_rule cuda_products_rules[] = {{&op_linear_def, prepare_linear},
                                          {&op_linear_dx_def, prepare_linear_dx},
                                          {&op_linear_dw_def, prepare_linear_dw},
@@ -187,4 +230,6 @@ const cuda_rule cuda_products_rules[] = {{&op_linear_def, prepare_linear},
                                          {&op_group_linear_dx_def, prepare_group_linear_dx},
                                          {&op_group_linear_dw_def, prepare_group_linear_dw},
                                          {&op_matmul_def, prepare_matmul},
+                                         {&op_orthogonal_def, prepare_orthogonal},
+                                         {&op_orthogonal_dx_def, prepare_orthogonal_dx},
                                          {0}};

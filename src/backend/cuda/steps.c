@@ -56,6 +56,8 @@ static void kernel_free(kernel *base)
         if (k->steps[s].call)
             k->steps[s].call->free(k->steps[s].call);
     }
+    if (k->kept)
+        k->b->device->dealloc(k->b->device, k->kept);
     mem_free(k);
 }
 
@@ -76,6 +78,17 @@ size_t cuda_kernel_scratch(cuda_kernel *k, size_t bytes)
     size_t offset = size_align(k->base.scratch_bytes, ALIGNMENT);
     k->base.scratch_bytes = offset + bytes;
     return offset;
+}
+
+mien_status cuda_kernel_keep(cuda_kernel *k, const void **out, const void *data, size_t bytes)
+{
+    device *d = k->b->device;
+    if (k->kept)
+        return mien_fail(MIEN_ERR_INTERNAL, "kernel of two blocks of its own");
+    TRY(d->alloc(d, &k->kept, bytes));
+    TRY(d->upload(d, k->kept, data, bytes));
+    *out = k->kept;
+    return MIEN_OK;
 }
 
 static mien_status add_step(cuda_kernel *k, cuda_step **out, const binding *bindings, int count)
