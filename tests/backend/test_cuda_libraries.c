@@ -123,6 +123,9 @@ static void libraries__epilogue_refused__is_a_step_of_ours(void **state)
     assert_true(did.products >= 1);
     assert_int_equal(did.epilogues, 0);
     assert_true(emulated_launches("column_sum") > sums);
+    did = run_case((fake_setting){.refuses_epilogues = true}, usual, "group_linear/rows", DTYPE_BF16, CASE_TRAINING);
+    assert_true(did.products >= 1);
+    assert_int_equal(did.epilogues, 0);
 }
 
 static void libraries__engines__are_as_the_options_want(void **state)
