@@ -37,3 +37,8 @@ add_executable(ops_report ${CMAKE_CURRENT_SOURCE_DIR}/backend/report/ops_report.
 set_target_properties(ops_report PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_link_libraries(ops_report PRIVATE mien_testkit)
 add_test(NAME backend_ops_report COMMAND ops_report cpu reference linear)
+# What docs/gpu.md says of memory.
+add_executable(cuda_plan ${CMAKE_CURRENT_SOURCE_DIR}/backend/report/cuda_plan.c)
+set_target_properties(cuda_plan PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_link_libraries(cuda_plan PRIVATE mien_cuda_emulated)
+add_test(NAME backend_cuda_plan COMMAND cuda_plan train efficientnet_b0 32 bf16)
