@@ -40,6 +40,14 @@ static mien_status kernel_run(kernel *base)
     return MIEN_OK;
 }
 
+mien_status cuda_kernel_warm_up(const cuda_kernel *k)
+{
+    for (int s = 0; s < k->step_count; s++)
+        if (k->steps[s].call)
+            TRY(k->steps[s].call->run(k->steps[s].call, k->b->device));
+    return MIEN_OK;
+}
+
 static void kernel_free(kernel *base)
 {
     cuda_kernel *k = (cuda_kernel *)base;

@@ -170,7 +170,7 @@ static void let_go_on(void)
         die("some threads wait at a barrier or shuffle that others do not reach");
 }
 
-static void make_fiber(fiber *f, unsigned char *stack)
+static void fiber_make(fiber *f, unsigned char *stack)
 {
     f->state = READY;
     f->has_begun = false;
@@ -184,7 +184,7 @@ static void make_fiber(fiber *f, unsigned char *stack)
 static void run_team(void)
 {
     for (int i = 0; i < grid->count; i++)
-        make_fiber(&grid->fibers[i], grid->stacks + (size_t)i * STACK_BYTES);
+        fiber_make(&grid->fibers[i], grid->stacks + (size_t)i * STACK_BYTES);
     for (;;) {
         for (int i = 0; i < grid->count; i++)
             if (grid->fibers[i].state == READY)
