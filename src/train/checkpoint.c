@@ -42,11 +42,11 @@ static mien_status metadata_text(char **out, const train_state *s)
     char recipe_hash[20], data_hash[20];
     snprintf(recipe_hash, sizeof recipe_hash, "%016" PRIx64, s->facts.recipe_hash);
     snprintf(data_hash, sizeof data_hash, "%016" PRIx64, s->facts.data_hash);
-    json_t *root = json_pack("{s:i, s:s, s:I, s:i, s:I, s:i, s:i, s:s, s:s, s:i, s:s, s:s}", "version", VERSION,
+    json_t *root = json_pack("{s:i, s:s, s:I, s:i, s:I, s:i, s:i, s:s, s:s, s:s, s:i, s:s, s:s}", "version", VERSION,
                              "variant", model_variant_name(s->variant), "step", (json_int_t)s->step, "epoch", s->epoch,
                              "batch", (json_int_t)s->batch, "best_epoch", s->best_epoch, "bad_epochs", s->bad_epochs,
-                             "precision", dtype_name(s->facts.precision), "isa", s->facts.isa, "threads",
-                             s->facts.threads, "recipe", recipe_hash, "data", data_hash);
+                             "precision", dtype_name(s->facts.precision), "device", s->facts.device, "isa",
+                             s->facts.isa, "threads", s->facts.threads, "recipe", recipe_hash, "data", data_hash);
     TRY(json_check(root));
     mien_status st = json_print(out, root);
     json_decref(root);
@@ -132,6 +132,16 @@ static mien_status read_int(int64_t *out, const json_t *root, const char *key, i
     return MIEN_OK;
 }
 
+/* Builds of the CPU alone did not say it. */
+static mien_status read_device(run_facts *f, const json_t *root, const char *where)
+{
+    const char *text = "cpu";
+    if (json_object_get(root, "device"))
+        TRY(json_get_string(&text, root, "device", where));
+    snprintf(f->device, sizeof f->device, "%s", text);
+    return MIEN_OK;
+}
+
 static mien_status read_metadata(train_state *s, int64_t *version, const json_t *root, const char *where)
 {
     const char *text;
@@ -153,6 +163,7 @@ static mien_status read_metadata(train_state *s, int64_t *version, const json_t 
     s->facts.threads = (int)threads;
     TRY(read_hash(&s->facts.recipe_hash, root, "recipe", where));
     TRY(read_hash(&s->facts.data_hash, root, "data", where));
+    TRY(read_device(&s->facts, root, where));
     TRY(json_get_string(&text, root, "isa", where));
     snprintf(s->facts.isa, sizeof s->facts.isa, "%s", text);
     TRY(json_get_string(&text, root, "precision", where));

@@ -15,6 +15,7 @@ typedef struct {
     uint64_t recipe_hash; /* of its resolved text */
     uint64_t data_hash;   /* of names and labels, training and validation */
     dtype precision;
+    char device[16]; /* the backend's name: "cpu", "cuda" */
     char isa[32];
     int threads;
     float mean[3], std[3];

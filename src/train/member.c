@@ -114,6 +114,7 @@ static mien_status create_program(member *m)
     TRY(model_program(&m->program, &m->io, m->model, &graph_options, m->options->options->backend, NULL));
     TRY(mem_alloc((char **)&m->ending.targets, m->ending.targets_bytes));
     TRY(mem_alloc(&m->rows, m->stage->batch));
+    TRY(mem_alloc(&m->shown, m->stage->batch));
     if (m->ending.is_mixed)
         TRY(mem_alloc(&m->mixed, m->batch_bytes));
     if (!m->task->settle)
@@ -206,6 +207,7 @@ mien_status member_train(const member_options *options)
     tensor_file_close(m->stage1.tensors);
     mem_free(m->ending.targets);
     mem_free(m->rows);
+    mem_free(m->shown);
     mem_free(m->mixed);
     program_free(m->program);
     model_free(m->model);

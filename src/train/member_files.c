@@ -47,10 +47,10 @@ mien_status member_find_state(member *m)
 static mien_status log_start(member *m)
 {
     const run_facts *f = &m->options->facts;
-    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:i}", "event", "start", "member", m->name, "stage",
-                             m->stage->name, "arch", model_spec_of(m->model)->arch, "parameters",
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:i}", "event", "start", "member", m->name,
+                             "stage", m->stage->name, "arch", model_spec_of(m->model)->arch, "parameters",
                              (json_int_t)param_store_parameter_count(m->params), "precision", dtype_name(f->precision),
-                             "isa", f->isa, "threads", f->threads);
+                             "device", f->device, "isa", f->isa, "threads", f->threads);
     if (m->is_deviation)
         json_object_set_new(line, "cached_features", json_boolean(m->features != NULL));
     return run_log_write(m->options->log, line);
@@ -68,6 +68,7 @@ mien_status member_begin(member *m)
         return mien_fail(MIEN_ERR_FORMAT, "%s: epoch %d, batch %" PRId64 " (wanted at most %d and %" PRId64 ")",
                          m->last_path, m->state.epoch, m->state.batch, m->stage->epochs, m->batches);
     m->state.facts.threads = m->options->facts.threads; /* where it runs now */
+    memcpy(m->state.facts.device, m->options->facts.device, sizeof m->state.facts.device);
     memcpy(m->state.facts.isa, m->options->facts.isa, sizeof m->state.facts.isa);
     m->saved_ns = clock_ns();
     if (m->is_resumed)

@@ -27,7 +27,12 @@ typedef struct {
     task_ending ending;
     loader *loaders[TASK_MAX_DRAWS]; /* [draw_count] of the batches that a step draws */
     int draw_count;
-    task_row *rows;          /* [batch] what a batch shows */
+    loader_batch batch;      /* the last one that was fetched */
+    bool is_brought;         /* ... is on its way into the program, its rows are `rows` */
+    task_row *rows, *shown;  /* [batch] what a batch shows: the next one, and the one that is computed */
+    double waited_s;         /* for pictures, ... */
+    int64_t epoch_begun_ns;  /* ... since this epoch was begun or gone on with */
+    double waiting;          /* that as a share of the last epoch; -1: not told */
     uint8_t *mixed;          /* a mixed batch's pictures; NULL: batches are not mixed */
     step_params step;        /* of the last step */
     feature_cache *features; /* of the frozen copy; NULL: the program computes them each step, or has none */

@@ -1,11 +1,10 @@
 /* log.jsonl: one JSON object a line, each with "event"; those about a member name it and its stage.
  *
  *   data   train, validation (pictures), what the task says of them (classes {name: pictures}), mean, std
- *   start  member, stage, arch, parameters, precision, isa, threads; stage2: cached_features (of the frozen copy, in
- *          training)
- *   step   member, stage, epoch, step, loss, lr
- *   epoch  member, stage, epoch, step, train_loss, val_SCORE.., lr, images_per_s, seconds
- *   done   member, stage, epochs, best_epoch, val_SCORE..
+ *   start  member, stage, arch, parameters, precision, device, isa, threads; stage2: cached_features (of the frozen
+ * copy, in training) step   member, stage, epoch, step, loss, lr epoch  member, stage, epoch, step, train_loss,
+ * val_SCORE.., lr, images_per_s, seconds; where a device computes also waiting (the share of the time in which it had
+ * no pictures) done   member, stage, epochs, best_epoch, val_SCORE..
  *
  * SCORE is every score of the task, by name.
  *

@@ -83,6 +83,7 @@ static mien_status settle_precision(run_state *run)
     const backend *b = run->options->backend;
     run_facts *f = &run->facts;
     TRY(precision_resolve(&f->precision, run->options->precision, b));
+    snprintf(f->device, sizeof f->device, "%s", b->name);
     snprintf(f->isa, sizeof f->isa, "%s", b->isa(b));
     f->threads = b->threads(b);
     if (!run->has_earlier)
@@ -95,7 +96,10 @@ static mien_status settle_precision(run_state *run)
         return mien_fail(MIEN_ERR_ARG, "%s: begun in another precision (%s, wanted %s)", run->options->out,
                          dtype_name(f->precision), dtype_name(e->precision));
     f->precision = e->precision;
-    if (strcmp(e->isa, f->isa) != 0 || e->threads != f->threads)
+    if (strcmp(e->device, f->device) != 0)
+        log_notice("%s: begun on %s (%s), goes on on %s (%s): bits may differ", run->options->out, e->device, e->isa,
+                   f->device, f->isa);
+    else if (strcmp(e->isa, f->isa) != 0 || e->threads != f->threads)
         log_notice("%s: begun on %s with %d threads, goes on on %s with %d: bits may differ", run->options->out, e->isa,
                    e->threads, f->isa, f->threads);
     return MIEN_OK;

@@ -25,6 +25,8 @@ typedef struct {
     pthread_mutex_t lock;
     block *blocks;
     atomic_int captured_runs;
+    unsigned char *staged; /* [staged_count] on its way in; NULL: nothing */
+    size_t staged_count;
 } heap;
 
 typedef struct apart_backend apart_backend;
@@ -142,6 +144,28 @@ static mien_status apart_download(backend *base, void *dst, const void *src, siz
         return mien_fail(MIEN_ERR_INTERNAL, "apart: download (wanted from inside to outside)");
     memcpy(dst, real, count);
     return MIEN_OK;
+}
+
+/* What is on its way is a copy that nobody sees. */
+static mien_status apart_stage(backend *base, const void *src, size_t count)
+{
+    heap *h = heap_of(base);
+    if (count != h->staged_count) {
+        mem_free(h->staged);
+        h->staged = NULL;
+        h->staged_count = 0;
+        TRY(mem_alloc(&h->staged, count));
+        h->staged_count = count;
+    }
+    memcpy(h->staged, src, count);
+    return MIEN_OK;
+}
+
+static mien_status apart_take(backend *base, void *dst)
+{
+    heap *h = heap_of(base);
+    return h->staged ? apart_upload(base, dst, h->staged, h->staged_count)
+                     : mien_fail(MIEN_ERR_INTERNAL, "apart: nothing was staged");
 }
 
 static mien_status apart_clear(backend *base, void *dst, size_t count)
@@ -296,8 +320,10 @@ static void apart_free(backend *base)
 {
     apart_backend *b = (apart_backend *)base;
     b->inner->free(b->inner);
-    if (b->heap)
+    if (b->heap) {
         pthread_mutex_destroy(&b->heap->lock);
+        mem_free(b->heap->staged);
+    }
     mem_free(b->heap);
     mem_free(b->single);
     mem_free(b);
@@ -314,6 +340,7 @@ mien_status apart_backend_create(backend **out, backend *inner, bool captures)
     TRY_OUT(mem_zalloc(&b->single, 1));
     pthread_mutex_init(&b->heap->lock, NULL);
     b->base = (backend){.name = "apart",
+                        .device = "apart",
                         .isa = apart_isa,
                         .computes_bf16 = apart_computes_bf16,
                         .threads = apart_threads,
@@ -324,6 +351,8 @@ mien_status apart_backend_create(backend **out, backend *inner, bool captures)
                         .upload = apart_upload,
                         .download = apart_download,
                         .clear = apart_clear,
+                        .stage = apart_stage,
+                        .take = apart_take,
                         .one_thread = apart_one_thread,
                         .side_by_side = apart_side_by_side,
                         .capture = captures ? apart_capture : NULL,

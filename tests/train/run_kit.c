@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "format/safetensors.h"
 #include "image/image.h"
 
 static const char *const tiny[] = {"models=[efficientnet_b0]",
@@ -104,6 +105,24 @@ void kit_assert_same_file(const char *a, const char *b)
     mem_free(right);
 }
 
+void kit_forge(const char *path, const char *from, const char *to)
+{
+    st_file *f;
+    str text = {0};
+    assert_ok(st_open(&f, path));
+    const char *metadata = st_meta(f, "mien_checkpoint"), *at = strstr(metadata, from);
+    assert_non_null(at);
+    assert_ok(str_printf(&text, "%.*s%s%s", (int)(at - metadata), metadata, to, at + strlen(from)));
+    st_tensor *tensors;
+    assert_ok(mem_alloc(&tensors, st_count(f)));
+    for (size_t i = 0; i < st_count(f); i++)
+        tensors[i] = *st_at(f, i);
+    assert_ok(st_write(path, tensors, st_count(f), &(st_metadata){"mien_checkpoint", text.text}, 1));
+    mem_free(tensors);
+    str_free(&text);
+    st_close(f);
+}
+
 typedef struct {
     char what[64]; /* the second epoch of the stage that counts */
     progress *told;
@@ -156,6 +175,7 @@ char *kit_log(const char *run)
         assert_ok(json_parse(&object, line, strlen(line), path));
         json_object_del(object, "seconds");
         json_object_del(object, "images_per_s");
+        json_object_del(object, "waiting");
         assert_ok(json_print(&printed, object));
         assert_ok(str_printf(&out, "%s\n", printed));
         mem_free(printed);

@@ -40,6 +40,8 @@ mien_status kit_train(const kit_run *run);
 char *kit_read(const char *path, size_t *length);
 /* Are the files the same bytes? */
 void kit_assert_same_file(const char *a, const char *b);
+/* Rewrites a checkpoint with `to` in its metadata where `from` stood first. */
+void kit_forge(const char *path, const char *from, const char *to);
 /* Trains `settings` for two epochs with two loader threads; in the second epoch of `stage`, between `first` pictures
  * and its end, steps must not allocate. */
 void kit_assert_steps_allocate_nothing(const char *const *settings, int setting_count, const char *stage,

@@ -43,6 +43,7 @@ static train_state make_state(void)
     return (train_state){.facts = {.recipe_hash = 0xFEDCBA9876543210u,
                                    .data_hash = 1,
                                    .precision = DTYPE_BF16,
+                                   .device = "cuda",
                                    .isa = "avx2",
                                    .threads = 2,
                                    .mean = {0.1f, 0.2f, 0.3f},
@@ -71,6 +72,7 @@ static void checkpoint__round_trip__is_exact(void **state)
     assert_ok(checkpoint_load("last.ckpt", &after, read, true));
     assert_true(after.facts.recipe_hash == before.facts.recipe_hash && after.facts.data_hash == 1);
     assert_int_equal(after.facts.precision, DTYPE_BF16);
+    assert_string_equal(after.facts.device, "cuda");
     assert_string_equal(after.facts.isa, "avx2");
     assert_int_equal(after.facts.threads, 2);
     assert_int_equal(after.variant, VARIANT_TENSORFLOW);

@@ -302,25 +302,6 @@ static void train__resume__notices_other_pictures(void **state)
     mem_free(bytes);
 }
 
-/* Rewrites a checkpoint with another text in its metadata. */
-static void forge(const char *path, const char *from, const char *to)
-{
-    st_file *f;
-    str text = {0};
-    assert_ok(st_open(&f, path));
-    const char *metadata = st_meta(f, "mien_checkpoint"), *at = strstr(metadata, from);
-    assert_non_null(at);
-    assert_ok(str_printf(&text, "%.*s%s%s", (int)(at - metadata), metadata, to, at + strlen(from)));
-    st_tensor *tensors;
-    assert_ok(mem_alloc(&tensors, st_count(f)));
-    for (size_t i = 0; i < st_count(f); i++)
-        tensors[i] = *st_at(f, i);
-    assert_ok(st_write(path, tensors, st_count(f), &(st_metadata){"mien_checkpoint", text.text}, 1));
-    mem_free(tensors);
-    str_free(&text);
-    st_close(f);
-}
-
 static void hash_of_recipe(char dst[40], const char *path)
 {
     size_t length;
@@ -341,12 +322,12 @@ static void train__killed_while_given_more_epochs__goes_on(void **state)
     assert_ok(kit_train(&run));
     hash_of_recipe(before, "between/recipe.yaml");
     hash_of_recipe(after, "long/recipe.yaml");
-    forge("between" MEMBER "last.ckpt", before, after);
+    kit_forge("between" MEMBER "last.ckpt", before, after);
     run.settings[1] = "stage1.epochs=4";
     run.is_resumed = true;
     assert_ok(kit_train(&run));
     assert_same_run("between", "long");
-    forge("between" MEMBER "last.ckpt", after, before);
+    kit_forge("between" MEMBER "last.ckpt", after, before);
     assert_failure(kit_train(&run), MIEN_ERR_ARG, "between: recipe.yaml is not the one");
 }
 
@@ -364,7 +345,7 @@ static void train__begun_with_fewer_keys__goes_on(void **state)
     assert_ok(file_write_all("fewer/recipe.yaml", text, length - 11));
     mem_free(text);
     hash_of_recipe(then, "fewer/recipe.yaml");
-    forge("fewer" MEMBER "last.ckpt", now, then);
+    kit_forge("fewer" MEMBER "last.ckpt", now, then);
     run.cancel_after = 0;
     run.is_resumed = true;
     assert_ok(kit_train(&run));
@@ -394,7 +375,7 @@ static void train__precision__is_kept_or_refused(void **state)
     assert_ok(checkpoint_load("precise" MEMBER "last.ckpt", &at, NULL, true));
     assert_int_equal(at.facts.precision, DTYPE_F32);
 
-    forge("precise" MEMBER "last.ckpt", "\"f32\"", "\"bf16\"");
+    kit_forge("precise" MEMBER "last.ckpt", "\"f32\"", "\"bf16\"");
     if (has_bf16)
         assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
     else
@@ -409,7 +390,8 @@ static void count_notices(void *payload, int level, const char *line)
     *(int *)payload += strstr(line, "bits may differ") != NULL;
 }
 
-/* Another instruction set, or another number of threads: it goes on, and says so. */
+/* Another instruction set, another number of threads, or another device: it goes on, and says so once. A checkpoint
+ * that says no device is the CPU's. */
 static void train__other_machine__is_told(void **state)
 {
     (void)state;
@@ -420,12 +402,18 @@ static void train__other_machine__is_told(void **state)
     mien_set_log(count_notices, &notices);
     assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
     assert_int_equal(notices, 0);
-    forge("moved" MEMBER "last.ckpt", "\"isa\":\"", "\"isa\":\"other_");
+    kit_forge("moved" MEMBER "last.ckpt", "\"isa\":\"", "\"isa\":\"other_");
     assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
     assert_int_equal(notices, 1);
     run.threads = 1;
     assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
     assert_int_equal(notices, 2);
+    kit_forge("moved" MEMBER "last.ckpt", "\"device\":\"cpu\",", "");
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    assert_int_equal(notices, 2);
+    kit_forge("moved" MEMBER "last.ckpt", "\"device\":\"cpu\"", "\"device\":\"cuda\"");
+    assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
+    assert_int_equal(notices, 3);
     mien_set_log(NULL, NULL);
 }
 
