@@ -16,6 +16,8 @@ add_library(mien_cuda_emulated STATIC ${cuda_sources} ${cuda_kernels} ${cuda_emu
 target_include_directories(mien_cuda_emulated PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mien_cuda_emulated PUBLIC mien_internal)
 target_link_libraries(backend_test_ops_cuda PRIVATE mien_cuda_emulated)
+target_link_libraries(train_test_cuda PRIVATE mien_cuda_emulated)
+target_link_libraries(api_test_device PRIVATE mien_cuda_emulated)
 
 # What the backend believes of cuDNN's and cuBLASLt's headers, where they are here.
 set(MIEN_CUDA_HEADERS /usr/local/cuda/include CACHE PATH "folder of cudnn.h and cublasLt.h, which tests compare our own declarations with")
