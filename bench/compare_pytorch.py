@@ -68,7 +68,8 @@ def torch_step(args):
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
     is_cuda = args.device.startswith("cuda")
-    model = getattr(torchvision.models, args.arch[0])(num_classes=6, **OPTIONS.get(args.arch[0], {}))
+    sized = {"image_size": args.size} if args.arch[0].startswith("vit") else {}  # its positions belong to a size
+    model = getattr(torchvision.models, args.arch[0])(num_classes=6, **OPTIONS.get(args.arch[0], {}), **sized)
     model.train(args.what == "train")
     if args.deviation:
         model = torch_deviation(model)
@@ -201,7 +202,7 @@ def take_turns(args, arch, mode):
         try:
             if name not in failures:
                 answers.append(ask_side())
-        except (RuntimeError, ValueError, IndexError) as error:
+        except (OSError, RuntimeError, ValueError, IndexError) as error:
             if not args.json:
                 raise
             failures[name] = str(error)[:300]

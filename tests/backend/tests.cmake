@@ -15,9 +15,10 @@ set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE C COMPILE_OPTION
 add_library(mien_cuda_emulated STATIC ${cuda_sources} ${cuda_kernels} ${cuda_emulator})
 target_include_directories(mien_cuda_emulated PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mien_cuda_emulated PUBLIC mien_internal)
-target_link_libraries(backend_test_ops_cuda PRIVATE mien_cuda_emulated)
-target_link_libraries(train_test_cuda PRIVATE mien_cuda_emulated)
-target_link_libraries(api_test_device PRIVATE mien_cuda_emulated)
+foreach(what backend_test_ops_cuda backend_test_fused_cuda backend_test_cuda_kernels backend_test_cuda_libraries backend_test_cudnn_offline
+             train_test_cuda api_test_device)
+  target_link_libraries(${what} PRIVATE mien_cuda_emulated)
+endforeach()
 
 # What the backend believes of cuDNN's and cuBLASLt's headers, where they are here.
 set(MIEN_CUDA_HEADERS /usr/local/cuda/include CACHE PATH "folder of cudnn.h and cublasLt.h, which tests compare our own declarations with")
@@ -37,3 +38,8 @@ add_executable(ops_report ${CMAKE_CURRENT_SOURCE_DIR}/backend/report/ops_report.
 set_target_properties(ops_report PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_link_libraries(ops_report PRIVATE mien_testkit)
 add_test(NAME backend_ops_report COMMAND ops_report cpu reference linear)
+# What docs/gpu.md says of memory.
+add_executable(cuda_plan ${CMAKE_CURRENT_SOURCE_DIR}/backend/report/cuda_plan.c)
+set_target_properties(cuda_plan PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_link_libraries(cuda_plan PRIVATE mien_cuda_emulated)
+add_test(NAME backend_cuda_plan COMMAND cuda_plan train efficientnet_b0 32 bf16)

@@ -706,6 +706,7 @@ static mien_status operand_case(case_graph *c, const op_case *self, value_id *y,
 
 static const op_case cases[] = {
     ROW("normalise", "images", normalise_case, SHAPE4(2, 5, 7, 3), .x_type = DTYPE_U8, .is_forward_only = true),
+    ROW("normalise", "eights", normalise_case, SHAPE4(2, 4, 7, 3), .x_type = DTYPE_U8, .is_forward_only = true),
 
     ROW("conv2d", "1x1", conv_case, SHAPE4(2, 5, 6, 7), CONV(.out = 9, .window = {1, 1})),
     ROW("conv2d", "1x1_one_pixel", conv_case, SHAPE4(1, 1, 1, 1), CONV(.out = 1, .window = {1, 1})),
@@ -769,6 +770,8 @@ static const op_case cases[] = {
         CONV(.out = 32, .window = {5, 5}, .stride = {2, 2}, .pad = {2, 2, 2, 2}, .groups = 32), .is_medium = true),
     ROW("conv2d", "depthwise_7x7_medium", conv_case, SHAPE4(2, 16, 15, 40),
         CONV(.out = 40, .window = {7, 7}, .pad = {3, 3, 3, 3}, .groups = 40), .is_medium = true),
+    ROW("conv2d", "depthwise_wide_medium", conv_case, SHAPE4(2, 5, 6, 136),
+        CONV(.out = 136, .window = {5, 5}, .pad = {2, 2, 2, 2}, .groups = 136), .is_medium = true),
     ROW("conv2d", "depthwise_batch_norm_silu_medium", conv_case, SHAPE4(2, 19, 18, 48),
         CONV(.out = 48, .window = {3, 3}, .pad = {1, 1, 1, 1}, .groups = 48, .norm = NORM_BATCH, .act = ACT_SILU),
         .is_medium = true),
@@ -832,6 +835,8 @@ static const op_case cases[] = {
         .is_medium = true),
     ROW("batch_norm", "running_add_silu_medium", batch_norm_case, SHAPE4(2, 21, 23, 20),
         NORM(NORM_RUNNING, true, ACT_SILU), .is_medium = true),
+    ROW("batch_norm", "wide_medium", batch_norm_case, SHAPE4(2, 3, 5, 520), NORM(NORM_BATCH, true, ACT_RELU),
+        .is_medium = true),
     ROW("batch_norm", "resnet_relu_56", batch_norm_case, SHAPE4(16, 56, 56, 256), NORM(NORM_BATCH, true, ACT_RELU),
         .is_large = true),
     ROW("batch_norm", "efficientnet_silu_112", batch_norm_case, SHAPE4(16, 112, 112, 96),
@@ -844,6 +849,9 @@ static const op_case cases[] = {
     ROW("activation", "relu6_medium", wide_activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_RELU6), .is_medium = true),
     ROW("activation", "gelu", activation_case, SHAPE2(5, 7), ACT(ACT_GELU)),
     ROW("activation", "clip", activation_case, SHAPE2(6, 9), ACT(ACT_CLIP)),
+    ROW("activation", "relu_eights", activation_case, SHAPE2(5, 8), ACT(ACT_RELU)),
+    ROW("activation", "sigmoid_eights", activation_case, SHAPE2(5, 16), ACT(ACT_SIGMOID)),
+    ROW("activation", "gelu_eights", activation_case, SHAPE2(6, 24), ACT(ACT_GELU)),
     ROW("activation", "clip_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_CLIP), .is_medium = true),
     ROW("activation", "silu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_SILU), .is_medium = true),
     ROW("activation", "relu_medium", activation_case, SHAPE4(3, 37, 29, 7), ACT(ACT_RELU), .is_medium = true),
@@ -853,6 +861,7 @@ static const op_case cases[] = {
 
     ROW("add", "two", add_case, SHAPE4(2, 3, 5, 7), .spec = NULL),
     ROW("add", "itself", add_self_case, SHAPE4(1, 2, 2, 3), .spec = NULL),
+    ROW("add", "eights", add_case, SHAPE4(2, 3, 4, 8), .spec = NULL),
     ROW("add", "medium", add_case, SHAPE4(3, 31, 29, 7), .is_medium = true),
     ROW("add", "resnet_56", add_case, SHAPE4(16, 56, 56, 256), .is_large = true),
 
@@ -862,9 +871,11 @@ static const op_case cases[] = {
     ROW("sub", "resnet_features", sub_case, SHAPE2(64, 2048), .is_large = true),
 
     ROW("multiply", "negative", multiply_case, SHAPE4(2, 3, 5, 7), .spec = &(const float){-1.5f}),
+    ROW("multiply", "eights", multiply_case, SHAPE4(2, 3, 5, 8), .spec = &(const float){0.5f}),
     ROW("multiply", "medium", multiply_case, SHAPE4(3, 31, 29, 7), .spec = &(const float){0.3f}, .is_medium = true),
 
     ROW("mul", "operands", mul_case, SHAPE2(5, 9), .spec = NULL),
+    ROW("mul", "eights", mul_case, SHAPE2(5, 8), .spec = NULL),
     ROW("mul", "medium", mul_case, SHAPE4(3, 31, 29, 7), .is_medium = true),
     ROW("matmul", "plain", matmul_case, SHAPE3(3, 4, 5), MATMUL(0)),
     ROW("matmul", "a_transposed", matmul_case, SHAPE3(3, 4, 5), MATMUL(.is_a_transposed = true)),
@@ -926,6 +937,7 @@ static const op_case cases[] = {
         POOL(.window = {3, 2}, .stride = {2, 3}, .pad = {1, 0}, .is_ceil = true, .count_pad = true)),
     ROW("pool", "max_hanging_over", pool_case, SHAPE4(2, 2, 5, 4),
         POOL(.window = {3, 3}, .stride = {2, 2}, .is_ceil = true, .is_max = true)),
+    ROW("pool", "mean_eights", pool_case, SHAPE4(2, 5, 4, 16), POOL(.window = {3, 3}, .stride = {2, 2}, .pad = {1, 1})),
     ROW("pool", "max_stride1_ceil", pool_case, SHAPE4(2, 4, 3, 19),
         POOL(.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}, .is_ceil = true, .is_max = true)),
     ROW("pool", "max_medium", pool_case, SHAPE4(2, 33, 35, 24),
@@ -969,6 +981,7 @@ static const op_case cases[] = {
     ROW("layer_norm", "tokens", layer_norm_case, SHAPE3(2, 5, 16), .spec = NULL),
     ROW("layer_norm", "pixels", layer_norm_case, SHAPE4(2, 3, 2, 5), .spec = NULL),
     ROW("layer_norm", "medium", layer_norm_case, SHAPE3(3, 50, 201), .is_medium = true),
+    ROW("layer_norm", "wide_medium", layer_norm_case, SHAPE3(3, 7, 520), .is_medium = true),
     ROW("layer_norm", "vit", layer_norm_case, SHAPE3(16, 197, 768), .is_large = true),
 
     ROW("attention", "two_heads", attention_case, SHAPE3(2, 5, 24), ATTENTION(.heads = 2)),

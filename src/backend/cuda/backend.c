@@ -7,7 +7,7 @@ static const cuda_rule *const plain_rules[] = {
     cuda_pointwise_rules, cuda_movement_rules, cuda_losses_rules, cuda_update_rules, cuda_convolution_rules,
     cuda_products_rules,  cuda_norms_rules,    cuda_pools_rules,  cuda_tokens_rules, cuda_regions_rules,
 };
-static const cuda_rule *const fast_rules[] = {cuda_cudnn_rules, cuda_cublas_rules, cuda_fused_rules};
+static const cuda_rule *const fast_rules[] = {cuda_fused_rules, cuda_cudnn_rules, cuda_cublas_rules};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -98,6 +98,9 @@ static mien_status cuda_capture(backend *base, captured **out, kernel *const *ke
     TRY(mem_zalloc(&c, 1));
     c->base = (captured){captured_run, captured_free};
     c->device = d;
+    for (int i = 0; i < count; i++)
+        TRY_OUT(cuda_kernel_warm_up((const cuda_kernel *)kernels[i]));
+    TRY_OUT(d->wait(d));
     TRY_OUT(d->capture_begin(d));
     for (int i = 0; i < count && st == MIEN_OK; i++)
         st = kernels[i]->run(kernels[i]);

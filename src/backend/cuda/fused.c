@@ -38,6 +38,13 @@ column_grid column_grid_for_all(const cuda_backend *b, int64_t rows, int64_t c)
     return g;
 }
 
+column_grid column_grid_for_picture(int64_t pixels, int64_t c)
+{
+    column_grid g = grid_without_parts(pixels, c);
+    g.parts = (int)ceil_div(pixels, (int64_t)g.lanes * MOST_ROWS);
+    return g;
+}
+
 device_grid column_grid_blocks(const column_grid *g)
 {
     return (device_grid){.blocks = (int64_t)g->parts * g->tiles, .threads = COLUMN_THREADS};
@@ -49,4 +56,27 @@ size_t column_sums_bytes(const column_grid *g)
 }
 
 const cuda_rule cuda_fused_rules[] = {
-    {&op_batch_norm_def, fused_batch_norm_prepare}, {&op_batch_norm_dx_def, fused_batch_norm_dx_prepare}, {0}};
+    {&op_batch_norm_def, fused_batch_norm_prepare},
+    {&op_batch_norm_dx_def, fused_batch_norm_dx_prepare},
+    {&op_layer_norm_def, fused_layer_norm_prepare},
+    {&op_layer_norm_dx_def, fused_layer_norm_dx_prepare},
+    {&op_conv2d_def, fused_depthwise_prepare},
+    {&op_conv2d_dx_def, fused_depthwise_dx_prepare},
+    {&op_conv2d_dw_def, fused_depthwise_dw_prepare},
+    {&op_add_def, fused_add_prepare},
+    {&op_add_db_def, fused_convert_prepare},
+    {&op_cast_def, fused_convert_prepare},
+    {&op_mul_def, fused_mul_prepare},
+    {&op_multiply_def, fused_multiply_prepare},
+    {&op_activation_def, fused_activation_prepare},
+    {&op_activation_dx_def, fused_activation_dx_prepare},
+    {&op_normalise_def, fused_normalise_prepare},
+    {&op_global_mean_def, fused_global_mean_prepare},
+    {&op_global_mean_dx_def, fused_global_mean_dx_prepare},
+    {&op_scale_def, fused_scale_prepare},
+    {&op_scale_dx_def, fused_scale_prepare},
+    {&op_scale_ds_def, fused_scale_ds_prepare},
+    {&op_pool_def, fused_pool_prepare},
+    {&op_pool_dx_def, fused_pool_dx_prepare},
+    {0},
+};

@@ -281,7 +281,7 @@ mien_status device_open(device **out, int index)
     TRY(mem_zalloc(&d, 1));
     d->base = (device){.name = "emulated GPU",
                        .capability = emulated.capability ? emulated.capability : 90,
-                       .processors = 2,
+                       .processors = emulated.processors ? emulated.processors : 2,
                        .use = emulated_use,
                        .alloc = emulated_alloc,
                        .dealloc = emulated_dealloc,

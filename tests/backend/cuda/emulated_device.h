@@ -9,6 +9,7 @@ typedef struct {
     int count;           /* devices; 0: one */
     size_t total_bytes;  /* of each one's memory; 0: no bound */
     int capability;      /* 0: 90 */
+    int processors;      /* 0: 2; how many blocks a grid has depends on it */
     const char *refusal; /* not NULL: device_open fails with it */
 } emulated_machine;
 extern emulated_machine emulated;

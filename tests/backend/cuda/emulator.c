@@ -141,17 +141,20 @@ static void let_go_on(void)
         die("some threads wait at a barrier or shuffle that others do not reach");
 }
 
+static void fiber_make(fiber *f, unsigned char *stack)
+{
+    f->state = READY;
+    getcontext(&f->context);
+    f->context.uc_stack.ss_sp = stack;
+    f->context.uc_stack.ss_size = STACK_BYTES;
+    f->context.uc_link = NULL;
+    makecontext(&f->context, fiber_main, 0);
+}
+
 static void run_team(void)
 {
-    for (int i = 0; i < grid->count; i++) {
-        fiber *f = &grid->fibers[i];
-        f->state = READY;
-        getcontext(&f->context);
-        f->context.uc_stack.ss_sp = grid->stacks + (size_t)i * STACK_BYTES;
-        f->context.uc_stack.ss_size = STACK_BYTES;
-        f->context.uc_link = NULL;
-        makecontext(&f->context, fiber_main, 0);
-    }
+    for (int i = 0; i < grid->count; i++)
+        fiber_make(&grid->fibers[i], grid->stacks + (size_t)i * STACK_BYTES);
     for (;;) {
         for (int i = 0; i < grid->count; i++)
             if (grid->fibers[i].state == READY)

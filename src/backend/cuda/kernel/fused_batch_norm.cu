@@ -5,7 +5,7 @@
  * rows that a thread adds up, and the square of the mean does not drown the variance. Sums of parts are added in
  * double. */
 #include "backend/cuda/kernel/fused_batch_norm.h"
-#include "backend/cuda/kernel/vector.h"
+#include "backend/cuda/kernel/vector_activation.h"
 
 enum { PIVOTS = 4, AT_ONCE = 4 }; /* rows a thread has in flight */
 
@@ -37,7 +37,7 @@ DEVICE eight pivot_eight(const void *x, const column_grid *g, int channel, const
 
 /* count rows from row on, loaded together. */
 DEVICE void add_rows(const fused_bn_sums_args *a, const column_share *s, int64_t row, const int count, eight pivot,
-                     eight *sum, eight *square, const bool is_bf16)
+                     eight *sums, const bool is_bf16)
 {
     packed_eight v[AT_ONCE];
     UNROLL
@@ -49,25 +49,25 @@ DEVICE void add_rows(const fused_bn_sums_args *a, const column_share *s, int64_t
         UNROLL
         for (int k = 0; k < 8; k++) {
             const float d = x.at[k] - pivot.at[k];
-            sum->at[k] += d;
-            square->at[k] += d * d;
+            sums[0].at[k] += d;
+            sums[1].at[k] += d * d;
         }
     }
 }
 
 DEVICE void sums_of(const fused_bn_sums_args *a, const bool is_bf16)
 {
-    const column_share s = column_share_of(&a->grid);
-    eight sum = eight_of(0), square = eight_of(0);
+    const column_share s = column_share_of(&a->grid, blockIdx.x);
+    eight sums[2] = {eight_of(0), eight_of(0)};
     int64_t row = s.begin;
     if (row < s.end) {
         const eight pivot = pivot_eight(a->x, &a->grid, s.channel, is_bf16);
         for (; row + (AT_ONCE - 1) * s.step < s.end; row += AT_ONCE * s.step)
-            add_rows(a, &s, row, AT_ONCE, pivot, &sum, &square, is_bf16);
+            add_rows(a, &s, row, AT_ONCE, pivot, sums, is_bf16);
         for (; row < s.end; row += s.step)
-            add_rows(a, &s, row, 1, pivot, &sum, &square, is_bf16);
+            add_rows(a, &s, row, 1, pivot, sums, is_bf16);
     }
-    column_sums(&a->grid, sum, square, a->sums + (int64_t)s.part * 2 * a->grid.c);
+    column_sums(&a->grid, blockIdx.x, sums, 2, a->sums + (int64_t)s.part * 2 * a->grid.c, 1, false);
 }
 
 /* Moves x once. */
@@ -117,16 +117,10 @@ DEVICE channel_terms terms_of(const fused_bn_apply_args *a, int channel)
     return t;
 }
 
-/* act(z); bit k of *bits: is the derivative 1? */
-DEVICE float activate(float z, activation_kind act, int k, unsigned *bits, const bool is_bf16)
+/* Bit k: is the derivative at z 1? */
+DEVICE unsigned mask_bit(float z, activation_kind act, int k)
 {
-    if (act == ACT_RELU || act == ACT_RELU6) {
-        const bool is_below = act == ACT_RELU || z < 6;
-        *bits |= (unsigned)(z > 0 && is_below) << k;
-        z = z > 0 || z != z ? z : 0; /* NaN stays */
-        return is_below || z != z ? z : 6;
-    }
-    return act == ACT_SILU ? z * sigmoid_of(z, is_bf16) : z;
+    return (unsigned)(z > 0 && (act != ACT_RELU6 || z < 6)) << k;
 }
 
 DEVICE void apply_rows(const fused_bn_apply_args *a, const column_share *s, int64_t row, const int count,
@@ -151,7 +145,8 @@ DEVICE void apply_rows(const fused_bn_apply_args *a, const column_share *s, int6
         UNROLL
         for (int k = 0; k < 8; k++) {
             const float z = (y.at[k] - t->mean.at[k]) * t->scale.at[k] + t->beta.at[k] + more.at[k];
-            y.at[k] = activate(z, a->act, k, &bits, is_bf16);
+            bits |= mask_bit(z, a->act, k);
+            y.at[k] = activation_of(a->act, z, is_bf16);
         }
         store_eight(a->y, at, y, is_bf16);
         if (a->mask)
@@ -161,7 +156,7 @@ DEVICE void apply_rows(const fused_bn_apply_args *a, const column_share *s, int6
 
 DEVICE void apply(const fused_bn_apply_args *a, const bool is_bf16)
 {
-    const column_share s = column_share_of(&a->grid);
+    const column_share s = column_share_of(&a->grid, blockIdx.x);
     int64_t row = s.begin;
     if (row >= s.end)
         return;

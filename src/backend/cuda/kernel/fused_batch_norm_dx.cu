@@ -2,7 +2,7 @@
  * made in both: ReLU's derivative is a bit read, SiLU's is computed again from z, either of which is less than a tensor
  * written and read. */
 #include "backend/cuda/kernel/fused_batch_norm.h"
-#include "backend/cuda/kernel/vector.h"
+#include "backend/cuda/kernel/vector_activation.h"
 
 enum { AT_ONCE = 4 }; /* rows a thread has in flight */
 
@@ -70,8 +70,8 @@ DEVICE eight dz_of(const fused_bn_dx_args *a, const loaded_rows *l, const int r,
             more = unpack(l->residual[r], is_bf16);
         UNROLL
         for (int k = 0; k < 8; k++) {
-            const float z = d->at[k] * t->scale.at[k] + t->beta.at[k] + more.at[k], s = sigmoid_of(z, is_bf16);
-            dz.at[k] *= s * (1.0f + z * (1.0f - s));
+            const float z = d->at[k] * t->scale.at[k] + t->beta.at[k] + more.at[k];
+            dz.at[k] *= slope_of(ACT_SILU, z, is_bf16);
         }
     }
     return dz;
@@ -79,7 +79,7 @@ DEVICE eight dz_of(const fused_bn_dx_args *a, const loaded_rows *l, const int r,
 
 /* --- sums --------------------------------------------------------------------------------------------------------- */
 DEVICE void add_rows(const fused_bn_dx_args *a, const column_share *s, int64_t row, const int count,
-                     const channel_terms *t, eight *sum, eight *product, const bool is_bf16)
+                     const channel_terms *t, eight *sums, const bool is_bf16)
 {
     loaded_rows l;
     load_rows(a, s, row, count, &l, is_bf16);
@@ -89,25 +89,25 @@ DEVICE void add_rows(const fused_bn_dx_args *a, const column_share *s, int64_t r
         const eight dz = dz_of(a, &l, r, t, &d, is_bf16);
         UNROLL
         for (int k = 0; k < 8; k++) {
-            sum->at[k] += dz.at[k];
-            product->at[k] += dz.at[k] * d.at[k];
+            sums[0].at[k] += dz.at[k];
+            sums[1].at[k] += dz.at[k] * d.at[k];
         }
     }
 }
 
 DEVICE void sums_of(const fused_bn_dx_args *a, const bool is_bf16)
 {
-    const column_share s = column_share_of(&a->grid);
-    eight sum = eight_of(0), product = eight_of(0);
+    const column_share s = column_share_of(&a->grid, blockIdx.x);
+    eight sums[2] = {eight_of(0), eight_of(0)};
     int64_t row = s.begin;
     if (row < s.end) {
         const channel_terms t = terms_of(a, s.channel);
         for (; row + (AT_ONCE - 1) * s.step < s.end; row += AT_ONCE * s.step)
-            add_rows(a, &s, row, AT_ONCE, &t, &sum, &product, is_bf16);
+            add_rows(a, &s, row, AT_ONCE, &t, sums, is_bf16);
         for (; row < s.end; row += s.step)
-            add_rows(a, &s, row, 1, &t, &sum, &product, is_bf16);
+            add_rows(a, &s, row, 1, &t, sums, is_bf16);
     }
-    column_sums(&a->grid, sum, product, a->sums + (int64_t)s.part * 2 * a->grid.c);
+    column_sums(&a->grid, blockIdx.x, sums, 2, a->sums + (int64_t)s.part * 2 * a->grid.c, 1, false);
 }
 
 /* Moves dy, x, and the mask or, for SiLU, the residual, once each. */
@@ -158,7 +158,7 @@ DEVICE void apply_rows(const fused_bn_dx_args *a, const column_share *s, int64_t
 
 DEVICE void apply(const fused_bn_dx_args *a, const bool is_bf16)
 {
-    const column_share s = column_share_of(&a->grid);
+    const column_share s = column_share_of(&a->grid, blockIdx.x);
     int64_t row = s.begin;
     if (row >= s.end)
         return;

@@ -130,12 +130,6 @@ DEVICE void store_eight(void *p, int64_t i, eight e, const bool is_bf16)
     store_16((float *)p + i + 4, high);
 }
 
-/* In f32 the exact functions, in bf16 the fast ones: its numbers have 8 bits. */
-DEVICE float sigmoid_of(float z, const bool is_bf16)
-{
-    return is_bf16 ? fast_divide(1.0f, 1.0f + fast_exp(-z)) : 1.0f / (1.0f + expf(-z));
-}
-
 /* This thread's rows of [rows, c]: from `begin` by `step`; its eight channels begin at `channel`. A thread without work
  * has begin = end. */
 typedef struct {
@@ -143,12 +137,12 @@ typedef struct {
     int channel, part, lane;
 } column_share;
 
-DEVICE column_share column_share_of(const column_grid *g)
+DEVICE column_share column_share_of(const column_grid *g, unsigned block)
 {
-    const int tile = (int)(blockIdx.x % (unsigned)g->tiles), thread = (int)threadIdx.x;
+    const int tile = (int)(block % (unsigned)g->tiles), thread = (int)threadIdx.x;
     const int vector = tile * g->tile + thread % g->tile;
     column_share s;
-    s.part = (int)(blockIdx.x / (unsigned)g->tiles);
+    s.part = (int)(block / (unsigned)g->tiles);
     s.lane = thread / g->tile;
     s.channel = 8 * vector;
     s.begin = g->rows * s.part / g->parts + s.lane;
@@ -159,27 +153,29 @@ DEVICE column_share column_share_of(const column_grid *g)
     return s;
 }
 
-/* The sums of two eights over the lanes of a block, lane after lane, to out [2][c] at this block's channels. All
- * threads come here. */
-DEVICE void column_sums(const column_grid *g, eight first, eight second, float *out)
+/* The sums of `count` eights, at most two, over the lanes of a block, lane after lane, times factor: to out [count][c]
+ * at the channels of this block. All threads come here. */
+DEVICE void column_sums(const column_grid *g, unsigned block, const eight *sums, const int count, void *out,
+                        float factor, const bool is_bf16)
 {
     enum { THREADS = COLUMN_THREADS, PITCH = THREADS + 8 }; /* so that eight threads a number meet eight banks each */
     SHARED(float, numbers, 16 * PITCH);
-    const int thread = (int)threadIdx.x, tile = (int)(blockIdx.x % (unsigned)g->tiles);
+    const int thread = (int)threadIdx.x, tile = (int)(block % (unsigned)g->tiles);
     barrier(); /* sums before these have been read */
     UNROLL
-    for (int k = 0; k < 8; k++) {
-        numbers[k * PITCH + thread] = first.at[k];
-        numbers[(8 + k) * PITCH + thread] = second.at[k];
+    for (int i = 0; i < count; i++) {
+        UNROLL
+        for (int k = 0; k < 8; k++)
+            numbers[(8 * i + k) * PITCH + thread] = sums[i].at[k];
     }
     barrier();
-    for (int i = thread; i < 16 * g->tile; i += THREADS) {
+    for (int i = thread; i < 8 * count * g->tile; i += THREADS) {
         const int vector = i % g->tile, k = i / g->tile, channel = 8 * (tile * g->tile + vector) + k % 8;
         float sum = 0;
         for (int lane = 0; lane < g->lanes; lane++)
             sum += numbers[k * PITCH + lane * g->tile + vector];
         if (channel < g->c)
-            out[(k / 8) * g->c + channel] = sum;
+            store(out, (k / 8) * g->c + channel, sum * factor, is_bf16);
     }
 }
 

@@ -1,0 +1,19 @@
+/* What the kernels of fused_pointwise.cu are given: what those of pointwise.cu and movement.cu are, counts being
+ * multiples of eight. */
+#ifndef BACKEND_CUDA_KERNEL_FUSED_POINTWISE_H
+#define BACKEND_CUDA_KERNEL_FUSED_POINTWISE_H
+
+#include "backend/cuda/kernel/movement.h"
+#include "backend/cuda/kernel/pointwise.h"
+
+enum { FUSED_POINTWISE_THREADS = 256, FUSED_POINTWISE_AT_ONCE = 4 }; /* eights a thread has in flight */
+KERNEL_DECLARE(fused_add);
+KERNEL_DECLARE(fused_mul);
+KERNEL_DECLARE(fused_multiply);
+KERNEL_DECLARE(fused_activation);
+KERNEL_DECLARE(fused_activation_dx);
+KERNEL_DECLARE(fused_convert);
+
+KERNEL_DECLARE(fused_normalise);
+
+#endif
