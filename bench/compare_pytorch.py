@@ -152,7 +152,7 @@ def ask(args, command):
         sys.stderr.write(said)
         if process.returncode:
             raise RuntimeError(([line for line in said.splitlines() if line.strip()] or [f"exit {process.returncode}"])[-1])
-        return json.loads(out.read().splitlines()[-1]) | ({"peak_device_bytes": peak} if peak else {})
+        return json.loads(out.read().splitlines()[-1]) | ({"smi_peak_bytes": peak} if peak else {})
 
 
 def size_of(args, arch):
