@@ -110,6 +110,7 @@ static mien_status take_steps(side *s, bench_subject *subject, const mien_bench_
     TRY_OUT(mem_alloc(&s->norms, steps));
     TRY_OUT(fetch_values(begin, params));
     for (int i = 0; i < steps; i++) {
+        bench_subject_fill(subject, o, (uint32_t)i);
         const int64_t start = clock_ns();
         step_params step;
         TRY_OUT(bench_subject_step(subject, o, (uint32_t)i));

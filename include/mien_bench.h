@@ -42,11 +42,11 @@ typedef struct mien_bench_options {
 } mien_bench_options;
 MIEN_OPTIONS(mien_bench_options, MIEN_OPTIONS_BENCH)
 
-/* Speed of one step: a fresh random uint8 batch, 6-class head; train: label-smoothed cross entropy, forward, backward,
- * Adam; of the deviation module also with class weights; of a multi-task network what a step of `task: mtl` is by
- * default: a batch for action units, one for expressions and one for valence and arousal, each of fresh pictures,
- * forward and backward, their losses, one SGD update (all their pictures count). Times are the median. data: pictures a
- * second through the loader. */
+/* Speed of one step, from a fresh random uint8 batch in the caller's memory until all is computed: 6-class head; train:
+ * label-smoothed cross entropy, forward, backward, Adam; of the deviation module also with class weights; of a
+ * multi-task network what a step of `task: mtl` is by default: a batch for action units, one for expressions and one
+ * for valence and arousal, each of fresh pictures, forward and backward, their losses, one SGD update (all their
+ * pictures count). Times are the median. data: pictures a second through the loader. */
 typedef struct mien_bench_result {
     int batch, size, threads;
     const char *precision, *isa; /* "f32", "avx2" */
@@ -57,6 +57,8 @@ typedef struct mien_bench_result {
     double images_per_cpu_s;          /* data: pictures a second of processor time, all threads together; else 0 */
     int lanes, tile; /* infer: so many threads compute so many pictures at a time, each its own; 1 and the batch where
                         all compute it together, as in train; 0 for data */
+    const char *device;        /* "cpu", "NVIDIA H100 80GB HBM3" */
+    int64_t peak_device_bytes; /* of its memory, whatever took it: programs, code, libraries; 0 for the CPU */
 } mien_bench_result;
 
 /* One group of nodes with the same operator and implementation. */

@@ -78,20 +78,31 @@ void bench_fill(uint8_t *images, size_t bytes, rng *r)
     }
 }
 
+void bench_subject_fill(bench_subject *s, const mien_bench_options *o, uint32_t step)
+{
+    if (s->is_mtl) {
+        bench_mtl_fill(&s->mtl, step);
+        return;
+    }
+    rng r = rng_at(1, 0, step, RNG_BENCH);
+    bench_fill(s->images, s->image_bytes, &r);
+    for (int i = 0; i < o->batch; i++)
+        s->labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
+}
+
+/* A device gets the pictures as a training's are brought to it, but for that here nothing runs beside. */
 mien_status bench_subject_step(bench_subject *s, const mien_bench_options *o, uint32_t step)
 {
     if (s->is_mtl)
         return bench_mtl_step(&s->mtl, step);
-    rng r = rng_at(1, 0, step, RNG_BENCH);
-    bench_fill(s->images, s->image_bytes, &r);
     if (s->lanes)
         return lanes_run(s->lanes, s->images, o->batch, s->probabilities, NULL);
-    for (int i = 0; i < o->batch; i++)
-        s->labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
-    TRY(program_write(s->program, s->io.images, s->images));
+    TRY(program_stage(s->program, s->io.images, s->images));
+    TRY(program_take(s->program, s->io.images));
     TRY(program_write(s->program, s->loss.labels, s->labels));
     TRY(program_set_step(s->program, &(step_params){.lr = 1e-5f, .step = step + 1, .seed = 1}));
-    return program_run(s->program);
+    TRY(program_run(s->program));
+    return program_wait(s->program);
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -115,6 +126,7 @@ static mien_status time_steps(mien_bench *bench, bench_subject *s, const mien_be
     for (int i = 0; i < BENCH_UNTIMED + o->steps; i++) {
         if (o->is_profiled && i == BENCH_UNTIMED)
             program_profile(bench_subject_program(s), true);
+        bench_subject_fill(s, o, (uint32_t)i);
         int64_t start = clock_ns();
         TRY_OUT(bench_subject_step(s, o, (uint32_t)i));
         if (i >= BENCH_UNTIMED)
@@ -201,6 +213,16 @@ static mien_status bench_program(mien_bench *bench, const mien_bench_options *o)
     if (o->is_profiled)
         TRY_OUT(collect_rows(bench, bench_subject_program(&s)));
     take_account(r, &s);
+    char *device = NULL, *isa = NULL; /* the backend goes, these stay */
+    TRY_OUT(arena_strdup(bench->texts, &device, b->device));
+    TRY_OUT(arena_strdup(bench->texts, &isa, b->isa(b)));
+    r->device = device;
+    r->isa = isa;
+    if (b->room) {
+        backend_room room;
+        TRY_OUT(b->room(b, &room));
+        r->peak_device_bytes = (int64_t)room.peak;
+    }
     r->threads = b->threads(b);
     r->precision = api_activation_type(b, o->compute) == DTYPE_BF16 ? "bf16" : "f32";
 out:
@@ -229,7 +251,7 @@ mien_status mien_bench_run(mien_bench **out, const mien_bench_options *given)
     mien_bench *b = NULL;
     TRY(mem_zalloc(&b, 1));
     TRY_OUT(arena_create(&b->texts, 0));
-    b->result = (mien_bench_result){.batch = o.batch, .isa = mien_isa(), .precision = "f32"};
+    b->result = (mien_bench_result){.batch = o.batch, .isa = mien_isa(), .precision = "f32", .device = "cpu"};
     TRY_OUT(o.what == MIEN_BENCH_DATA ? bench_data(&b->result, &o) : bench_program(b, &o));
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);

@@ -27,14 +27,16 @@ typedef struct {
     task_ending ending;
     model_io io;
     program *program;
-    task_row *rows;  /* [batch] */
-    uint8_t *images; /* [batch, size, size, 3] */
-    size_t image_bytes;
+    task_row *rows;     /* [draws, batch] */
+    uint8_t *images;    /* [draws, batch, size, size, 3] */
+    size_t image_bytes; /* of a draw */
     int draws;
 } bench_mtl;
 /* Of options.kind, into zeroed memory; to be cleared also where it fails. */
 MIEN_MUST_USE mien_status bench_mtl_create(bench_mtl *b, const mien_bench_options *options, backend *on, dtype type);
 void bench_mtl_clear(bench_mtl *b);
+void bench_mtl_fill(bench_mtl *b, uint32_t step);
+/* Its draws, and the update; returns when all of it is done. */
 MIEN_MUST_USE mien_status bench_mtl_step(bench_mtl *b, uint32_t step);
 
 /* A model at work: what a step fills in, and what it runs. */
@@ -54,7 +56,9 @@ typedef struct {
 /* Of options.what, into zeroed memory; to be cleared also where it fails. */
 MIEN_MUST_USE mien_status bench_subject_create(bench_subject *s, const mien_bench_options *options, backend *b);
 void bench_subject_clear(bench_subject *s);
-/* A fresh batch, and what is done with it. */
+/* A fresh batch, which is made beside the clock: pictures are the loader's. */
+void bench_subject_fill(bench_subject *s, const mien_bench_options *options, uint32_t step);
+/* Takes it in and computes; returns when all of it is done. */
 MIEN_MUST_USE mien_status bench_subject_step(bench_subject *s, const mien_bench_options *options, uint32_t step);
 /* The program whose nodes are told of: the first lane's speaks for all. */
 program *bench_subject_program(const bench_subject *s);

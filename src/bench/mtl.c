@@ -137,8 +137,8 @@ mien_status bench_mtl_create(bench_mtl *b, const mien_bench_options *o, backend 
     TRY(create_program(b, on, type));
     const size_t size = (size_t)model_spec_of(b->model)->image_size;
     b->image_bytes = (size_t)o->batch * size * size * 3;
-    TRY(mem_alloc(&b->rows, o->batch));
-    return mem_alloc(&b->images, b->image_bytes);
+    TRY(mem_alloc(&b->rows, b->draws * o->batch));
+    return mem_alloc(&b->images, (size_t)b->draws * b->image_bytes);
 }
 
 void bench_mtl_clear(bench_mtl *b)
@@ -155,21 +155,39 @@ void bench_mtl_clear(bench_mtl *b)
 
 /* --- the step ----------------------------------------------------------------------------------------------------- */
 
-/* A batch of each draw, forward and backward, then the update. */
-mien_status bench_mtl_step(bench_mtl *b, uint32_t step)
+void bench_mtl_fill(bench_mtl *b, uint32_t step)
 {
-    const recipe_stage *stage = &b->recipe->stages[0];
+    const int batch = b->recipe->stages[0].batch;
     for (int d = 0; d < b->draws; d++) {
         rng r = rng_at(1, (uint32_t)d, step, RNG_BENCH);
-        bench_fill(b->images, b->image_bytes, &r);
-        for (int i = 0; i < stage->batch; i++) {
+        bench_fill(b->images + (size_t)d * b->image_bytes, b->image_bytes, &r);
+        for (int i = 0; i < batch; i++) {
             const int64_t picture = rng_below(&r, ROWS);
-            b->rows[i] = (task_row){picture, picture, 1, false};
+            b->rows[d * batch + i] = (task_row){picture, picture, 1, false};
         }
-        TRY(program_write(b->program, b->io.images, b->images));
-        TRY(b->recipe->task->fill(&b->ending, b->program, model_spec_of(b->model), b->set, d, b->rows, stage->batch));
-        TRY(program_set_step(b->program, &(step_params){.lr = stage->lr, .step = step + 1, .seed = (uint64_t)d + 1}));
-        TRY(program_run_gradients(b->program, d == 0));
     }
-    return program_run_update(b->program);
+}
+
+static mien_status stage(bench_mtl *b, int draw)
+{
+    return draw < b->draws ? program_stage(b->program, b->io.images, b->images + (size_t)draw * b->image_bytes)
+                           : MIEN_OK;
+}
+
+/* A batch of each draw, forward and backward, then the update. Draws but the first are brought beside the one before.
+ */
+mien_status bench_mtl_step(bench_mtl *b, uint32_t step)
+{
+    const recipe_stage *first = &b->recipe->stages[0];
+    TRY(stage(b, 0));
+    for (int d = 0; d < b->draws; d++) {
+        TRY(program_take(b->program, b->io.images));
+        TRY(b->recipe->task->fill(&b->ending, b->program, model_spec_of(b->model), b->set, d,
+                                  b->rows + d * first->batch, first->batch));
+        TRY(program_set_step(b->program, &(step_params){.lr = first->lr, .step = step + 1, .seed = (uint64_t)d + 1}));
+        TRY(program_run_gradients(b->program, d == 0));
+        TRY(stage(b, d + 1));
+    }
+    TRY(program_run_update(b->program));
+    return program_wait(b->program);
 }

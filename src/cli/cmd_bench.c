@@ -158,6 +158,9 @@ static json_t *make_document(const arguments *a, const mien_bench *b)
                   is_data ? json_null() : json_string(a->bench.arch), "batch", r->batch, "size", r->size, "precision",
                   r->precision, "isa", r->isa, "threads", r->threads, "img_per_s", r->images_per_s, "ms", r->ms,
                   "peak_rss_bytes", (json_int_t)r->peak_rss_bytes, "flops_per_s", r->flops_per_s);
+    json_object_set_new(document, "device", json_text(r->device));
+    if (r->peak_device_bytes)
+        json_object_set_new(document, "peak_device_bytes", json_integer(r->peak_device_bytes));
     if (a->bench.is_deviation && !is_data)
         json_object_set_new(document, "deviation", json_true());
     if (a->bench.kind != MIEN_BENCH_PLAIN)
@@ -203,7 +206,10 @@ static void print_result(const arguments *a, const mien_bench *b)
     else
         printf(", %.1f GFLOP/s\nactivations: %.1f MB planned, %.1f MB the sum of all tensors", r->flops_per_s * 1e-9,
                (double)r->planned_bytes * 1e-6, (double)r->sum_bytes * 1e-6);
-    printf("\npeak memory: %.1f MB\n", (double)r->peak_rss_bytes * 1e-6);
+    printf("\npeak memory: %.1f MB", (double)r->peak_rss_bytes * 1e-6);
+    if (r->peak_device_bytes)
+        printf(", %.1f MB on %s", (double)r->peak_device_bytes * 1e-6, r->device);
+    printf("\n");
 }
 
 int cmd_bench(console *c, int argc, char **argv)

@@ -16,24 +16,25 @@ static mien_status measure(size_t *out, model *m, const model_graph_options *opt
     return program_measure(out, g, b);
 }
 
-/* The largest batch below options->batch, for which `whole` bytes are too many; 0 where there is none, and *one is what
- * a single picture takes. */
-static mien_status find_largest(int *out, size_t *one, size_t whole, size_t room, model *m,
+/* The smallest batch, and what it takes: 2 where the network has statistics that one picture does not give. */
+static mien_status measure_least(int *least, size_t *bytes, model *m, const model_graph_options *options, backend *b)
+{
+    *least = 1;
+    if (measure(bytes, m, options, 1, b) == MIEN_OK)
+        return MIEN_OK;
+    *least = 2;
+    return measure(bytes, m, options, 2, b);
+}
+
+/* The largest batch for which `room` is enough, between `least` for which `low` is and options->batch for which `whole`
+ * is too much. */
+static mien_status find_largest(int *out, int least, size_t low, size_t whole, size_t room, model *m,
                                 const model_graph_options *options, backend *b)
 {
     size_t bytes;
-    int batch = options->batch - 1;
-    *out = 0;
-    *one = whole;
-    if (options->batch == 1)
-        return MIEN_OK;
-    TRY(measure(one, m, options, 1, b));
-    if (*one > room)
-        return MIEN_OK;
-    const double slope = ((double)whole - (double)*one) / batch;
-    if (slope > 0 && (double)(room - *one) / slope < batch - 1)
-        batch = 1 + (int)((double)(room - *one) / slope);
-    for (;; batch--) {
+    const double slope = ((double)whole - (double)low) / (options->batch - least);
+    int batch = least + (int)((double)(room - low) / slope);
+    for (; batch > least; batch--) {
         TRY(measure(&bytes, m, options, batch, b));
         if (bytes <= room)
             break;
@@ -55,18 +56,20 @@ static size_t in_mib(size_t bytes)
 static mien_status tell_room(mien_status st, model *m, const model_graph_options *options, backend *b)
 {
     backend_room room;
-    size_t whole, one;
-    int largest;
+    size_t whole, low;
+    int least, largest = 0;
+    char advice[80];
     TRY(b->room(b, &room));
     TRY(measure(&whole, m, options, options->batch, b));
     if (whole <= room.free)
         return st;
-    TRY(find_largest(&largest, &one, whole, room.free, m, options, b));
-    char advice[80];
+    TRY(measure_least(&least, &low, m, options, b));
+    if (low <= room.free)
+        TRY(find_largest(&largest, least, low, whole, room.free, m, options, b));
     if (largest)
         snprintf(advice, sizeof advice, "the largest batch that fits is %d", largest);
     else
-        snprintf(advice, sizeof advice, "a batch of 1 takes %zu", in_mib(one));
+        snprintf(advice, sizeof advice, "a batch of %d takes %zu", least, in_mib(low));
     return mien_fail(MIEN_ERR_NOMEM, "batch %d: the program takes %zu MiB of %s (found %zu free of %zu; %s)",
                      options->batch, in_mib(whole), b->device, room.free >> 20, room.total >> 20, advice);
 }

@@ -180,6 +180,11 @@ _Static_assert((int)DNN_ATTR_VARIANT_PACK_WORKSPACE == (int)CUDNN_ATTR_VARIANT_P
                "CUDNN_ATTR_VARIANT_PACK_WORKSPACE");
 _Static_assert((int)DNN_ATTR_ENGINE_NUMERICAL_NOTE == (int)CUDNN_ATTR_ENGINE_NUMERICAL_NOTE,
                "CUDNN_ATTR_ENGINE_NUMERICAL_NOTE");
+_Static_assert((int)DNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION == (int)CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION,
+               "CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION");
+_Static_assert((int)DNN_TYPE_BEHAVIOR_NOTE == (int)CUDNN_TYPE_BEHAVIOR_NOTE, "CUDNN_TYPE_BEHAVIOR_NOTE");
+_Static_assert((int)DNN_ATTR_ENGINE_BEHAVIOR_NOTE == (int)CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
+               "CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE");
 _Static_assert(CUDNN_MAJOR == 9, "the interface is that of 9");
 _Static_assert(sizeof(cudnnStatus_t) == sizeof(int) && sizeof(cudnnBackendAttributeName_t) == sizeof(int),
                "enums are ints");

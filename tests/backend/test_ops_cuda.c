@@ -1,6 +1,7 @@
 /* Every operator case on the CUDA backend's kernels, compiled for an emulator: the plain kernels, and the fast ones. */
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/emulated_device.h"
+#include "backend/cuda/fakes.h"
 #include "backend/ops_tests.h"
 
 static bool is_plain;
@@ -18,6 +19,7 @@ static int backend_close(void **state)
     backend *b = *state;
     b->free(b);
     assert_int_equal(emulated_block_count(), 0);
+    assert_int_equal(fake_counts.live, 0);
     return 0;
 }
 

@@ -15,8 +15,9 @@ set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE C COMPILE_OPTION
 add_library(mien_cuda_emulated STATIC ${cuda_sources} ${cuda_kernels} ${cuda_emulator})
 target_include_directories(mien_cuda_emulated PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mien_cuda_emulated PUBLIC mien_internal)
-foreach(name backend_test_ops_cuda backend_test_cuda_kernels backend_test_fused_cuda)
-  target_link_libraries(${name} PRIVATE mien_cuda_emulated)
+foreach(what backend_test_ops_cuda backend_test_fused_cuda backend_test_cuda_kernels backend_test_cuda_libraries backend_test_cudnn_offline
+             train_test_cuda api_test_device)
+  target_link_libraries(${what} PRIVATE mien_cuda_emulated)
 endforeach()
 
 # What the backend believes of cuDNN's and cuBLASLt's headers, where they are here.

@@ -3,7 +3,7 @@ import json
 import os
 from support import Case, class_set, main, mien
 
-KEYS = ["what", "arch", "batch", "size", "precision", "isa", "threads", "img_per_s", "ms", "peak_rss_bytes", "flops_per_s"]
+KEYS = ["what", "arch", "batch", "size", "precision", "isa", "threads", "img_per_s", "ms", "peak_rss_bytes", "flops_per_s", "device"]
 
 
 class Bench(Case):
@@ -14,6 +14,8 @@ class Bench(Case):
             document = json.loads(answer.out.splitlines()[-1])
             self.assertEqual(list(document)[:len(KEYS)], KEYS)
             self.assertEqual((document["what"], document["batch"], document["size"], document["threads"]), (what, 2, 32, 1))
+            self.assertEqual(document["device"], "cpu")
+            self.assertNotIn("peak_device_bytes", document)
             for key in ("img_per_s", "ms", "peak_rss_bytes", "flops_per_s"):
                 self.assertGreater(document[key], 0, key)
             self.assertLess(document["planned_bytes"], document["sum_bytes"])

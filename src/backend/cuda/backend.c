@@ -98,6 +98,9 @@ static mien_status cuda_capture(backend *base, captured **out, kernel *const *ke
     TRY(mem_zalloc(&c, 1));
     c->base = (captured){captured_run, captured_free};
     c->device = d;
+    for (int i = 0; i < count; i++)
+        TRY_OUT(cuda_kernel_warm_up((const cuda_kernel *)kernels[i]));
+    TRY_OUT(d->wait(d));
     TRY_OUT(d->capture_begin(d));
     for (int i = 0; i < count && st == MIEN_OK; i++)
         st = kernels[i]->run(kernels[i]);

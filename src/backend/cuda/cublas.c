@@ -9,6 +9,7 @@
  * output, and so in bf16, are not let in. */
 #include "backend/cuda/columns.h"
 #include "backend/cuda/cuda_int.h"
+#include "backend/cuda/kernel/library.h"
 
 #include "base/mem.h"
 
@@ -276,10 +277,29 @@ static mien_status pack_inputs(cuda_prepare *p, node_id n, dtype type, bool has_
     return MIEN_OK;
 }
 
-/* y = x w^T + b */
+/* y = x w^T + b, the bias by a step of ours where the library does not take it along. */
+static mien_status add_forward(cuda_kernel *k, product_plan *plan)
+{
+    static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(epilogue_args, y)},
+                                       {FROM_INPUT, 2, offsetof(epilogue_args, bias)}};
+    const product_places at = {.left = 0, .right = 1, .bias = {FROM_INPUT, 2, 0}};
+    const bool has_bias = plan->epilogue != LT_EPILOGUE_DEFAULT;
+    const epilogue_args args = {.count = shape_count(&plan->y.v->shape),
+                                .columns = plan->batch * plan->y.columns,
+                                .act = ACT_NONE,
+                                .is_bf16 = is_bf16(plan->y.v)};
+    mien_status st = add_product(k, plan, at);
+    if (st == MIEN_OK || st == MIEN_ERR_NOMEM || !has_bias)
+        return st;
+    plan->epilogue = LT_EPILOGUE_DEFAULT;
+    TRY(add_product(k, plan, at));
+    return cuda_kernel_add_own(k, &kernel_epilogue, grid_of_elements(k->b, args.count), &args, sizeof args, bindings,
+                               2);
+}
+
 static mien_status prepare_forward(cuda_prepare *p, node_id n)
 {
-    const product_places at = {.left = 0, .right = 1, .bias = {FROM_INPUT, 2, 0}};
+    cuda_kernel *k = NULL;
     const graph_value *x = node_input(p->g, n, 0), *y = node_output(p->g, n, 0);
     const int64_t groups = groups_of(p->g, n);
     const bool has_bias = node_input(p->g, n, 2) != NULL;
@@ -293,7 +313,13 @@ static mien_status prepare_forward(cuda_prepare *p, node_id n)
     plan.bias_stride = plan.y.columns;
     if (!is_served(p, &plan))
         return MIEN_ERR_UNSUPPORTED;
-    TRY(prepare_product(p, n, &plan, at));
+    TRY(cuda_kernel_create(&k, p->b));
+    mien_status st = add_forward(k, &plan);
+    if (st != MIEN_OK) {
+        k->base.free(&k->base);
+        return cuda_refused(p, n, st);
+    }
+    TRY(cuda_set(p, n, k));
     return pack_inputs(p, n, x->type, has_bias, y->type);
 }
 

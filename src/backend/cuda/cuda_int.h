@@ -58,6 +58,10 @@ MIEN_MUST_USE mien_status cuda_kernel_add_own(cuda_kernel *k, const device_kerne
 MIEN_MUST_USE mien_status cuda_kernel_add_call(cuda_kernel *k, cuda_call *call, const char *name,
                                                const binding *bindings, int count);
 
+/* Runs what libraries do of a bound kernel, for them to load and take what they want before a run is captured. What its
+ * outputs hold then is nothing. */
+MIEN_MUST_USE mien_status cuda_kernel_warm_up(const cuda_kernel *k);
+
 /* Grids: a thread an element, at most as many as fill the device several times over; a block a row. */
 device_grid grid_of_elements(const cuda_backend *b, int64_t count);
 device_grid grid_of_rows(const cuda_backend *b, int64_t rows, int threads);

@@ -48,6 +48,9 @@ enum {
     DNN_NUMERICAL_NOTE_WINOGRAD = 5
 };
 
+/* cudnnBackendBehaviorNote_t */
+enum { DNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION = 0 };
+
 /* cudnnBackendAttributeType_t */
 enum {
     DNN_TYPE_HANDLE = 0,
@@ -61,7 +64,8 @@ enum {
     DNN_TYPE_HEUR_MODE = 8,
     DNN_TYPE_NUMERICAL_NOTE = 11,
     DNN_TYPE_POINTWISE_MODE = 14,
-    DNN_TYPE_BACKEND_DESCRIPTOR = 15
+    DNN_TYPE_BACKEND_DESCRIPTOR = 15,
+    DNN_TYPE_BEHAVIOR_NOTE = 19
 };
 
 /* cudnnBackendDescriptorType_t */
@@ -135,7 +139,8 @@ enum {
     DNN_ATTR_VARIANT_PACK_UNIQUE_IDS = 1000,
     DNN_ATTR_VARIANT_PACK_DATA_POINTERS = 1001,
     DNN_ATTR_VARIANT_PACK_WORKSPACE = 1003,
-    DNN_ATTR_ENGINE_NUMERICAL_NOTE = 1303
+    DNN_ATTR_ENGINE_NUMERICAL_NOTE = 1303,
+    DNN_ATTR_ENGINE_BEHAVIOR_NOTE = 1305
 };
 
 /* Each enumerated type above is an int there, and passed as one here. */

@@ -9,7 +9,7 @@ static mien_status add_statistics(cuda_kernel *k, const batch_norm_attr *attr, c
     const int64_t c = x->shape.dim[3], rows = shape_count(&x->shape) / c;
     const column_grid grid = column_grid_for_sums(k->b, rows, c);
     const size_t sums = cuda_kernel_scratch(k, column_sums_bytes(&grid));
-    const fused_bn_sums_args args = {.grid = grid, .is_bf16 = is_bf16(x)};
+    const fused_bn_sums_args args = {.grid = grid};
     const binding bindings[] = {{FROM_INPUT, BN_X, offsetof(fused_bn_sums_args, x)},
                                 {FROM_SCRATCH, sums, offsetof(fused_bn_sums_args, sums)}};
     const fused_bn_statistics_args finish = {.rows = rows,
@@ -25,15 +25,14 @@ static mien_status add_statistics(cuda_kernel *k, const batch_norm_attr *attr, c
                                        {FROM_INPUT, BN_RUNNING_MEAN, offsetof(fused_bn_statistics_args, running_mean)},
                                        {FROM_INPUT, BN_RUNNING_VAR, offsetof(fused_bn_statistics_args, running_var)}};
     const device_grid small = {.blocks = c / FUSED_WIDTH, .threads = COLUMN_THREADS};
-    TRY(ADD_OWN(k, fused_bn_sums, column_grid_blocks(&grid), args, bindings));
-    return ADD_OWN(k, fused_bn_statistics, small, finish, finish_bindings);
+    TRY(ADD_OWN(k, KERNEL_OF(fused_bn_sums, is_bf16(x)), column_grid_blocks(&grid), args, bindings));
+    return ADD_OWN(k, &kernel_fused_bn_statistics, small, finish, finish_bindings);
 }
 
 static mien_status add_apply(cuda_kernel *k, const batch_norm_attr *attr, const graph_value *x)
 {
     const int64_t c = x->shape.dim[3], rows = shape_count(&x->shape) / c;
-    const fused_bn_apply_args args = {
-        .grid = column_grid_for_all(k->b, rows, c), .eps = attr->eps, .act = attr->act, .is_bf16 = is_bf16(x)};
+    const fused_bn_apply_args args = {.grid = column_grid_for_all(k->b, rows, c), .eps = attr->eps, .act = attr->act};
     const binding mean = {FROM_OUTPUT, BN_BATCH_MEAN, offsetof(fused_bn_apply_args, mean)},
                   inv_std = {FROM_OUTPUT, BN_BATCH_INV_STD, offsetof(fused_bn_apply_args, inv_std)},
                   running_mean = {FROM_INPUT, BN_RUNNING_MEAN, offsetof(fused_bn_apply_args, mean)},
@@ -46,7 +45,7 @@ static mien_status add_apply(cuda_kernel *k, const batch_norm_attr *attr, const 
                                 {FROM_OUTPUT, BN_MASK, offsetof(fused_bn_apply_args, mask)},
                                 attr->is_batch ? mean : running_mean,
                                 attr->is_batch ? inv_std : running_var};
-    return ADD_OWN(k, fused_bn_apply, column_grid_blocks(&args.grid), args, bindings);
+    return ADD_OWN(k, KERNEL_OF(fused_bn_apply, is_bf16(x)), column_grid_blocks(&args.grid), args, bindings);
 }
 
 mien_status fused_batch_norm_prepare(cuda_prepare *p, node_id n)
@@ -89,7 +88,7 @@ static void bind_read(binding *out, bool is_batch)
 }
 
 /* The sums, and terms of them at `terms` of the scratch, where dx wants them. */
-static mien_status add_dx_sums(cuda_kernel *k, fused_bn_dx_args args, size_t terms, bool is_batch)
+static mien_status add_dx_sums(cuda_kernel *k, fused_bn_dx_args args, size_t terms, bool is_batch, bool is_bf16)
 {
     args.grid = column_grid_for_sums(k->b, args.grid.rows, args.grid.c);
     const size_t sums = cuda_kernel_scratch(k, column_sums_bytes(&args.grid));
@@ -107,19 +106,19 @@ static mien_status add_dx_sums(cuda_kernel *k, fused_bn_dx_args args, size_t ter
     binding bindings[READ + 1];
     bind_read(bindings, is_batch);
     bindings[READ] = (binding){FROM_SCRATCH, sums, offsetof(fused_bn_dx_args, sums)};
-    TRY(ADD_OWN(k, fused_bn_dx_sums, column_grid_blocks(&args.grid), args, bindings));
-    return ADD_OWN(k, fused_bn_dx_terms, small, finish, finish_bindings);
+    TRY(ADD_OWN(k, KERNEL_OF(fused_bn_dx_sums, is_bf16), column_grid_blocks(&args.grid), args, bindings));
+    return ADD_OWN(k, &kernel_fused_bn_dx_terms, small, finish, finish_bindings);
 }
 
-static mien_status add_dx_apply(cuda_kernel *k, fused_bn_dx_args args, size_t terms, bool is_batch)
+static mien_status add_dx_apply(cuda_kernel *k, fused_bn_dx_args args, size_t terms, bool is_batch, bool is_bf16)
 {
     args.grid = column_grid_for_all(k->b, args.grid.rows, args.grid.c);
     binding bindings[READ + 2];
     bind_read(bindings, is_batch);
     bindings[READ] = (binding){FROM_OUTPUT, BN_OUT_DRESIDUAL, offsetof(fused_bn_dx_args, dresidual)};
     bindings[READ + 1] = (binding){FROM_SCRATCH, terms, offsetof(fused_bn_dx_args, terms)};
-    return cuda_kernel_add_own(k, &kernel_fused_bn_dx_apply, column_grid_blocks(&args.grid), &args, sizeof args,
-                               bindings, is_batch ? READ + 2 : READ + 1);
+    return cuda_kernel_add_own(k, KERNEL_OF(fused_bn_dx_apply, is_bf16), column_grid_blocks(&args.grid), &args,
+                               sizeof args, bindings, is_batch ? READ + 2 : READ + 1);
 }
 
 mien_status fused_batch_norm_dx_prepare(cuda_prepare *p, node_id n)
@@ -136,15 +135,15 @@ mien_status fused_batch_norm_dx_prepare(cuda_prepare *p, node_id n)
     cuda_kernel *k = NULL;
     if (!is_in_eights(c))
         return MIEN_ERR_UNSUPPORTED;
-    fused_bn_dx_args args = {.eps = attr->eps, .act = attr->act, .is_bf16 = is_bf16(x)};
+    fused_bn_dx_args args = {.eps = attr->eps, .act = attr->act};
     args.grid.rows = shape_count(&x->shape) / c;
     args.grid.c = (int)c;
     TRY(cuda_kernel_create(&k, p->b));
     const size_t terms = cuda_kernel_scratch(k, 2 * (size_t)c * sizeof(float));
     if (is_batch || is_wanted[BN_OUT_DGAMMA] || is_wanted[BN_OUT_DBETA])
-        TRY_OUT(add_dx_sums(k, args, terms, is_batch));
+        TRY_OUT(add_dx_sums(k, args, terms, is_batch, is_bf16(x)));
     if (is_applied)
-        TRY_OUT(add_dx_apply(k, args, terms, is_batch));
+        TRY_OUT(add_dx_apply(k, args, terms, is_batch, is_bf16(x)));
     return cuda_set(p, n, k);
 out:
     k->base.free(&k->base);

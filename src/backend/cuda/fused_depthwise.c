@@ -129,7 +129,7 @@ mien_status fused_depthwise_dw_prepare(cuda_prepare *p, node_id n)
                                     {FROM_OUTPUT, DW_WEIGHT, offsetof(fused_depthwise_dw_sum_args, dw)}};
     TRY_OUT(cuda_kernel_add_own(k, dw_kernels[window == 5][!is_bf16(x)], strip_blocks(&grid), &args, sizeof args,
                                 bindings, 3));
-    TRY_OUT(ADD_OWN(k, fused_depthwise_dw_sum, sum_blocks, sum, sum_bindings));
+    TRY_OUT(ADD_OWN(k, &kernel_fused_depthwise_dw_sum, sum_blocks, sum, sum_bindings));
     return cuda_set(p, n, k);
 out:
     k->base.free(&k->base);

@@ -23,10 +23,11 @@ device_grid column_grid_blocks(const column_grid *g);
 /* Bytes of sums [parts][2][c]. */
 size_t column_sums_bytes(const column_grid *g);
 
+/* A kernel that there is for each type. */
+#define KERNEL_OF(name, is_bf16) ((is_bf16) ? &kernel_##name##_bf16 : &kernel_##name##_f32)
 /* A step of a kernel of several: bindings is an array. */
-#define ADD_OWN(k, name, grid, args, bindings)                                                                         \
-    cuda_kernel_add_own(k, &kernel_##name, grid, &(args), sizeof(args), bindings,                                      \
-                        (int)(sizeof(bindings) / sizeof *(bindings)))
+#define ADD_OWN(k, kernel, grid, args, bindings)                                                                       \
+    cuda_kernel_add_own(k, kernel, grid, &(args), sizeof(args), bindings, (int)(sizeof(bindings) / sizeof *(bindings)))
 
 cuda_prepare_fn fused_batch_norm_prepare, fused_batch_norm_dx_prepare, fused_layer_norm_prepare,
     fused_layer_norm_dx_prepare;

@@ -20,6 +20,7 @@ mien_status fused_layer_norm_prepare(cuda_prepare *p, node_id n)
                                        {FROM_OUTPUT, LN_INV_STD, offsetof(layer_norm_args, inv_std)}};
     const graph_value *x = node_input(p->g, n, LN_X), *y = node_output(p->g, n, LN_Y);
     const int64_t c = x->shape.dim[x->shape.rank - 1], rows = shape_count(&x->shape) / c;
+    const bool is_mixed = is_bf16(y) && !is_bf16(x);
     const layer_norm_args args = {.rows = rows,
                                   .c = c,
                                   .eps = ((const layer_norm_attr *)graph_node_at(p->g, n)->attr)->eps,
@@ -27,22 +28,22 @@ mien_status fused_layer_norm_prepare(cuda_prepare *p, node_id n)
                                   .is_y_bf16 = is_bf16(y)};
     if (!is_in_eights(c) || c > LAYER_NORM_MOST || (is_bf16(x) && !is_bf16(y)))
         return MIEN_ERR_UNSUPPORTED;
-    return cuda_own(p, n, &kernel_fused_layer_norm, grid_of_warps(rows, grid_of_elements(p->b, INT64_MAX / 2).blocks),
-                    &args, sizeof args, bindings, 6);
+    return cuda_own(p, n, is_mixed ? &kernel_fused_layer_norm_f32_bf16 : KERNEL_OF(fused_layer_norm, is_bf16(x)),
+                    grid_of_warps(rows, grid_of_elements(p->b, INT64_MAX / 2).blocks), &args, sizeof args, bindings, 6);
 }
 
 mien_status fused_layer_norm_dx_prepare(cuda_prepare *p, node_id n)
 {
     const graph_value *dy = node_input(p->g, n, LN_DY), *x = node_input(p->g, n, LN_DX_X);
     const int64_t c = x->shape.dim[x->shape.rank - 1], rows = shape_count(&x->shape) / c;
+    const bool is_mixed = is_bf16(dy) && !is_bf16(x);
     const bool has_sums = node_output(p->g, n, LN_OUT_DGAMMA) || node_output(p->g, n, LN_OUT_DBETA);
     const device_grid grid = grid_of_warps(rows, (int64_t)p->b->device->processors * DX_BLOCKS_A_PROCESSOR);
     mien_status st = MIEN_OK;
     cuda_kernel *k = NULL;
     if (!is_in_eights(c) || c > LAYER_NORM_MOST || (is_bf16(x) && !is_bf16(dy)))
         return MIEN_ERR_UNSUPPORTED;
-    const fused_layer_norm_dx_args args = {
-        .rows = rows, .c = (int)c, .is_dy_bf16 = is_bf16(dy), .is_x_bf16 = is_bf16(x)};
+    const fused_layer_norm_dx_args args = {.rows = rows, .c = (int)c};
     const fused_layer_norm_sum_args sum = {.c = (int)c, .parts = (int)grid.blocks};
     const device_grid small = {.blocks = c / FUSED_WIDTH, .threads = COLUMN_THREADS};
     TRY(cuda_kernel_create(&k, p->b));
@@ -57,9 +58,11 @@ mien_status fused_layer_norm_dx_prepare(cuda_prepare *p, node_id n)
     const binding sum_bindings[] = {{FROM_SCRATCH, sums, offsetof(fused_layer_norm_sum_args, sums)},
                                     {FROM_OUTPUT, LN_OUT_DGAMMA, offsetof(fused_layer_norm_sum_args, dgamma)},
                                     {FROM_OUTPUT, LN_OUT_DBETA, offsetof(fused_layer_norm_sum_args, dbeta)}};
-    TRY_OUT(cuda_kernel_add_own(k, &kernel_fused_layer_norm_dx, grid, &args, sizeof args, bindings, has_sums ? 7 : 6));
+    TRY_OUT(cuda_kernel_add_own(
+        k, is_mixed ? &kernel_fused_layer_norm_dx_f32_bf16 : KERNEL_OF(fused_layer_norm_dx, is_bf16(x)), grid, &args,
+        sizeof args, bindings, has_sums ? 7 : 6));
     if (has_sums)
-        TRY_OUT(ADD_OWN(k, fused_layer_norm_sum, small, sum, sum_bindings));
+        TRY_OUT(ADD_OWN(k, &kernel_fused_layer_norm_sum, small, sum, sum_bindings));
     return cuda_set(p, n, k);
 out:
     k->base.free(&k->base);

@@ -23,11 +23,11 @@ static mien_status prepare_sum(cuda_prepare *p, node_id n, bool is_product, bool
     if (!is_in_eights(dim[3]))
         return MIEN_ERR_UNSUPPORTED;
     fused_map_sum_args args = {.grid = column_grid_for_sums(p->b, pixels, dim[3]),
-                               .factor = is_mean ? (float)(1 / (double)pixels) : 1,
-                               .is_bf16 = is_bf16(x)};
+                               .factor = is_mean ? (float)(1 / (double)pixels) : 1};
     args.grid.parts = 1;
     const device_grid blocks = picture_blocks(&args.grid, dim[0], &is_served);
-    return is_served ? cuda_own(p, n, &kernel_fused_map_sum, blocks, &args, sizeof args, bindings, is_product ? 3 : 2)
+    return is_served ? cuda_own(p, n, KERNEL_OF(fused_map_sum, is_bf16(x)), blocks, &args, sizeof args, bindings,
+                                is_product ? 3 : 2)
                      : MIEN_ERR_UNSUPPORTED;
 }
 
@@ -53,10 +53,10 @@ static mien_status prepare_scale(cuda_prepare *p, node_id n, bool has_map)
     if (!is_in_eights(dim[3]))
         return MIEN_ERR_UNSUPPORTED;
     const fused_map_scale_args args = {.grid = column_grid_for_picture(pixels, dim[3]),
-                                       .factor = has_map ? 1 : (float)(1 / (double)pixels),
-                                       .is_bf16 = is_bf16(y)};
+                                       .factor = has_map ? 1 : (float)(1 / (double)pixels)};
     const device_grid blocks = picture_blocks(&args.grid, dim[0], &is_served);
-    return is_served ? cuda_own(p, n, &kernel_fused_map_scale, blocks, &args, sizeof args, bindings, has_map ? 3 : 2)
+    return is_served ? cuda_own(p, n, KERNEL_OF(fused_map_scale, is_bf16(y)), blocks, &args, sizeof args, bindings,
+                                has_map ? 3 : 2)
                      : MIEN_ERR_UNSUPPORTED;
 }
 

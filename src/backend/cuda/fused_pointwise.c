@@ -10,49 +10,52 @@ static device_grid grid_of_eights(const cuda_backend *b, int64_t count)
     return (device_grid){.blocks = grid.blocks < most ? grid.blocks : most, .threads = grid.threads};
 }
 
-/* a and b are inputs 0 and 1, y output 0; options: kind, factor. */
-static mien_status prepare(cuda_prepare *p, node_id n, const device_kernel *fn, int inputs,
-                           const pointwise_args *options)
+/* a and b are inputs 0 and 1, y output 0; options: kind, factor; both types of the kernel. */
+static mien_status prepare(cuda_prepare *p, node_id n, const device_kernel *in_bf16, const device_kernel *in_f32,
+                           int inputs, const pointwise_args *options)
 {
     static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(pointwise_args, y)},
                                        {FROM_INPUT, 0, offsetof(pointwise_args, a)},
                                        {FROM_INPUT, 1, offsetof(pointwise_args, b)}};
-    const graph_value *y = node_output(p->g, n, 0), *b = node_input(p->g, n, inputs - 1);
+    const graph_value *y = node_output(p->g, n, 0);
     pointwise_args args = *options;
     args.count = shape_count(&y->shape);
-    args.is_bf16 = is_bf16(y);
-    args.is_b_bf16 = is_bf16(b);
     if (args.count % FUSED_WIDTH != 0)
         return MIEN_ERR_UNSUPPORTED;
-    return cuda_own(p, n, fn, grid_of_eights(p->b, args.count), &args, sizeof args, bindings, 1 + inputs);
+    return cuda_own(p, n, is_bf16(y) ? in_bf16 : in_f32, grid_of_eights(p->b, args.count), &args, sizeof args, bindings,
+                    1 + inputs);
 }
+
+#define BOTH_TYPES(name) &kernel_##name##_bf16, &kernel_##name##_f32
 
 mien_status fused_add_prepare(cuda_prepare *p, node_id n)
 {
-    return prepare(p, n, &kernel_fused_add, 2, &(pointwise_args){0});
+    const bool is_b_bf16 = is_bf16(node_input(p->g, n, 1));
+    return prepare(p, n, &kernel_fused_add_bf16, is_b_bf16 ? &kernel_fused_add_f32_bf16 : &kernel_fused_add_f32, 2,
+                   &(pointwise_args){0});
 }
 
 mien_status fused_mul_prepare(cuda_prepare *p, node_id n)
 {
-    return prepare(p, n, &kernel_fused_mul, 2, &(pointwise_args){0});
+    return prepare(p, n, BOTH_TYPES(fused_mul), 2, &(pointwise_args){0});
 }
 
 mien_status fused_multiply_prepare(cuda_prepare *p, node_id n)
 {
     const multiply_attr *attr = graph_node_at(p->g, n)->attr;
-    return prepare(p, n, &kernel_fused_multiply, 1, &(pointwise_args){.factor = attr->factor});
+    return prepare(p, n, BOTH_TYPES(fused_multiply), 1, &(pointwise_args){.factor = attr->factor});
 }
 
 mien_status fused_activation_prepare(cuda_prepare *p, node_id n)
 {
     const activation_attr *attr = graph_node_at(p->g, n)->attr;
-    return prepare(p, n, &kernel_fused_activation, 1, &(pointwise_args){.kind = attr->kind});
+    return prepare(p, n, BOTH_TYPES(fused_activation), 1, &(pointwise_args){.kind = attr->kind});
 }
 
 mien_status fused_activation_dx_prepare(cuda_prepare *p, node_id n)
 {
     const activation_attr *attr = graph_node_at(p->g, n)->attr;
-    return prepare(p, n, &kernel_fused_activation_dx, 2, &(pointwise_args){.kind = attr->kind});
+    return prepare(p, n, BOTH_TYPES(fused_activation_dx), 2, &(pointwise_args){.kind = attr->kind});
 }
 
 /* cast and add_db: input 0 in output 0's type. */

@@ -24,8 +24,8 @@ mien_status fused_pool_prepare(cuda_prepare *p, node_id n)
                             .is_bf16 = is_bf16(x)};
     if (!is_served(&x->shape) || !is_served(&y->shape))
         return MIEN_ERR_UNSUPPORTED;
-    return cuda_own(p, n, &kernel_fused_pool, grid_of_elements(p->b, shape_count(&y->shape) / FUSED_WIDTH), &args,
-                    sizeof args, bindings, 3);
+    return cuda_own(p, n, KERNEL_OF(fused_pool, is_bf16(x)),
+                    grid_of_elements(p->b, shape_count(&y->shape) / FUSED_WIDTH), &args, sizeof args, bindings, 3);
 }
 
 mien_status fused_pool_dx_prepare(cuda_prepare *p, node_id n)
@@ -46,6 +46,6 @@ mien_status fused_pool_dx_prepare(cuda_prepare *p, node_id n)
                                .is_bf16 = is_bf16(dy)};
     if (!is_served(&attr->x) || !is_served(&dy->shape))
         return MIEN_ERR_UNSUPPORTED;
-    return cuda_own(p, n, &kernel_fused_pool_dx, grid_of_elements(p->b, shape_count(&attr->x) / FUSED_WIDTH), &args,
-                    sizeof args, bindings, 3);
+    return cuda_own(p, n, KERNEL_OF(fused_pool_dx, is_bf16(dy)),
+                    grid_of_elements(p->b, shape_count(&attr->x) / FUSED_WIDTH), &args, sizeof args, bindings, 3);
 }

@@ -26,6 +26,12 @@ static mien_status kernel_bind(kernel *base, const kernel_io *io)
     return MIEN_OK;
 }
 
+static mien_status run_call(cuda_call *c, device *d)
+{
+    TRY(d->use(d));
+    return c->run(c, d);
+}
+
 static mien_status kernel_run(kernel *base)
 {
     const cuda_kernel *k = (const cuda_kernel *)base;
@@ -33,10 +39,18 @@ static mien_status kernel_run(kernel *base)
     for (int s = 0; s < k->step_count; s++) {
         const cuda_step *step = &k->steps[s];
         if (step->call)
-            TRY(step->call->run(step->call, d));
+            TRY(run_call(step->call, d));
         else
             TRY(d->launch(d, step->kernel, step->grid, step->args));
     }
+    return MIEN_OK;
+}
+
+mien_status cuda_kernel_warm_up(const cuda_kernel *k)
+{
+    for (int s = 0; s < k->step_count; s++)
+        if (k->steps[s].call)
+            TRY(run_call(k->steps[s].call, k->b->device));
     return MIEN_OK;
 }
 

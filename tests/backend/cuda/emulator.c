@@ -1,5 +1,6 @@
-/* Threads of a block as fibers (ucontext). One runs until it reaches a barrier or a shuffle, then the next; when all
- * that are to meet have come, they go on. */
+/* Threads of a block as fibers. One runs until it reaches a barrier or a shuffle, then the next; when all that are to
+ * meet have come, they go on. A fiber begins as a ucontext; from then on places are changed by the compiler's own
+ * setjmp, since swapcontext asks the kernel for the signal mask each time, which was half of what tests took. */
 #include "backend/cuda/emulator.h"
 
 #include <stdio.h>
@@ -16,8 +17,12 @@ _Thread_local emulator_index threadIdx, blockIdx, blockDim, gridDim;
 
 typedef enum { READY, AT_BARRIER, AT_SHUFFLE, DONE } fiber_state;
 
+typedef void *place[5]; /* what __builtin_setjmp fills in */
+
 typedef struct {
-    ucontext_t context;
+    ucontext_t context; /* where it begins */
+    place place;        /* where it goes on */
+    bool has_begun;
     fiber_state state;
     double given; /* to a shuffle */
 } fiber;
@@ -33,7 +38,7 @@ typedef struct {
     const void *args;
     int count; /* threads of a block */
     int current;
-    ucontext_t scheduler;
+    place scheduler;
     fiber fibers[MAX_THREADS];
     unsigned char *stacks;
     shared_array shared[MAX_SHARED];
@@ -80,13 +85,37 @@ static void arrive(void *fake, const void **from, size_t *bytes)
 static _Thread_local const void *scheduler_stack;
 static _Thread_local size_t scheduler_bytes;
 
+__attribute__((noinline, noreturn)) static void go_to(place p)
+{
+    __builtin_longjmp(p, 1);
+}
+
+/* These two return when the other side comes back. They are functions of their own, without variables: what
+ * __builtin_setjmp returns to for the second time has lost its registers. */
+__attribute__((noinline)) static void go_to_fiber(fiber *f)
+{
+    static _Thread_local ucontext_t unused;
+    if (__builtin_setjmp(grid->scheduler) != 0)
+        return;
+    if (f->has_begun)
+        go_to(f->place);
+    f->has_begun = true;
+    swapcontext(&unused, &f->context);
+}
+
+__attribute__((noinline)) static void go_to_scheduler(fiber *f)
+{
+    if (__builtin_setjmp(f->place) == 0)
+        go_to(grid->scheduler);
+}
+
 static void back_to_scheduler(fiber_state state)
 {
     fiber *f = &grid->fibers[grid->current];
     void *fake = NULL;
     f->state = state;
     leave_for(scheduler_stack, scheduler_bytes, state == DONE ? NULL : &fake);
-    swapcontext(&f->context, &grid->scheduler);
+    go_to_scheduler(f);
     arrive(fake, &scheduler_stack, &scheduler_bytes);
 }
 
@@ -103,7 +132,7 @@ static void switch_to(int index)
     grid->current = index;
     threadIdx.x = (unsigned)index;
     leave_for(grid->stacks + (size_t)index * STACK_BYTES, STACK_BYTES, &fake);
-    swapcontext(&grid->scheduler, &grid->fibers[index].context);
+    go_to_fiber(&grid->fibers[index]);
     arrive(fake, NULL, NULL);
 }
 
@@ -141,17 +170,21 @@ static void let_go_on(void)
         die("some threads wait at a barrier or shuffle that others do not reach");
 }
 
+static void fiber_make(fiber *f, unsigned char *stack)
+{
+    f->state = READY;
+    f->has_begun = false;
+    getcontext(&f->context);
+    f->context.uc_stack.ss_sp = stack;
+    f->context.uc_stack.ss_size = STACK_BYTES;
+    f->context.uc_link = NULL;
+    makecontext(&f->context, fiber_main, 0);
+}
+
 static void run_team(void)
 {
-    for (int i = 0; i < grid->count; i++) {
-        fiber *f = &grid->fibers[i];
-        f->state = READY;
-        getcontext(&f->context);
-        f->context.uc_stack.ss_sp = grid->stacks + (size_t)i * STACK_BYTES;
-        f->context.uc_stack.ss_size = STACK_BYTES;
-        f->context.uc_link = NULL;
-        makecontext(&f->context, fiber_main, 0);
-    }
+    for (int i = 0; i < grid->count; i++)
+        fiber_make(&grid->fibers[i], grid->stacks + (size_t)i * STACK_BYTES);
     for (;;) {
         for (int i = 0; i < grid->count; i++)
             if (grid->fibers[i].state == READY)

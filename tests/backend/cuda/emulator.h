@@ -18,7 +18,7 @@ typedef struct {
 extern _Thread_local emulator_index threadIdx, blockIdx, blockDim, gridDim;
 
 #define DEVICE static inline
-#define KERNEL_AS(name, type, is_team)                                                                                 \
+#define KERNEL_AS(name, type, is_team, bounds)                                                                         \
     static void name##_body(const type a);                                                                             \
     static void name##_entry(const void *args)                                                                         \
     {                                                                                                                  \

@@ -20,11 +20,26 @@ typedef struct {
 } fake_setting;
 extern fake_setting fake;
 
+/* Engines of the faked cuDNN, in the order that its heuristics name them: what each is for, or what speaks against it.
+ */
+enum {
+    FAKE_LOOSE,     /* tensor cores, bits that differ from run to run */
+    FAKE_COMPILING, /* when it is planned */
+    FAKE_WINOGRAD,
+    FAKE_REFUSING,    /* gives no plan */
+    FAKE_TENSOR_CORE, /* TF32, for f32 */
+    FAKE_REDUCED,     /* sums in less than f32 */
+    FAKE_LARGE,       /* wants more workspace than there is memory */
+    FAKE_EXACT,
+    FAKE_ENGINES
+};
+
 /* Since the program began: work that libraries have been given, and objects of theirs that are not given back. */
 typedef struct {
-    int convolutions, graphs; /* cuDNN: executed plans; those of several operations */
-    int products, epilogues;  /* cuBLASLt: products; those with an epilogue */
-    int live;                 /* descriptors, handles, open libraries */
+    int convolutions, graphs;  /* cuDNN: executed plans; those of several operations */
+    int engines[FAKE_ENGINES]; /* executed plans of each */
+    int products, epilogues;   /* cuBLASLt: products; those with an epilogue */
+    int live;                  /* descriptors, handles, open libraries */
 } fake_count;
 extern fake_count fake_counts;
 

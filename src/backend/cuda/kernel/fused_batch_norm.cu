@@ -71,12 +71,13 @@ DEVICE void sums_of(const fused_bn_sums_args *a, const bool is_bf16)
 }
 
 /* Moves x once. */
-TEAM_KERNEL(fused_bn_sums, fused_bn_sums_args)
+TEAM_KERNEL(fused_bn_sums_bf16, fused_bn_sums_args)
 {
-    if (a.is_bf16)
-        sums_of(&a, true);
-    else
-        sums_of(&a, false);
+    sums_of(&a, true);
+}
+TEAM_KERNEL(fused_bn_sums_f32, fused_bn_sums_args)
+{
+    sums_of(&a, false);
 }
 
 /* Moves the sums of all parts. */
@@ -168,10 +169,11 @@ DEVICE void apply(const fused_bn_apply_args *a, const bool is_bf16)
 }
 
 /* Moves x, residual, y and the mask once each. */
-KERNEL(fused_bn_apply, fused_bn_apply_args)
+KERNEL(fused_bn_apply_bf16, fused_bn_apply_args)
 {
-    if (a.is_bf16)
-        apply(&a, true);
-    else
-        apply(&a, false);
+    apply(&a, true);
+}
+KERNEL(fused_bn_apply_f32, fused_bn_apply_args)
+{
+    apply(&a, false);
 }

@@ -11,9 +11,9 @@ typedef struct {
     const void *x;
     float *sums;
     column_grid grid;
-    bool is_bf16;
 } fused_bn_sums_args;
-KERNEL_DECLARE(fused_bn_sums);
+KERNEL_DECLARE(fused_bn_sums_bf16);
+KERNEL_DECLARE(fused_bn_sums_f32);
 
 /* Statistics of the sums; the running ones move. */
 typedef struct {
@@ -36,9 +36,9 @@ typedef struct {
     column_grid grid;
     float eps;
     activation_kind act;
-    bool is_bf16;
 } fused_bn_apply_args;
-KERNEL_DECLARE(fused_bn_apply);
+KERNEL_DECLARE(fused_bn_apply_bf16);
+KERNEL_DECLARE(fused_bn_apply_f32);
 
 /* Gradients. mean, inv_std, var as above; sums [parts][2][c]: of dz, and of dz (x - mean). */
 typedef struct {
@@ -51,10 +51,11 @@ typedef struct {
     column_grid grid;
     float eps;
     activation_kind act;
-    bool is_bf16;
 } fused_bn_dx_args;
-KERNEL_DECLARE(fused_bn_dx_sums);
-KERNEL_DECLARE(fused_bn_dx_apply);
+KERNEL_DECLARE(fused_bn_dx_sums_bf16);
+KERNEL_DECLARE(fused_bn_dx_sums_f32);
+KERNEL_DECLARE(fused_bn_dx_apply_bf16);
+KERNEL_DECLARE(fused_bn_dx_apply_f32);
 
 /* Of the sums: the gradients of gamma and beta, and terms [2][c]: mean of dz, and k k mean of dz (x - mean). */
 typedef struct {

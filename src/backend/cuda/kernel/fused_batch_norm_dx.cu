@@ -111,12 +111,13 @@ DEVICE void sums_of(const fused_bn_dx_args *a, const bool is_bf16)
 }
 
 /* Moves dy, x, and the mask or, for SiLU, the residual, once each. */
-TEAM_KERNEL(fused_bn_dx_sums, fused_bn_dx_args)
+TEAM_KERNEL(fused_bn_dx_sums_bf16, fused_bn_dx_args)
 {
-    if (a.is_bf16)
-        sums_of(&a, true);
-    else
-        sums_of(&a, false);
+    sums_of(&a, true);
+}
+TEAM_KERNEL(fused_bn_dx_sums_f32, fused_bn_dx_args)
+{
+    sums_of(&a, false);
 }
 
 /* Moves the sums of all parts. */
@@ -175,10 +176,11 @@ DEVICE void apply(const fused_bn_dx_args *a, const bool is_bf16)
 }
 
 /* Moves dy, x, the mask or the residual, dx and dresidual once each. */
-KERNEL(fused_bn_dx_apply, fused_bn_dx_args)
+KERNEL_FOR_TWO(fused_bn_dx_apply_bf16, fused_bn_dx_args)
 {
-    if (a.is_bf16)
-        apply(&a, true);
-    else
-        apply(&a, false);
+    apply(&a, true);
+}
+KERNEL(fused_bn_dx_apply_f32, fused_bn_dx_args)
+{
+    apply(&a, false);
 }

@@ -106,8 +106,8 @@ DEVICE void depthwise(const fused_depthwise_args *a, const uint4 *staged, const 
 }
 
 /* Move x and y once, and w for each block. */
-#define DEPTHWISE(name, window, is_bf16)                                                                               \
-    TEAM_KERNEL(name, fused_depthwise_args)                                                                            \
+#define DEPTHWISE(KIND, name, window, is_bf16)                                                                         \
+    KIND(name, fused_depthwise_args)                                                                                   \
     {                                                                                                                  \
         SHARED(uint4, staged, (MAX_TAPS + 1) * TILE_CHANNELS / 4);                                                     \
         stage_weights(&a, (float *)staged, (window) * (window));                                                       \
@@ -116,10 +116,10 @@ DEVICE void depthwise(const fused_depthwise_args *a, const uint4 *staged, const 
         else                                                                                                           \
             depthwise(&a, staged, window, 2, is_bf16);                                                                 \
     }
-DEPTHWISE(fused_depthwise_3_bf16, 3, true)
-DEPTHWISE(fused_depthwise_5_bf16, 5, true)
-DEPTHWISE(fused_depthwise_3_f32, 3, false)
-DEPTHWISE(fused_depthwise_5_f32, 5, false)
+DEPTHWISE(TEAM_KERNEL_FOR_TWO, fused_depthwise_3_bf16, 3, true)
+DEPTHWISE(TEAM_KERNEL_FOR_TWO, fused_depthwise_5_bf16, 5, true)
+DEPTHWISE(TEAM_KERNEL, fused_depthwise_3_f32, 3, false)
+DEPTHWISE(TEAM_KERNEL, fused_depthwise_5_f32, 5, false)
 
 /* --- the gradient of x at stride 2 ------------------------------------------------------------------------------- */
 /* Pixel x of dx meets tap kw at column (x + window / 2 - kw) / 2 of dy, where that is whole. A strip begins at a

@@ -81,17 +81,16 @@ DEVICE void normalise_row(const layer_norm_args *a, int64_t row, const bool is_x
     }
 }
 
-/* Moves x and y once. */
-TEAM_KERNEL(fused_layer_norm, layer_norm_args)
-{
-    for (int64_t row = first_row(); row < a.rows; row += row_stride())
-        if (a.is_x_bf16)
-            normalise_row(&a, row, true, true);
-        else if (a.is_y_bf16)
-            normalise_row(&a, row, false, true);
-        else
-            normalise_row(&a, row, false, false);
-}
+/* Move x and y once. In their names, x's type, then y's where it is another. */
+#define LAYER_NORM(name, is_x_bf16, is_y_bf16)                                                                         \
+    TEAM_KERNEL(name, layer_norm_args)                                                                                 \
+    {                                                                                                                  \
+        for (int64_t row = first_row(); row < a.rows; row += row_stride())                                             \
+            normalise_row(&a, row, is_x_bf16, is_y_bf16);                                                              \
+    }
+LAYER_NORM(fused_layer_norm_bf16, true, true)
+LAYER_NORM(fused_layer_norm_f32, false, false)
+LAYER_NORM(fused_layer_norm_f32_bf16, false, true)
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */
 DEVICE void row_back(const fused_layer_norm_dx_args *a, int64_t row, eight *dbeta, eight *dgamma, const bool is_dy_bf16,
@@ -176,16 +175,15 @@ DEVICE void rows_back(const fused_layer_norm_dx_args *a, const bool is_dy_bf16, 
     store_sums(dgamma, a->sums + ((int64_t)blockIdx.x * 2 + 1) * a->c, a->c);
 }
 
-/* Moves dy, x and dx once. */
-TEAM_KERNEL(fused_layer_norm_dx, fused_layer_norm_dx_args)
-{
-    if (a.is_dy_bf16 && a.is_x_bf16)
-        rows_back(&a, true, true);
-    else if (a.is_dy_bf16)
-        rows_back(&a, true, false);
-    else
-        rows_back(&a, false, false);
-}
+/* Move dy, x and dx once. */
+#define LAYER_NORM_DX(name, is_x_bf16, is_dy_bf16)                                                                     \
+    TEAM_KERNEL(name, fused_layer_norm_dx_args)                                                                        \
+    {                                                                                                                  \
+        rows_back(&a, is_dy_bf16, is_x_bf16);                                                                          \
+    }
+LAYER_NORM_DX(fused_layer_norm_dx_bf16, true, true)
+LAYER_NORM_DX(fused_layer_norm_dx_f32, false, false)
+LAYER_NORM_DX(fused_layer_norm_dx_f32_bf16, false, true)
 
 /* Moves the sums of all blocks. */
 TEAM_KERNEL(fused_layer_norm_sum, fused_layer_norm_sum_args)

@@ -8,7 +8,9 @@
 enum { LAYER_NORM_EIGHTS = 3, LAYER_NORM_MOST = LAYER_NORM_EIGHTS * 8 * 32, LAYER_NORM_THREADS = 256 };
 
 /* The plain kernel's arguments; a warp a row. */
-KERNEL_DECLARE(fused_layer_norm);
+KERNEL_DECLARE(fused_layer_norm_bf16);
+KERNEL_DECLARE(fused_layer_norm_f32);
+KERNEL_DECLARE(fused_layer_norm_f32_bf16);
 
 /* dx, and sums [blocks][2][c] of the gradients of beta and gamma. dx may be dy. */
 typedef struct {
@@ -18,9 +20,10 @@ typedef struct {
     float *sums; /* NULL: not wanted */
     int64_t rows;
     int c;
-    bool is_dy_bf16, is_x_bf16;
 } fused_layer_norm_dx_args;
-KERNEL_DECLARE(fused_layer_norm_dx);
+KERNEL_DECLARE(fused_layer_norm_dx_bf16);
+KERNEL_DECLARE(fused_layer_norm_dx_f32);
+KERNEL_DECLARE(fused_layer_norm_dx_f32_bf16);
 
 typedef struct {
     const float *sums;

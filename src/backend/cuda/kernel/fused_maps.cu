@@ -61,12 +61,13 @@ DEVICE void map_sum(const fused_map_sum_args *a, const bool is_bf16)
 }
 
 /* Moves the maps once. */
-TEAM_KERNEL(fused_map_sum, fused_map_sum_args)
+TEAM_KERNEL(fused_map_sum_bf16, fused_map_sum_args)
 {
-    if (a.is_bf16)
-        map_sum(&a, true);
-    else
-        map_sum(&a, false);
+    map_sum(&a, true);
+}
+TEAM_KERNEL(fused_map_sum_f32, fused_map_sum_args)
+{
+    map_sum(&a, false);
 }
 
 /* --- products ----------------------------------------------------------------------------------------------------- */
@@ -110,10 +111,11 @@ DEVICE void map_scale(const fused_map_scale_args *a, const bool is_bf16)
 }
 
 /* Moves x and y once. */
-KERNEL(fused_map_scale, fused_map_scale_args)
+KERNEL(fused_map_scale_bf16, fused_map_scale_args)
 {
-    if (a.is_bf16)
-        map_scale(&a, true);
-    else
-        map_scale(&a, false);
+    map_scale(&a, true);
+}
+KERNEL(fused_map_scale_f32, fused_map_scale_args)
+{
+    map_scale(&a, false);
 }

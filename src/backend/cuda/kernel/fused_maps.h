@@ -6,17 +6,15 @@
 #include "backend/cuda/kernel/entry.h"
 #include "backend/cuda/kernel/layout.h"
 
-#include <stdbool.h>
-
 /* y [n, c] = factor times the sum over pixels of x times other; other NULL: of x. One part. */
 typedef struct {
     const void *x, *other;
     void *y;
     column_grid grid;
     float factor;
-    bool is_bf16;
 } fused_map_sum_args;
-KERNEL_DECLARE(fused_map_sum);
+KERNEL_DECLARE(fused_map_sum_bf16);
+KERNEL_DECLARE(fused_map_sum_f32);
 
 /* y [n, pixels, c] = factor times s [n, c] times x; x NULL: without it. y may be x. */
 typedef struct {
@@ -24,8 +22,8 @@ typedef struct {
     void *y;
     column_grid grid;
     float factor;
-    bool is_bf16;
 } fused_map_scale_args;
-KERNEL_DECLARE(fused_map_scale);
+KERNEL_DECLARE(fused_map_scale_bf16);
+KERNEL_DECLARE(fused_map_scale_f32);
 
 #endif

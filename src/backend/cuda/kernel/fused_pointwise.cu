@@ -51,28 +51,22 @@ DEVICE void pointwise(const pointwise_args *p, const pointwise_kind kind, const 
     }
 }
 
-KERNEL(fused_add, pointwise_args)
-{
-    if (a.is_bf16)
-        pointwise(&a, ADD, true, true);
-    else if (a.is_b_bf16)
-        pointwise(&a, ADD, false, true);
-    else
-        pointwise(&a, ADD, false, false);
-}
-
-#define POINTWISE(name, kind)                                                                                          \
+#define POINTWISE(name, kind, is_bf16, is_b_bf16)                                                                      \
     KERNEL(name, pointwise_args)                                                                                       \
     {                                                                                                                  \
-        if (a.is_bf16)                                                                                                 \
-            pointwise(&a, kind, true, true);                                                                           \
-        else                                                                                                           \
-            pointwise(&a, kind, false, false);                                                                         \
+        pointwise(&a, kind, is_bf16, is_b_bf16);                                                                       \
     }
-POINTWISE(fused_mul, MUL)
-POINTWISE(fused_multiply, MULTIPLY)
-POINTWISE(fused_activation, ACTIVATION)
-POINTWISE(fused_activation_dx, ACTIVATION_DX)
+POINTWISE(fused_add_bf16, ADD, true, true)
+POINTWISE(fused_add_f32, ADD, false, false)
+POINTWISE(fused_add_f32_bf16, ADD, false, true)
+POINTWISE(fused_mul_bf16, MUL, true, true)
+POINTWISE(fused_mul_f32, MUL, false, false)
+POINTWISE(fused_multiply_bf16, MULTIPLY, true, true)
+POINTWISE(fused_multiply_f32, MULTIPLY, false, false)
+POINTWISE(fused_activation_bf16, ACTIVATION, true, true)
+POINTWISE(fused_activation_f32, ACTIVATION, false, false)
+POINTWISE(fused_activation_dx_bf16, ACTIVATION_DX, true, true)
+POINTWISE(fused_activation_dx_f32, ACTIVATION_DX, false, false)
 
 DEVICE void convert(const convert_args *p, const bool is_x_bf16, const bool is_y_bf16)
 {

@@ -7,11 +7,17 @@
 #include "backend/cuda/kernel/pointwise.h"
 
 enum { FUSED_POINTWISE_THREADS = 256, FUSED_POINTWISE_AT_ONCE = 4 }; /* eights a thread has in flight */
-KERNEL_DECLARE(fused_add);
-KERNEL_DECLARE(fused_mul);
-KERNEL_DECLARE(fused_multiply);
-KERNEL_DECLARE(fused_activation);
-KERNEL_DECLARE(fused_activation_dx);
+KERNEL_DECLARE(fused_add_bf16);
+KERNEL_DECLARE(fused_add_f32);
+KERNEL_DECLARE(fused_add_f32_bf16);
+KERNEL_DECLARE(fused_mul_bf16);
+KERNEL_DECLARE(fused_mul_f32);
+KERNEL_DECLARE(fused_multiply_bf16);
+KERNEL_DECLARE(fused_multiply_f32);
+KERNEL_DECLARE(fused_activation_bf16);
+KERNEL_DECLARE(fused_activation_f32);
+KERNEL_DECLARE(fused_activation_dx_bf16);
+KERNEL_DECLARE(fused_activation_dx_f32);
 KERNEL_DECLARE(fused_convert);
 
 KERNEL_DECLARE(fused_normalise);

@@ -94,12 +94,13 @@ DEVICE void pool_all(const pool_args *a, const bool is_bf16)
 }
 
 /* Moves x, y and the index once. */
-KERNEL(fused_pool, pool_args)
+KERNEL(fused_pool_bf16, pool_args)
 {
-    if (a.is_bf16)
-        pool_all(&a, true);
-    else
-        pool_all(&a, false);
+    pool_all(&a, true);
+}
+KERNEL(fused_pool_f32, pool_args)
+{
+    pool_all(&a, false);
 }
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */
@@ -151,10 +152,11 @@ DEVICE void pool_dx_all(const pool_dx_args *a, const bool is_bf16)
 }
 
 /* Moves dy, the index and dx once. */
-KERNEL(fused_pool_dx, pool_dx_args)
+KERNEL(fused_pool_dx_bf16, pool_dx_args)
 {
-    if (a.is_bf16)
-        pool_dx_all(&a, true);
-    else
-        pool_dx_all(&a, false);
+    pool_dx_all(&a, true);
+}
+KERNEL(fused_pool_dx_f32, pool_dx_args)
+{
+    pool_dx_all(&a, false);
 }

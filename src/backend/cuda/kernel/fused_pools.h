@@ -5,7 +5,9 @@
 
 #include "backend/cuda/kernel/pools.h"
 
-KERNEL_DECLARE(fused_pool);
-KERNEL_DECLARE(fused_pool_dx);
+KERNEL_DECLARE(fused_pool_bf16);
+KERNEL_DECLARE(fused_pool_f32);
+KERNEL_DECLARE(fused_pool_dx_bf16);
+KERNEL_DECLARE(fused_pool_dx_f32);
 
 #endif

@@ -26,10 +26,11 @@
 
 #ifdef __CUDACC__
 #define DEVICE static __device__ __forceinline__
-#define KERNEL_AS(name, type, is_team)                                                                                 \
-    static __global__ void name##_body(const __grid_constant__ type a);                                                \
+#define KERNEL_AS(name, type, is_team, bounds)                                                                         \
+    static __global__ void bounds name##_body(const __grid_constant__ type a);                                         \
     extern "C" const device_kernel kernel_##name = {#name, (void (*)(void))name##_body, sizeof(type), is_team};        \
-    static __global__ void name##_body(const __grid_constant__ type a)
+    static __global__ void bounds name##_body(const __grid_constant__ type a)
+#define TWO_A_PROCESSOR __launch_bounds__(256, 2)
 #define SHARED(type, name, count) __shared__ type name[count]
 DEVICE void barrier(void)
 {
@@ -56,8 +57,11 @@ DEVICE float float_of(uint32_t bits)
 #include "backend/cuda/emulator.h"
 #endif
 
-#define KERNEL(name, type) KERNEL_AS(name, type, false)
-#define TEAM_KERNEL(name, type) KERNEL_AS(name, type, true)
+#define KERNEL(name, type) KERNEL_AS(name, type, false, )
+#define TEAM_KERNEL(name, type) KERNEL_AS(name, type, true, )
+/* Two blocks of 256 threads shall find room on a processor: a thread gets 128 registers at most. */
+#define KERNEL_FOR_TWO(name, type) KERNEL_AS(name, type, false, TWO_A_PROCESSOR)
+#define TEAM_KERNEL_FOR_TWO(name, type) KERNEL_AS(name, type, true, TWO_A_PROCESSOR)
 
 /* Threads of a grid in a row: where this one begins, and how many there are. */
 DEVICE int64_t thread_first(void)
