@@ -157,7 +157,7 @@ static void device__too_little_memory__says_what_fits(void **state)
     assert_failure(bench_batch(&b, MIEN_BENCH_TRAIN, fits + 1), MIEN_ERR_NOMEM, "the largest batch that fits is ");
     snprintf(wanted, sizeof wanted, "that fits is %d)", fits);
     assert_non_null(strstr(mien_error(), wanted));
-    emulated = (emulated_machine){.total_bytes = 66 * MIB};
+    emulated = (emulated_machine){.total_bytes = 63 * MIB};
     assert_failure(bench_batch(&b, MIEN_BENCH_TRAIN, 2), MIEN_ERR_NOMEM, "a batch of 2 takes ");
     emulated = (emulated_machine){.total_bytes = 16 * MIB};
     assert_failure(bench_batch(&b, MIEN_BENCH_TRAIN, 2), MIEN_ERR_NOMEM, "parameters: device: out of memory (found ");
