@@ -738,7 +738,7 @@ static const op_case cases[] = {
         CONV(.out = 8, .window = {3, 3}, .pad = {2, 2, 2, 2}, .dilation = 2)),
     ROW("conv2d", "7x1_tiles", conv_case, SHAPE4(2, 9, 4, 16), CONV(.out = 16, .window = {7, 1}, .pad = {3, 0, 3, 0})),
     ROW("conv2d", "3x3_rows", conv_case, SHAPE4(2, 53, 52, 16), CONV(.out = 8, .window = {3, 3}, .pad = {1, 1, 1, 1}),
-        .is_large = true),
+        .is_medium = true),
     ROW("conv2d", "7x7_stem", conv_case, SHAPE4(1, 16, 16, 3),
         CONV(.out = 16, .window = {7, 7}, .stride = {2, 2}, .pad = {3, 3, 3, 3})),
     ROW("conv2d", "groups2", conv_case, SHAPE4(2, 5, 5, 8),
