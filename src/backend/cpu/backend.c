@@ -81,59 +81,9 @@ static const struct {
 static group_match *const groups[] = {excite_match};
 
 /* --- prepare ------------------------------------------------------------------------------------------------------ */
-const graph_value *node_input(cpu_prepare *p, node_id n, int index)
-{
-    const graph_node *node = graph_node_at(p->g, n);
-    if (index >= node->input_count || node->inputs[index] == NO_VALUE)
-        return NULL;
-    return graph_value_at(p->g, node->inputs[index]);
-}
-
-const graph_value *node_output(cpu_prepare *p, node_id n, int index)
-{
-    const graph_node *node = graph_node_at(p->g, n);
-    if (index >= node->output_count || node->outputs[index] == NO_VALUE)
-        return NULL;
-    return graph_value_at(p->g, node->outputs[index]);
-}
-
-bool is_bf16(const graph_value *v)
-{
-    return v->type == DTYPE_BF16;
-}
-
-/* Operands read and written once. */
-static double node_bytes(cpu_prepare *p, node_id n)
-{
-    const graph_node *node = graph_node_at(p->g, n);
-    double bytes = 0;
-    for (int i = 0; i < node->input_count + node->output_count; i++) {
-        const graph_value *v = i < node->input_count ? node_input(p, n, i) : node_output(p, n, i - node->input_count);
-        if (v && v->kind != VALUE_STEP)
-            bytes += (double)value_bytes(v);
-    }
-    return bytes;
-}
-
 mien_status prepare_set(cpu_prepare *p, node_id n, cpu_kernel *k)
 {
-    if (n >= p->capacity) {
-        int capacity = p->capacity * 2 > n + 64 ? p->capacity * 2 : n + 64;
-        void *block = p->kernels;
-        mien_status st =
-            mem_resize_bytes(&block, (size_t)p->capacity * sizeof *p->kernels, (size_t)capacity * sizeof *p->kernels);
-        if (st != MIEN_OK) {
-            cpu_kernel_free(k);
-            return st;
-        }
-        p->kernels = block;
-        memset(p->kernels + p->capacity, 0, (size_t)(capacity - p->capacity) * sizeof *p->kernels);
-        p->capacity = capacity;
-    }
-    if (k->base.bytes_moved == 0)
-        k->base.bytes_moved = node_bytes(p, n);
-    p->kernels[n] = &k->base;
-    return MIEN_OK;
+    return kernel_list_set(&p->kernels, p->g, n, &k->base);
 }
 
 mien_status prepare_own(cpu_prepare *p, node_id n, kernel_fn *fn, const void *args, size_t args_bytes,
@@ -163,13 +113,6 @@ static mien_status prepare_node(cpu_prepare *p, node_id n)
     return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: the CPU has no kernel for %s", node->name, node->op->name);
 }
 
-static void prepare_drop(cpu_prepare *p)
-{
-    for (int n = 0; n < p->capacity; n++)
-        cpu_kernel_free((cpu_kernel *)p->kernels[n]);
-    mem_free(p->kernels);
-}
-
 static mien_status prepare_all(cpu_backend *b, graph *g, kernel ***out_kernels)
 {
     cpu_prepare p = {.b = b, .g = g};
@@ -182,16 +125,10 @@ static mien_status prepare_all(cpu_backend *b, graph *g, kernel ***out_kernels)
     for (node_id n = 0; n < described; n++)
         if (!graph_node_at(g, n)->is_removed)
             TRY_OUT(prepare_node(&p, n));
-    kernel **kernels = NULL;
-    TRY_OUT(arena_alloc(graph_arena(g), &kernels, graph_node_count(g)));
-    int count = graph_node_count(g) < p.capacity ? graph_node_count(g) : p.capacity;
-    if (count)
-        memcpy(kernels, p.kernels, (size_t)count * sizeof *kernels);
-    mem_free(p.kernels);
-    *out_kernels = kernels;
+    TRY_OUT(kernel_list_take(&p.kernels, g, out_kernels));
     return MIEN_OK;
 out:
-    prepare_drop(&p);
+    kernel_list_free(&p.kernels);
     return st;
 }
 

@@ -16,7 +16,7 @@ mien_status batch_norm_prepare(cpu_prepare *p, node_id n)
                                        {FROM_OUTPUT, BN_MASK, offsetof(batch_norm_args, mask)},
                                        {FROM_SCRATCH, 0, offsetof(batch_norm_args, scratch)}};
     const batch_norm_attr *attr = graph_node_at(p->g, n)->attr;
-    const graph_value *x = node_input(p, n, BN_X);
+    const graph_value *x = node_input(p->g, n, BN_X);
     batch_norm_args args = {.c = x->shape.dim[3],
                             .rows = shape_count(&x->shape) / x->shape.dim[3],
                             .eps = attr->eps,
@@ -49,8 +49,8 @@ mien_status batch_norm_dx_prepare(cpu_prepare *p, node_id n)
     mien_status st = MIEN_OK;
     cpu_kernel *k = NULL;
     const batch_norm_attr *attr = graph_node_at(p->g, n)->attr;
-    const graph_value *x = node_input(p, n, BN_DX_X);
-    bool is_batch = node_input(p, n, BN_DX_MEAN) != NULL;
+    const graph_value *x = node_input(p->g, n, BN_DX_X);
+    bool is_batch = node_input(p->g, n, BN_DX_MEAN) != NULL;
     batch_norm_dx_args args = {.c = x->shape.dim[3],
                                .rows = shape_count(&x->shape) / x->shape.dim[3],
                                .eps = attr->eps,
@@ -62,7 +62,7 @@ mien_status batch_norm_dx_prepare(cpu_prepare *p, node_id n)
     for (int i = 0; i < 2; i++)
         cpu_kernel_bind(k, statistics[is_batch][i]);
     for (int i = 0; i < 4; i++)
-        if (node_output(p, n, (int)written[i].index))
+        if (node_output(p->g, n, (int)written[i].index))
             cpu_kernel_bind(k, written[i]);
     cpu_kernel_scratch(k, batch_norm_scratch_bytes(args.c, args.threads));
     cpu_kernel_bind(k, (binding){FROM_SCRATCH, 0, offsetof(batch_norm_dx_args, scratch)});

@@ -122,14 +122,14 @@ static mien_status pack_input(cpu_prepare *p, node_id n, int index, const_dnnl_m
 mien_status conv2d_prepare(cpu_prepare *p, node_id n)
 {
     const conv2d_attr *attr = graph_node_at(p->g, n)->attr;
-    const graph_value *x = node_input(p, n, CONV_X), *w = node_input(p, n, CONV_W), *y = node_output(p, n, 0);
+    const graph_value *x = node_input(p->g, n, CONV_X), *w = node_input(p->g, n, CONV_W), *y = node_output(p->g, n, 0);
     if (conv2d_is_depthwise(attr, &x->shape, &w->shape))
         return depthwise_prepare(p, n);
     mien_status st = MIEN_OK;
     conv_desc d = {0};
     dnnl_primitive_desc_t pd = NULL;
     cpu_kernel *k = NULL;
-    bool has_bias = attr->is_folded || node_input(p, n, CONV_B), has_residual = node_input(p, n, CONV_RESIDUAL);
+    bool has_bias = attr->is_folded || node_input(p->g, n, CONV_B), has_residual = node_input(p->g, n, CONV_RESIDUAL);
     TRY_OUT(conv_desc_make(&d, attr, &x->shape, &w->shape, &y->shape, is_bf16(x)));
     TRY_OUT(forward_desc(&pd, p, &d, forward_kind(p, n), has_bias, attr->act, has_residual));
     const_dnnl_memory_desc_t packed = dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
@@ -173,7 +173,7 @@ mien_status conv_backward_make(conv_desc *d, dnnl_primitive_desc_t *hint, dnnl_p
 mien_status conv2d_dx_prepare(cpu_prepare *p, node_id n)
 {
     const conv2d_grad_attr *grad = graph_node_at(p->g, n)->attr;
-    const graph_value *dy = node_input(p, n, 0), *w = node_input(p, n, 1);
+    const graph_value *dy = node_input(p->g, n, 0), *w = node_input(p->g, n, 1);
     if (conv2d_is_depthwise(&grad->conv, &grad->x, &w->shape))
         return depthwise_dx_prepare(p, n);
     mien_status st = MIEN_OK;

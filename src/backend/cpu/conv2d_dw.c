@@ -365,8 +365,8 @@ static mien_status add_bias(cpu_kernel *k, cpu_prepare *p, const graph_value *dy
 mien_status conv2d_dw_prepare(cpu_prepare *p, node_id n)
 {
     const conv2d_grad_attr *grad = graph_node_at(p->g, n)->attr;
-    const graph_value *dy = node_input(p, n, 1), *w = node_input(p, n, 2);
-    bool has_weight = node_output(p, n, DW_WEIGHT);
+    const graph_value *dy = node_input(p->g, n, 1), *w = node_input(p->g, n, 2);
+    bool has_weight = node_output(p->g, n, DW_WEIGHT);
     if (has_weight && conv2d_is_depthwise(&grad->conv, &grad->x, &w->shape))
         return depthwise_dw_prepare(p, n);
     const conv2d_attr *c = &grad->conv;
@@ -383,7 +383,7 @@ mien_status conv2d_dw_prepare(cpu_prepare *p, node_id n)
             TRY_OUT(add_subsample(k, &plan));
         TRY_OUT(add_weight(k, p, &plan));
     }
-    if (node_output(p, n, DW_BIAS))
+    if (node_output(p->g, n, DW_BIAS))
         TRY_OUT(add_bias(k, p, dy));
     TRY_OUT(prepare_set(p, n, k));
     k = NULL;

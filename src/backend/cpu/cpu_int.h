@@ -6,6 +6,7 @@
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernel/table.h"
 #include "backend/cpu/openmp.h"
+#include "backend/prepare.h"
 #include "graph/group.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -24,23 +25,6 @@ struct cpu_backend {
 };
 
 /* --- kernels as steps --------------------------------------------------------------------------------------------- */
-/* Where a pointer comes from at bind. Scratch offsets are those of cpu_kernel_scratch. */
-typedef enum {
-    FROM_INPUT,
-    FROM_OUTPUT,
-    FROM_SCRATCH,
-    FROM_VALUES, /* the parameter arenas, whole */
-    FROM_GRADS,
-    FROM_SUMS,
-    FROM_STATE1,
-    FROM_STATE2
-} binding_source;
-typedef struct {
-    binding_source from;
-    size_t index; /* of the node's inputs or outputs; byte offset for FROM_SCRATCH */
-    size_t at;    /* own steps: offsetof the pointer in the argument struct; oneDNN steps: DNNL_ARG_... */
-} binding;
-
 /* A kernel is one to six steps, each a function of ours on an argument struct, a oneDNN primitive, or parts: kernels
  * that threads run side by side. */
 enum { CPU_MAX_STEPS = 6, CPU_MAX_ARGS = 14 };
@@ -111,8 +95,7 @@ MIEN_MUST_USE mien_status onednn_check_memory(void);
 typedef struct {
     cpu_backend *b;
     graph *g;
-    kernel **kernels; /* by node id */
-    int capacity;
+    kernel_list kernels;
 } cpu_prepare;
 
 /* Node n runs k, which the prepare owns from now on (also on failure). */
@@ -120,10 +103,6 @@ MIEN_MUST_USE mien_status prepare_set(cpu_prepare *p, node_id n, cpu_kernel *k);
 /* A kernel of one own step for node n. */
 MIEN_MUST_USE mien_status prepare_own(cpu_prepare *p, node_id n, kernel_fn *fn, const void *args, size_t args_bytes,
                                       const binding *bindings, int count, size_t scratch_bytes);
-
-const graph_value *node_input(cpu_prepare *p, node_id n, int index);  /* NULL for NO_VALUE */
-const graph_value *node_output(cpu_prepare *p, node_id n, int index); /* NULL for NO_VALUE */
-bool is_bf16(const graph_value *v);
 
 /* Inserts before node `before` a node that lays parameter `w` out as md `to` (from md `from`, which lies over the f32
  * values as stored), and gives its output. `suffix` ends the node's name. */

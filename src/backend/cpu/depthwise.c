@@ -35,9 +35,9 @@ mien_status depthwise_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, CONV_RESIDUAL, offsetof(depthwise_args, residual)},
                                        {FROM_OUTPUT, 0, offsetof(depthwise_args, y)}};
     const conv2d_attr *attr = graph_node_at(p->g, n)->attr;
-    const graph_value *x = node_input(p, n, CONV_X);
+    const graph_value *x = node_input(p->g, n, CONV_X);
     depthwise_args args =
-        args_make(p, attr, &x->shape, &node_output(p, n, 0)->shape, &node_input(p, n, CONV_W)->shape, is_bf16(x));
+        args_make(p, attr, &x->shape, &node_output(p->g, n, 0)->shape, &node_input(p->g, n, CONV_W)->shape, is_bf16(x));
     if (attr->act == ACT_GELU || attr->act == ACT_CLIP)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "convolution followed by %s", activation_name(attr->act));
     if (attr->is_folded) {
@@ -56,8 +56,8 @@ mien_status depthwise_dx_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, 1, offsetof(depthwise_args, w)},
                                        {FROM_OUTPUT, 0, offsetof(depthwise_args, x)}};
     const conv2d_grad_attr *grad = graph_node_at(p->g, n)->attr;
-    const graph_value *dy = node_input(p, n, 0);
-    depthwise_args args = args_make(p, &grad->conv, &grad->x, &dy->shape, &node_input(p, n, 1)->shape, is_bf16(dy));
+    const graph_value *dy = node_input(p->g, n, 0);
+    depthwise_args args = args_make(p, &grad->conv, &grad->x, &dy->shape, &node_input(p->g, n, 1)->shape, is_bf16(dy));
     value_id packed = NO_VALUE;
     TRY(pack_insert_transposed(p, &packed, n, graph_node_at(p->g, n)->inputs[1]));
     graph_node_at(p->g, n)->inputs[1] = packed;
@@ -74,13 +74,13 @@ mien_status depthwise_dw_prepare(cpu_prepare *p, node_id n)
     mien_status st = MIEN_OK;
     cpu_kernel *k = NULL;
     const conv2d_grad_attr *grad = graph_node_at(p->g, n)->attr;
-    const graph_value *dy = node_input(p, n, 1);
-    depthwise_args args = args_make(p, &grad->conv, &grad->x, &dy->shape, &node_input(p, n, 2)->shape, is_bf16(dy));
+    const graph_value *dy = node_input(p->g, n, 1);
+    depthwise_args args = args_make(p, &grad->conv, &grad->x, &dy->shape, &node_input(p->g, n, 2)->shape, is_bf16(dy));
     TRY_OUT(cpu_kernel_create(&k, p->b));
     TRY_OUT(cpu_kernel_add_own(k, p->b->own->depthwise_dw, &args, sizeof args, bindings, 3));
     size_t bytes = depthwise_dw_scratch_bytes(args.c, args.kernel[0] * args.kernel[1], args.threads);
     cpu_kernel_bind(k, (binding){FROM_SCRATCH, cpu_kernel_scratch(k, bytes), offsetof(depthwise_args, scratch)});
-    if (node_output(p, n, DW_BIAS)) {
+    if (node_output(p->g, n, DW_BIAS)) {
         bias_gradient_args bias = {
             .rows = shape_count(&dy->shape) / args.c, .c = args.c, .threads = args.threads, .is_bf16 = args.is_bf16};
         TRY_OUT(cpu_kernel_add_own(k, p->b->own->bias_gradient, &bias, sizeof bias, bias_bindings, 2));

@@ -87,11 +87,11 @@ static size_t largest(size_t a, size_t b)
 
 static excite_plan plan_excite(cpu_prepare *p, node_id n, cpu_kernel *k)
 {
-    const graph_value *x = node_input(p, n, EXCITE_X);
+    const graph_value *x = node_input(p->g, n, EXCITE_X);
     excite_plan e = {.n = x->shape.dim[0],
                      .hw = x->shape.dim[1] * x->shape.dim[2],
                      .c = x->shape.dim[3],
-                     .s = node_input(p, n, EXCITE_W1)->shape.dim[0],
+                     .s = node_input(p->g, n, EXCITE_W1)->shape.dim[0],
                      .threads = p->b->threads,
                      .is_bf16 = is_bf16(x)};
     const size_t row = (size_t)e.n * dtype_bytes(x->type);

@@ -40,29 +40,6 @@ mien_status onednn_fail(const char *what, dnnl_status_t status)
                      (int)status);
 }
 
-static void *binding_address(const kernel_io *io, const binding *b)
-{
-    switch (b->from) {
-    case FROM_INPUT:
-        return io->inputs[b->index];
-    case FROM_OUTPUT:
-        return io->outputs[b->index];
-    case FROM_SCRATCH:
-        return (char *)io->scratch + b->index;
-    case FROM_VALUES:
-        return io->params->values;
-    case FROM_GRADS:
-        return io->params->grads;
-    case FROM_SUMS:
-        return io->params->sums;
-    case FROM_STATE1:
-        return io->params->state1;
-    case FROM_STATE2:
-        return io->params->state2;
-    }
-    return NULL;
-}
-
 static void *behind(void *address, size_t bytes)
 {
     return address ? (char *)address + bytes : NULL;
@@ -84,11 +61,11 @@ static mien_status kernel_bind(kernel *base, const kernel_io *io)
         for (int i = 0; i < step->part_count; i++)
             TRY(bind_part(&step->parts[i], io));
         for (int i = 0; i < step->binding_count; i++) {
-            void *address = binding_address(io, &step->bindings[i]);
             if (step->fn) {
-                memcpy((char *)step->args + step->bindings[i].at, &address, sizeof address);
+                binding_set(step->args, io, &step->bindings[i]);
                 continue;
             }
+            void *address = binding_address(io, &step->bindings[i]);
             dnnl_status_t status = dnnl_memory_set_data_handle(step->exec[i].memory, address);
             if (status != dnnl_success)
                 return onednn_fail("memory", status);

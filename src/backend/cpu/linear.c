@@ -130,10 +130,10 @@ mien_status linear_prepare(cpu_prepare *p, node_id n)
                                       {FROM_INPUT, 1, DNNL_ARG_WEIGHTS},
                                       {FROM_OUTPUT, 0, DNNL_ARG_DST},
                                       {FROM_INPUT, 2, DNNL_ARG_BIAS}};
-    linear_shape s = shape_make(node_input(p, n, 0), node_input(p, n, 1), node_output(p, n, 0));
+    linear_shape s = shape_make(node_input(p->g, n, 0), node_input(p->g, n, 1), node_output(p->g, n, 0));
     if (is_small(&s)) {
         linear_args args = args_make(p, &s);
-        if (s.o > s.k && !node_input(p, n, 1)->is_mutated) { /* what the kernel wants, once and not at each run */
+        if (s.o > s.k && !node_input(p->g, n, 1)->is_mutated) { /* what the kernel wants, once and not at each run */
             value_id packed = NO_VALUE;
             TRY(pack_insert_transposed(p, &packed, n, graph_node_at(p->g, n)->inputs[1]));
             graph_node_at(p->g, n)->inputs[1] = packed;
@@ -143,7 +143,7 @@ mien_status linear_prepare(cpu_prepare *p, node_id n)
     }
     bool half = is_bf16(s.x);
     return product_prepare(p, n, (matrix){s.rows, s.k, half, false}, (matrix){s.k, s.o, half, true},
-                           (matrix){s.rows, s.o, half, false}, product, node_input(p, n, 2) != NULL, 1);
+                           (matrix){s.rows, s.o, half, false}, product, node_input(p->g, n, 2) != NULL, 1);
 }
 
 mien_status linear_dx_prepare(cpu_prepare *p, node_id n)
@@ -154,7 +154,7 @@ mien_status linear_dx_prepare(cpu_prepare *p, node_id n)
                                   {FROM_SCRATCH, 0, offsetof(linear_args, scratch)}};
     static const binding product[] = {
         {FROM_INPUT, 0, DNNL_ARG_SRC}, {FROM_INPUT, 1, DNNL_ARG_WEIGHTS}, {FROM_OUTPUT, 0, DNNL_ARG_DST}, {0}};
-    linear_shape s = shape_make(node_output(p, n, 0), node_input(p, n, 1), node_input(p, n, 0));
+    linear_shape s = shape_make(node_output(p->g, n, 0), node_input(p->g, n, 1), node_input(p->g, n, 0));
     if (is_small(&s)) {
         linear_args args = args_make(p, &s);
         return prepare_own(p, n, p->b->own->linear_dx, &args, sizeof args, own, 4,
@@ -218,7 +218,7 @@ mien_status linear_dw_prepare(cpu_prepare *p, node_id n)
                                    {FROM_OUTPUT, DW_BIAS, offsetof(bias_gradient_args, dbias)}};
     mien_status st = MIEN_OK;
     cpu_kernel *k = NULL;
-    linear_shape s = shape_make(node_input(p, n, 0), node_input(p, n, 2), node_input(p, n, 1));
+    linear_shape s = shape_make(node_input(p->g, n, 0), node_input(p->g, n, 2), node_input(p->g, n, 1));
     bool half = is_bf16(s.x);
     TRY(cpu_kernel_create(&k, p->b));
     if (is_small(&s)) {
@@ -226,15 +226,15 @@ mien_status linear_dw_prepare(cpu_prepare *p, node_id n)
         TRY_OUT(cpu_kernel_add_own(k, p->b->own->linear_dw, &args, sizeof args, own, 3));
         cpu_kernel_scratch(k, linear_scratch_bytes(s.rows, s.k, s.o));
         for (int i = 0; i < DW_OUTPUTS; i++)
-            if (node_output(p, n, i))
+            if (node_output(p->g, n, i))
                 cpu_kernel_bind(k, outputs[i]);
-    } else if (half && node_output(p, n, DW_WEIGHT)) {
-        TRY_OUT(inner_product_dw_step(p, k, &s, node_output(p, n, DW_BIAS) != NULL));
+    } else if (half && node_output(p->g, n, DW_WEIGHT)) {
+        TRY_OUT(inner_product_dw_step(p, k, &s, node_output(p->g, n, DW_BIAS) != NULL));
     } else {
-        if (node_output(p, n, DW_WEIGHT)) /* dw = dy^T x */
+        if (node_output(p->g, n, DW_WEIGHT)) /* dw = dy^T x */
             TRY_OUT(matmul_step(p, n, k, (matrix){s.o, s.rows, half, true}, (matrix){s.rows, s.k, half, false},
                                 (matrix){s.o, s.k, false, false}, product, false, -1));
-        if (node_output(p, n, DW_BIAS)) {
+        if (node_output(p->g, n, DW_BIAS)) {
             bias_gradient_args args = {.rows = s.rows, .c = s.o, .threads = p->b->threads, .is_bf16 = half};
             size_t at = cpu_kernel_scratch(k, bias_gradient_scratch_bytes(s.o, args.threads));
             TRY_OUT(cpu_kernel_add_own(k, p->b->own->bias_gradient, &args, sizeof args, bias, 2));

@@ -167,7 +167,7 @@ static mien_status numbers_prepare(cpu_prepare *p, node_id n, kernel_fn *fn, boo
                                 {FROM_INPUT, 2, offsetof(numbers_args, mask)},
                                 {FROM_OUTPUT, 0, is_dx ? offsetof(numbers_args, dx) : offsetof(numbers_args, loss)},
                                 {FROM_INPUT, BINARY_WEIGHTS, offsetof(numbers_args, weights)}};
-    const shape *s = &node_input(p, n, 0)->shape;
+    const shape *s = &node_input(p->g, n, 0)->shape;
     numbers_args args = *options;
     args.columns = s->rank ? s->dim[s->rank - 1] : 1;
     args.rows = shape_count(s) / args.columns;

@@ -58,8 +58,8 @@ static mien_status copy_prepare(cpu_prepare *p, node_id n, const copy_args *args
     static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(copy_args, y)},
                                        {FROM_INPUT, 0, offsetof(copy_args, x)}};
     copy_args full = *args;
-    full.count = shape_count(&node_output(p, n, 0)->shape);
-    full.is_y_f32 = is_f32(node_output(p, n, 0));
+    full.count = shape_count(&node_output(p->g, n, 0)->shape);
+    full.is_y_f32 = is_f32(node_output(p->g, n, 0));
     full.threads = p->b->threads;
     return prepare_own(p, n, copy, &full, sizeof full, bindings, 1 + inputs, 0);
 }
@@ -72,7 +72,7 @@ mien_status constant_prepare(cpu_prepare *p, node_id n)
 
 mien_status cast_prepare(cpu_prepare *p, node_id n)
 {
-    return copy_prepare(p, n, &(copy_args){.is_x_f32 = is_f32(node_input(p, n, 0))}, 1);
+    return copy_prepare(p, n, &(copy_args){.is_x_f32 = is_f32(node_input(p->g, n, 0))}, 1);
 }
 
 mien_status reshape_prepare(cpu_prepare *p, node_id n)
@@ -141,12 +141,12 @@ static mien_status slice_of(cpu_prepare *p, node_id n, kernel_fn *fn, const grap
 
 mien_status slice_prepare(cpu_prepare *p, node_id n)
 {
-    return slice_of(p, n, slice, node_input(p, n, 0));
+    return slice_of(p, n, slice, node_input(p->g, n, 0));
 }
 
 mien_status slice_dx_prepare(cpu_prepare *p, node_id n)
 {
-    return slice_of(p, n, slice_dx, node_output(p, n, 0));
+    return slice_of(p, n, slice_dx, node_output(p->g, n, 0));
 }
 
 /* --- transpose ---------------------------------------------------------------------------------------------------- */
@@ -206,7 +206,7 @@ mien_status transpose_prepare(cpu_prepare *p, node_id n)
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(transpose_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(transpose_args, y)}};
     const transpose_attr *attr = graph_node_at(p->g, n)->attr;
-    const graph_value *x = node_input(p, n, 0);
+    const graph_value *x = node_input(p->g, n, 0);
     transpose_args args = {.rank = x->shape.rank, .bytes = dtype_bytes(x->type), .threads = p->b->threads};
     int64_t strides[SHAPE_MAX_RANK], stride = 1;
     for (int i = x->shape.rank - 1; i >= 0; i--) {
@@ -272,12 +272,12 @@ static mien_status repeat_of(cpu_prepare *p, node_id n, kernel_fn *fn, const gra
 
 mien_status repeat_prepare(cpu_prepare *p, node_id n)
 {
-    return repeat_of(p, n, repeat, node_output(p, n, 0));
+    return repeat_of(p, n, repeat, node_output(p->g, n, 0));
 }
 
 mien_status repeat_dx_prepare(cpu_prepare *p, node_id n)
 {
-    return repeat_of(p, n, repeat_dx, node_input(p, n, 0));
+    return repeat_of(p, n, repeat_dx, node_input(p->g, n, 0));
 }
 
 /* --- matmul ------------------------------------------------------------------------------------------------------- */
@@ -322,12 +322,12 @@ mien_status matmul_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, 1, offsetof(matmul_args, b)},
                                        {FROM_OUTPUT, 0, offsetof(matmul_args, y)}};
     const matmul_attr *attr = graph_node_at(p->g, n)->attr;
-    const shape *x = &node_input(p, n, 0)->shape, *y = &node_output(p, n, 0)->shape;
+    const shape *x = &node_input(p->g, n, 0)->shape, *y = &node_output(p->g, n, 0)->shape;
     matmul_args args = {.m = y->dim[0],
                         .r = y->dim[1],
                         .c = y->dim[2],
                         .k = x->dim[attr->is_a_transposed ? 1 : 2],
-                        .is_wide = is_f32(node_output(p, n, 0)),
+                        .is_wide = is_f32(node_output(p->g, n, 0)),
                         .threads = p->b->threads};
     args.a_row = attr->is_a_transposed ? 1 : args.k;
     args.a_k = attr->is_a_transposed ? args.r : 1;

@@ -141,7 +141,7 @@ mien_status pack_insert_folded(cpu_prepare *p, node_id conv, const_dnnl_memory_d
     cpu_kernel *k = NULL;
     node_id n = NO_NODE;
     const conv2d_attr *attr = graph_node_at(p->g, conv)->attr;
-    shape w = node_input(p, conv, CONV_W)->shape;
+    shape w = node_input(p->g, conv, CONV_W)->shape;
     size_t plain_bytes = (size_t)shape_count(&w) * sizeof(float);
     pack_attr pack = {.type = to ? type_of(to) : DTYPE_F32,
                       .bytes = to ? dnnl_memory_desc_get_size(to) : plain_bytes,

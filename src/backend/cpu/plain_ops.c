@@ -129,7 +129,7 @@ mien_status softmax_prepare(cpu_prepare *p, node_id n)
 {
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
-    classes_args args = classes_of(p, node_input(p, n, 0));
+    classes_args args = classes_of(p, node_input(p->g, n, 0));
     return prepare_own(p, n, for_classes(&args, softmax, p->b->own->softmax), &args, sizeof args, bindings, 2, 0);
 }
 
@@ -138,7 +138,7 @@ mien_status softmax_dx_prepare(cpu_prepare *p, node_id n)
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, dy)},
                                        {FROM_INPUT, 1, offsetof(classes_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
-    classes_args args = classes_of(p, node_input(p, n, 0));
+    classes_args args = classes_of(p, node_input(p->g, n, 0));
     return prepare_own(p, n, for_classes(&args, softmax_dx, p->b->own->softmax_dx), &args, sizeof args, bindings, 3, 0);
 }
 
@@ -150,7 +150,7 @@ static size_t target_place(bool is_soft)
 
 mien_status cross_entropy_prepare(cpu_prepare *p, node_id n)
 {
-    bool is_soft = node_input(p, n, 1)->type == DTYPE_F32;
+    bool is_soft = node_input(p->g, n, 1)->type == DTYPE_F32;
     const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
                                 {FROM_INPUT, 1, target_place(is_soft)},
                                 {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
@@ -158,7 +158,7 @@ mien_status cross_entropy_prepare(cpu_prepare *p, node_id n)
                                 {FROM_OUTPUT, 0, offsetof(classes_args, loss)},
                                 {FROM_OUTPUT, 1, offsetof(classes_args, y)},
                                 {FROM_SCRATCH, 0, offsetof(classes_args, row_losses)}};
-    classes_args args = classes_of(p, node_input(p, n, 0));
+    classes_args args = classes_of(p, node_input(p->g, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
     if (args.c < CLASSES_MANY)
         return prepare_own(p, n, is_soft ? soft_cross_entropy : cross_entropy, &args, sizeof args, bindings, 6, 0);
@@ -168,13 +168,13 @@ mien_status cross_entropy_prepare(cpu_prepare *p, node_id n)
 
 mien_status cross_entropy_dx_prepare(cpu_prepare *p, node_id n)
 {
-    bool is_soft = node_input(p, n, 1)->type == DTYPE_F32;
+    bool is_soft = node_input(p->g, n, 1)->type == DTYPE_F32;
     const binding bindings[] = {{FROM_INPUT, 0, offsetof(classes_args, x)},
                                 {FROM_INPUT, 1, target_place(is_soft)},
                                 {FROM_INPUT, 2, offsetof(classes_args, class_weights)},
                                 {FROM_INPUT, 3, offsetof(classes_args, mask)},
                                 {FROM_OUTPUT, 0, offsetof(classes_args, y)}};
-    classes_args args = classes_of(p, node_input(p, n, 0));
+    classes_args args = classes_of(p, node_input(p->g, n, 0));
     args.smoothing = ((const cross_entropy_attr *)graph_node_at(p->g, n)->attr)->smoothing;
     kernel_fn *few = is_soft ? soft_cross_entropy_dx : cross_entropy_dx;
     return prepare_own(p, n, for_classes(&args, few, p->b->own->cross_entropy_dx), &args, sizeof args, bindings, 5, 0);
@@ -225,12 +225,12 @@ mien_status concat_prepare(cpu_prepare *p, node_id n)
     int count = graph_node_at(p->g, n)->input_count;
     if (count > CONCAT_MAX)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "%d parts (wanted at most %d)", count, CONCAT_MAX);
-    const graph_value *y = node_output(p, n, 0);
+    const graph_value *y = node_output(p->g, n, 0);
     gather_args args = {.rows = row_count(y), .dst_pitch = row_bytes(y), .threads = p->b->threads};
     binding bindings[CONCAT_MAX + 1] = {{FROM_OUTPUT, 0, offsetof(gather_args, dst)}};
     args.count = count;
     for (int i = 0; i < count; i++) {
-        args.bytes[i] = row_bytes(node_input(p, n, i));
+        args.bytes[i] = row_bytes(node_input(p->g, n, i));
         bindings[i + 1] = (binding){FROM_INPUT, (size_t)i, offsetof(gather_args, src) + (size_t)i * sizeof(char *)};
     }
     return prepare_own(p, n, gather, &args, sizeof args, bindings, count + 1, 0);
@@ -243,7 +243,7 @@ mien_status dropout_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, 1, offsetof(dropout_args, step)},
                                        {FROM_OUTPUT, 0, offsetof(dropout_args, y)}};
     const dropout_attr *attr = graph_node_at(p->g, n)->attr;
-    const graph_value *x = node_input(p, n, 0);
+    const graph_value *x = node_input(p->g, n, 0);
     int64_t count = shape_count(&x->shape), samples = attr->is_per_sample ? x->shape.dim[0] : count;
     dropout_args args = {.samples = samples,
                          .per_sample = count / samples,

@@ -13,7 +13,7 @@ mien_status normalise_prepare(cpu_prepare *p, node_id n)
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(normalise_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(normalise_args, y)}};
     const normalise_attr *attr = graph_node_at(p->g, n)->attr;
-    const graph_value *y = node_output(p, n, 0);
+    const graph_value *y = node_output(p->g, n, 0);
     normalise_args args = {.pixels = shape_count(&y->shape) / 3, .threads = p->b->threads, .is_bf16 = is_bf16(y)};
     for (int i = 0; i < 3; i++) {
         args.scale[i] = (float)(1 / (255 * (double)attr->std[i]));
@@ -30,7 +30,7 @@ static mien_status pointwise(cpu_prepare *p, node_id n, kernel_fn *fn, int input
     static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(pointwise_args, y)},
                                        {FROM_INPUT, 0, offsetof(pointwise_args, a)},
                                        {FROM_INPUT, 1, offsetof(pointwise_args, b)}};
-    const graph_value *y = node_output(p, n, 0);
+    const graph_value *y = node_output(p->g, n, 0);
     pointwise_args args = *options;
     args.count = shape_count(&y->shape);
     args.threads = p->b->threads;
@@ -52,7 +52,7 @@ mien_status activation_dx_prepare(cpu_prepare *p, node_id n)
 
 mien_status add_prepare(cpu_prepare *p, node_id n)
 {
-    const bool is_mixed = node_input(p, n, 0)->type != node_input(p, n, 1)->type;
+    const bool is_mixed = node_input(p->g, n, 0)->type != node_input(p->g, n, 1)->type;
     return pointwise(p, n, is_mixed ? p->b->own->add_narrow : p->b->own->add, 2, &no_options);
 }
 
@@ -84,8 +84,8 @@ mien_status contribute_prepare(cpu_prepare *p, node_id n)
     static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(pointwise_args, y)},
                                        {FROM_INPUT, 1, offsetof(pointwise_args, a)},
                                        {FROM_INPUT, 0, offsetof(pointwise_args, b)}};
-    const bool is_sum = node_input(p, n, 0) != NULL;
-    pointwise_args args = {.count = shape_count(&node_output(p, n, 0)->shape), .factor = 1, .threads = p->b->threads};
+    const bool is_sum = node_input(p->g, n, 0) != NULL;
+    pointwise_args args = {.count = shape_count(&node_output(p->g, n, 0)->shape), .factor = 1, .threads = p->b->threads};
     return prepare_own(p, n, is_sum ? p->b->own->add : p->b->own->multiply, &args, sizeof args, bindings, 3, 0);
 }
 
@@ -104,7 +104,7 @@ mien_status scale_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, 1, offsetof(scale_args, s)},
                                        {FROM_OUTPUT, 0, offsetof(scale_args, y)},
                                        {FROM_SCRATCH, 0, offsetof(scale_args, scratch)}};
-    scale_args args = scale_of(p, node_input(p, n, 0));
+    scale_args args = scale_of(p, node_input(p->g, n, 0));
     return prepare_own(p, n, p->b->own->scale, &args, sizeof args, bindings, 4,
                        scale_scratch_bytes(args.c, args.threads));
 }
@@ -120,7 +120,7 @@ mien_status scale_ds_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, 1, offsetof(scale_args, y)},
                                        {FROM_OUTPUT, 0, offsetof(scale_args, s)},
                                        {FROM_SCRATCH, 0, offsetof(scale_args, scratch)}};
-    scale_args args = scale_of(p, node_input(p, n, 0));
+    scale_args args = scale_of(p, node_input(p->g, n, 0));
     return prepare_own(p, n, p->b->own->scale_ds, &args, sizeof args, bindings, 4,
                        scale_scratch_bytes(args.c, args.threads));
 }
@@ -142,13 +142,13 @@ static mien_status global_mean(cpu_prepare *p, node_id n, kernel_fn *fn, const g
 
 mien_status global_mean_prepare(cpu_prepare *p, node_id n)
 {
-    return global_mean(p, n, p->b->own->global_mean, node_input(p, n, 0), (binding){.from = FROM_INPUT},
+    return global_mean(p, n, p->b->own->global_mean, node_input(p->g, n, 0), (binding){.from = FROM_INPUT},
                        (binding){.from = FROM_OUTPUT});
 }
 
 mien_status global_mean_dx_prepare(cpu_prepare *p, node_id n)
 {
-    return global_mean(p, n, p->b->own->global_mean_dx, node_output(p, n, 0), (binding){.from = FROM_OUTPUT},
+    return global_mean(p, n, p->b->own->global_mean_dx, node_output(p->g, n, 0), (binding){.from = FROM_OUTPUT},
                        (binding){.from = FROM_INPUT});
 }
 
@@ -171,8 +171,8 @@ mien_status pool_prepare(cpu_prepare *p, node_id n)
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(pool_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(pool_args, y)},
                                        {FROM_OUTPUT, 1, offsetof(pool_args, index)}};
-    pool_args args = pool_of(p, node_input(p, n, 0), node_output(p, n, 0), graph_node_at(p->g, n)->attr);
-    return prepare_own(p, n, p->b->own->pool, &args, sizeof args, bindings, node_output(p, n, 1) ? 3 : 2, 0);
+    pool_args args = pool_of(p, node_input(p->g, n, 0), node_output(p->g, n, 0), graph_node_at(p->g, n)->attr);
+    return prepare_own(p, n, p->b->own->pool, &args, sizeof args, bindings, node_output(p->g, n, 1) ? 3 : 2, 0);
 }
 
 mien_status pool_dx_prepare(cpu_prepare *p, node_id n)
@@ -181,7 +181,7 @@ mien_status pool_dx_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, 0, offsetof(pool_args, y)},
                                        {FROM_INPUT, 1, offsetof(pool_args, index)}};
     const pool_grad_attr *attr = graph_node_at(p->g, n)->attr;
-    pool_args args = pool_of(p, node_output(p, n, 0), node_input(p, n, 0), &attr->pool);
+    pool_args args = pool_of(p, node_output(p->g, n, 0), node_input(p->g, n, 0), &attr->pool);
     return prepare_own(p, n, p->b->own->pool_dx, &args, sizeof args, bindings, attr->pool.is_max ? 3 : 2, 0);
 }
 

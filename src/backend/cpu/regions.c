@@ -25,7 +25,7 @@ mien_status roi_embed_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, ROI_ATTENTION, offsetof(roi_embed_args, attention)},
                                        {FROM_INPUT, ROI_BIAS, offsetof(roi_embed_args, bias)},
                                        {FROM_OUTPUT, 0, offsetof(roi_embed_args, y)}};
-    const roi_embed_args args = roi_embed_of(p, node_output(p, n, 0), node_input(p, n, ROI_ATTENTION));
+    const roi_embed_args args = roi_embed_of(p, node_output(p->g, n, 0), node_input(p->g, n, ROI_ATTENTION));
     return prepare_own(p, n, p->b->own->roi_embed, &args, sizeof args, bindings, 4, 0);
 }
 
@@ -41,12 +41,12 @@ mien_status roi_embed_dx_prepare(cpu_prepare *p, node_id n)
                                    {FROM_SCRATCH, 0, offsetof(bias_gradient_args, scratch)}};
     mien_status st = MIEN_OK;
     cpu_kernel *k = NULL;
-    const graph_value *dy = node_input(p, n, ROI_DX_DY);
-    const roi_embed_args args = roi_embed_of(p, dy, node_input(p, n, ROI_DX_ATTENTION));
+    const graph_value *dy = node_input(p->g, n, ROI_DX_DY);
+    const roi_embed_args args = roi_embed_of(p, dy, node_input(p->g, n, ROI_DX_ATTENTION));
     TRY(cpu_kernel_create(&k, p->b));
-    if (node_output(p, n, ROI_PRODUCTS) || node_output(p, n, ROI_ATTENTION))
+    if (node_output(p->g, n, ROI_PRODUCTS) || node_output(p->g, n, ROI_ATTENTION))
         TRY_OUT(cpu_kernel_add_own(k, p->b->own->roi_embed_dx, &args, sizeof args, own, 5));
-    if (node_output(p, n, ROI_BIAS)) {
+    if (node_output(p->g, n, ROI_BIAS)) {
         const int64_t c = args.regions * args.d;
         const bias_gradient_args sums = {
             .rows = args.n * args.h * args.w, .c = c, .threads = args.threads, .is_bf16 = args.is_bf16};
@@ -89,7 +89,7 @@ mien_status group_linear_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, GROUP_B, offsetof(group_linear_args, bias)},
                                        {FROM_OUTPUT, 0, offsetof(group_linear_args, y)},
                                        {FROM_SCRATCH, 0, offsetof(group_linear_args, scratch)}};
-    const group_linear_args args = group_linear_of(p, n, node_input(p, n, GROUP_X), node_output(p, n, 0));
+    const group_linear_args args = group_linear_of(p, n, node_input(p->g, n, GROUP_X), node_output(p->g, n, 0));
     return group_linear_own(p, n, p->b->own->group_linear, &args, bindings, 5);
 }
 
@@ -99,7 +99,7 @@ mien_status group_linear_dx_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, 1, offsetof(group_linear_args, w)},
                                        {FROM_OUTPUT, 0, offsetof(group_linear_args, x)},
                                        {FROM_SCRATCH, 0, offsetof(group_linear_args, scratch)}};
-    const group_linear_args args = group_linear_of(p, n, node_output(p, n, 0), node_input(p, n, 0));
+    const group_linear_args args = group_linear_of(p, n, node_output(p->g, n, 0), node_input(p->g, n, 0));
     return group_linear_own(p, n, p->b->own->group_linear_dx, &args, bindings, 4);
 }
 
@@ -110,7 +110,7 @@ mien_status group_linear_dw_prepare(cpu_prepare *p, node_id n)
                                        {FROM_OUTPUT, DW_WEIGHT, offsetof(group_linear_args, dw)},
                                        {FROM_OUTPUT, DW_BIAS, offsetof(group_linear_args, dbias)},
                                        {FROM_SCRATCH, 0, offsetof(group_linear_args, scratch)}};
-    const group_linear_args args = group_linear_of(p, n, node_input(p, n, 0), node_input(p, n, 1));
+    const group_linear_args args = group_linear_of(p, n, node_input(p->g, n, 0), node_input(p->g, n, 1));
     return group_linear_own(p, n, p->b->own->group_linear_dw, &args, bindings, 5);
 }
 
@@ -152,7 +152,7 @@ mien_status orthogonal_prepare(cpu_prepare *p, node_id n)
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(orthogonal_args, w)},
                                        {FROM_OUTPUT, 0, offsetof(orthogonal_args, y)},
                                        {FROM_SCRATCH, 0, offsetof(orthogonal_args, scratch)}};
-    return orthogonal_own(p, n, orthogonal, node_input(p, n, 0), bindings, 3);
+    return orthogonal_own(p, n, orthogonal, node_input(p->g, n, 0), bindings, 3);
 }
 
 mien_status orthogonal_dx_prepare(cpu_prepare *p, node_id n)
@@ -162,5 +162,5 @@ mien_status orthogonal_dx_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, ORTHOGONAL_DX_Y, offsetof(orthogonal_args, y)},
                                        {FROM_OUTPUT, 0, offsetof(orthogonal_args, dw)},
                                        {FROM_SCRATCH, 0, offsetof(orthogonal_args, scratch)}};
-    return orthogonal_own(p, n, orthogonal_dx, node_input(p, n, ORTHOGONAL_DX_W), bindings, 5);
+    return orthogonal_own(p, n, orthogonal_dx, node_input(p->g, n, ORTHOGONAL_DX_W), bindings, 5);
 }

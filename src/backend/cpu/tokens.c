@@ -17,14 +17,14 @@ mien_status layer_norm_prepare(cpu_prepare *p, node_id n)
                                        {FROM_OUTPUT, LN_MEAN, offsetof(layer_norm_args, mean)},
                                        {FROM_OUTPUT, LN_INV_STD, offsetof(layer_norm_args, inv_std)}};
     const layer_norm_attr *attr = graph_node_at(p->g, n)->attr;
-    const graph_value *x = node_input(p, n, LN_X);
+    const graph_value *x = node_input(p->g, n, LN_X);
     const int64_t c = x->shape.dim[x->shape.rank - 1];
     layer_norm_args args = {.rows = shape_count(&x->shape) / c,
                             .c = c,
                             .eps = attr->eps,
                             .threads = p->b->threads,
                             .is_x_bf16 = is_bf16(x),
-                            .is_bf16 = is_bf16(node_output(p, n, LN_Y))};
+                            .is_bf16 = is_bf16(node_output(p->g, n, LN_Y))};
     return prepare_own(p, n, p->b->own->layer_norm, &args, sizeof args, bindings, 6, 0);
 }
 
@@ -39,13 +39,13 @@ mien_status layer_norm_dx_prepare(cpu_prepare *p, node_id n)
                                        {FROM_OUTPUT, LN_OUT_DGAMMA, offsetof(layer_norm_dx_args, dgamma)},
                                        {FROM_OUTPUT, LN_OUT_DBETA, offsetof(layer_norm_dx_args, dbeta)},
                                        {FROM_SCRATCH, 0, offsetof(layer_norm_dx_args, scratch)}};
-    const graph_value *x = node_input(p, n, LN_DX_X);
+    const graph_value *x = node_input(p->g, n, LN_DX_X);
     const int64_t c = x->shape.dim[x->shape.rank - 1];
     layer_norm_dx_args args = {.rows = shape_count(&x->shape) / c,
                                .c = c,
                                .threads = p->b->threads,
                                .is_x_bf16 = is_bf16(x),
-                               .is_bf16 = is_bf16(node_input(p, n, LN_DY))};
+                               .is_bf16 = is_bf16(node_input(p->g, n, LN_DY))};
     return prepare_own(p, n, p->b->own->layer_norm_dx, &args, sizeof args, bindings, 9,
                        layer_norm_dx_scratch_bytes(c, args.threads));
 }
@@ -72,7 +72,7 @@ mien_status attention_prepare(cpu_prepare *p, node_id n)
                                        {FROM_OUTPUT, ATTENTION_Y, offsetof(attention_args, y)},
                                        {FROM_OUTPUT, ATTENTION_LOG_SUM, offsetof(attention_args, log_sum)},
                                        {FROM_SCRATCH, 0, offsetof(attention_args, scratch)}};
-    const attention_args args = attention_of(p, n, node_input(p, n, 0));
+    const attention_args args = attention_of(p, n, node_input(p->g, n, 0));
     return prepare_own(p, n, p->b->own->attention, &args, sizeof args, bindings, 4,
                        (size_t)(attention_scratch_words(args.t, args.c) * args.threads) * sizeof(uint32_t));
 }
@@ -85,7 +85,7 @@ mien_status attention_dx_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, ATTENTION_DX_LOG_SUM, offsetof(attention_args, log_sum)},
                                        {FROM_OUTPUT, 0, offsetof(attention_args, dqkv)},
                                        {FROM_SCRATCH, 0, offsetof(attention_args, scratch)}};
-    const attention_args args = attention_of(p, n, node_input(p, n, ATTENTION_DX_QKV));
+    const attention_args args = attention_of(p, n, node_input(p->g, n, ATTENTION_DX_QKV));
     return prepare_own(p, n, p->b->own->attention_dx, &args, sizeof args, bindings, 6,
                        (size_t)(attention_dx_scratch_words(args.t, args.c) * args.threads) * sizeof(uint32_t));
 }
@@ -97,12 +97,12 @@ mien_status tokens_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, TOKENS_FIRST, offsetof(tokens_args, first)},
                                        {FROM_INPUT, TOKENS_POSITION, offsetof(tokens_args, position)},
                                        {FROM_OUTPUT, 0, offsetof(tokens_args, y)}};
-    const graph_value *y = node_output(p, n, 0);
+    const graph_value *y = node_output(p->g, n, 0);
     const tokens_args args = {.n = y->shape.dim[0],
                               .t = y->shape.dim[1],
                               .d = y->shape.dim[2],
                               .threads = p->b->threads,
-                              .is_bf16 = is_bf16(node_input(p, n, TOKENS_X)),
+                              .is_bf16 = is_bf16(node_input(p->g, n, TOKENS_X)),
                               .is_y_bf16 = is_bf16(y)};
     return prepare_own(p, n, p->b->own->tokens, &args, sizeof args, bindings, 4, 0);
 }
@@ -113,7 +113,7 @@ mien_status tokens_dx_prepare(cpu_prepare *p, node_id n)
                                        {FROM_OUTPUT, TOKENS_X, offsetof(tokens_dx_args, dx)},
                                        {FROM_OUTPUT, TOKENS_FIRST, offsetof(tokens_dx_args, dfirst)},
                                        {FROM_OUTPUT, TOKENS_POSITION, offsetof(tokens_dx_args, dposition)}};
-    const graph_value *dy = node_input(p, n, 0), *dx = node_output(p, n, TOKENS_X);
+    const graph_value *dy = node_input(p->g, n, 0), *dx = node_output(p->g, n, TOKENS_X);
     const tokens_dx_args args = {.n = dy->shape.dim[0],
                                  .t = dy->shape.dim[1],
                                  .d = dy->shape.dim[2],
@@ -157,7 +157,7 @@ mien_status first_token_prepare(cpu_prepare *p, node_id n)
 {
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(first_token_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(first_token_args, y)}};
-    const first_token_args args = first_token_of(node_input(p, n, 0));
+    const first_token_args args = first_token_of(node_input(p->g, n, 0));
     return prepare_own(p, n, first_token, &args, sizeof args, bindings, 2, 0);
 }
 
@@ -165,6 +165,6 @@ mien_status first_token_dx_prepare(cpu_prepare *p, node_id n)
 {
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(first_token_args, y)},
                                        {FROM_OUTPUT, 0, offsetof(first_token_args, x)}};
-    const first_token_args args = first_token_of(node_output(p, n, 0));
+    const first_token_args args = first_token_of(node_output(p->g, n, 0));
     return prepare_own(p, n, first_token_dx, &args, sizeof args, bindings, 2, 0);
 }
