@@ -29,10 +29,13 @@ static value_id halve(net *n, const char *name, value_id x)
     return net_max_pool(n, name, x, 3, 2, 0);
 }
 
-/* The mean of the 3x3 around each pixel, padding counted, projected. */
+/* The mean of the 3x3 around each pixel, padding counted, projected. Means and projections commute: in training the
+ * projection, which has a fraction of the channels, comes first. In inference it has a bias, its folded batch norm. */
 static value_id around(net *n, value_id x, int out)
 {
     const pool_attr mean = {.window = {3, 3}, .stride = {1, 1}, .pad = {1, 1}, .count_pad = true};
+    if (net_is_training(n))
+        return net_conv_pool_bn_relu(n, "branch_pool", x, (conv_spec){.out = out, .kernel = 1, .stride = 1}, &mean);
     return one(n, "branch_pool", net_pool(n, "pool", x, &mean), out);
 }
 

@@ -101,6 +101,11 @@ value_id net_conv2d(net *n, const char *name, value_id x, conv_spec spec)
     return n->status != MIEN_OK ? NO_VALUE : keep(n, op_conv2d(n->g, &y, full, x, w, b, &attr), &y);
 }
 
+bool net_is_training(const net *n)
+{
+    return graph_is_training(n->g) && !n->is_inference;
+}
+
 value_id net_batch_norm(net *n, const char *name, value_id x, batch_norm_spec spec)
 {
     shape c = shape_of(1, (int64_t)net_channels(n, x));
@@ -111,8 +116,7 @@ value_id net_batch_norm(net *n, const char *name, value_id x, batch_norm_spec sp
     value_id var = param(n, name, ".running_var", c, c, SLICE_BUFFER, one);
     shape scalar = shape_of(0);
     (void)param(n, name, ".num_batches_tracked", scalar, scalar, SLICE_COUNTER, zero);
-    batch_norm_attr attr = {
-        .is_batch = graph_is_training(n->g) && !n->is_inference, .eps = spec.eps, .momentum = 0.1f, .act = ACT_NONE};
+    batch_norm_attr attr = {.is_batch = net_is_training(n), .eps = spec.eps, .momentum = 0.1f, .act = ACT_NONE};
     char full[NET_NAME_BYTES];
     full_name(full, n, name, "");
     value_id y = NO_VALUE;
@@ -322,11 +326,19 @@ value_id net_softmax(net *n, const char *name, value_id x)
 
 value_id net_conv_bn_relu(net *n, const char *name, value_id x, conv_spec spec)
 {
+    return net_conv_pool_bn_relu(n, name, x, spec, NULL);
+}
+
+value_id net_conv_pool_bn_relu(net *n, const char *name, value_id x, conv_spec spec, const pool_attr *pool)
+{
     char conv[NET_NAME_BYTES], bn[NET_NAME_BYTES], relu[NET_NAME_BYTES];
     snprintf(conv, sizeof conv, "%s.conv", name);
     snprintf(bn, sizeof bn, "%s.bn", name);
     snprintf(relu, sizeof relu, "%s.relu", name);
-    x = net_batch_norm(n, bn, net_conv2d(n, conv, x, spec), (batch_norm_spec){.eps = 1e-3f});
+    x = net_conv2d(n, conv, x, spec);
+    if (pool)
+        x = net_pool(n, "pool", x, pool);
+    x = net_batch_norm(n, bn, x, (batch_norm_spec){.eps = 1e-3f});
     return net_activation(n, relu, x, ACT_RELU);
 }
 

@@ -23,6 +23,8 @@ typedef struct {
 
 /* Sets the prefix (printf). Returns nothing: too long a name is a bug of ours and ends in status. */
 void net_prefix(net *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Do nodes to come take batch statistics, and drop? */
+bool net_is_training(const net *n);
 
 typedef struct {
     int out, kernel, stride, pad;
@@ -51,6 +53,8 @@ value_id net_activation(net *n, const char *name, value_id x, activation_kind ki
  * less than 1e-3, and nine blocks of that shrink the signal) nor from Adam, whose steps have one length whatever the
  * weight's: He-normal as elsewhere, each layer's steps are alike for its weights. */
 value_id net_conv_bn_relu(net *n, const char *name, value_id x, conv_spec spec);
+/* The same with "pool" between the convolution and its batch norm; without where pool is NULL. */
+value_id net_conv_pool_bn_relu(net *n, const char *name, value_id x, conv_spec spec, const pool_attr *pool);
 value_id net_add(net *n, const char *name, value_id a, value_id b);
 /* a - b + shift */
 value_id net_sub(net *n, const char *name, value_id a, value_id b, float shift);

@@ -1,8 +1,10 @@
-/* Weight gradients of convolutions, divided among threads here and not by oneDNN: its own division has barriers within
- * the kernels, where a thread spins for others that may have lost their core to another process. Each piece is a
- * primitive made for one thread: of some of the pictures, their gradients summed after, where weights are few; of some
- * output channels where they are many. A 1x1 convolution's gradient is a product of matrices, whose output channels are
- * columns of dy as it lies; for others a piece first copies its columns. */
+/* Weight gradients of convolutions. In bf16 they are our own kernel's where that is faster (kernel/conv2d_dw.c), else
+ * oneDNN's, divided among threads here and not by oneDNN: its own division has barriers within the kernels, where a
+ * thread spins for others that may have lost their core to another process. Each piece is a primitive made for one
+ * thread: of some of the pictures, their gradients summed after, where weights are few; of some output channels where
+ * they are many. A 1x1 convolution's gradient is a product of matrices, whose output channels are columns of dy as it
+ * lies; for others a piece first copies its columns. */
+#include "backend/cpu/kernel/conv2d_dw.h"
 #include "backend/cpu/conv2d.h"
 #include "backend/cpu/kernel/channels.h"
 #include "backend/cpu/kernel/pointwise.h"
@@ -269,6 +271,40 @@ static mien_status add_weight(cpu_kernel *k, cpu_prepare *p, dw_plan *plan)
     return plan->by_pictures ? add_sum(k, p, plan, sums_at) : MIEN_OK;
 }
 
+/* --- our own kernel ----------------------------------------------------------------------------------------------- */
+/* Ours adds products of bf16 in pairs of pictures and tiles of channels; where these would be filled up with zeros for
+ * more than a quarter of the work, and on machines with tiles of their own (amx), oneDNN's is better. */
+static bool is_ours(const cpu_backend *b, const dw_plan *plan)
+{
+    const int64_t n = plan->x.dim[0], c = plan->x.dim[3], o = plan->dy.dim[3];
+    const int64_t filled = conv2d_dw_up(n, 2) * conv2d_dw_up(c, CONV2D_DW_LANES) * conv2d_dw_up(o, CONV2D_DW_O);
+    return b->own->conv2d_dw && b->isa == ISA_AVX512_BF16 && plan->half && plan->conv.groups == 1 &&
+           4 * filled <= 5 * n * c * o;
+}
+
+static mien_status add_ours(cpu_kernel *k, cpu_prepare *p, const dw_plan *plan)
+{
+    const conv2d_attr *c = &plan->conv;
+    conv2d_dw_args args = {.n = plan->x.dim[0],
+                           .h = plan->x.dim[1],
+                           .w = plan->x.dim[2],
+                           .c = plan->x.dim[3],
+                           .oh = plan->dy.dim[1],
+                           .ow = plan->dy.dim[2],
+                           .o = plan->dy.dim[3],
+                           .kernel = {(int)plan->w.dim[2], (int)plan->w.dim[3]},
+                           .stride = {c->stride[0], c->stride[1]},
+                           .dilation = {c->dilation[0], c->dilation[1]},
+                           .pad = {c->pad_begin[0], c->pad_begin[1]},
+                           .threads = p->b->threads};
+    const size_t at = cpu_kernel_scratch(k, conv2d_dw_divide(&args));
+    const binding bindings[] = {{FROM_INPUT, 0, offsetof(conv2d_dw_args, x)},
+                                {FROM_INPUT, 1, offsetof(conv2d_dw_args, dy)},
+                                {FROM_OUTPUT, DW_WEIGHT, offsetof(conv2d_dw_args, dw)},
+                                {FROM_SCRATCH, at, offsetof(conv2d_dw_args, scratch)}};
+    return cpu_kernel_add_own(k, p->b->own->conv2d_dw, &args, sizeof args, bindings, 4);
+}
+
 /* --- around it ---------------------------------------------------------------------------------------------------- */
 /* oneDNN's jit_1x1 backward weights on NHWC writes past its workspace where the stride is above 1 and there are fewer
  * input channels than its block (its issue 6035): such a layer's x is subsampled first, and the stride is gone. */
@@ -340,10 +376,13 @@ mien_status conv2d_dw_prepare(cpu_prepare *p, node_id n)
     mien_status st = MIEN_OK;
     cpu_kernel *k = NULL;
     TRY_OUT(cpu_kernel_create(&k, p->b));
-    if (has_weight && is_trap(c, &w->shape) && !has_pad)
-        TRY_OUT(add_subsample(k, &plan));
-    if (has_weight)
+    if (has_weight && is_ours(p->b, &plan)) {
+        TRY_OUT(add_ours(k, p, &plan));
+    } else if (has_weight) {
+        if (is_trap(c, &w->shape) && !has_pad)
+            TRY_OUT(add_subsample(k, &plan));
         TRY_OUT(add_weight(k, p, &plan));
+    }
     if (node_output(p->g, n, DW_BIAS))
         TRY_OUT(add_bias(k, p, dy));
     TRY_OUT(prepare_set(p, n, k));

@@ -4,6 +4,13 @@
 #define KERNEL_TEXT_(isa) #isa
 #define KERNEL_NAME_(isa) "mien:" KERNEL_TEXT_(isa)
 
+#if defined(__AVX512BF16__)
+kernel_fn KERNEL(conv2d_dw);
+#define CONV2D_DW KERNEL(conv2d_dw)
+#else
+#define CONV2D_DW NULL
+#endif
+
 kernel_fn KERNEL(normalise), KERNEL(activation), KERNEL(activation_dx), KERNEL(add), KERNEL(add_narrow), KERNEL(narrow),
     KERNEL(sub), KERNEL(multiply), KERNEL(mul), KERNEL(sum), KERNEL(scale), KERNEL(scale_ds), KERNEL(batch_norm),
     KERNEL(batch_norm_dx), KERNEL(pool), KERNEL(pool_dx), KERNEL(global_mean), KERNEL(global_mean_dx),
@@ -36,6 +43,7 @@ const kernel_table KERNEL(kernel_table) = {
     .depthwise = KERNEL(depthwise),
     .depthwise_dx = KERNEL(depthwise_dx),
     .depthwise_dw = KERNEL(depthwise_dw),
+    .conv2d_dw = CONV2D_DW,
     .linear = KERNEL(linear),
     .linear_dx = KERNEL(linear_dx),
     .linear_dw = KERNEL(linear_dw),

@@ -12,6 +12,7 @@ typedef struct {
     kernel_fn *batch_norm, *batch_norm_dx;
     kernel_fn *pool, *pool_dx, *global_mean, *global_mean_dx;
     kernel_fn *depthwise, *depthwise_dx, *depthwise_dw;
+    kernel_fn *conv2d_dw; /* NULL where there is no instruction for it */
     kernel_fn *linear, *linear_dx, *linear_dw;
     kernel_fn *softmax, *softmax_dx, *cross_entropy, *cross_entropy_dx;
     kernel_fn *accumulate, *optimizer;
@@ -20,8 +21,8 @@ typedef struct {
     kernel_fn *group_linear, *group_linear_dx, *group_linear_dw, *roi_embed, *roi_embed_dx;
 } kernel_table;
 
-/* Weak: at NULL where MIEN_ISAS (CMakeLists.txt) left that instruction set out. avx512_bf16 differs from avx512 in how
- * it rounds to bf16: one instruction. */
+/* Weak: at NULL where MIEN_ISAS (CMakeLists.txt) left that instruction set out. avx512_bf16 differs from avx512 in two
+ * instructions: one rounds to bf16, one adds products of bf16. */
 extern const kernel_table kernel_table_plain;
 extern const kernel_table kernel_table_avx2 __attribute__((weak));
 extern const kernel_table kernel_table_avx512 __attribute__((weak));
