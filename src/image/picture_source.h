@@ -44,6 +44,8 @@ struct picture_source {
     mien_status (*name)(const picture_source *s, int64_t index, char *dst, size_t bytes);
     /* The file that the picture is read from, likewise. NULL: pictures of this source are no files. */
     mien_status (*path)(const picture_source *s, int64_t index, char *dst, size_t bytes);
+    /* Is there a file to read it from, as far as can be said without opening it? NULL: nobody knows before. */
+    bool (*is_there)(const picture_source *s, int64_t index);
     /* Leaves the picture in r->decoded. Threads: any, each with a reader of its own. */
     mien_status (*read)(const picture_source *s, int64_t index, picture_reader *r);
     _Atomic uint32_t *reported; /* [ceil(count / 32)] bit i: picture i was told as unreadable; the maker's */

@@ -404,6 +404,7 @@ const task_def task_mtl = {
     .close = mtl_close,
     .fingerprint = mtl_fingerprint,
     .tell_missing = mtl_tell_missing,
+    .tells = mtl_tells,
     .account = mtl_account,
     .ignored_count = mtl_ignored_count,
     .ignored = mtl_ignored,

@@ -47,6 +47,7 @@ MIEN_MUST_USE mien_status mtl_open(task_set **out, task_set **validation, const 
 void mtl_close(task_set *set);
 uint64_t mtl_fingerprint(const task_set *set, int64_t picture);
 MIEN_MUST_USE mien_status mtl_tell_missing(const task_set *set, const epoch_plan *plan);
+bool mtl_tells(const task_set *set, const epoch_plan *plan, const char *score);
 json_t *mtl_account(const task_set *set, const epoch_plan *plan);
 int mtl_ignored_count(const task_set *set);
 const char *mtl_ignored(const task_set *set, int index, int64_t *count);

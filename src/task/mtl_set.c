@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- the picture source ------------------------------------------------------------------------------------------- */
 
@@ -28,6 +29,16 @@ static mien_status picture_name(const picture_source *source, int64_t index, cha
 static mien_status picture_path(const picture_source *source, int64_t index, char *dst, size_t bytes)
 {
     return annotation_path(&set_of(source)->known, index, dst, bytes);
+}
+
+static bool is_picture_there(const picture_source *source, int64_t index)
+{
+    const annotations *a = &set_of(source)->known;
+    char path[PATH_MAX];
+    if (annotation_path(a, index, path, sizeof path) == MIEN_OK && access(path, F_OK) == 0)
+        return true;
+    return annotation_part_of(a, index)->fallback && annotation_fallback_path(a, index, path, sizeof path) == MIEN_OK &&
+           access(path, F_OK) == 0;
 }
 
 static mien_status read_picture(const picture_source *source, int64_t index, picture_reader *r)
@@ -99,6 +110,7 @@ static mien_status wrap(task_set **out, annotations *known, const char *path, co
     set->source.count = count;
     set->source.name = picture_name;
     set->source.path = picture_path;
+    set->source.is_there = is_picture_there;
     set->source.read = read_picture;
     TRY_OUT(make_groups(set));
     set->base = (task_set){.task = &task_mtl, .path = path, .pictures = &set->pictures};
@@ -255,6 +267,20 @@ mien_status mtl_tell_missing(const task_set *base, const epoch_plan *plan)
     if (set->is_asked[ANNOTATION_AU] && set->known.values[ANNOTATION_AU])
         TRY(metric_tell_absent(base->path, challenge_au_names, active, CHALLENGE_AU_COUNT));
     return MIEN_OK;
+}
+
+/* p_mtl is the sum of those of the challenge's tasks that are known. */
+bool mtl_tells(const task_set *base, const epoch_plan *plan, const char *score)
+{
+    const mtl_set *set = mtl_set_of(base);
+    const bool is_sum = strcmp(score, "p_mtl") == 0;
+    for (int h = 0; h < MTL_HEADS; h++) {
+        const bool is_told = is_sum ? h < MTL_CHALLENGE_HEADS : strcmp(score, mtl_heads[h].metric) == 0;
+        for (int64_t i = 0; is_told && set->is_asked[mtl_head_kinds[h]] && i < plan->items->count; i++)
+            if (mtl_has(set, mtl_head_kinds[h], plan->items->index[i]))
+                return true;
+    }
+    return false;
 }
 
 /* {"labels": {"va": 12, ..}, "expressions": {"neutral": 3, ..}, "active": {"AU01": 2, ..}} */

@@ -182,6 +182,8 @@ struct task_def {
     uint64_t (*fingerprint)(const task_set *set, int64_t picture);
     /* Tells what a set lacks, in a notice each. */
     mien_status (*tell_missing)(const task_set *set, const epoch_plan *plan);
+    /* Has a plan what a score of `select` is told from? NULL: always. */
+    bool (*tells)(const task_set *set, const epoch_plan *plan, const char *score);
     /* For the log's first line: {"classes": {..}} and alike. */
     json_t *(*account)(const task_set *set, const epoch_plan *plan);
     /* What was left out when it was opened: the folder's name and its files, or a label and its rows. NULL: nothing is

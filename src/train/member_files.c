@@ -111,8 +111,7 @@ mien_status member_select(member *m)
     const char *by = m->task->select[m->stage->select], *lower = m->task->lower_is_better;
     const task_score *score = task_report_find(report, by);
     if (!score)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: no label that tells %s (%s.select)",
-                         run_sets_selecting(m->options->sets)->path, by, m->stage->name);
+        return run_sets_cannot_tell(run_sets_selecting(m->options->sets), by, m->stage->name);
     double worth = lower && strcmp(by, lower) == 0 ? -score->value : score->value;
     if (!(worth > m->state.best_worth)) {
         m->state.bad_epochs++;

@@ -2,7 +2,9 @@
  * what is known of them says whether a resumed run learns from the same ones. */
 #include "train/run_sets.h"
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "data/bad_pictures.h"
 #include "data/sampler.h"
 
 #include <stdio.h>
@@ -97,6 +99,33 @@ static mien_status check_batches(const run_sets *sets, const recipe *r)
     return MIEN_OK;
 }
 
+mien_status run_sets_cannot_tell(const task_set *selecting, const char *score, const char *stage)
+{
+    return mien_fail(MIEN_ERR_FORMAT, "%s: no label that tells %s (%s.select)", selecting->path, score, stage);
+}
+
+static mien_status check_select(const task_set *selecting, const epoch_plan *plan, const recipe *r)
+{
+    for (int s = 0; r->task->tells && s < r->stage_count; s++) {
+        const char *by = r->task->select[r->stages[s].select];
+        if (r->stages[s].enabled && !r->task->tells(selecting, plan, by))
+            return run_sets_cannot_tell(selecting, by, r->stages[s].name);
+    }
+    return MIEN_OK;
+}
+
+/* Files that a set names and that are not there are counted before the first step, not met one by one. */
+static mien_status check_there(const task_set *set, const epoch_plan *plan, double max_bad_share)
+{
+    bad_pictures_absent absent;
+    TRY(bad_pictures_find_absent(&absent, set->pictures->source, plan->items));
+    if (absent.count > bad_pictures_allowed(plan->items->count, max_bad_share))
+        return mien_fail(MIEN_ERR_IO, "%s (data.max_bad_share %g)", absent.text, max_bad_share);
+    if (absent.count)
+        log_warning("%s", absent.text);
+    return MIEN_OK;
+}
+
 mien_status run_sets_open(run_sets *out, const recipe *r, const source_list *data, const source_list *validation,
                           bool is_strict)
 {
@@ -111,6 +140,9 @@ mien_status run_sets_open(run_sets *out, const recipe *r, const source_list *dat
     TRY(epoch_plan_create(&out->select, selecting->pictures, &out->held, false));
     if (r->task->tell_missing)
         TRY(r->task->tell_missing(selecting, &out->select));
+    TRY(check_select(selecting, &out->select, r));
+    TRY(check_there(out->training, &out->train, r->data.max_bad_share));
+    TRY(check_there(selecting, &out->select, r->data.max_bad_share));
     out->hash = 14695981039346656037u;
     TRY(hash_plan(&out->hash, out->training, &out->train));
     return hash_plan(&out->hash, selecting, &out->select);

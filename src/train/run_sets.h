@@ -20,6 +20,8 @@ typedef struct {
  * What there is nothing to select on is told. is_strict: nothing may be left out. Errors: those of the task's `open`;
  * MIEN_ERR_ARG where nothing is left to train on or to select on. Free with run_sets_close, also after a failure; *out
  * must be zeroed before. */
+/* The failure of a set that has no label to tell a stage's `select` from. */
+mien_status run_sets_cannot_tell(const task_set *selecting, const char *score, const char *stage);
 MIEN_MUST_USE mien_status run_sets_open(run_sets *out, const recipe *r, const source_list *data,
                                         const source_list *validation, bool is_strict);
 void run_sets_close(run_sets *sets);

@@ -254,11 +254,14 @@ class Files(Case):
         rows = [f"{name},{i / 8 - 1:.3f},{1 - i / 8:.3f},{i % 8}{ZEROS}" for i, name in enumerate([*gone, *PICTURES])]
         data = self.write("set.txt", rows)
         answer = train(self.small, self.folder / "few", "--data", data)
-        self.assert_fails(answer, "gone", "max_bad_share")
+        there = "set.txt: 4 of 14 pictures are not there: gone0.png, gone1.png, gone2.png, gone3.png"
+        self.assert_fails(answer, there, "max_bad_share")
+        self.assertEqual(answer.err.count("gone0.png"), 1)  # before any was tried to read
         answer = train(self.small, self.folder / "run", "--data", data, "--set", "data.max_bad_share=0.5")
         self.assert_done(answer)
         for name in gone:
-            self.assertEqual(sum(name in line for line in answer.lines), 1, answer.err)
+            self.assertEqual(sum(f"/{name}: " in line for line in answer.lines), 1, answer.err)
+        self.assertIn(there, answer.err)
         answer = mien("eval", self.folder / "run", "--data", data, "--json")
         self.assertEqual((answer.code, [s["image"] for s in answer.json()["skipped"]]), (1, gone))
 
@@ -287,7 +290,10 @@ class Files(Case):
         images = [row["image"] for row in table(run / STAGE / "validation.csv")]
         self.assertEqual(images, [*PICTURES[9:], "neutral/g.png", "anger/h.png"])  # the end of a file, and of each class
         answer = train(self.small, self.folder / "no", "--data", labels / "va.txt", "--images", first, "--set", "mtl.heads=[va, au]")
-        self.assert_fails(answer, "max_bad_share")
+        self.assert_fails(answer, "va.txt: 2 of 11 pictures are not there: j.png, k.png", "max_bad_share")
+        answer = train(self.small, self.folder / "no", "--data", labels / "va.txt", "--images", first, "--images-fallback",
+                       second, "--set", "mtl.heads=[va, au]", "--set", "mtl.select=p_expr")
+        self.assert_fails(answer, "va.txt: no label that tells p_expr (mtl.select)")
 
 
 main()
