@@ -41,7 +41,8 @@ static mien_status take(graph *g, const node_group *group)
     node_id n = NO_NODE;
     const node_id last = group->nodes[group->count - 1];
     snprintf(name, sizeof name, "%s:%s", graph_node_at(g, last)->name, group->op->name);
-    TRY(graph_insert_after(g, &n, last, group->op, name, group->inputs, group->input_count, NULL, 0));
+    TRY(graph_insert_after(g, &n, last, group->op, name, group->inputs, group->input_count,
+                           group->attr_bytes ? group->attr : NULL, group->attr_bytes));
     graph_value_at(g, graph_node_at(g, n)->outputs[0])->producer = NO_NODE; /* the shape rule's; nobody reads it */
     graph_take_output(g, n, 0, graph_node_at(g, last)->outputs[0]);
     for (int i = 0; i < group->count; i++)

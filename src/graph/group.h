@@ -5,7 +5,7 @@
 
 #include "graph/graph.h"
 
-enum { GROUP_MAX_NODES = 8, GROUP_MAX_INPUTS = 8 };
+enum { GROUP_MAX_NODES = 9, GROUP_MAX_INPUTS = 24, GROUP_MAX_ATTR = 320 };
 
 typedef struct {
     node_id nodes[GROUP_MAX_NODES]; /* in order of execution; output 0 of the last is the group's */
@@ -13,6 +13,8 @@ typedef struct {
     const op_def *op; /* what they become; reads `inputs`, has one output like theirs */
     value_id inputs[GROUP_MAX_INPUTS];
     int input_count;
+    _Alignas(8) unsigned char attr[GROUP_MAX_ATTR]; /* the operator's own, attr_bytes of it */
+    size_t attr_bytes;
 } node_group;
 
 /* Whether a group of this kind begins with node n; fills *out. */

@@ -76,9 +76,10 @@ static const struct {
     {&op_orthogonal_def, orthogonal_prepare},
     {&op_orthogonal_dx_def, orthogonal_dx_prepare},
     {&excite_def, excite_prepare},
+    {&bottleneck_def, bottleneck_prepare},
 };
 
-static group_match *const groups[] = {excite_match};
+static group_match *const groups[] = {bottleneck_match, excite_match};
 
 /* --- prepare ------------------------------------------------------------------------------------------------------ */
 mien_status prepare_set(cpu_prepare *p, node_id n, cpu_kernel *k)

@@ -1,5 +1,5 @@
 /* Convolutions by oneDNN on NHWC, forward and for the gradient of their input. Weights go in the layout that the
- * primitive asks for (a pack node before it). Depthwise ones are ours (depthwise.c). */
+ * primitive asks for (a pack node before it). Depthwise ones are ours (depthwise.c), and some 1x1 ones (conv1x1.c). */
 #include "backend/cpu/conv2d.h"
 
 void conv_desc_free(conv_desc *d)
@@ -125,6 +125,8 @@ mien_status conv2d_prepare(cpu_prepare *p, node_id n)
     const graph_value *x = node_input(p->g, n, CONV_X), *w = node_input(p->g, n, CONV_W), *y = node_output(p->g, n, 0);
     if (conv2d_is_depthwise(attr, &x->shape, &w->shape))
         return depthwise_prepare(p, n);
+    if (conv1x1_is_own(p->g, n))
+        return conv1x1_prepare(p, n);
     mien_status st = MIEN_OK;
     conv_desc d = {0};
     dnnl_primitive_desc_t pd = NULL;
@@ -134,7 +136,7 @@ mien_status conv2d_prepare(cpu_prepare *p, node_id n)
     TRY_OUT(forward_desc(&pd, p, &d, forward_kind(p, n), has_bias, attr->act, has_residual));
     const_dnnl_memory_desc_t packed = dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
     if (attr->is_folded)
-        TRY_OUT(pack_insert_folded(p, n, d.w_plain, packed));
+        TRY_OUT(pack_insert_folded(p, n, CONV_W, attr->eps, &(pack_form){.from = d.w_plain, .to = packed}));
     else
         TRY_OUT(pack_input(p, n, CONV_W, d.w_plain, packed, "pack"));
     TRY_OUT(cpu_kernel_create(&k, p->b));

@@ -108,10 +108,16 @@ MIEN_MUST_USE mien_status prepare_own(cpu_prepare *p, node_id n, kernel_fn *fn, 
  * values as stored), and gives its output. `suffix` ends the node's name. */
 MIEN_MUST_USE mien_status pack_insert(cpu_prepare *p, value_id *out, node_id before, value_id w,
                                       const_dnnl_memory_desc_t from, const_dnnl_memory_desc_t to, const char *suffix);
-/* The same for a folded convolution (its node's inputs CONV_W .. CONV_VAR): weights and bias with the statistics
- * multiplied in. `to` NULL: depthwise weights as [taps, c] f32. The node's inputs are rewired to the packed values. */
-MIEN_MUST_USE mien_status pack_insert_folded(cpu_prepare *p, node_id conv, const_dnnl_memory_desc_t from,
-                                             const_dnnl_memory_desc_t to);
+/* The same for a folded convolution, whose weights, bias, gamma, beta, mean and variance are the inputs of `before`
+ * from `first` on: weights and bias with the statistics multiplied in. The node's inputs are rewired to the packed
+ * values. */
+typedef struct {
+    const_dnnl_memory_desc_t from, to; /* to NULL: f32 in a layout of our own */
+    int64_t panel;                     /* then: [o / panel, .., panel]; 0: [.., o], depthwise ones [taps, c] */
+    const char *suffix;                /* NULL: "pack" */
+} pack_form;
+MIEN_MUST_USE mien_status pack_insert_folded(cpu_prepare *p, node_id before, int first, float eps,
+                                             const pack_form *form);
 /* Weights [o, ..] as [.., o] f32: depthwise ones [c, 1, kh, kw] as [kh kw, c]. */
 MIEN_MUST_USE mien_status pack_insert_transposed(cpu_prepare *p, value_id *out, node_id before, value_id w);
 
@@ -132,6 +138,10 @@ prepare_fn normalise_prepare, conv2d_prepare, conv2d_dx_prepare, conv2d_dw_prepa
 /* Depthwise convolutions, which conv2d's functions hand on. */
 bool conv2d_is_depthwise(const conv2d_attr *attr, const shape *x, const shape *w);
 prepare_fn depthwise_prepare, depthwise_dx_prepare, depthwise_dw_prepare;
+/* 1x1 convolutions that are ours, likewise. */
+bool conv1x1_is_folded_f32(graph *g, node_id n); /* can it be? */
+bool conv1x1_is_own(graph *g, node_id n);
+prepare_fn conv1x1_prepare;
 /* Are rows so few that the product of linear node n is our own kernel's, which takes weights as they lie? */
 bool linear_is_small(graph *g, node_id n);
 
@@ -139,5 +149,8 @@ bool linear_is_small(graph *g, node_id n);
 group_match excite_match;
 extern const op_def excite_def;
 prepare_fn excite_prepare;
+group_match bottleneck_match;
+extern const op_def bottleneck_def;
+prepare_fn bottleneck_prepare;
 
 #endif

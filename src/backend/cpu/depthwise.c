@@ -41,7 +41,7 @@ mien_status depthwise_prepare(cpu_prepare *p, node_id n)
     if (attr->act == ACT_GELU || attr->act == ACT_CLIP)
         return mien_fail(MIEN_ERR_UNSUPPORTED, "convolution followed by %s", activation_name(attr->act));
     if (attr->is_folded) {
-        TRY(pack_insert_folded(p, n, NULL, NULL));
+        TRY(pack_insert_folded(p, n, CONV_W, attr->eps, &(pack_form){0}));
     } else {
         value_id packed = NO_VALUE;
         TRY(pack_insert_transposed(p, &packed, n, graph_node_at(p->g, n)->inputs[CONV_W]));

@@ -13,7 +13,8 @@ typedef struct {
     dtype type;
     size_t bytes; /* of the packed weights */
     layout_id layout;
-    bool has_bias; /* a folded bias [o] is the second output */
+    int64_t
+        bias_count; /* a folded bias, with zeros behind its end where panels have them, is the second output; 0: none */
 } pack_attr;
 
 /* inputs: w, then for folded ones b (or none), gamma, beta, mean, var */
@@ -28,7 +29,7 @@ static mien_status pack_infer(graph *g, node_id n)
     graph_value *packed = graph_value_at(g, graph_node_at(g, n)->outputs[0]);
     packed->layout = attr->layout;
     packed->layout_bytes = attr->bytes;
-    return attr->has_bias ? graph_add_output(g, n, DTYPE_F32, shape_of(1, w.dim[0])) : MIEN_OK;
+    return attr->bias_count ? graph_add_output(g, n, DTYPE_F32, shape_of(1, attr->bias_count)) : MIEN_OK;
 }
 
 static const op_def pack_def = {.name = "pack", .infer = pack_infer, .inplace_input = -1};
@@ -95,18 +96,37 @@ typedef struct {
     float *packed, *bias;
     int64_t o, per_output; /* weights of one output channel */
     float eps;
-    bool is_transposed; /* [per_output, o] */
+    int64_t panel; /* outputs whose weights lie together, [o / panel, per_output, panel]; o: [per_output, o]; 0: as w */
 } fold_args;
+
+static int64_t padded(int64_t o, int64_t panel)
+{
+    return panel ? (o + panel - 1) / panel * panel : o;
+}
+
+static int64_t packed_at(const fold_args *a, int64_t o, int64_t i)
+{
+    if (a->panel == 0)
+        return o * a->per_output + i;
+    return (o / a->panel * a->per_output + i) * a->panel + o % a->panel;
+}
 
 static void fold(const void *args)
 {
     const fold_args *a = args;
+    const int64_t count = padded(a->o, a->panel);
+    for (int64_t o = a->o; o < count; o++) {
+        if (a->bias)
+            a->bias[o] = 0;
+        for (int64_t i = 0; i < a->per_output; i++)
+            a->packed[packed_at(a, o, i)] = 0;
+    }
     for (int64_t o = 0; o < a->o; o++) {
         float factor = a->gamma ? a->gamma[o] / sqrtf(a->var[o] + a->eps) : 1;
         if (a->bias)
             a->bias[o] = a->beta[o] + ((a->b ? a->b[o] : 0) - a->mean[o]) * factor;
         for (int64_t i = 0; i < a->per_output; i++)
-            a->packed[a->is_transposed ? i * a->o + o : o * a->per_output + i] = a->w[o * a->per_output + i] * factor;
+            a->packed[packed_at(a, o, i)] = a->w[o * a->per_output + i] * factor;
     }
 }
 
@@ -122,7 +142,7 @@ mien_status pack_insert_transposed(cpu_prepare *p, value_id *out, node_id before
     shape s = graph_value_at(p->g, w)->shape;
     pack_attr attr = {.type = DTYPE_F32, .bytes = (size_t)shape_count(&s) * sizeof(float)};
     fold_args args = fold_of(&s);
-    args.is_transposed = true;
+    args.panel = args.o;
     node_id n = NO_NODE;
     TRY(graph_layout(p->g, &attr.layout, "transposed"));
     TRY(pack_node(p, &n, before, &w, 1, &attr, "pack"));
@@ -130,7 +150,7 @@ mien_status pack_insert_transposed(cpu_prepare *p, value_id *out, node_id before
     return prepare_own(p, n, fold, &args, sizeof args, bindings, 2, 0);
 }
 
-mien_status pack_insert_folded(cpu_prepare *p, node_id conv, const_dnnl_memory_desc_t from, const_dnnl_memory_desc_t to)
+mien_status pack_insert_folded(cpu_prepare *p, node_id before, int first, float eps, const pack_form *form)
 {
     static const binding bindings[] = {
         {FROM_INPUT, PACK_W, offsetof(fold_args, w)},         {FROM_INPUT, PACK_B, offsetof(fold_args, b)},
@@ -140,35 +160,38 @@ mien_status pack_insert_folded(cpu_prepare *p, node_id conv, const_dnnl_memory_d
     mien_status st = MIEN_OK;
     cpu_kernel *k = NULL;
     node_id n = NO_NODE;
-    const conv2d_attr *attr = graph_node_at(p->g, conv)->attr;
-    shape w = node_input(p->g, conv, CONV_W)->shape;
-    size_t plain_bytes = (size_t)shape_count(&w) * sizeof(float);
-    pack_attr pack = {.type = to ? type_of(to) : DTYPE_F32,
-                      .bytes = to ? dnnl_memory_desc_get_size(to) : plain_bytes,
-                      .has_bias = true};
+    const const_dnnl_memory_desc_t to = form->to;
+    shape w = node_input(p->g, before, first)->shape;
     fold_args args = fold_of(&w);
-    args.eps = attr->eps;
-    args.is_transposed = !to;
+    args.eps = eps;
+    args.panel = to ? 0 : form->panel ? form->panel : args.o;
+    const int64_t outputs = padded(args.o, args.panel);
+    const size_t own_bytes = (size_t)(outputs * args.per_output) * sizeof(float);
+    pack_attr pack = {.type = to ? type_of(to) : DTYPE_F32,
+                      .bytes = to ? dnnl_memory_desc_get_size(to) : own_bytes,
+                      .bias_count = outputs};
     value_id inputs[PACK_INPUTS];
-    memcpy(inputs, graph_node_at(p->g, conv)->inputs + CONV_W, sizeof inputs);
-    TRY(to ? layout_of(p->g, &pack.layout, to) : graph_layout(p->g, &pack.layout, "transposed"));
-    TRY(pack_node(p, &n, conv, inputs, PACK_INPUTS, &pack, "pack"));
+    char name[32];
+    memcpy(inputs, graph_node_at(p->g, before)->inputs + first, sizeof inputs);
+    snprintf(name, sizeof name, args.panel < args.o ? "panels of %" PRId64 : "transposed", args.panel);
+    TRY(to ? layout_of(p->g, &pack.layout, to) : graph_layout(p->g, &pack.layout, name));
+    TRY(pack_node(p, &n, before, inputs, PACK_INPUTS, &pack, form->suffix ? form->suffix : "pack"));
     TRY_OUT(cpu_kernel_create(&k, p->b));
     binding packed = {FROM_OUTPUT, 0, offsetof(fold_args, packed)};
     if (to)
-        packed = (binding){FROM_SCRATCH, cpu_kernel_scratch(k, plain_bytes), packed.at};
+        packed = (binding){FROM_SCRATCH, cpu_kernel_scratch(k, own_bytes), packed.at};
     TRY_OUT(cpu_kernel_add_own(k, fold, &args, sizeof args, bindings, 7));
     cpu_kernel_bind(k, packed);
     if (to)
-        TRY_OUT(cpu_kernel_add_reorder(k, from, (binding){FROM_SCRATCH, packed.index, 0}, to,
+        TRY_OUT(cpu_kernel_add_reorder(k, form->from, (binding){FROM_SCRATCH, packed.index, 0}, to,
                                        (binding){FROM_OUTPUT, 0, 0}, true));
     TRY_OUT(prepare_set(p, n, k));
     k = NULL;
-    graph_node *node = graph_node_at(p->g, conv);
-    node->inputs[CONV_W] = graph_node_at(p->g, n)->outputs[0];
-    node->inputs[CONV_B] = graph_node_at(p->g, n)->outputs[1];
-    for (int i = CONV_GAMMA; i <= CONV_VAR; i++)
-        node->inputs[i] = NO_VALUE;
+    value_id *rewired = graph_node_at(p->g, before)->inputs + first;
+    rewired[PACK_W] = graph_node_at(p->g, n)->outputs[0];
+    rewired[PACK_B] = graph_node_at(p->g, n)->outputs[1];
+    for (int i = PACK_GAMMA; i <= PACK_VAR; i++)
+        rewired[i] = NO_VALUE;
 out:
     cpu_kernel_free(k);
     return st;

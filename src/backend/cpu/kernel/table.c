@@ -1,5 +1,6 @@
 /* The kernels of this compilation, for isa.c to pick. */
 #include "backend/cpu/kernel/table.h"
+#include "backend/cpu/kernel/product.h"
 
 #define KERNEL_TEXT_(isa) #isa
 #define KERNEL_NAME_(isa) "mien:" KERNEL_TEXT_(isa)
@@ -17,8 +18,9 @@ kernel_fn KERNEL(normalise), KERNEL(activation), KERNEL(activation_dx), KERNEL(a
     KERNEL(depthwise), KERNEL(depthwise_dx), KERNEL(depthwise_dw), KERNEL(linear), KERNEL(linear_dx), KERNEL(linear_dw),
     KERNEL(softmax), KERNEL(softmax_dx), KERNEL(cross_entropy), KERNEL(cross_entropy_dx), KERNEL(accumulate),
     KERNEL(optimizer), KERNEL(bias_gradient), KERNEL(dropout), KERNEL(layer_norm), KERNEL(layer_norm_dx),
-    KERNEL(attention), KERNEL(attention_dx), KERNEL(tokens), KERNEL(tokens_dx), KERNEL(group_linear),
-    KERNEL(group_linear_dx), KERNEL(group_linear_dw), KERNEL(roi_embed), KERNEL(roi_embed_dx);
+    KERNEL(attention), KERNEL(attention_dx), KERNEL(tokens), KERNEL(tokens_dx), KERNEL(conv1x1), KERNEL(widen),
+    KERNEL(squeeze), KERNEL(group_linear), KERNEL(group_linear_dx), KERNEL(group_linear_dw), KERNEL(roi_embed),
+    KERNEL(roi_embed_dx);
 
 const kernel_table KERNEL(kernel_table) = {
     .name = KERNEL_NAME_(KERNEL_ISA),
@@ -61,6 +63,10 @@ const kernel_table KERNEL(kernel_table) = {
     .attention_dx = KERNEL(attention_dx),
     .tokens = KERNEL(tokens),
     .tokens_dx = KERNEL(tokens_dx),
+    .conv1x1 = KERNEL(conv1x1),
+    .widen = KERNEL(widen),
+    .squeeze = KERNEL(squeeze),
+    .product_panel = PRODUCT_PANEL,
     .group_linear = KERNEL(group_linear),
     .group_linear_dx = KERNEL(group_linear_dx),
     .group_linear_dw = KERNEL(group_linear_dw),

@@ -18,6 +18,8 @@ typedef struct {
     kernel_fn *accumulate, *optimizer;
     kernel_fn *bias_gradient, *dropout;
     kernel_fn *layer_norm, *layer_norm_dx, *attention, *attention_dx, *tokens, *tokens_dx;
+    kernel_fn *conv1x1, *widen, *squeeze;
+    int product_panel; /* outputs of a panel of packed weights (product.h) */
     kernel_fn *group_linear, *group_linear_dx, *group_linear_dw, *roi_embed, *roi_embed_dx;
 } kernel_table;
 
