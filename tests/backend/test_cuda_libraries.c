@@ -109,6 +109,41 @@ static void libraries__plan_refused__plain_kernel_serves(void **state)
     assert_int_equal(is_told("conv: cuDNN: no engine: a kernel of ours does it"), 1);
 }
 
+/* Pictures come a few at a time where there is no room for all, the last with some before it again. */
+static void libraries__attention__goes_in_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t bytes; /* a picture takes 22,304 of them forward and 40,256 backward; there are three */
+        int forward, backward;
+    } rows[] = {{0, 1, 1}, {100000, 1, 2}, {60000, 2, 3}, {1, 3, 3}};
+    int runs = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const int forward = emulated_launches("attention_softmax"),
+                  backward = emulated_launches("attention_softmax_dx");
+        const cuda_options options = {.attention_bytes = rows[i].bytes};
+        const fake_count did = run_case((fake_setting){0}, options, "attention/wide_head", DTYPE_BF16, CASE_TRAINING);
+        const int forwards = emulated_launches("attention_softmax") - forward;
+        const int backwards = emulated_launches("attention_softmax_dx") - backward;
+        runs = i == 0 ? forwards : runs;
+        assert_true(runs > 0);
+        assert_int_equal(forwards, runs * rows[i].forward);
+        assert_int_equal(backwards, runs * rows[i].backward);
+        assert_true(did.products >= 2 * forwards + 5 * backwards);
+    }
+}
+
+static void libraries__attention_refused__plain_kernel_serves(void **state)
+{
+    (void)state;
+    const int plain = emulated_launches("attention_dkv");
+    const fake_count did =
+        run_case((fake_setting){.refuses_products = true}, usual, "attention/wide_head", DTYPE_BF16, CASE_TRAINING);
+    assert_int_equal(did.products, 0);
+    assert_true(emulated_launches("attention_dkv") > plain);
+    assert_int_equal(is_told("y:dx: cuBLASLt: algorithm: "), 1);
+}
+
 /* Where a library does not take along what follows, a kernel of ours does it behind the library's. */
 static void libraries__epilogue_refused__is_a_step_of_ours(void **state)
 {
@@ -168,6 +203,8 @@ int main(void)
         cmocka_unit_test(libraries__plain_backend__opens_none),
         cmocka_unit_test(libraries__not_usable__own_kernels_serve),
         cmocka_unit_test(libraries__plan_refused__plain_kernel_serves),
+        cmocka_unit_test(libraries__attention__goes_in_parts),
+        cmocka_unit_test(libraries__attention_refused__plain_kernel_serves),
         cmocka_unit_test(libraries__epilogue_refused__is_a_step_of_ours),
         cmocka_unit_test(libraries__engines__are_as_the_options_want),
         cmocka_unit_test(libraries__packed_weights__are_shared),

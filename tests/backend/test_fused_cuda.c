@@ -33,11 +33,14 @@ static const wanted_kernel wanted_kernels[] = {
     {"scale/one_pixel", "scale", "cuda:fused_map_scale_bf16"},
     {"scale/one_pixel", "scale_dx", "cuda:fused_map_scale_bf16"},
     {"scale/one_pixel", "scale_ds", "cuda:fused_map_sum_bf16"},
+    {"attention/wide_head_first_alone", "attention", "cublaslt:attention:bf16"},
+    {"attention/wide_head_first_alone", "attention_dx", "cublaslt:attention:bf16"},
     {"pool/max_odd", "pool", "cuda:fused_pool_bf16"},
     {"pool/max_odd", "pool_dx", "cuda:fused_pool_dx_bf16"},
     /* and not where rows are no eights */
     {"batch_norm/relu", "batch_norm", "cuda:batch_moments"},
     {"pool/max_ceil", "pool", "cuda:pool"},
+    {"attention/two_heads", "attention", "cuda:attention"},
 };
 
 static bool is_served_as_wanted(backend *b, const wanted_kernel *w)

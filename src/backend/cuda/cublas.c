@@ -8,29 +8,12 @@
  * ("split K"), its parts lie in the workspace in f32 and are added in a separate step; schemes that add up in the
  * output, and so in bf16, are not let in. */
 #include "backend/cuda/columns.h"
-#include "backend/cuda/cuda_int.h"
+#include "backend/cuda/cublas_int.h"
 #include "backend/cuda/kernel/library.h"
 
 #include "base/mem.h"
 
 #include <stdio.h>
-
-/* Operands of the call. */
-enum { PRODUCT_LEFT, PRODUCT_RIGHT, PRODUCT_Y, PRODUCT_BIAS, PRODUCT_WORKSPACE, PRODUCT_OPERANDS };
-
-/* A matrix as it lies: rows of `columns` elements, `stride` apart, of each product `batch_stride` apart. */
-typedef struct {
-    const graph_value *v;
-    int64_t rows, columns, stride, batch_stride;
-    bool is_turned; /* the product takes its transpose */
-} matrix;
-
-typedef struct {
-    matrix left, right, y;
-    int64_t batch;
-    int epilogue;        /* LT_EPILOGUE_BIAS: of y's columns; LT_EPILOGUE_BGRADB: sums over rows of left, turned */
-    int64_t bias_stride; /* from one product's bias to the next's */
-} product_plan;
 
 typedef struct {
     cuda_call base;
@@ -42,9 +25,9 @@ typedef struct {
     bool has_bias;
 } product;
 
-static int lt_type(const graph_value *v)
+static int lt_type(dtype type)
 {
-    return is_bf16(v) ? LT_R_16BF : LT_R_32F;
+    return type == DTYPE_BF16 ? LT_R_16BF : LT_R_32F;
 }
 
 /* --- the call ----------------------------------------------------------------------------------------------------- */
@@ -87,7 +70,7 @@ static void product_free(cuda_call *base)
 static mien_status layout_make(lt_layout *out, const cuda_libraries *l, const matrix *m, int64_t batch)
 {
     const int32_t count = (int32_t)batch;
-    TRY_LT(l, "matrix", l->lt.layout_create(out, lt_type(m->v), (uint64_t)m->columns, (uint64_t)m->rows, m->stride));
+    TRY_LT(l, "matrix", l->lt.layout_create(out, lt_type(m->type), (uint64_t)m->columns, (uint64_t)m->rows, m->stride));
     if (batch == 1)
         return MIEN_OK;
     TRY_LT(l, "matrix", l->lt.layout_set_attribute(*out, LT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
@@ -107,7 +90,7 @@ static mien_status set_u32(const cuda_libraries *l, lt_matmul matmul, int attrib
 static mien_status matmul_make(product *c, const product_plan *plan, bool is_tf32)
 {
     const cuda_libraries *l = c->l;
-    const bool is_half = is_bf16(plan->left.v);
+    const bool is_half = plan->left.type == DTYPE_BF16;
     const int compute = is_tf32 && !is_half ? LT_COMPUTE_32F_FAST_TF32 : LT_COMPUTE_32F;
     TRY_LT(l, "product", l->lt.matmul_desc_create(&c->matmul, compute, LT_R_32F));
     TRY(set_u32(l, c->matmul, LT_MATMUL_DESC_TRANSA, plan->right.is_turned ? LT_OP_T : LT_OP_N));
@@ -132,8 +115,8 @@ static mien_status preference_fill(const cuda_libraries *l, lt_preference prefer
 {
     const uint64_t workspace = 32 << 20; /* what NVIDIA recommends for Hopper */
     const uint32_t scheme = LT_REDUCTION_SCHEME_NONE | LT_REDUCTION_SCHEME_COMPUTE_TYPE;
-    const uint32_t a = (uint32_t)cuda_alignment(plan->right.v), b = (uint32_t)cuda_alignment(plan->left.v),
-                   y = (uint32_t)cuda_alignment(plan->y.v);
+    const uint32_t a = (uint32_t)plan->right.alignment, b = (uint32_t)plan->left.alignment,
+                   y = (uint32_t)plan->y.alignment;
     const struct {
         int attribute;
         const void *value;
@@ -173,7 +156,7 @@ static mien_status choose_algorithm(product *c, const product_plan *plan)
     return MIEN_OK;
 }
 
-static mien_status product_create(product **out, const cuda_backend *b, const product_plan *plan)
+mien_status cuda_product_create(cuda_product *out, const cuda_backend *b, const product_plan *plan)
 {
     product *c = NULL;
     mien_status st = MIEN_OK;
@@ -185,19 +168,24 @@ static mien_status product_create(product **out, const cuda_backend *b, const pr
     TRY_OUT(layout_make(&c->right, c->l, &plan->right, plan->batch));
     TRY_OUT(layout_make(&c->y, c->l, &plan->y, plan->batch));
     TRY_OUT(choose_algorithm(c, plan));
-    *out = c;
+    *out = (cuda_product){&c->base, c->workspace_bytes};
     return MIEN_OK;
 out:
     product_free(&c->base);
     return st;
 }
 
+bool cuda_has_products(const cuda_backend *b)
+{
+    return b->libraries && b->libraries->lt_handle;
+}
+
 /* --- kernels ------------------------------------------------------------------------------------------------------ */
 /* Types that a product may have: both factors of one, and a result of the same or f32. */
 static bool is_served(const cuda_prepare *p, const product_plan *plan)
 {
-    const dtype left = plan->left.v->type, right = plan->right.v->type, y = plan->y.v->type;
-    return p->b->libraries && p->b->libraries->lt_handle && left == right && (y == left || y == DTYPE_F32);
+    const dtype left = plan->left.type, right = plan->right.type, y = plan->y.type;
+    return cuda_has_products(p->b) && left == right && (y == left || y == DTYPE_F32);
 }
 
 /* Where the operands are among the node's; bias.at is not read where the plan has no epilogue. */
@@ -209,17 +197,17 @@ typedef struct {
 static mien_status add_product(cuda_kernel *k, const product_plan *plan, product_places at)
 {
     char name[96];
-    product *c = NULL;
-    TRY(product_create(&c, k->b, plan));
+    cuda_product c;
+    TRY(cuda_product_create(&c, k->b, plan));
     binding bindings[PRODUCT_OPERANDS] = {
         {FROM_INPUT, at.left, PRODUCT_LEFT}, {FROM_INPUT, at.right, PRODUCT_RIGHT}, {FROM_OUTPUT, at.y, PRODUCT_Y}};
     int count = PRODUCT_Y + 1;
-    if (c->has_bias)
+    if (plan->epilogue != LT_EPILOGUE_DEFAULT)
         bindings[count++] = (binding){at.bias.from, at.bias.index, PRODUCT_BIAS};
-    if (c->workspace_bytes)
-        bindings[count++] = (binding){FROM_SCRATCH, cuda_workspace(k, c->workspace_bytes), PRODUCT_WORKSPACE};
-    snprintf(name, sizeof name, "cublaslt:%s", is_bf16(plan->left.v) ? "bf16" : "f32");
-    return cuda_kernel_add_call(k, &c->base, name, bindings, count);
+    if (c.workspace_bytes)
+        bindings[count++] = (binding){FROM_SCRATCH, cuda_workspace(k, c.workspace_bytes), PRODUCT_WORKSPACE};
+    snprintf(name, sizeof name, "cublaslt:%s", plan->left.type == DTYPE_BF16 ? "bf16" : "f32");
+    return cuda_kernel_add_call(k, c.call, name, bindings, count);
 }
 
 static mien_status prepare_product(cuda_prepare *p, node_id n, const product_plan *plan, product_places at)
@@ -238,13 +226,13 @@ static mien_status prepare_product(cuda_prepare *p, node_id n, const product_pla
 static matrix rows_of(const graph_value *v, int64_t groups)
 {
     const int64_t all = v->shape.dim[v->shape.rank - 1];
-    return (matrix){v, shape_count(&v->shape) / all, all / groups, all, all / groups, false};
+    return (matrix){v->type, cuda_alignment(v), shape_count(&v->shape) / all, all / groups, all, all / groups, false};
 }
 
 static matrix weights_of(const graph_value *w, int64_t groups)
 {
     const int64_t out = w->shape.dim[0] / groups, in = w->shape.dim[1];
-    return (matrix){w, out, in, in, out * in, false};
+    return (matrix){w->type, cuda_alignment(w), out, in, in, out * in, false};
 }
 
 static int64_t groups_of(graph *g, node_id n)
@@ -254,12 +242,17 @@ static int64_t groups_of(graph *g, node_id n)
     return is_linear ? 1 : ((const group_linear_attr *)node->attr)->groups;
 }
 
-/* Weights as the product will read them: packed where their type is another than the other factor's, which stands for
- * them meanwhile. */
-static const graph_value *weights_as_read(graph *g, node_id n, const graph_value *other)
+/* Weights as the product will read them: packed where their type is another than the other factor's. */
+static matrix weights_as_read(graph *g, node_id n, dtype type)
 {
+    enum { PACKED_ALIGNMENT = 64 };
     const graph_value *w = node_input(g, n, 1);
-    return w->type == other->type ? w : other;
+    matrix m = weights_of(w, groups_of(g, n));
+    if (w->type != type) {
+        m.type = type;
+        m.alignment = PACKED_ALIGNMENT;
+    }
+    return m;
 }
 
 /* Once the product is there: its node reads weights, and a bias (has_bias), as it takes them. */
@@ -284,10 +277,10 @@ static mien_status add_forward(cuda_kernel *k, product_plan *plan)
                                        {FROM_INPUT, 2, offsetof(epilogue_args, bias)}};
     const product_places at = {.left = 0, .right = 1, .bias = {FROM_INPUT, 2, 0}};
     const bool has_bias = plan->epilogue != LT_EPILOGUE_DEFAULT;
-    const epilogue_args args = {.count = shape_count(&plan->y.v->shape),
+    const epilogue_args args = {.count = plan->batch * plan->y.rows * plan->y.columns,
                                 .columns = plan->batch * plan->y.columns,
                                 .act = ACT_NONE,
-                                .is_bf16 = is_bf16(plan->y.v)};
+                                .is_bf16 = plan->y.type == DTYPE_BF16};
     mien_status st = add_product(k, plan, at);
     if (st == MIEN_OK || st == MIEN_ERR_NOMEM || !has_bias)
         return st;
@@ -304,11 +297,10 @@ static mien_status prepare_forward(cuda_prepare *p, node_id n)
     const int64_t groups = groups_of(p->g, n);
     const bool has_bias = node_input(p->g, n, 2) != NULL;
     product_plan plan = {.left = rows_of(x, groups),
-                         .right = weights_of(node_input(p->g, n, 1), groups),
+                         .right = weights_as_read(p->g, n, x->type),
                          .y = rows_of(y, groups),
                          .batch = groups,
                          .epilogue = has_bias ? LT_EPILOGUE_BIAS : LT_EPILOGUE_DEFAULT};
-    plan.right.v = weights_as_read(p->g, n, x);
     plan.right.is_turned = true;
     plan.bias_stride = plan.y.columns;
     if (!is_served(p, &plan))
@@ -330,11 +322,10 @@ static mien_status prepare_dx(cuda_prepare *p, node_id n)
     const graph_value *dy = node_input(p->g, n, 0);
     const int64_t groups = groups_of(p->g, n);
     product_plan plan = {.left = rows_of(dy, groups),
-                         .right = weights_of(node_input(p->g, n, 1), groups),
+                         .right = weights_as_read(p->g, n, dy->type),
                          .y = rows_of(node_output(p->g, n, 0), groups),
                          .batch = groups,
                          .epilogue = LT_EPILOGUE_DEFAULT};
-    plan.right.v = weights_as_read(p->g, n, dy);
     if (!is_served(p, &plan))
         return MIEN_ERR_UNSUPPORTED;
     TRY(prepare_product(p, n, &plan, at));
@@ -384,7 +375,7 @@ static mien_status prepare_dw(cuda_prepare *p, node_id n)
 static matrix matrix_of(const graph_value *v, bool is_turned)
 {
     const int64_t rows = v->shape.dim[1], columns = v->shape.dim[2];
-    return (matrix){v, rows, columns, columns, rows * columns, is_turned};
+    return (matrix){v->type, cuda_alignment(v), rows, columns, columns, rows * columns, is_turned};
 }
 
 static mien_status prepare_matmul(cuda_prepare *p, node_id n)

@@ -5,10 +5,11 @@
 #include "graph/backend.h"
 
 typedef struct {
-    int index;     /* of the device, as CUDA counts them */
-    bool is_plain; /* every operator by its plain kernel: what the fast ones are compared with */
-    bool is_loose; /* kernels whose bits differ from run to run are allowed where they are faster */
-    bool is_tf32;  /* products of f32 may be computed in TF32 */
+    int index;              /* of the device, as CUDA counts them */
+    bool is_plain;          /* every operator by its plain kernel: what the fast ones are compared with */
+    bool is_loose;          /* kernels whose bits differ from run to run are allowed where they are faster */
+    bool is_tf32;           /* products of f32 may be computed in TF32 */
+    size_t attention_bytes; /* at most so much lies between attention's products, or one picture's; 0: 192 MiB */
 } cuda_options;
 
 bool backend_cuda_is_built(void);

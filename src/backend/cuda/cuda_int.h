@@ -110,6 +110,6 @@ typedef struct {
 extern const cuda_rule cuda_pointwise_rules[], cuda_movement_rules[], cuda_losses_rules[], cuda_update_rules[],
     cuda_convolution_rules[], cuda_products_rules[], cuda_norms_rules[], cuda_pools_rules[], cuda_tokens_rules[],
     cuda_regions_rules[];
-extern const cuda_rule cuda_cudnn_rules[], cuda_cublas_rules[], cuda_fused_rules[];
+extern const cuda_rule cuda_cudnn_rules[], cuda_cublas_rules[], cuda_fused_rules[], cuda_attention_rules[];
 
 #endif

@@ -1,12 +1,11 @@
 /* Attention and the tokens around it. */
 #include "backend/cuda/kernel/tokens.h"
-#include "backend/cuda/cuda_int.h"
-#include "backend/cuda/kernel/attention.h"
+#include "backend/cuda/attention.h"
 
 #include <math.h>
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
-static attention_size attention_size_of(const attention_attr *attr, const graph_value *qkv)
+attention_size cuda_attention_size(const attention_attr *attr, const graph_value *qkv)
 {
     const int64_t t = qkv->shape.dim[1], c = qkv->shape.dim[2] / 3 / attr->heads;
     return (attention_size){.n = qkv->shape.dim[0],
@@ -20,7 +19,7 @@ static attention_size attention_size_of(const attention_attr *attr, const graph_
 static mien_status prepare_attention(cuda_prepare *p, node_id n)
 {
     const graph_value *qkv = node_input(p->g, n, 0);
-    const attention_size size = attention_size_of(graph_node_at(p->g, n)->attr, qkv);
+    const attention_size size = cuda_attention_size(graph_node_at(p->g, n)->attr, qkv);
     const int64_t rows = size.n * size.heads * size.queries;
     const attention_args args = {.size = size, .is_bf16 = is_bf16(qkv)};
     cuda_kernel *k = NULL;
@@ -41,7 +40,7 @@ out:
 static mien_status prepare_attention_dx(cuda_prepare *p, node_id n)
 {
     const graph_value *qkv = node_input(p->g, n, ATTENTION_DX_QKV);
-    const attention_size size = attention_size_of(graph_node_at(p->g, n)->attr, qkv);
+    const attention_size size = cuda_attention_size(graph_node_at(p->g, n)->attr, qkv);
     const int64_t queries = size.n * size.heads * size.queries, keys = size.n * size.heads * size.t;
     const attention_dx_args args = {.size = size, .is_bf16 = is_bf16(qkv)};
     cuda_kernel *k = NULL;
