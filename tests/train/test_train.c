@@ -414,7 +414,8 @@ static void train__other_machine__is_told(void **state)
     kit_forge("moved" MEMBER "last.ckpt", "\"device\":\"cpu\"", "\"device\":\"cuda\"");
     assert_int_equal(kit_train(&run), MIEN_ERR_CANCELLED);
     assert_int_equal(notices, 3);
-    kit_forge("moved" MEMBER "last.ckpt", "\"variant\":\"torchvision\"", "\"variant\":\"of_later\""); /* a newer build's */
+    kit_forge("moved" MEMBER "last.ckpt", "\"variant\":\"torchvision\"",
+              "\"variant\":\"of_later\""); /* a newer build's */
     assert_failure(kit_train(&run), MIEN_ERR_UNSUPPORTED, "variant");
     mien_set_log(NULL, NULL);
 }

@@ -85,7 +85,8 @@ mien_status contribute_prepare(cpu_prepare *p, node_id n)
                                        {FROM_INPUT, 1, offsetof(pointwise_args, a)},
                                        {FROM_INPUT, 0, offsetof(pointwise_args, b)}};
     const bool is_sum = node_input(p->g, n, 0) != NULL;
-    pointwise_args args = {.count = shape_count(&node_output(p->g, n, 0)->shape), .factor = 1, .threads = p->b->threads};
+    pointwise_args args = {
+        .count = shape_count(&node_output(p->g, n, 0)->shape), .factor = 1, .threads = p->b->threads};
     return prepare_own(p, n, is_sum ? p->b->own->add : p->b->own->multiply, &args, sizeof args, bindings, 3, 0);
 }
 
