@@ -106,6 +106,10 @@ typedef struct {
     cuda_prepare_fn *prepare;
 } cuda_rule;
 
+/* A pool's kernel, and its gradient's, by one of ours of which a thread makes `width` channels of a pixel. */
+MIEN_MUST_USE mien_status cuda_pool(cuda_prepare *p, node_id n, const device_kernel *fn, int width);
+MIEN_MUST_USE mien_status cuda_pool_dx(cuda_prepare *p, node_id n, const device_kernel *fn, int width);
+
 /* The operators of each file; the last row is empty. */
 extern const cuda_rule cuda_pointwise_rules[], cuda_movement_rules[], cuda_losses_rules[], cuda_update_rules[],
     cuda_convolution_rules[], cuda_products_rules[], cuda_norms_rules[], cuda_pools_rules[], cuda_tokens_rules[],

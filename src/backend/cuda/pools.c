@@ -3,7 +3,7 @@
 #include "backend/cuda/cuda_int.h"
 
 /* --- windows ------------------------------------------------------------------------------------------------------ */
-static mien_status prepare_pool(cuda_prepare *p, node_id n)
+mien_status cuda_pool(cuda_prepare *p, node_id n, const device_kernel *fn, int width)
 {
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(pool_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(pool_args, y)},
@@ -18,11 +18,10 @@ static mien_status prepare_pool(cuda_prepare *p, node_id n)
                             .q = out[2],
                             .pool = *(const pool_attr *)graph_node_at(p->g, n)->attr,
                             .is_bf16 = is_bf16(x)};
-    return cuda_own(p, n, &kernel_pool, grid_of_elements(p->b, shape_count(&y->shape)), &args, sizeof args, bindings,
-                    3);
+    return cuda_own(p, n, fn, grid_of_elements(p->b, shape_count(&y->shape) / width), &args, sizeof args, bindings, 3);
 }
 
-static mien_status prepare_pool_dx(cuda_prepare *p, node_id n)
+mien_status cuda_pool_dx(cuda_prepare *p, node_id n, const device_kernel *fn, int width)
 {
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(pool_dx_args, dy)},
                                        {FROM_INPUT, 1, offsetof(pool_dx_args, index)},
@@ -38,8 +37,17 @@ static mien_status prepare_pool_dx(cuda_prepare *p, node_id n)
                                .q = out[2],
                                .pool = attr->pool,
                                .is_bf16 = is_bf16(dy)};
-    return cuda_own(p, n, &kernel_pool_dx, grid_of_elements(p->b, shape_count(&attr->x)), &args, sizeof args, bindings,
-                    3);
+    return cuda_own(p, n, fn, grid_of_elements(p->b, shape_count(&attr->x) / width), &args, sizeof args, bindings, 3);
+}
+
+static mien_status prepare_pool(cuda_prepare *p, node_id n)
+{
+    return cuda_pool(p, n, &kernel_pool, 1);
+}
+
+static mien_status prepare_pool_dx(cuda_prepare *p, node_id n)
+{
+    return cuda_pool_dx(p, n, &kernel_pool_dx, 1);
 }
 
 /* --- a number a channel ------------------------------------------------------------------------------------------- */
