@@ -4,6 +4,7 @@
 
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/device.h"
+#include "backend/cuda/kernel/pointwise.h"
 #include "backend/cuda/library.h"
 #include "backend/prepare.h"
 
@@ -109,6 +110,15 @@ typedef struct {
 /* A pool's kernel, and its gradient's, by one of ours of which a thread makes `width` channels of a pixel. */
 MIEN_MUST_USE mien_status cuda_pool(cuda_prepare *p, node_id n, const device_kernel *fn, int width);
 MIEN_MUST_USE mien_status cuda_pool_dx(cuda_prepare *p, node_id n, const device_kernel *fn, int width);
+
+/* What plain and fast kernels of some operators have in common: all but the kernel and its grid. a and b are inputs 0
+ * and 1, y output 0; options: kind, shift, factor. */
+MIEN_MUST_USE mien_status cuda_pointwise(cuda_prepare *p, node_id n, const device_kernel *fn, device_grid grid,
+                                         int inputs, const pointwise_args *options);
+/* Input 0 in output 0's type. */
+MIEN_MUST_USE mien_status cuda_convert(cuda_prepare *p, node_id n, const device_kernel *fn, device_grid grid);
+/* A thread makes `width` numbers. */
+MIEN_MUST_USE mien_status cuda_normalise(cuda_prepare *p, node_id n, const device_kernel *fn, int width);
 
 /* The operators of each file; the last row is empty. */
 extern const cuda_rule cuda_pointwise_rules[], cuda_movement_rules[], cuda_losses_rules[], cuda_update_rules[],

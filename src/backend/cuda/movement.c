@@ -13,7 +13,7 @@ static mien_status prepare_move(cuda_prepare *p, node_id n, const device_kernel 
     return cuda_own(p, n, fn, grid, args, args_bytes, bindings, 2);
 }
 
-static mien_status prepare_normalise(cuda_prepare *p, node_id n)
+mien_status cuda_normalise(cuda_prepare *p, node_id n, const device_kernel *fn, int width)
 {
     const normalise_attr *attr = graph_node_at(p->g, n)->attr;
     const graph_value *y = node_output(p->g, n, 0);
@@ -22,7 +22,12 @@ static mien_status prepare_normalise(cuda_prepare *p, node_id n)
         args.scale[i] = (float)(1 / (255 * (double)attr->std[i]));
         args.shift[i] = (float)(-(double)attr->mean[i] / (double)attr->std[i]);
     }
-    return prepare_move(p, n, &kernel_normalise, grid_of_elements(p->b, args.count), &args, sizeof args);
+    return prepare_move(p, n, fn, grid_of_elements(p->b, args.count / width), &args, sizeof args);
+}
+
+static mien_status prepare_normalise(cuda_prepare *p, node_id n)
+{
+    return cuda_normalise(p, n, &kernel_normalise, 1);
 }
 
 /* The numbers lie in the graph's arena: the kernel takes a copy of them to the device. */

@@ -2,9 +2,8 @@
 #include "backend/cuda/kernel/pointwise.h"
 #include "backend/cuda/cuda_int.h"
 
-/* a and b are inputs 0 and 1, y output 0; options: kind, shift, factor. */
-static mien_status prepare_pointwise(cuda_prepare *p, node_id n, const device_kernel *fn, int inputs,
-                                     const pointwise_args *options)
+mien_status cuda_pointwise(cuda_prepare *p, node_id n, const device_kernel *fn, device_grid grid, int inputs,
+                           const pointwise_args *options)
 {
     static const binding bindings[] = {{FROM_OUTPUT, 0, offsetof(pointwise_args, y)},
                                        {FROM_INPUT, 0, offsetof(pointwise_args, a)},
@@ -14,7 +13,19 @@ static mien_status prepare_pointwise(cuda_prepare *p, node_id n, const device_ke
     args.count = shape_count(&y->shape);
     args.is_bf16 = is_bf16(y);
     args.is_b_bf16 = b && is_bf16(b);
-    return cuda_own(p, n, fn, grid_of_elements(p->b, args.count), &args, sizeof args, bindings, 1 + inputs);
+    return cuda_own(p, n, fn, grid, &args, sizeof args, bindings, 1 + inputs);
+}
+
+/* The grid of a thread an element of output 0. */
+static device_grid grid_of_output(cuda_prepare *p, node_id n)
+{
+    return grid_of_elements(p->b, shape_count(&node_output(p->g, n, 0)->shape));
+}
+
+static mien_status prepare_pointwise(cuda_prepare *p, node_id n, const device_kernel *fn, int inputs,
+                                     const pointwise_args *options)
+{
+    return cuda_pointwise(p, n, fn, grid_of_output(p, n), inputs, options);
 }
 
 static const pointwise_args no_options = {0};
@@ -53,15 +64,20 @@ static mien_status prepare_activation_dx(cuda_prepare *p, node_id n)
     return prepare_pointwise(p, n, &kernel_activation_dx, 2, &(pointwise_args){.kind = attr->kind});
 }
 
-/* Input 0 in output 0's type: cast, reshape and add_db. */
-static mien_status prepare_convert(cuda_prepare *p, node_id n)
+mien_status cuda_convert(cuda_prepare *p, node_id n, const device_kernel *fn, device_grid grid)
 {
     static const binding bindings[] = {{FROM_INPUT, 0, offsetof(convert_args, x)},
                                        {FROM_OUTPUT, 0, offsetof(convert_args, y)}};
     const graph_value *y = node_output(p->g, n, 0);
     const convert_args args = {
         .count = shape_count(&y->shape), .is_x_bf16 = is_bf16(node_input(p->g, n, 0)), .is_y_bf16 = is_bf16(y)};
-    return cuda_own(p, n, &kernel_convert, grid_of_elements(p->b, args.count), &args, sizeof args, bindings, 2);
+    return cuda_own(p, n, fn, grid, &args, sizeof args, bindings, 2);
+}
+
+/* cast, reshape and add_db */
+static mien_status prepare_convert(cuda_prepare *p, node_id n)
+{
+    return cuda_convert(p, n, &kernel_convert, grid_of_output(p, n));
 }
 
 const cuda_rule cuda_pointwise_rules[] = {
