@@ -117,6 +117,7 @@ MIEN_MUST_USE mien_status cuda_pointwise(cuda_prepare *p, node_id n, const devic
                                          int inputs, const pointwise_args *options);
 /* Input 0 in output 0's type. */
 MIEN_MUST_USE mien_status cuda_convert(cuda_prepare *p, node_id n, const device_kernel *fn, device_grid grid);
+MIEN_MUST_USE mien_status cuda_layer_norm(cuda_prepare *p, node_id n, const device_kernel *fn, device_grid grid);
 /* A thread makes `width` numbers. */
 MIEN_MUST_USE mien_status cuda_normalise(cuda_prepare *p, node_id n, const device_kernel *fn, int width);
 

@@ -12,24 +12,13 @@ static device_grid grid_of_warps(int64_t rows, int64_t most)
 
 mien_status fused_layer_norm_prepare(cuda_prepare *p, node_id n)
 {
-    static const binding bindings[] = {{FROM_INPUT, LN_X, offsetof(layer_norm_args, x)},
-                                       {FROM_INPUT, LN_GAMMA, offsetof(layer_norm_args, gamma)},
-                                       {FROM_INPUT, LN_BETA, offsetof(layer_norm_args, beta)},
-                                       {FROM_OUTPUT, LN_Y, offsetof(layer_norm_args, y)},
-                                       {FROM_OUTPUT, LN_MEAN, offsetof(layer_norm_args, mean)},
-                                       {FROM_OUTPUT, LN_INV_STD, offsetof(layer_norm_args, inv_std)}};
     const graph_value *x = node_input(p->g, n, LN_X), *y = node_output(p->g, n, LN_Y);
     const int64_t c = x->shape.dim[x->shape.rank - 1], rows = shape_count(&x->shape) / c;
     const bool is_mixed = is_bf16(y) && !is_bf16(x);
-    const layer_norm_args args = {.rows = rows,
-                                  .c = c,
-                                  .eps = ((const layer_norm_attr *)graph_node_at(p->g, n)->attr)->eps,
-                                  .is_x_bf16 = is_bf16(x),
-                                  .is_y_bf16 = is_bf16(y)};
     if (!is_in_eights(c) || c > LAYER_NORM_MOST || (is_bf16(x) && !is_bf16(y)))
         return MIEN_ERR_UNSUPPORTED;
-    return cuda_own(p, n, is_mixed ? &kernel_fused_layer_norm_f32_bf16 : KERNEL_OF(fused_layer_norm, is_bf16(x)),
-                    grid_of_warps(rows, grid_of_elements(p->b, INT64_MAX / 2).blocks), &args, sizeof args, bindings, 6);
+    return cuda_layer_norm(p, n, is_mixed ? &kernel_fused_layer_norm_f32_bf16 : KERNEL_OF(fused_layer_norm, is_bf16(x)),
+                           grid_of_warps(rows, grid_of_elements(p->b, INT64_MAX / 2).blocks));
 }
 
 mien_status fused_layer_norm_dx_prepare(cuda_prepare *p, node_id n)

@@ -124,7 +124,7 @@ out:
 /* --- layer norm --------------------------------------------------------------------------------------------------- */
 enum { ROW_THREADS = 32 };
 
-static mien_status prepare_layer_norm(cuda_prepare *p, node_id n)
+mien_status cuda_layer_norm(cuda_prepare *p, node_id n, const device_kernel *fn, device_grid grid)
 {
     static const binding bindings[] = {{FROM_INPUT, LN_X, offsetof(layer_norm_args, x)},
                                        {FROM_INPUT, LN_GAMMA, offsetof(layer_norm_args, gamma)},
@@ -140,8 +140,14 @@ static mien_status prepare_layer_norm(cuda_prepare *p, node_id n)
                                   .eps = attr->eps,
                                   .is_x_bf16 = is_bf16(x),
                                   .is_y_bf16 = is_bf16(node_output(p->g, n, LN_Y))};
-    return cuda_own(p, n, &kernel_layer_norm, grid_of_rows(p->b, args.rows, ROW_THREADS), &args, sizeof args, bindings,
-                    6);
+    return cuda_own(p, n, fn, grid, &args, sizeof args, bindings, 6);
+}
+
+static mien_status prepare_layer_norm(cuda_prepare *p, node_id n)
+{
+    const graph_value *x = node_input(p->g, n, LN_X);
+    const int64_t rows = shape_count(&x->shape) / x->shape.dim[x->shape.rank - 1];
+    return cuda_layer_norm(p, n, &kernel_layer_norm, grid_of_rows(p->b, rows, ROW_THREADS));
 }
 
 /* The sums come first: dx may lie over dy. */
