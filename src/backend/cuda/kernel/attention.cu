@@ -1,7 +1,7 @@
 /* Attention: a thread a query, or a key, of a head. Neither scores nor probabilities are kept: they are computed again
  * wherever they are needed. What a thread adds up for its c channels lies in memory, threads beside each other. */
-#include "backend/cuda/kernel/attention.h"
 #include "backend/cuda/kernel/kernel.h"
+#include "backend/cuda/kernel/attention.h"
 
 #include <math.h>
 

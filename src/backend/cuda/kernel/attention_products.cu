@@ -1,7 +1,7 @@
 /* Between attention's products: tokens to matrices of a head each and back, eight channels a thread; and the softmax of
  * scores, and its gradient, a warp a row. */
-#include "backend/cuda/kernel/attention_products.h"
 #include "backend/cuda/kernel/kernel.h"
+#include "backend/cuda/kernel/attention_products.h"
 #include "backend/cuda/kernel/vector.h"
 
 /* Where the eight channels number i of matrices [parts, n, heads, t, c] lie: token and part, and their first number

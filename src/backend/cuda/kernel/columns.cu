@@ -1,6 +1,6 @@
 /* Sums over the rows of a matrix: a thread a column of a slice, then a thread a column. */
-#include "backend/cuda/kernel/columns.h"
 #include "backend/cuda/kernel/kernel.h"
+#include "backend/cuda/kernel/columns.h"
 
 KERNEL(column_sum, column_sum_args)
 {

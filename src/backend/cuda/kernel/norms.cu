@@ -1,7 +1,7 @@
 /* Batch norm and layer norm. Sums over rows are taken in slices, as in columns.cu; the row of a layer norm is a warp's.
  */
-#include "backend/cuda/kernel/activation.h"
 #include "backend/cuda/kernel/kernel.h"
+#include "backend/cuda/kernel/activation.h"
 #include "backend/cuda/kernel/norms.h"
 
 #include <math.h>

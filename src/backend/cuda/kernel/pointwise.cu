@@ -1,6 +1,6 @@
 /* Element by element: plain kernels, a thread an element. */
-#include "backend/cuda/kernel/activation.h"
 #include "backend/cuda/kernel/kernel.h"
+#include "backend/cuda/kernel/activation.h"
 #include "backend/cuda/kernel/pointwise.h"
 
 KERNEL(add, pointwise_args)
