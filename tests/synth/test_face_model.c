@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "format/safetensors.h"
 #include "no_memory.h"
-#include "synth/face_model.h"
+#include "synth/face/face_model.h"
 
 #include <math.h>
 

@@ -1,9 +1,9 @@
 /* Pictures: they repeat to the byte, show who and what they are told to, and people differ in shape. */
 #include "no_memory.h"
 #include "packed.h"
-#include "synth/expression.h"
-#include "synth/raster.h"
-#include "synth/render.h"
+#include "synth/draw/render.h"
+#include "synth/mesh/raster.h"
+#include "synth/set/expression.h"
 
 #include <math.h>
 

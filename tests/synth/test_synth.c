@@ -5,8 +5,8 @@
 #include "format/csv.h"
 #include "image/image.h"
 #include "packed.h"
-#include "synth/labels.h"
-#include "synth/synth.h"
+#include "synth/set/labels.h"
+#include "synth/set/synth.h"
 
 enum { COUNT = 24, SIZE = 32 };
 

@@ -1,0 +1,474 @@
+/* Shading is put off: triangles only note which of them won a sample, and each sample is shaded once. Hair, lashes and
+ * glasses are blended over that from the inside out, at several samples a pixel, and the mean of those is the picture.
+ */
+#include "synth/draw/render.h"
+
+#include "base/mem.h"
+#include "synth/draw/glasses.h"
+#include "synth/draw/hair.h"
+#include "synth/draw/noise.h"
+#include "synth/face/bake.h"
+#include "synth/mesh/raster.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SUPER 2         /* samples per pixel and direction */
+#define SHADOW_SIDE 176 /* samples of the shadow picture */
+#define SHADOW_REACH 1.7f
+#define SHADOW_BIAS 0.035f
+#define TONE_STEPS 4096
+
+/* The face is framed around this point of the neutral head: between eyes and mouth. */
+static const vec3 face_middle = {0, 7.02f, 1.15f};
+
+struct renderer {
+    const head *h;
+    const person *who;
+    float glasses_forward;
+    int size, side;      /* of the picture, of its samples */
+    vec3 *shape;         /* [V] the person without expression, model space */
+    vec3 *posed;         /* [V] model space */
+    vec3 *position;      /* [V] camera space */
+    vec3 *normal;        /* [V] camera space, unit */
+    vec3 *screen;        /* [V] */
+    vec3 *tint;          /* [V] */
+    vec3 *light;         /* [V] */
+    float *shadow;       /* [V] */
+    float *hair_depth;   /* [V] decimetres inside the hairline */
+    float *depth;        /* [side, side] */
+    uint32_t *id;        /* [side, side] */
+    vec3 *colour;        /* [side, side] linear light */
+    float *shadow_depth; /* [SHADOW_SIDE, SHADOW_SIDE] */
+    hair_mesh hair;
+    vec3 *hair_screen;
+    glasses_mesh glasses;
+    uint8_t tone[TONE_STEPS + 1];
+};
+
+void renderer_free(renderer *r)
+{
+    if (!r)
+        return;
+    hair_mesh_free(&r->hair);
+    mem_free(r->shape);
+    mem_free(r->posed);
+    mem_free(r->position);
+    mem_free(r->normal);
+    mem_free(r->screen);
+    mem_free(r->tint);
+    mem_free(r->light);
+    mem_free(r->shadow);
+    mem_free(r->hair_depth);
+    mem_free(r->depth);
+    mem_free(r->id);
+    mem_free(r->colour);
+    mem_free(r->shadow_depth);
+    mem_free(r->hair_screen);
+    mem_free(r);
+}
+
+/* Linear light 0..1 to sRGB's 0..255, with a shoulder: light above 0.6 is compressed as film does. */
+static void tone_fill(uint8_t *tone)
+{
+    for (int i = 0; i <= TONE_STEPS; i++) {
+        double v = (double)i / TONE_STEPS;
+        double srgb = v <= 0.0031308 ? 12.92 * v : 1.055 * pow(v, 1 / 2.4) - 0.055;
+        tone[i] = (uint8_t)(srgb * 255 + 0.5);
+    }
+}
+
+mien_status renderer_create(renderer **out, const head *h, int size)
+{
+    if (size < RENDER_MIN_SIZE || size > RENDER_MAX_SIZE)
+        return mien_fail(MIEN_ERR_ARG, "size %d (wanted %d..%d)", size, RENDER_MIN_SIZE, RENDER_MAX_SIZE);
+    renderer *r;
+    TRY(mem_zalloc(&r, 1));
+    mien_status st;
+    size_t v = (size_t)h->vertex_count, samples = (size_t)(size * SUPER) * (size_t)(size * SUPER);
+    r->h = h;
+    r->size = size;
+    r->side = size * SUPER;
+    tone_fill(r->tone);
+    TRY_OUT(mem_alloc(&r->shape, v));
+    TRY_OUT(mem_alloc(&r->posed, v));
+    TRY_OUT(mem_alloc(&r->position, v));
+    TRY_OUT(mem_alloc(&r->normal, v));
+    TRY_OUT(mem_alloc(&r->screen, v));
+    TRY_OUT(mem_alloc(&r->tint, v));
+    TRY_OUT(mem_alloc(&r->light, v));
+    TRY_OUT(mem_alloc(&r->shadow, v));
+    TRY_OUT(mem_alloc(&r->hair_depth, v));
+    TRY_OUT(mem_alloc(&r->depth, samples));
+    TRY_OUT(mem_alloc(&r->id, samples));
+    TRY_OUT(mem_alloc(&r->colour, samples));
+    TRY_OUT(mem_alloc(&r->shadow_depth, SHADOW_SIDE * SHADOW_SIDE));
+    TRY_OUT(hair_mesh_create(&r->hair, h));
+    TRY_OUT(mem_alloc(&r->hair_screen, HAIR_LAYERS * v + (CURTAIN_COLUMNS + 1) * (CURTAIN_ROWS + 1)));
+    *out = r;
+    return MIEN_OK;
+out:
+    renderer_free(r);
+    return st;
+}
+
+/* Camera space to samples; z is the reciprocal of the distance, which is linear on the screen. */
+static vec3 project(const renderer *r, const shot *how, vec3 p)
+{
+    float inverse = 1 / maxf(0.5f, how->distance - p.z), scale = how->distance * inverse * (float)r->side / how->field;
+    return v3((0.5f + how->shift_x) * (float)r->side + p.x * scale,
+              (0.5f + how->shift_y) * (float)r->side - p.y * scale, inverse);
+}
+
+static void place_vertices(renderer *r, setting *s)
+{
+    const head *h = r->h;
+    const float radians = 0.01745329f;
+    s->turn = mat3_head(s->how->yaw * radians, s->how->pitch * radians, s->how->roll * radians);
+    mesh_normals(r->normal, r->posed, h->vertex_count, h->quads, h->quad_count);
+    for (int v = 0; v < h->vertex_count; v++) {
+        r->position[v] = mat3_apply(&s->turn, v3_sub(r->posed[v], face_middle));
+        r->normal[v] = mat3_apply(&s->turn, r->normal[v]);
+    }
+    for (int side = 0; side < 2; side++)
+        s->eye[side] = head_eye_middle(h, r->position, side);
+}
+
+/* Which vertices the key light reaches, by a depth picture from the light; softened by looking at 3 x 3 of its samples.
+ */
+static void cast_shadows(renderer *r, const setting *s)
+{
+    const head *h = r->h;
+    vec3 toward = s->how->key_from, right = v3_unit(v3_cross(v3(0, 1, 0), toward)), up = v3_cross(toward, right);
+    vec3 middle = mat3_apply(&s->turn, v3(0, 0.2f, -0.5f));
+    float scale = SHADOW_SIDE / (2 * SHADOW_REACH);
+    for (int i = 0; i < SHADOW_SIDE * SHADOW_SIDE; i++)
+        r->shadow_depth[i] = -INFINITY;
+    for (int v = 0; v < h->vertex_count; v++) { /* r->screen is borrowed until the camera needs it */
+        vec3 p = v3_sub(r->position[v], middle);
+        r->screen[v] =
+            v3((v3_dot(p, right) + SHADOW_REACH) * scale, (SHADOW_REACH - v3_dot(p, up)) * scale, v3_dot(p, toward));
+    }
+    raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->screen, h->triangles, 2 * h->quad_count, 0, false);
+    for (int v = 0; v < h->vertex_count; v++) {
+        int x = (int)r->screen[v].x, y = (int)r->screen[v].y, lit = 0;
+        if (x < 1 || y < 1 || x >= SHADOW_SIDE - 1 || y >= SHADOW_SIDE - 1) {
+            r->shadow[v] = 1;
+            continue;
+        }
+        for (int j = -1; j <= 1; j++)
+            for (int i = -1; i <= 1; i++)
+                lit += r->screen[v].z + SHADOW_BIAS >= r->shadow_depth[(y + j) * SHADOW_SIDE + x + i];
+        r->shadow[v] = (float)lit / 9;
+    }
+}
+
+/* Light scatters under the skin, red farthest: each colour wraps around the edge of the lit side by its own amount. */
+static vec3 wrapped(float cosine, float scatter)
+{
+    vec3 wrap = v3(0.26f * scatter, 0.12f * scatter, 0.08f * scatter);
+    return v3(maxf(0, (cosine + wrap.x) / (1 + wrap.x)), maxf(0, (cosine + wrap.y) / (1 + wrap.y)),
+              maxf(0, (cosine + wrap.z) / (1 + wrap.z)));
+}
+
+static void light_vertices(renderer *r, const setting *s)
+{
+    const head *h = r->h;
+    const shot *how = s->how;
+    bool is_bald = s->who->style == HAIR_BALD;
+    for (int v = 0; v < h->vertex_count; v++) {
+        vec3 n = r->normal[v];
+        float ao = h->occlusion[v];
+        if (!is_bald) { /* hair keeps some sky from the skin beside it */
+            ao *= 1 - 0.35f * smooth_step(-0.22f, 0.0f, r->hair_depth[v]);
+        }
+        /* what a crease loses it gets back in part from its own walls, red most of all */
+        vec3 sky_seen = v3(ao * (1 + 0.55f * (1 - ao)), ao * (1 + 0.28f * (1 - ao)), ao * (1 + 0.20f * (1 - ao)));
+        vec3 soft = v3_mul(v3_mix(how->ground, how->sky, 0.5f + 0.5f * n.y), sky_seen);
+        soft = v3_add(
+            soft, v3_mul(v3_mul(how->fill, wrapped(v3_dot(n, how->fill_from), 1)), v3_mix(sky_seen, v3_all(1), 0.4f)));
+        vec3 lit = v3_mul(how->key, wrapped(v3_dot(n, how->key_from), 1));
+        float sh = r->shadow[v] * mixf(0.55f, 1, smooth_step(0.1f, 0.6f, ao));
+        vec3 through =
+            v3(mixf(0.10f, 1, sh), mixf(0.03f, 1, sh), mixf(0.02f, 1, sh)); /* shadows on skin have red edges */
+        r->light[v] = v3_madd(soft, v3_mul(lit, through), 1);
+    }
+}
+
+static surface surface_at(const renderer *r, const uint32_t *c, const float b[3])
+{
+    const head *h = r->h;
+    surface at = {0};
+    for (int i = 0; i < 3; i++) {
+        uint32_t v = c[i];
+        at.rest = v3_madd(at.rest, h->rest[v], b[i]);
+        at.position = v3_madd(at.position, r->position[v], b[i]);
+        at.normal = v3_madd(at.normal, r->normal[v], b[i]);
+        at.tint = v3_madd(at.tint, r->tint[v], b[i]);
+        at.light = v3_madd(at.light, r->light[v], b[i]);
+        at.shadow += r->shadow[v] * b[i];
+        at.occlusion += h->occlusion[v] * b[i];
+        if (v < (uint32_t)h->face->vertex_count)
+            at.lips += h->face->mask[(size_t)v * MASK_COUNT + MASK_LIPS] * b[i];
+    }
+    at.normal = v3_unit(at.normal);
+    return at;
+}
+
+static vec3 (*const shaders[MATERIAL_COUNT])(const setting *s, const surface *at) = {
+    [MATERIAL_SKIN] = skin_shade,           [MATERIAL_MOUTH] = mouth_shade, [MATERIAL_EYE_LEFT] = eye_left_shade,
+    [MATERIAL_EYE_RIGHT] = eye_right_shade, [MATERIAL_TEETH] = teeth_shade, [MATERIAL_TONGUE] = tongue_shade,
+    [MATERIAL_CLOTH] = cloth_shade,
+};
+
+/* Twice the screen area of a, b, p: the barycentric weight of the third corner, times the triangle's own. */
+static float cross_2d(vec3 a, vec3 b, float x, float y)
+{
+    return (b.x - a.x) * (y - a.y) - (b.y - a.y) * (x - a.x);
+}
+
+/* Each sample is shaded once, for the triangle that won it. */
+static void shade_samples(renderer *r, const setting *s)
+{
+    for (int y = 0; y < r->side; y++)
+        for (int x = 0; x < r->side; x++) {
+            size_t i = (size_t)y * (size_t)r->side + (size_t)x;
+            if (r->id[i] == RASTER_NOTHING)
+                continue;
+            const uint32_t *c = &r->h->triangles[3 * (size_t)r->id[i]];
+            vec3 p0 = r->screen[c[0]], p1 = r->screen[c[1]], p2 = r->screen[c[2]];
+            float px = (float)x + 0.5f, py = (float)y + 0.5f, area = cross_2d(p0, p1, p2.x, p2.y);
+            float b[3] = {clamp01(cross_2d(p1, p2, px, py) / area), clamp01(cross_2d(p2, p0, px, py) / area), 0};
+            b[2] = 1 - b[0] - b[1];
+            surface at = surface_at(r, c, b);
+            r->colour[i] = shaders[r->h->quad_material[r->id[i] / 2]](s, &at);
+        }
+}
+
+/* Sheets of hair, inner to outer, each blended over what is there. */
+typedef struct {
+    renderer *r;
+    const setting *s;
+    const hair_point *corner[3];
+} hair_target;
+
+static inline void hair_sample(void *context, const raster_sample *q)
+{
+    hair_target *t = context;
+    size_t i = (size_t)q->y * (size_t)t->r->side + (size_t)q->x;
+    if (q->z < t->r->depth[i])
+        return;
+    hair_point at = {0};
+    for (int k = 0; k < 3; k++) {
+        const hair_point *c = t->corner[k];
+        float b = q->b[k];
+        at.position = v3_madd(at.position, c->position, b);
+        at.normal = v3_madd(at.normal, c->normal, b);
+        at.light = v3_madd(at.light, c->light, b);
+        at.flow = v3_madd(at.flow, c->flow, b);
+        at.across += c->across * b;
+        at.along += c->along * b;
+        at.depth += c->depth * b;
+        at.layer += c->layer * b;
+        at.shadow += c->shadow * b;
+    }
+    if (at.depth < -0.12f)
+        return;
+    float cover;
+    vec3 colour = hair_shade(t->s, &at, &cover);
+    if (cover <= 0.02f)
+        return;
+    bool is_background = t->r->id[i] == RASTER_NOTHING;
+    if (is_background && cover < 0.5f) /* too thin to stand before the background, which is painted last */
+        return;
+    t->r->colour[i] = is_background ? colour : v3_mix(t->r->colour[i], colour, cover);
+    if (cover >= 0.5f) {
+        t->r->depth[i] = q->z;
+        t->r->id[i] = 0;
+    }
+}
+
+static void draw_hair(renderer *r, const setting *s)
+{
+    hair_build(&r->hair, s, r->hair_depth, r->position, r->normal, r->light, r->shadow);
+    for (int i = 0; i < r->hair.point_count; i++)
+        r->hair_screen[i] = project(r, s->how, r->hair.points[i].position);
+    hair_target target = {.r = r, .s = s};
+    for (int t = 0; t < r->hair.triangle_count; t++) {
+        const uint32_t *c = &r->hair.triangles[3 * t];
+        raster_triangle set;
+        if (!raster_setup(&set, r->hair_screen[c[0]], r->hair_screen[c[1]], r->hair_screen[c[2]], r->side, r->side,
+                          true))
+            continue;
+        for (int k = 0; k < 3; k++)
+            target.corner[k] = &r->hair.points[c[k]];
+        raster_walk(&set, hair_sample, &target);
+    }
+}
+
+/* Lashes darken what lies behind them, in strokes. */
+typedef struct {
+    renderer *r;
+    const person *who;
+    float rest_x[3];
+    float dark;
+} lash_target;
+
+static inline void lash_sample(void *context, const raster_sample *q)
+{
+    lash_target *t = context;
+    size_t i = (size_t)q->y * (size_t)t->r->side + (size_t)q->x;
+    if (q->z * 1.004f < t->r->depth[i] || t->r->id[i] == RASTER_NOTHING)
+        return;
+    float x = t->rest_x[0] * q->b[0] + t->rest_x[1] * q->b[1] + t->rest_x[2] * q->b[2];
+    float stroke = noise_1d(x * 110, t->who->seed + 70);
+    t->r->colour[i] = v3_mix(t->r->colour[i], v3(0.012f, 0.009f, 0.008f), t->dark * (0.35f + 0.6f * stroke));
+}
+
+static void draw_lashes(renderer *r, const setting *s)
+{
+    const head *h = r->h;
+    lash_target target = {.r = r, .who = s->who};
+    for (int i = 0; i < h->lash_count; i++) {
+        const uint32_t *c = &h->lash_triangles[3 * i];
+        raster_triangle set;
+        if (!raster_setup(&set, r->screen[c[0]], r->screen[c[1]], r->screen[c[2]], r->side, r->side, true))
+            continue;
+        for (int k = 0; k < 3; k++)
+            target.rest_x[k] = h->rest[c[k]].x;
+        target.dark = s->who->lash * (h->rest[c[0]].y > h->eye_middle[0].y ? 1 : 0.4f);
+        raster_walk(&set, lash_sample, &target);
+    }
+}
+
+typedef struct {
+    renderer *r;
+    const glasses_point *corner[3];
+} glasses_target;
+
+static inline void glasses_sample(void *context, const raster_sample *q)
+{
+    glasses_target *t = context;
+    size_t i = (size_t)q->y * (size_t)t->r->side + (size_t)q->x;
+    if (q->z < t->r->depth[i])
+        return;
+    vec3 colour = v3_all(0);
+    float cover = 0;
+    for (int k = 0; k < 3; k++) {
+        colour = v3_madd(colour, t->corner[k]->colour, q->b[k]);
+        cover += t->corner[k]->cover * q->b[k];
+    }
+    bool is_frame = cover > 0.9f;
+    if (t->r->id[i] == RASTER_NOTHING && !is_frame)
+        return;
+    t->r->colour[i] = v3_mix(t->r->colour[i], colour, is_frame ? 1 : cover);
+    if (is_frame) {
+        t->r->depth[i] = q->z;
+        t->r->id[i] = 0;
+    }
+}
+
+static void draw_glasses(renderer *r, const setting *s)
+{
+    glasses_build(&r->glasses, s);
+    glasses_target target = {.r = r};
+    for (int i = 0; i < r->glasses.triangle_count; i++) {
+        vec3 p[3];
+        raster_triangle set;
+        for (int k = 0; k < 3; k++) {
+            target.corner[k] = &r->glasses.points[r->glasses.triangles[3 * i + k]];
+            p[k] = project(r, s->how, target.corner[k]->position);
+        }
+        if (raster_setup(&set, p[0], p[1], p[2], r->side, r->side, true))
+            raster_walk(&set, glasses_sample, &target);
+    }
+}
+
+/* What is behind, out of focus: a gradient with soft blobs. x, y in shares of the picture. */
+static vec3 background(const shot *how, float x, float y)
+{
+    float blob = noise_2d(x * 2.6f, y * 2.6f, how->seed) - 0.5f + 0.6f * (noise_2d(x * 6, y * 6, how->seed + 1) - 0.5f);
+    return v3_scale(v3_mix(how->back_a, how->back_b, clamp01(y + how->back_blobs * 1.2f * blob)),
+                    1 + how->back_blobs * 0.6f * blob);
+}
+
+static uint8_t to_byte(const renderer *r, float v)
+{
+    v = v < 0.6f ? v : 0.6f + 0.4f * (1 - expf(-(v - 0.6f) / 0.4f)); /* the shoulder */
+    return r->tone[(int)(clamp01(v) * TONE_STEPS + 0.5f)];
+}
+
+static void resolve(const renderer *r, image *out, const shot *how)
+{
+    for (int y = 0; y < r->size; y++)
+        for (int x = 0; x < r->size; x++) {
+            vec3 sum = {0},
+                 back = background(how, ((float)x + 0.5f) / (float)r->size, ((float)y + 0.5f) / (float)r->size);
+            for (int j = 0; j < SUPER; j++)
+                for (int i = 0; i < SUPER; i++) {
+                    size_t at = (size_t)(y * SUPER + j) * (size_t)r->side + (size_t)(x * SUPER + i);
+                    sum = v3_add(sum, r->id[at] == RASTER_NOTHING ? back : v3_scale(r->colour[at], how->exposure));
+                }
+            sum = v3_scale(sum, 1.0f / (SUPER * SUPER));
+            uint8_t *p = &out->pixels[3 * ((size_t)y * (size_t)r->size + (size_t)x)];
+            p[0] = to_byte(r, sum.x);
+            p[1] = to_byte(r, sum.y);
+            p[2] = to_byte(r, sum.z);
+        }
+}
+
+/* How far before the eyes the face reaches where glasses sit: beside the nose and under the brows. */
+static float find_glasses_forward(const renderer *r)
+{
+    float eyes = 0.5f * (head_eye_middle(r->h, r->shape, 0).z + head_eye_middle(r->h, r->shape, 1).z),
+          front = eyes + 0.2f;
+    for (int v = 0; v < r->h->face->vertex_count; v++) {
+        vec3 p = r->h->rest[v];
+        if (fabsf(p.x) > 0.10f && fabsf(p.x) < 0.45f && p.y > 7.12f && p.y < 7.42f)
+            front = maxf(front, r->shape[v].z);
+    }
+    return front - eyes + 0.03f;
+}
+
+void renderer_set_person(renderer *r, const person *who, const float *identity)
+{
+    r->who = who;
+    head_shape(r->h, r->shape, identity);
+    r->glasses_forward = find_glasses_forward(r);
+    for (int v = 0; v < r->h->vertex_count; v++) {
+        r->tint[v] = skin_tint(r->h, v, who);
+        r->hair_depth[v] = hair_depth(r->h->rest[v], who);
+    }
+}
+
+mien_status render_face(image *out, renderer *r, const float *units, const shot *how)
+{
+    const head *h = r->h;
+    const person *who = r->who;
+    TRY(image_resize_buffer(out, r->size, r->size));
+    setting s = {.h = h, .who = who, .how = how, .glasses_forward = r->glasses_forward};
+    s.mouth_front = h->rest[h->lip_upper].z;
+    s.mouth_open = clamp01(units[JAW_OPEN] * 1.3f + 0.4f * (units[MOUTH_UPPER_UP_LEFT] + units[MOUTH_LOWER_DOWN_LEFT]));
+    creases_find(&s.crease, units, who);
+
+    head_pose(h, r->posed, r->shape, units);
+    place_vertices(r, &s);
+    cast_shadows(r, &s);
+    for (int v = 0; v < h->vertex_count; v++)
+        r->screen[v] = project(r, how, r->position[v]);
+    light_vertices(r, &s);
+
+    size_t samples = (size_t)r->side * (size_t)r->side;
+    for (size_t i = 0; i < samples; i++) {
+        r->depth[i] = -INFINITY;
+        r->id[i] = RASTER_NOTHING;
+    }
+    raster_draw(r->depth, r->id, r->side, r->side, r->screen, h->triangles, 2 * h->quad_count, 0, false);
+    shade_samples(r, &s);
+    draw_lashes(r, &s);
+    draw_hair(r, &s);
+    if (who->glasses)
+        draw_glasses(r, &s);
+    resolve(r, out, how);
+    return MIEN_OK;
+}

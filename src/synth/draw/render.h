@@ -1,0 +1,26 @@
+/* A face to a picture: pose, shadow, depth buffer, light, hair, lashes, then down to the picture's size. */
+#ifndef SYNTH_RENDER_H
+#define SYNTH_RENDER_H
+
+#include "image/image.h"
+#include "synth/draw/look.h"
+#include "synth/face/head.h"
+
+#define RENDER_MIN_SIZE 16
+#define RENDER_MAX_SIZE 1024
+
+typedef struct renderer renderer; /* buffers for one picture at a time; one per thread */
+
+/* size: pixels of a side, RENDER_MIN_SIZE..RENDER_MAX_SIZE. The head is borrowed. */
+MIEN_MUST_USE mien_status renderer_create(renderer **out, const head *h, int size);
+void renderer_free(renderer *r); /* NULL is a no-op */
+
+/* Whom the next pictures show: shapes and colours the head once. who is borrowed until the next call; identity
+ * [face->identity.count] is not kept. */
+void renderer_set_person(renderer *r, const person *who, const float *identity);
+
+/* Draws the person into out (resized to size x size); units [UNIT_COUNT] weights 0..1. The same person, units and shot
+ * give the same bytes, whatever was drawn before. renderer_set_person must have been called. */
+MIEN_MUST_USE mien_status render_face(image *out, renderer *r, const float *units, const shot *how);
+
+#endif

@@ -1,0 +1,53 @@
+/* What the parts of the renderer share while one face is drawn. Private to render.c and the files that colour surfaces.
+ */
+#ifndef SYNTH_SETTING_H
+#define SYNTH_SETTING_H
+
+#include "synth/draw/look.h"
+#include "synth/face/head.h"
+
+/* How strongly the expression folds the skin, 0..1 each; [2] is left, right of the face. */
+typedef struct {
+    float forehead, glabella, bridge, crow[2], fold[2], pouch, chin;
+} creases;
+
+typedef struct {
+    const head *h;
+    const person *who;
+    const shot *how;
+    creases crease;
+    mat3 turn;             /* head to camera space */
+    vec3 eye[2];           /* eyeball centres, camera space */
+    float glasses_forward; /* of the eyeballs' middles, so that rims clear nose and brows */
+    float mouth_front;     /* rest z of the lips, for what lies behind them */
+    float mouth_open;      /* 0 closed .. 1 jaw fully down */
+} setting;
+
+/* One visible point, interpolated from its triangle. */
+typedef struct {
+    vec3 rest;     /* on the neutral head */
+    vec3 position; /* camera space, decimetres; the camera is at (0, 0, distance) */
+    vec3 normal;   /* camera space, unit */
+    vec3 tint;     /* skin colour before fine detail */
+    vec3 light;    /* diffuse light that arrives, shadows included */
+    float lips;    /* mask, 0..1 */
+    float shadow;  /* of the key light: 0 dark .. 1 lit */
+    float occlusion;
+} surface;
+
+/* Gloss toward the camera from key and fill, Blinn-Phong with exponent 2^sharp (3 or more), 1 at its peak per unit of
+ * light, plus broad_share of a lobe with exponent 8. */
+vec3 gloss(const setting *s, const surface *at, vec3 normal, int sharp, float broad_share);
+
+void creases_find(creases *out, const float *units, const person *who);
+/* The skin's colour at a vertex: what changes slowly over the face. */
+vec3 skin_tint(const head *h, int vertex, const person *who);
+vec3 skin_shade(const setting *s, const surface *at);
+vec3 eye_left_shade(const setting *s, const surface *at);
+vec3 eye_right_shade(const setting *s, const surface *at);
+vec3 teeth_shade(const setting *s, const surface *at);
+vec3 mouth_shade(const setting *s, const surface *at);
+vec3 tongue_shade(const setting *s, const surface *at);
+vec3 cloth_shade(const setting *s, const surface *at);
+
+#endif

@@ -1,0 +1,188 @@
+/* A set's folder remembers the options that decide its bytes, and goes on only with the same ones. Nothing is ever
+ * removed that we did not write: names are matched, folders are not emptied. */
+#include "synth/set/set_folder.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SET_VERSION 2
+#define RECORD "synth.json"
+#define MAX_RECORD_BYTES 65536
+
+/* A number that differs where the face models do (FNV-1a over what is drawn from them). */
+static uint64_t face_sum(const face_model *face)
+{
+    uint64_t h = 14695981039346656037u;
+    const struct {
+        const void *data;
+        size_t bytes;
+    } parts[] = {
+        {face->neutral, (size_t)face->vertex_count * sizeof(vec3)},
+        {face->identity.deltas, face->identity.offsets[face->identity.count] * sizeof(vec3)},
+        {face->expression.deltas, face->expression.offsets[face->expression.count] * sizeof(vec3)},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        for (size_t k = 0; k < parts[i].bytes; k++)
+            h = (h ^ ((const uint8_t *)parts[i].data)[k]) * 1099511628211u;
+    return h;
+}
+
+/* The options that decide a set's bytes; neither threads nor the folder's name are among them. */
+static mien_status record_make(json_t **out, const synth_options *o, const face_model *face)
+{
+    char sum[20], seed[24];
+    snprintf(sum, sizeof sum, "%016" PRIx64, face_sum(face));
+    snprintf(seed, sizeof seed, "%" PRIu64, o->seed);
+    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:b, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
+                     o->task == SYNTH_LSD ? "lsd" : "mtl", "count", (json_int_t)o->count, "identities",
+                     (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size", o->size,
+                     "studio", (int)o->studio, "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed",
+                     seed, "face", face->source, "face_sum", sum);
+    return json_check(*out);
+}
+
+/* Resuming needs the same options; the first that differs is named. */
+static mien_status record_compare(const char *path, const json_t *wanted)
+{
+    char *text = NULL, *found_text = NULL, *wanted_text = NULL;
+    size_t length;
+    json_t *found = NULL;
+    mien_status st;
+    TRY_OUT(file_read(&text, &length, path, MAX_RECORD_BYTES));
+    TRY_OUT(json_parse(&found, text, length, path));
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)wanted, key, value)
+    {
+        const json_t *other = json_object_get(found, key);
+        if (other && json_equal(value, other))
+            continue;
+        if (other)
+            TRY_OUT(json_print(&found_text, other));
+        TRY_OUT(json_print(&wanted_text, value));
+        st = mien_fail(MIEN_ERR_IO, "%s: %s: the set was begun with %s (now %s)", path, key,
+                       other ? found_text : "none", wanted_text);
+        goto out;
+    }
+out:
+    mem_free(text);
+    mem_free(found_text);
+    mem_free(wanted_text);
+    json_decref(found);
+    return st;
+}
+
+/* "000123.jpg" or what was being written to become it. */
+static bool is_face_name(const char *name)
+{
+    size_t digits = 0;
+    while (isdigit((unsigned char)name[digits]))
+        digits++;
+    return digits >= 6 && (strcmp(name + digits, ".jpg") == 0 || strcmp(name + digits, ".jpg.part") == 0);
+}
+
+static mien_status remove_file(const char *folder, const char *name)
+{
+    char *path;
+    TRY(file_join(&path, folder, name));
+    mien_status st = MIEN_OK;
+    if (unlink(path) != 0 && errno != ENOENT)
+        st = mien_fail(MIEN_ERR_IO, "%s: %s", path, strerror(errno));
+    mem_free(path);
+    return st;
+}
+
+static mien_status remove_faces(const char *folder)
+{
+    char **names;
+    size_t count;
+    if (!file_is_folder(folder))
+        return MIEN_OK;
+    TRY(file_list(&names, &count, folder));
+    mien_status st = MIEN_OK;
+    for (size_t i = 0; i < count && st == MIEN_OK; i++)
+        if (is_face_name(names[i]))
+            st = remove_file(folder, names[i]);
+    file_list_free(names, count);
+    return st;
+}
+
+/* Both tasks' faces go: the set that is replaced may be the other's. */
+static mien_status remove_set(const char *out, const char *const *folders, int folder_count)
+{
+    TRY(remove_file(out, "labels.csv"));
+    TRY(remove_faces(out));
+    for (int i = 0; i < folder_count; i++) {
+        char *path;
+        TRY(file_join(&path, out, folders[i]));
+        mien_status st = remove_faces(path);
+        mem_free(path);
+        TRY(st);
+    }
+    return remove_file(out, RECORD);
+}
+
+static mien_status make_class_folders(const char *out, const char *const *folders, int folder_count)
+{
+    for (int i = 0; i < folder_count; i++) {
+        char *path;
+        TRY(file_join(&path, out, folders[i]));
+        mien_status st = file_make_folders(path);
+        mem_free(path);
+        TRY(st);
+    }
+    return MIEN_OK;
+}
+
+static bool holds_anything(char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!file_is_litter(names[i]))
+            return true;
+    return false;
+}
+
+mien_status set_folder_prepare(const synth_options *options, const face_model *face, const char *const *folders,
+                               int folder_count)
+{
+    mien_status st;
+    char *record = NULL, *text = NULL, **names = NULL;
+    size_t count = 0;
+    json_t *wanted = NULL;
+    TRY_OUT(record_make(&wanted, options, face));
+    TRY_OUT(file_join(&record, options->out, RECORD));
+    TRY_OUT(file_make_folders(options->out));
+    TRY_OUT(file_list(&names, &count, options->out));
+    bool is_used = holds_anything(names, count);
+    if (is_used && options->force) {
+        TRY_OUT(remove_set(options->out, folders, folder_count));
+    } else if (is_used && options->resume) {
+        if (!file_exists(record)) {
+            st = mien_fail(MIEN_ERR_IO, "%s: no " RECORD " inside: not a set that can be resumed", options->out);
+            goto out;
+        }
+        TRY_OUT(record_compare(record, wanted));
+    } else if (is_used) {
+        st = mien_fail(MIEN_ERR_IO, "%s: not empty (wanted an empty folder, --resume or --force)", options->out);
+        goto out;
+    }
+    TRY_OUT(json_print(&text, wanted));
+    TRY_OUT(file_write_all(record, text, strlen(text)));
+    if (options->task == SYNTH_LSD)
+        TRY_OUT(make_class_folders(options->out, folders, folder_count));
+out:
+    file_list_free(names, count);
+    mem_free(record);
+    mem_free(text);
+    json_decref(wanted);
+    return st;
+}

@@ -1,0 +1,77 @@
+/* Sets of labelled faces on disk. Every face is drawn from its own random stream, so neither the number of threads nor
+ * where an interrupted run stopped changes a byte. */
+#ifndef SYNTH_SYNTH_H
+#define SYNTH_SYNTH_H
+
+#include "base/progress.h"
+#include "base/status.h"
+#include "synth/draw/look.h"
+#include "synth/set/expression.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum {
+    SYNTH_LSD, /* six expressions, a folder each: ANGER/000001.jpg */
+    SYNTH_MTL, /* eight expressions in one folder: 000001.jpg */
+} synth_task;
+/* Its name; NULL past the last. */
+const char *synth_task_name(int task);
+
+/* Which labels labels.csv leaves out, as sets that people have labelled do. A face itself always has all of them. */
+typedef enum {
+    SYNTH_COMPLETE,  /* none */
+    SYNTH_AFF_WILD2, /* a whole task's at a time, as often as s-Aff-Wild2 lacks them; never all three (SYNTH_MTL) */
+} synth_missing;
+
+typedef struct {
+    const char *out;        /* folder of the set; NULL: no set, only the sheet */
+    const char *face_path;  /* packed face model */
+    int64_t count;          /* faces: the classes take turns, then the identities */
+    int64_t identities;     /* how many people; 0: one for every ten faces */
+    int64_t first_identity; /* number of the first person: sets with disjoint ranges, or other seeds, share nobody */
+    int size;               /* pixels of a side, RENDER_MIN_SIZE..RENDER_MAX_SIZE */
+    synth_task task;
+    synth_missing missing;
+    uint64_t seed;
+    bool studio;       /* frontal faces in one plain light, as on sheets: an easy set */
+    bool resume;       /* go on in a folder that an interrupted run with the same options left */
+    bool force;        /* replace the set that the folder holds */
+    int threads;       /* 0: all cores */
+    const char *sheet; /* PNG to write: SYNTH_SHEET_ROWS identities by the six expressions; NULL: none */
+} synth_options;
+#define SYNTH_OPTIONS_INIT                                                                                             \
+    {                                                                                                                  \
+        .size = 112, .seed = 1, .task = SYNTH_LSD                                                                      \
+    }
+#define SYNTH_SHEET_ROWS 4
+#define SYNTH_SHEET_CELL 160 /* pixels of a face on the sheet, or options.size where that is more */
+
+/* Everything that decides one face of a set. */
+typedef struct {
+    int64_t number; /* 0.. in the set */
+    int64_t identity;
+    face_expression expression;
+    shot shot;
+} synth_face;
+
+/* Draws face `number`: class, identity, expression and shot. The person comes from synth_person; `who` must be it. */
+void synth_face_draw(synth_face *out, const synth_options *options, const head *h, const person *who, int64_t number);
+/* Which identity face `number` shows, and who that is. weights [face->identity.count] */
+int64_t synth_identity(const synth_options *options, int64_t number);
+void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity);
+/* Which of a face's labels are told. */
+typedef struct {
+    bool va, expression, au;
+} synth_told;
+synth_told synth_labels_told(const synth_options *options, int64_t number);
+/* "ANGER/000001.jpg" */
+void synth_face_name(char *dst, size_t bytes, const synth_options *options, int64_t number);
+
+/* Draws the set and the sheet. Writes DIR/synth.json (the options) first, the faces, then DIR/labels.csv.
+ * Errors MIEN_ERR_ARG for impossible options; MIEN_ERR_IO, also for a used folder without resume or force, and for
+ * resume with other options (the first that differs is named); MIEN_ERR_FORMAT for the face model; MIEN_ERR_CANCELLED
+ * when p asked to stop. */
+MIEN_MUST_USE mien_status synth_run(const synth_options *options, progress *p);
+
+#endif
