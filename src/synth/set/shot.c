@@ -34,9 +34,9 @@ void shot_draw(shot *out, const person *who, rng *r)
     s.pitch = maxf(-18, minf(18, 6 * rng_normal(r) - 1));
     s.roll = maxf(-14, minf(14, 4 * rng_normal(r)));
     s.distance = rng_range(r, 5.5f, 14);
-    s.field = rng_range(r, 1.85f, 2.3f);
+    s.field = rng_range(r, 1.35f, 1.75f);
     s.shift_x = 0.02f * rng_normal(r);
-    s.shift_y = 0.02f * rng_normal(r);
+    s.shift_y = 0.03f * rng_normal(r) - 0.04f;
 
     float side = rng_bool(r) ? 1 : -1, contrast = rng_float(r), warmth = rng_range(r, -0.7f, 1);
     s.key_from = direction(side * rng_range(r, 5, 70), rng_range(r, 8, 60));
