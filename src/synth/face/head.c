@@ -17,20 +17,34 @@ static const material region_material[REGION_COUNT] = {
     [REGION_LASH_LOWER] = MATERIAL_COUNT,
 };
 
-/* What a unit weight of 1 means here, as a multiple of the model's own unit: MakeHuman's brows, nose and lips move less
- * at 1 than a strong expression does, its jaw and smile more. Units that are not here: 1. */
+/* What a unit weight of 1 means here, as a multiple of the model's own unit: a strong expression, that nobody mistakes.
+ * Units that are not here: 1. */
 static const float unit_gain[UNIT_COUNT] = {
-    [BROW_DOWN_LEFT] = 1.4f,         [BROW_DOWN_RIGHT] = 1.4f,
-    [BROW_INNER_UP] = 1.6f,          [BROW_OUTER_UP_LEFT] = 1.25f,
-    [BROW_OUTER_UP_RIGHT] = 1.25f,   [EYE_WIDE_LEFT] = 1.4f,
-    [EYE_WIDE_RIGHT] = 1.4f,         [EYE_SQUINT_LEFT] = 1.05f,
-    [EYE_SQUINT_RIGHT] = 1.05f,      [NOSE_SNEER_LEFT] = 1.6f,
-    [NOSE_SNEER_RIGHT] = 1.6f,       [MOUTH_FROWN_LEFT] = 1.4f,
-    [MOUTH_FROWN_RIGHT] = 1.4f,      [MOUTH_UPPER_UP_LEFT] = 1.3f,
-    [MOUTH_UPPER_UP_RIGHT] = 1.3f,   [MOUTH_LOWER_DOWN_LEFT] = 1.4f,
-    [MOUTH_LOWER_DOWN_RIGHT] = 1.4f, [MOUTH_STRETCH_LEFT] = 1.2f,
-    [MOUTH_STRETCH_RIGHT] = 1.2f,    [MOUTH_SMILE_LEFT] = 0.85f,
-    [MOUTH_SMILE_RIGHT] = 0.85f,     [JAW_OPEN] = 0.9f,
+    [BROW_DOWN_LEFT] = 2.1f,
+    [BROW_DOWN_RIGHT] = 2.1f,
+    [BROW_INNER_UP] = 2.2f,
+    [BROW_OUTER_UP_LEFT] = 1.8f,
+    [BROW_OUTER_UP_RIGHT] = 1.8f,
+    [CHEEK_SQUINT_LEFT] = 1.2f,
+    [CHEEK_SQUINT_RIGHT] = 1.2f,
+    [EYE_WIDE_LEFT] = 1.7f,
+    [EYE_WIDE_RIGHT] = 1.7f,
+    [EYE_SQUINT_LEFT] = 1.05f,
+    [EYE_SQUINT_RIGHT] = 1.05f,
+    [NOSE_SNEER_LEFT] = 2.2f,
+    [NOSE_SNEER_RIGHT] = 2.2f,
+    [MOUTH_FROWN_LEFT] = 1.8f,
+    [MOUTH_FROWN_RIGHT] = 1.8f,
+    [MOUTH_UPPER_UP_LEFT] = 1.35f,
+    [MOUTH_UPPER_UP_RIGHT] = 1.35f,
+    [MOUTH_LOWER_DOWN_LEFT] = 1.5f,
+    [MOUTH_LOWER_DOWN_RIGHT] = 1.5f,
+    [MOUTH_STRETCH_LEFT] = 1.5f,
+    [MOUTH_STRETCH_RIGHT] = 1.5f,
+    [MOUTH_SHRUG_LOWER] = 1.15f,
+    [MOUTH_SMILE_LEFT] = 1.25f,
+    [MOUTH_SMILE_RIGHT] = 1.25f,
+    [JAW_OPEN] = 0.95f,
 };
 
 static float gain(int unit)
