@@ -25,6 +25,7 @@ typedef struct {
     float mouth_front;     /* rest z of the lips, for what lies behind them */
     float mouth_open;      /* 0 closed .. 1 jaw fully down */
     float lips_apart;      /* 0 closed .. 1 far enough for light to fall on the teeth */
+    float pixel;           /* decimetres that a pixel covers on the face */
 } setting;
 
 /* One visible point, interpolated from its triangle. */
@@ -38,6 +39,13 @@ typedef struct {
     float shadow;  /* of the key light: 0 dark .. 1 lit */
     float occlusion;
 } surface;
+
+/* What is left of a texture that has so many cells of noise a decimetre: a pixel shows the mean of what it covers. */
+static inline float detail_left(const setting *s, float cells)
+{
+    const float covered = cells * s->pixel;
+    return 1 / (1 + 0.5f * covered * covered);
+}
 
 /* Gloss toward the camera from key and fill, Blinn-Phong with exponent 2^sharp (3 or more), 1 at its peak per unit of
  * light, plus broad_share of a lobe with exponent 8. */
