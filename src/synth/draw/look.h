@@ -52,6 +52,24 @@ typedef struct {
     vec3 glasses_colour;
 } person;
 
+/* What befalls a picture between the lens and the web page it is found on, in this order (post.c). 0 is off, each. */
+typedef struct {
+    float motion, motion_angle;      /* length of the path, share of the picture's side; radians */
+    float shrink;                    /* resolution lost, share: 0.6 keeps 4 pixels of 10, enlarged again at the end */
+    float warmth, tint;              /* false white balance, -1 blue .. 1 yellow, -1 green .. 1 magenta */
+    float gamma, contrast;           /* both -1..1; above 0: brighter middle tones, more contrast */
+    float vignette;                  /* light lost in the corners, share */
+    float halo;                      /* sharpening, times what a blur takes away */
+    float grey, sepia;               /* colour lost, share; what is left browned, share */
+    float fade;                      /* black and white drawn together, share */
+    float film_grain;                /* grey levels, standard deviation, the same in all colours */
+    float halftone, dust, scratches; /* 0..1, of print and scan */
+    int first_quality;               /* of a JPEG before the file's own */
+    float stretch;                   /* of the histogram to black and white, share */
+    float watermark;                 /* opacity of text over the picture */
+    float border;                    /* width of bars, share of the side */
+} degradation;
+
 typedef struct {
     float yaw, pitch, roll;      /* degrees, as mat3_head has them */
     float field;                 /* decimetres across the picture at the face's depth */
@@ -64,8 +82,9 @@ typedef struct {
     vec3 back_a, back_b, cloth; /* background colours */
     float back_blobs;           /* strength of what is out of focus behind */
     float blur;                 /* pixels, standard deviation */
-    float grain;                /* grey levels, standard deviation */
-    int quality;                /* JPEG */
+    float grain;                /* grey levels, standard deviation, where the picture is white; half in the black */
+    degradation degraded;
+    int quality; /* JPEG */
 } shot;
 
 /* Draws a person and the model's identity weights [face->identity.count], which depend on it. */

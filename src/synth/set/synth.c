@@ -127,7 +127,8 @@ typedef struct {
 typedef struct {
     renderer *renderer;
     float *weights;
-    image picture, room;
+    image picture;
+    post_room *room;
     person who;
     int64_t identity; /* whom `who` and the renderer are set to; -1 nobody */
 } worker;
@@ -137,7 +138,7 @@ static void worker_free(worker *w)
     renderer_free(w->renderer);
     mem_free(w->weights);
     image_free(&w->picture);
-    image_free(&w->room);
+    post_room_free(w->room);
 }
 
 static mien_status worker_create(worker *out, const head *h, int size)
@@ -145,6 +146,7 @@ static mien_status worker_create(worker *out, const head *h, int size)
     worker w = {.identity = -1};
     mien_status st;
     TRY_OUT(renderer_create(&w.renderer, h, size));
+    TRY_OUT(post_room_create(&w.room));
     TRY_OUT(mem_zalloc(&w.weights, (size_t)h->face->identity.count));
     *out = w;
     return MIEN_OK;
@@ -171,7 +173,7 @@ static mien_status draw_face(worker *w, const run_state *run, int64_t number)
     synth_face face;
     synth_face_draw(&face, o, run->h, &w->who, number);
     TRY_OUT(render_face(&w->picture, w->renderer, face.expression.units, &face.shot));
-    TRY_OUT(post_apply(&w->picture, &face.shot, &w->room));
+    TRY_OUT(post_apply(&w->picture, &face.shot, w->room));
     TRY_OUT(image_write_jpeg(path, &w->picture, face.shot.quality));
 out:
     mem_free(path);
