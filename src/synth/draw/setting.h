@@ -21,6 +21,7 @@ typedef struct {
     float glasses_forward; /* of the eyeballs' middles, so that rims clear nose and brows */
     float mouth_front;     /* rest z of the lips, for what lies behind them */
     float mouth_open;      /* 0 closed .. 1 jaw fully down */
+    float pixel;           /* decimetres that a pixel covers on the face */
 } setting;
 
 /* One visible point, interpolated from its triangle. */
@@ -34,6 +35,13 @@ typedef struct {
     float shadow;  /* of the key light: 0 dark .. 1 lit */
     float occlusion;
 } surface;
+
+/* What is left of a texture that has so many cells of noise a decimetre: a pixel shows the mean of what it covers. */
+static inline float detail_left(const setting *s, float cells)
+{
+    const float covered = cells * s->pixel;
+    return 1 / (1 + 0.5f * covered * covered);
+}
 
 /* Gloss toward the camera from key and fill, Blinn-Phong with exponent 2^sharp (3 or more), 1 at its peak per unit of
  * light, plus broad_share of a lobe with exponent 8. */
