@@ -239,6 +239,7 @@ void person_draw(person *out, float *identity, const face_model *face, rng *r)
     draw_descent(&p, r);
     draw_hair(&p, r);
     draw_features(&p, r);
+    person_adorn(&p);
     for (int t = 0; t < face->identity.count; t++) {
         const char *name = face->identity.names[t];
         identity[t] = str_starts(name, FACE_PCA_PREFIX)   ? mode_weight(name, p.seed)
