@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLLAR_Y 5.80f /* of clothes at z = 0, decimetres */
-#define COLLAR_SLOPE 0.12f
-
 static const material region_material[REGION_COUNT] = {
     [REGION_SKIN] = MATERIAL_SKIN,         [REGION_MOUTH] = MATERIAL_MOUTH,
     [REGION_EYE_LEFT] = MATERIAL_EYE_LEFT, [REGION_EYE_RIGHT] = MATERIAL_EYE_RIGHT,
@@ -211,15 +208,6 @@ static void hang_neck(const head *h, vec3 *posed)
         }
 }
 
-/* Whether a quad lies below the collar, which is higher at the nape than in front. */
-static bool is_dressed(const face_model *f, const uint32_t *quad)
-{
-    bool is_below = true;
-    for (int i = 0; i < 4; i++)
-        is_below &= f->rest[quad[i]].y < COLLAR_Y - COLLAR_SLOPE * f->rest[quad[i]].z;
-    return is_below;
-}
-
 static mien_status add_surfaces(head *h)
 {
     const face_model *f = h->face;
@@ -243,7 +231,7 @@ static mien_status add_surfaces(head *h)
             continue;
         }
         memcpy(&h->quads[4 * n], c, 4 * sizeof *c);
-        h->quad_material[n++] = (uint8_t)(is_dressed(f, c) ? MATERIAL_CLOTH : m);
+        h->quad_material[n++] = (uint8_t)m;
     }
     for (int k = 0; k < NECK_RINGS; k++)
         for (int i = 0; i < h->rim_count; i++) {

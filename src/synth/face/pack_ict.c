@@ -26,7 +26,11 @@
 #define ARCH_Z 1.05f       /* what the rows of teeth bend around */
 #define LIPS_Z 1.38f       /* the lips and the lids are nearer to the viewer than these */
 #define LIDS_Z 1.2f
-#define TOOTH_WIDTH 0.09f /* in teeth_shade's pattern */
+#define TOOTH_WIDTH 0.085f  /* in the pattern that teeth are coloured with */
+#define TOOTH_UPPER_Y 6.65f /* where that has enamel and gums */
+#define TOOTH_LOWER_Y 6.58f
+#define GUMS_UPPER_Y 6.80f
+#define GUMS_LOWER_Y 6.45f
 #define NO_VERTEX UINT32_MAX
 
 /* Between the eyeballs' middles: in ICT's centimetres, and where MakeHuman's head has it. */
@@ -73,10 +77,9 @@ static const struct {
 static const struct {
     int first, last, place;
 } teeth[] = {
-    {17416, 17606, 5}, {17607, 17729, 4}, {17730, 17894, 3}, {17895, 17990, 2}, {17991, 18066, 1}, {18067, 18142, 0},
-    {18143, 18218, 0}, {18219, 18294, 1}, {18295, 18390, 2}, {18391, 18555, 3}, {18556, 18678, 4}, {18679, 18869, 5},
-    {19602, 19813, 5}, {19814, 19951, 4}, {19952, 20078, 3}, {20079, 20168, 2}, {20169, 20262, 1}, {20263, 20348, 0},
-    {20349, 20434, 0}, {20435, 20528, 1}, {20529, 20619, 2}, {20620, 20745, 3}, {20746, 20883, 4}, {20884, 21095, 5},
+    {17607, 17729, 4}, {17730, 17894, 3}, {17895, 17990, 2}, {17991, 18066, 1}, {18067, 18142, 0}, {18143, 18218, 0},
+    {18219, 18294, 1}, {18295, 18390, 2}, {18391, 18555, 3}, {18556, 18678, 4}, {20079, 20168, 2}, {20169, 20262, 1},
+    {20263, 20348, 0}, {20349, 20434, 0}, {20435, 20528, 1}, {20529, 20619, 2},
 };
 
 /* How ICT's blendshapes make our units, which mean what MakeHuman's do: weights bring both to the same strength. */
@@ -467,22 +470,18 @@ static float tooth_x(const packer *p, int vertex)
 static vec3 rest_of(const packer *p, const warp *skin, int vertex)
 {
     vec3 at = p->place[vertex], to = warp_apply(skin, at);
-    switch ((ict_part)p->vertex_part[vertex]) {
-    case PART_EYE_LEFT:
+    ict_part part = p->vertex_part[vertex];
+    if (part == PART_EYE_LEFT)
         return v3_add(anny_eye_middle, v3_sub(at, eye_middle));
-    case PART_EYE_RIGHT:
+    if (part == PART_EYE_RIGHT)
         return v3_add(mirrored(anny_eye_middle), v3_sub(at, mirrored(eye_middle)));
-    case PART_GUMS_UPPER:
-        return v3(to.x, 6.80f, to.z);
-    case PART_GUMS_LOWER:
-        return v3(to.x, 6.45f, to.z);
-    case PART_TEETH_UPPER:
-        return v3(tooth_x(p, vertex), minf(to.y, 6.69f), to.z);
-    case PART_TEETH_LOWER:
-        return v3(tooth_x(p, vertex), maxf(to.y, 6.55f), to.z);
-    default:
-        return to;
-    }
+    if (part == PART_GUMS_UPPER || part == PART_GUMS_LOWER)
+        return v3(to.x, part == PART_GUMS_UPPER ? GUMS_UPPER_Y : GUMS_LOWER_Y, to.z);
+    if (part == PART_TEETH_UPPER)
+        return v3(tooth_x(p, vertex), TOOTH_UPPER_Y, to.z);
+    if (part == PART_TEETH_LOWER) /* that row's pattern is shifted by half a tooth */
+        return v3(tooth_x(p, vertex) + 0.5f * TOOTH_WIDTH, TOOTH_LOWER_Y, to.z);
+    return to;
 }
 
 static mien_status map_rest(packer *p)
