@@ -57,6 +57,8 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
     else
         shot_draw(&out->shot, who, &r);
     expression_draw(&out->expression, h, face_class(options, number), tasks[options->task].low, 1, &r);
+    if (!options->studio)
+        out->shot.pitch += out->expression.nod;
 }
 
 /* Each label is drawn at a rate of its own, again where none was left. Such draws leave it to as many faces as the
