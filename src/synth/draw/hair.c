@@ -123,7 +123,8 @@ static void add_shells(hair_mesh *m, const setting *s, const float *hair_depths,
         hair_point base = m->points[m->scalp[v]];
         /* the front is brushed up a little more than the sides; nothing stands off at the edge itself */
         float lumps = 0.7f + 0.6f * noise_3d(v3_scale(h->rest[v], who->hair_wave > 0.6f ? 7.0f : 3.5f), who->seed + 61);
-        float stand = who->hair_volume * smooth_step(-0.02f, 0.22f, base.depth) * lumps *
+        float stand = who->hair_volume * (s->how->worn.hat == HAT_NONE ? 1 : 0.25f) *
+                      smooth_step(-0.02f, 0.22f, base.depth) * lumps *
                       (0.6f + 0.4f * clamp01((h->rest[v].y - 7.2f) * 1.2f));
         for (int k = 0; k < HAIR_LAYERS; k++) {
             hair_point *q = &m->points[m->scalp[v] + k * per_layer];
@@ -205,10 +206,11 @@ void hair_build(hair_mesh *m, const setting *s, const float *hair_depths, const 
                 const vec3 *light, const float *shadow)
 {
     m->point_count = m->triangle_count = m->sheet_count = 0;
-    if (s->who->style == HAIR_BALD)
+    const hat_kind hat = s->how->worn.hat;
+    if (s->who->style == HAIR_BALD || hat == HAT_HEADSCARF)
         return;
     add_shells(m, s, hair_depths, position, normal, light, shadow);
-    if (s->who->style == HAIR_LONG) {
+    if (s->who->style == HAIR_LONG && hat != HAT_HOOD) {
         m->sheet_begin[m->sheet_count++] = m->triangle_count;
         add_curtain(m, s, position);
     }

@@ -7,6 +7,7 @@
 #include "synth/draw/glasses.h"
 #include "synth/draw/hair.h"
 #include "synth/draw/noise.h"
+#include "synth/draw/occluder.h"
 #include "synth/face/bake.h"
 #include "synth/mesh/raster.h"
 
@@ -48,6 +49,8 @@ struct renderer {
     float *sheet_depth; /* [side, side] of one sheet of hair */
     uint32_t *sheet_id; /* [side, side] */
     glasses_mesh glasses;
+    occluder_mesh worn;
+    vec3 *worn_screen;
     uint8_t tone[TONE_STEPS + 1];
 };
 
@@ -56,6 +59,8 @@ void renderer_free(renderer *r)
     if (!r)
         return;
     hair_mesh_free(&r->hair);
+    occluder_mesh_free(&r->worn);
+    mem_free(r->worn_screen);
     mem_free(r->shape);
     mem_free(r->posed);
     mem_free(r->position);
@@ -131,6 +136,8 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     TRY_OUT(mem_alloc(&r->shadow_depth, SHADOW_SIDE * SHADOW_SIDE));
     TRY_OUT(hair_mesh_create(&r->hair, h));
     TRY_OUT(mem_alloc(&r->hair_screen, HAIR_LAYERS * v + (CURTAIN_COLUMNS + 1) * (CURTAIN_ROWS + 1)));
+    TRY_OUT(occluder_mesh_create(&r->worn, h));
+    TRY_OUT(mem_alloc(&r->worn_screen, (size_t)r->worn.point_room));
     TRY_OUT(mem_alloc(&r->sheet_depth, samples));
     TRY_OUT(mem_alloc(&r->sheet_id, samples));
     *out = r;
@@ -164,8 +171,20 @@ static void place_vertices(renderer *r, setting *s)
     }
 }
 
-/* Which vertices the key light reaches, by a depth picture from the light; softened by looking at 3 x 3 of its samples.
+/* The share of the key light that reaches a place in the shadow picture; softened by looking at 3 x 3 of its samples.
  */
+static float reached(const renderer *r, vec3 place)
+{
+    int x = (int)place.x, y = (int)place.y, lit = 0;
+    if (x < 1 || y < 1 || x >= SHADOW_SIDE - 1 || y >= SHADOW_SIDE - 1)
+        return 1;
+    for (int j = -1; j <= 1; j++)
+        for (int i = -1; i <= 1; i++)
+            lit += place.z + SHADOW_BIAS >= r->shadow_depth[(y + j) * SHADOW_SIDE + x + i];
+    return (float)lit / 9;
+}
+
+/* Which vertices the key light reaches, by a depth picture from the light of the head and what it wears. */
 static void cast_shadows(renderer *r, const setting *s)
 {
     const head *h = r->h;
@@ -179,17 +198,20 @@ static void cast_shadows(renderer *r, const setting *s)
         r->screen[v] =
             v3((v3_dot(p, right) + SHADOW_REACH) * scale, (SHADOW_REACH - v3_dot(p, up)) * scale, v3_dot(p, toward));
     }
+    for (int i = 0; i < r->worn.point_count; i++) {
+        vec3 p = v3_sub(r->worn.points[i].position, middle);
+        r->worn_screen[i] =
+            v3((v3_dot(p, right) + SHADOW_REACH) * scale, (SHADOW_REACH - v3_dot(p, up)) * scale, v3_dot(p, toward));
+    }
     raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->screen, h->triangles, 2 * h->quad_count, 0, false);
-    for (int v = 0; v < h->vertex_count; v++) {
-        int x = (int)r->screen[v].x, y = (int)r->screen[v].y, lit = 0;
-        if (x < 1 || y < 1 || x >= SHADOW_SIDE - 1 || y >= SHADOW_SIDE - 1) {
-            r->shadow[v] = 1;
-            continue;
-        }
-        for (int j = -1; j <= 1; j++)
-            for (int i = -1; i <= 1; i++)
-                lit += r->screen[v].z + SHADOW_BIAS >= r->shadow_depth[(y + j) * SHADOW_SIDE + x + i];
-        r->shadow[v] = (float)lit / 9;
+    raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->worn_screen, r->worn.triangles,
+                r->worn.triangle_count, 0, true);
+    for (int v = 0; v < h->vertex_count; v++)
+        r->shadow[v] = reached(r, r->screen[v]);
+    for (int i = 0; i < r->worn.point_count; i++) {
+        occluder_point *p = &r->worn.points[i];
+        p->shadow = reached(r, r->worn_screen[i]);
+        p->light = occluder_light(s, p);
     }
 }
 
@@ -367,7 +389,7 @@ static vec3 hair_at(const renderer *r, const setting *s, const sample_group *g, 
     return at.depth < -0.12f ? v3_all(0) : hair_shade(s, &at, cover);
 }
 
-static void blend_hair(renderer *r, const sample_group *g, vec3 colour, float cover)
+static void blend_sheet(renderer *r, const sample_group *g, vec3 colour, float cover)
 {
     for (int k = 0; k < g->count; k++) {
         const size_t i = g->at[k];
@@ -396,7 +418,7 @@ static void draw_sheet(renderer *r, const setting *s, int first, int end, bool t
                 take_group(&g, r, &what, x, y, &left);
                 const vec3 colour = hair_at(r, s, &g, &cover);
                 if (cover > 0.02f)
-                    blend_hair(r, &g, colour, cover);
+                    blend_sheet(r, &g, colour, cover);
             }
 }
 
@@ -491,6 +513,49 @@ static void draw_glasses(renderer *r, const setting *s)
     }
 }
 
+static vec3 worn_at(const renderer *r, const setting *s, const sample_group *g, float *cover)
+{
+    occluder_point at = {0};
+    for (int k = 0; k < 3; k++) {
+        const occluder_point *c = &r->worn.points[r->worn.triangles[3 * (size_t)g->triangle + (size_t)k]];
+        float b = g->b[k];
+        at.position = v3_madd(at.position, c->position, b);
+        at.normal = v3_madd(at.normal, c->normal, b);
+        at.light = v3_madd(at.light, c->light, b);
+        at.colour = v3_madd(at.colour, c->colour, b);
+        at.across += c->across * b;
+        at.along += c->along * b;
+        at.depth += c->depth * b;
+        at.shadow += c->shadow * b;
+    }
+    return occluder_shade(s, &at, (stuff)r->worn.stuff[g->triangle], cover);
+}
+
+/* What is worn, over what is there, where it is nearer. */
+static void draw_worn(renderer *r, const setting *s)
+{
+    const size_t samples = (size_t)r->side * (size_t)r->side;
+    const seen what = {r->sheet_depth, r->sheet_id, r->worn_screen, r->worn.triangles, NULL};
+    sample_group g;
+    float cover;
+    if (r->worn.triangle_count == 0)
+        return;
+    for (int i = 0; i < r->worn.point_count; i++)
+        r->worn_screen[i] = project(r, s->how, r->worn.points[i].position);
+    memcpy(r->sheet_depth, r->depth, samples * sizeof *r->depth);
+    memset(r->sheet_id, 0xff, samples * sizeof *r->sheet_id); /* RASTER_NOTHING */
+    raster_draw(r->sheet_depth, r->sheet_id, r->side, r->side, r->worn_screen, r->worn.triangles,
+                r->worn.triangle_count, 0, true);
+    for (int y = 0; y < r->size; y++)
+        for (int x = 0; x < r->size; x++)
+            for (unsigned left = seen_samples(r, r->sheet_id, x, y); left;) {
+                take_group(&g, r, &what, x, y, &left);
+                const vec3 colour = worn_at(r, s, &g, &cover);
+                if (cover > 0.02f)
+                    blend_sheet(r, &g, colour, cover);
+            }
+}
+
 /* What is behind, out of focus: a gradient with soft blobs. x, y in shares of the picture. */
 static vec3 background(const shot *how, float x, float y)
 {
@@ -577,6 +642,7 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
 
     head_pose(h, r->posed, r->shape, units);
     place_vertices(r, &s);
+    occluder_build(&r->worn, &s, r->posed, r->normal, face_middle);
     cast_shadows(r, &s);
     for (int v = 0; v < h->vertex_count; v++)
         r->screen[v] = project(r, how, r->position[v]);
@@ -592,7 +658,8 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     paint_background(r, how);
     draw_lashes(r, &s);
     draw_hair(r, &s);
-    if (who->glasses)
+    draw_worn(r, &s);
+    if (who->glasses || how->worn.sunglasses)
         draw_glasses(r, &s);
     resolve(r, out, how);
     return MIEN_OK;
