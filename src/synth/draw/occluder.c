@@ -123,7 +123,7 @@ vec3 occluder_light(const setting *s, const occluder_point *p)
     vec3 n = p->normal;
     float key = maxf(0, (v3_dot(n, how->key_from) + 0.12f) / 1.12f) * mixf(0.08f, 1, p->shadow);
     float fill = maxf(0, (v3_dot(n, how->fill_from) + 0.2f) / 1.2f);
-    vec3 soft = v3_scale(v3_mix(how->ground, how->sky, 0.5f + 0.5f * n.y), 0.75f);
+    vec3 soft = v3_scale(surround_light(&how->around, n), 0.75f);
     return v3_madd(v3_madd(soft, how->key, key), how->fill, fill);
 }
 
