@@ -53,7 +53,12 @@ float hair_depth(vec3 p, const person *who)
     if (who->style == HAIR_BALD)
         return -1;
     float azimuth = atan2f(fabsf(p.x), p.z - 0.35f);
-    return p.y - hairline_height(azimuth, who) +
+    /* a fringe hangs over the forehead, longer on one side, its ends uneven */
+    float fringe = 0, side = p.x / 0.6f * who->fringe_side;
+    if (who->fringe > 0 && azimuth < 1.1f)
+        fringe = who->fringe * (0.62f + 0.38f * maxf(-1, minf(1, side))) * smooth_step(1.05f, 0.7f, azimuth) *
+                 (0.85f + 0.3f * noise_1d(p.x * 13, who->seed + 69));
+    return p.y - hairline_height(azimuth, who) + fringe +
            0.02f * (noise_1d(azimuth * 9 + (p.x < 0 ? 50 : 0), who->seed + 60) - 0.5f);
 }
 
@@ -171,7 +176,7 @@ static void add_curtain(hair_mesh *m, const setting *s, const vec3 *position)
     int first = m->point_count;
     for (int row = 0; row <= CURTAIN_ROWS; row++)
         for (int col = 0; col <= CURTAIN_COLUMNS; col++) {
-            float t = (float)row / CURTAIN_ROWS, open = 0.98f + 0.10f * t;
+            float t = (float)row / CURTAIN_ROWS, open = 0.98f - who->curtain + 0.10f * t;
             float turn = mixf(open, 6.2832f - open, (float)col / CURTAIN_COLUMNS);
             float y = middle_y + 0.32f - 2.1f * t;
             float tuck = smooth_step(0, 0.18f, t); /* grows out of the shells at the top */

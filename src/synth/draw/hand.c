@@ -164,7 +164,7 @@ static hand_place cupped(const occluder_work *w, float sign)
     return h;
 }
 
-static void add_microphone(occluder_work *w, vec3 head, vec3 down)
+static void add_microphone(occluder_work *w, vec3 ball, vec3 down)
 {
     static const float along[] = {-0.27f, -0.25f, -0.16f, 0, 0.14f, 0.22f, 0.24f, 0.32f, 0.34f, 1.9f, 1.92f},
                        size[] = {0.01f, 0.12f, 0.21f, 0.25f, 0.22f, 0.17f, 0.19f, 0.18f, 0.13f, 0.10f, 0.01f};
@@ -172,7 +172,7 @@ static void add_microphone(occluder_work *w, vec3 head, vec3 down)
     loft_ring rings[RINGS];
     vec3 side = v3_unit(v3_cross(down, v3(0, 0, 1))), up = v3_cross(side, down);
     for (int i = 0; i < RINGS; i++)
-        rings[i] = (loft_ring){v3_madd(head, down, along[i]), v3_scale(side, size[i]), v3_scale(up, size[i])};
+        rings[i] = (loft_ring){v3_madd(ball, down, along[i]), v3_scale(side, size[i]), v3_scale(up, size[i])};
     add_loft(w, rings, 6, 16, v3_scale(w->s->how->worn.thing, 1.4f), STUFF_KNIT); /* the mesh */
     add_loft(w, rings + 5, RINGS - 5, 14, v3_all(0.03f), STUFF_HARD);
 }

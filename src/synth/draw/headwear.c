@@ -131,7 +131,7 @@ static void add_headphones(occluder_work *w)
 {
     enum { BAND = 17 };
     const head *h = w->s->h;
-    vec3 ear[2] = {{0}, {0}}, dark = w->s->how->worn.thing;
+    vec3 ear[2] = {v3_all(0), v3_all(0)}, dark = w->s->how->worn.thing;
     float count[2] = {0}, top = -INFINITY;
     for (int v = 0; v < h->face->vertex_count; v++) {
         top = maxf(top, w->posed[v].y);
@@ -166,14 +166,15 @@ static void add_headphones(occluder_work *w)
     add_loft(w, band, BAND, 8, dark, STUFF_HARD);
 }
 
-/* One fold of a scarf: a thick ring, not quite even. */
-static void add_fold(occluder_work *w, const girth *g, float y, float thick, float tilt, vec3 cloth, stuff of)
+/* One fold of a scarf: a thick ring, not quite even, higher at the nape by twice `rise`. */
+static void add_fold(occluder_work *w, const girth *g, float y, float thick, float tilt, float rise, vec3 cloth,
+                     stuff of)
 {
     enum { STEPS = 33 };
     loft_ring rings[STEPS];
     for (int i = 0; i < STEPS; i++) {
         float turn = 2 * HALF_TURN * (float)i / (STEPS - 1), fat = thick * (1 + 0.18f * sinf(3 * turn + 9 * tilt));
-        vec3 p = around(g, turn, y + tilt * sinf(turn) + 0.06f * (1 - cosf(turn)), 0.5f * thick);
+        vec3 p = around(g, turn, y + tilt * sinf(turn) + rise * (1 - cosf(turn)), 0.5f * thick);
         rings[i] = (loft_ring){p, v3_scale(v3(sinf(turn), 0.25f, cosf(turn)), 0.8f * fat), v3(0, fat, 0)};
     }
     add_loft(w, rings, STEPS, 12, cloth, of);
@@ -204,8 +205,8 @@ static void add_collar(occluder_work *w, bool is_loose)
     vec3 cloth = w->s->how->worn.hat_cloth;
     neck.front = maxf(neck.front, front_z(w, 0, 6.3f, 0.12f, neck.front) - 0.34f);
     neck.wide += is_loose ? 0.12f : 0.02f;
-    add_fold(w, &neck, y + 0.06f, 0.26f, 0.02f, cloth, STUFF_CLOTH);
-    add_fold(w, &neck, y - 0.40f, 0.34f, -0.03f, cloth, STUFF_CLOTH);
+    add_fold(w, &neck, y - 0.12f, 0.26f, 0.02f, 0.17f, cloth, STUFF_CLOTH);
+    add_fold(w, &neck, y - 0.40f, 0.34f, -0.03f, 0.06f, cloth, STUFF_CLOTH);
 }
 
 static void add_folds(occluder_work *w, bool is_high)
@@ -213,14 +214,14 @@ static void add_folds(occluder_work *w, bool is_high)
     const vec3 cloth = w->s->how->worn.scarf_cloth;
     float y;
     const girth neck = neck_girth(w, &y);
-    add_fold(w, &neck, y - 0.42f, 0.24f, 0.03f, cloth, STUFF_KNIT);
-    add_fold(w, &neck, y - 0.16f, 0.20f, -0.05f, cloth, STUFF_KNIT);
+    add_fold(w, &neck, y - 0.42f, 0.24f, 0.03f, 0.06f, cloth, STUFF_KNIT);
+    add_fold(w, &neck, y - 0.16f, 0.20f, -0.05f, 0.06f, cloth, STUFF_KNIT);
     if (!is_high)
         return;
     for (int i = 0; i < 3; i++) { /* up over chin and mouth to the nose */
         float high = y + 0.12f + 0.24f * (float)i;
         girth g = {neck.wide + 0.10f + 0.03f * (float)i, neck.back, front_z(w, 0, high, 0.22f, neck.front) - 0.02f};
-        add_fold(w, &g, high, 0.17f, i % 2 ? 0.05f : -0.04f, cloth, STUFF_KNIT);
+        add_fold(w, &g, high, 0.17f, i % 2 ? 0.05f : -0.04f, 0.06f, cloth, STUFF_KNIT);
     }
 }
 

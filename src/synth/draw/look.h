@@ -58,6 +58,8 @@ typedef struct {
     float eyeliner, eye_shadow; /* makeup, 0..1 */
     vec3 shadow_tint;
     float blush;
+    float fringe, fringe_side; /* decimetres that hair hangs over the forehead; -1..1: longer on the left */
+    float curtain;             /* radians by which long hair closes around the face */
 } person;
 
 /* What stands between the camera and the face, or frames it. */
@@ -180,8 +182,6 @@ typedef struct {
 
 /* Draws a person and the model's identity weights [face->identity.count], which depend on it. */
 void person_draw(person *out, float *identity, const face_model *face, rng *r);
-/* Draws what the person wears, and makeup; part of person_draw. */
-void person_adorn(person *p);
 /* Draws a shot of a person (lighting exposes for the skin, as a camera does). */
 void shot_draw(shot *out, const person *who, rng *r);
 /* A plain studio shot, the same for everybody: for sheets. */

@@ -662,7 +662,7 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     s.pixel = how->field / (float)r->size;
     s.mouth_front = h->rest[h->lip_upper].z;
     s.mouth_open = clamp01(units[JAW_OPEN] * 1.3f + 0.4f * (units[MOUTH_UPPER_UP_LEFT] + units[MOUTH_LOWER_DOWN_LEFT]));
-    s.lips_apart = smooth_step(0.005f, 0.06f, head_lip_gap(h, units));
+    s.lips_apart = smooth_step(-0.005f, 0.03f, head_lip_gap(h, units));
     creases_find(&s.crease, units, who);
 
     head_pose(h, r->posed, r->shape, units);
