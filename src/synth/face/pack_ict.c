@@ -23,6 +23,8 @@
 #define CUT_Y 5.2f         /* decimetres: through the shoulders */
 #define LEAST_MOVE 0.0003f /* decimetres: a target that moves a vertex less leaves it alone */
 #define SOCKETS_Z 1.26f    /* in front of which the eye's sockets show, between ball and lids */
+#define EYE_RADIUS 0.1385f /* of the eyeballs, without ICT's bulging cornea, which closing lids would cut */
+#define LID_RADIUS 0.1420f /* to which closed lids keep away from their middles */
 #define ARCH_Z 1.05f       /* what the rows of teeth bend around */
 #define LIPS_Z 1.38f       /* the lips and the lids are nearer to the viewer than these */
 #define LIDS_Z 1.2f
@@ -183,6 +185,15 @@ static const struct {
  * lids' from the inner corner over the top. */
 static const int lip_edge[] = {0, 4275, 6200, 6213, 6346, 6461, 5518};
 static const int lid_edge[] = {3742, 3751, 3756, 3721, 3725, 3732};
+#define LIP_EDGES (sizeof lip_edge / sizeof *lip_edge)
+#define LID_EDGES (sizeof lid_edge / sizeof *lid_edge)
+
+/* Around an ear, seen from its side: z and y. */
+static const float ear_edge[][2] = {{0.564f, 7.20f}, {0.520f, 7.27f}, {0.430f, 7.29f}, {0.330f, 7.22f}, {0.276f, 7.08f},
+                                    {0.310f, 6.92f}, {0.420f, 6.80f}, {0.530f, 6.72f}, {0.610f, 6.72f}, {0.634f, 6.81f},
+                                    {0.600f, 6.91f}, {0.624f, 7.01f}, {0.570f, 7.12f}};
+#define EAR_EDGES (sizeof ear_edge / sizeof *ear_edge)
+#define EAR_X 0.55f /* farther from the middle than the throat, whose z and y are the same */
 
 /* Shapes that the simplified mesh has to keep, beside the neutral one. */
 static const char *const kept_shapes[][4] = {
@@ -276,6 +287,10 @@ static mien_status cut_head(packer *p)
     for (int v = 0; v < ICT_VERTICES; v++) {
         p->place[v] = v3_madd(between_eyes, v3_sub(s->neutral[v], ict_between_eyes), DECIMETRES);
         p->vertex_part[v] = (uint8_t)part_of(v);
+        if (p->vertex_part[v] == PART_EYE_LEFT || p->vertex_part[v] == PART_EYE_RIGHT) {
+            vec3 middle = p->vertex_part[v] == PART_EYE_LEFT ? eye_middle : mirrored(eye_middle);
+            p->place[v] = v3_madd(middle, v3_unit(v3_sub(p->place[v], middle)), EYE_RADIUS);
+        }
     }
     TRY(arena_alloc(p->memory, &p->triangles, 6 * (size_t)s->quad_count));
     TRY(arena_alloc(p->memory, &p->triangle_uv, 12 * (size_t)s->quad_count));
@@ -509,45 +524,50 @@ static mien_status map_rest(packer *p)
     return MIEN_OK;
 }
 
-/* The signed distance in the face's plane to an outline through `count` vertices, positive inside: the nearest of its
- * segments decides. */
-static float inside_by(const packer *p, const int *outline, int count, bool is_closed, float x, float y)
+/* The signed distance to an outline in a plane, positive inside. An outline that is not closed ends on the first
+ * axis. */
+static float inside_by(const float (*outline)[2], size_t count, bool is_closed, float x, float y)
 {
-    float nearest = INFINITY, sign = -1;
-    int crossings = 0;
-    for (int i = 0; i < (is_closed ? count : count - 1); i++) {
-        vec3 a = p->place[outline[i]], b = p->place[outline[(i + 1) % count]];
-        float dx = b.x - a.x, dy = b.y - a.y,
-              t = clamp01(((x - a.x) * dx + (y - a.y) * dy) / maxf(1e-9f, dx * dx + dy * dy));
-        float ex = x - a.x - t * dx, ey = y - a.y - t * dy;
+    float nearest = INFINITY;
+    bool is_inside = false;
+    for (size_t i = 0; i + !is_closed < count; i++) {
+        const float *a = outline[i], *b = outline[(i + 1) % count];
+        float dx = b[0] - a[0], dy = b[1] - a[1];
+        float t = clamp01(((x - a[0]) * dx + (y - a[1]) * dy) / maxf(1e-9f, dx * dx + dy * dy));
+        float ex = x - a[0] - t * dx, ey = y - a[1] - t * dy;
         nearest = minf(nearest, sqrtf(ex * ex + ey * ey));
-        if ((a.y > y) != (b.y > y) && x < a.x + (y - a.y) / (b.y - a.y) * dx)
-            crossings++;
+        if ((a[1] > y) != (b[1] > y) && x < a[0] + (y - a[1]) / dy * dx)
+            is_inside = !is_inside;
     }
-    if (crossings % 2)
-        sign = 1;
-    return sign * nearest;
+    return is_inside ? nearest : -nearest;
+}
+
+static void outline_of(float (*dst)[2], const packer *p, const int *vertices, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        dst[i][0] = p->place[vertices[i]].x;
+        dst[i][1] = p->place[vertices[i]].y;
+    }
 }
 
 /* Masks of the skin, by where it lies. */
 static void paint_masks(packer *p)
 {
     face_model *face = p->face;
+    float lips[LIP_EDGES][2], lids[LID_EDGES][2];
+    outline_of(lips, p, lip_edge, LIP_EDGES);
+    outline_of(lids, p, lid_edge, LID_EDGES);
     for (int v = 0; v < face->vertex_count; v++) {
         vec3 at = face->neutral[v];
         float x = fabsf(at.x), *mask = &face->mask[(size_t)v * MASK_COUNT];
         if (p->vertex_part[p->from[v]] != PART_FACE)
             continue;
-        if (at.z > LIPS_Z) { /* half a mouth, closed on the middle line by what is beyond it */
-            float d = inside_by(p, lip_edge, (int)(sizeof lip_edge / sizeof *lip_edge), false, x, at.y);
-            mask[MASK_LIPS] = smooth_step(-0.012f, 0.012f, d);
-        }
-        if (at.z > LIDS_Z) {
-            float d = inside_by(p, lid_edge, (int)(sizeof lid_edge / sizeof *lid_edge), true, x, at.y);
-            mask[MASK_LIDS] = smooth_step(-0.05f, -0.02f, d);
-        }
-        bool is_beside = at.y > 6.70f && at.y < 7.30f && at.z > 0.18f && at.z < 0.70f;
-        mask[MASK_EARS] = is_beside ? smooth_step(0.735f, 0.765f, x) : 0;
+        if (at.z > LIPS_Z)
+            mask[MASK_LIPS] = smooth_step(-0.012f, 0.012f, inside_by(lips, LIP_EDGES, false, x, at.y));
+        if (at.z > LIDS_Z)
+            mask[MASK_LIDS] = smooth_step(-0.05f, -0.02f, inside_by(lids, LID_EDGES, true, x, at.y));
+        if (x > EAR_X)
+            mask[MASK_EARS] = smooth_step(-0.01f, 0.02f, inside_by(ear_edge, EAR_EDGES, true, at.z, at.y));
     }
 }
 
@@ -609,6 +629,17 @@ static void turn_eye(packer *p, vec3 *moves, int side, float about_y, float abou
     }
 }
 
+/* A lid's way is straight, the eyeball is round: what ends inside of it is pushed out. */
+static void keep_lids_off(packer *p, vec3 *moves, vec3 middle)
+{
+    for (int v = 0; v < ICT_VERTICES; v++) {
+        vec3 out = v3_sub(v3_add(p->place[v], moves[v]), middle);
+        float r = v3_length(out);
+        if (p->vertex_part[v] == PART_FACE && v3_length(moves[v]) > LEAST_MOVE && r < LID_RADIUS && out.z > 0)
+            moves[v] = v3_madd(moves[v], v3_unit(out), LID_RADIUS - r);
+    }
+}
+
 static mien_status read_units(packer *p)
 {
     vec3 *moves;
@@ -621,6 +652,8 @@ static mien_status read_units(packer *p)
         for (size_t g = 0; g < sizeof gaze_turns / sizeof *gaze_turns; g++)
             if (gaze_turns[g].unit == recipes[i].unit)
                 turn_eye(p, moves, gaze_turns[g].side, gaze_turns[g].about_y, gaze_turns[g].about_x);
+        if (recipes[i].unit == EYE_BLINK_LEFT || recipes[i].unit == EYE_BLINK_RIGHT)
+            keep_lids_off(p, moves, recipes[i].unit == EYE_BLINK_LEFT ? eye_middle : mirrored(eye_middle));
         add_target(&p->face->expression, p, unit_names[recipes[i].unit], moves);
     }
     return MIEN_OK;
