@@ -5,7 +5,7 @@
 #include "format/csv.h"
 #include "image/image.h"
 #include "packed.h"
-#include "synth/set/labels.h"
+#include "synth/set/plan.h"
 #include "synth/set/synth.h"
 
 enum { COUNT = 24, SIZE = 32 };

@@ -53,7 +53,12 @@ float hair_depth(vec3 p, const person *who)
     if (who->style == HAIR_BALD)
         return -1;
     float azimuth = atan2f(fabsf(p.x), p.z - 0.35f);
-    return p.y - hairline_height(azimuth, who) +
+    /* a fringe hangs over the forehead, longer on one side, its ends uneven */
+    float fringe = 0, side = p.x / 0.6f * who->fringe_side;
+    if (who->fringe > 0 && azimuth < 1.1f)
+        fringe = who->fringe * (0.62f + 0.38f * maxf(-1, minf(1, side))) * smooth_step(1.05f, 0.7f, azimuth) *
+                 (0.85f + 0.3f * noise_1d(p.x * 13, who->seed + 69));
+    return p.y - hairline_height(azimuth, who) + fringe +
            0.02f * (noise_1d(azimuth * 9 + (p.x < 0 ? 50 : 0), who->seed + 60) - 0.5f);
 }
 
@@ -114,6 +119,8 @@ static void add_shells(hair_mesh *m, const setting *s, const float *hair_depths,
         for (int t = 0; t < 6 * quads; t++)
             m->triangles[6 * quads * k + t] = m->triangles[t] + (uint32_t)(k * per_layer);
     m->triangle_count = 2 * quads * HAIR_LAYERS;
+    for (int k = 0; k < HAIR_LAYERS; k++)
+        m->sheet_begin[m->sheet_count++] = 2 * quads * k;
 
     for (int v = 0; v < v_count; v++) {
         if (m->scalp[v] < 0)
@@ -121,7 +128,8 @@ static void add_shells(hair_mesh *m, const setting *s, const float *hair_depths,
         hair_point base = m->points[m->scalp[v]];
         /* the front is brushed up a little more than the sides; nothing stands off at the edge itself */
         float lumps = 0.7f + 0.6f * noise_3d(v3_scale(h->rest[v], who->hair_wave > 0.6f ? 7.0f : 3.5f), who->seed + 61);
-        float stand = who->hair_volume * smooth_step(-0.02f, 0.22f, base.depth) * lumps *
+        float stand = who->hair_volume * (s->how->worn.hat == HAT_NONE ? 1 : 0.25f) *
+                      smooth_step(-0.02f, 0.22f, base.depth) * lumps *
                       (0.6f + 0.4f * clamp01((h->rest[v].y - 7.2f) * 1.2f));
         for (int k = 0; k < HAIR_LAYERS; k++) {
             hair_point *q = &m->points[m->scalp[v] + k * per_layer];
@@ -168,7 +176,7 @@ static void add_curtain(hair_mesh *m, const setting *s, const vec3 *position)
     int first = m->point_count;
     for (int row = 0; row <= CURTAIN_ROWS; row++)
         for (int col = 0; col <= CURTAIN_COLUMNS; col++) {
-            float t = (float)row / CURTAIN_ROWS, open = 0.98f + 0.10f * t;
+            float t = (float)row / CURTAIN_ROWS, open = 0.98f - who->curtain + 0.10f * t;
             float turn = mixf(open, 6.2832f - open, (float)col / CURTAIN_COLUMNS);
             float y = middle_y + 0.32f - 2.1f * t;
             float tuck = smooth_step(0, 0.18f, t); /* grows out of the shells at the top */
@@ -202,18 +210,24 @@ static void add_curtain(hair_mesh *m, const setting *s, const vec3 *position)
 void hair_build(hair_mesh *m, const setting *s, const float *hair_depths, const vec3 *position, const vec3 *normal,
                 const vec3 *light, const float *shadow)
 {
-    m->point_count = m->triangle_count = 0;
-    if (s->who->style == HAIR_BALD)
+    m->point_count = m->triangle_count = m->sheet_count = 0;
+    const hat_kind hat = s->how->worn.hat;
+    if (s->who->style == HAIR_BALD || hat == HAT_HEADSCARF)
         return;
     add_shells(m, s, hair_depths, position, normal, light, shadow);
-    if (s->who->style == HAIR_LONG)
+    if (s->who->style == HAIR_LONG && hat != HAT_HOOD) {
+        m->sheet_begin[m->sheet_count++] = m->triangle_count;
         add_curtain(m, s, position);
+    }
+    m->sheet_begin[m->sheet_count] = m->triangle_count;
 }
 
 vec3 hair_shade(const setting *s, const hair_point *at, float *cover)
 {
     const person *who = s->who;
-    float strand = noise_2d(at->across, at->along, who->seed + 66);
+    vec3 to_eye = v3_unit(v3_sub(v3(0, 0, s->how->distance), at->position));
+    float seen = maxf(0.2f, fabsf(v3_dot(at->normal, to_eye))); /* strands crowd where the head turns away */
+    float strand = mixf(0.5f, noise_2d(at->across, at->along, who->seed + 66), detail_left(s, STRANDS / seen));
     float lock = noise_2d(at->across * 0.16f, at->along * 0.5f, who->seed + 67);
     float edge = smooth_step(-0.03f, 0.07f, at->depth + 0.09f * (strand - 0.5f) + 0.04f * (lock - 0.5f));
     float thin = at->layer <= 0
@@ -232,7 +246,6 @@ vec3 hair_shade(const setting *s, const hair_point *at, float *cover)
     vec3 out = v3_mul(c, at->light);
 
     /* strands shine where they cross the half way between light and camera */
-    vec3 to_eye = v3_unit(v3_sub(v3(0, 0, s->how->distance), at->position));
     vec3 half = v3_unit(v3_add(to_eye, s->how->key_from));
     float along = v3_dot(v3_unit(at->flow), half) + 0.10f * (lock - 0.5f);
     float shine = maxf(0, 1 - along * along);

@@ -17,25 +17,6 @@ static float spots(vec3 p, float x, float y, float rx, float ry)
     return spot(p, x, y, rx, ry);
 }
 
-void creases_find(creases *out, const float *units, const person *who)
-{
-    float up = maxf(units[BROW_INNER_UP], 0.5f * (units[BROW_OUTER_UP_LEFT] + units[BROW_OUTER_UP_RIGHT]));
-    float down = 0.5f * (units[BROW_DOWN_LEFT] + units[BROW_DOWN_RIGHT]);
-    float age = who->lines;
-    out->forehead = clamp01(up * (0.45f + 0.55f * age) + 0.35f * age);
-    out->glabella = clamp01(down * (0.6f + 0.4f * age) + 0.25f * age + 0.3f * minf(units[BROW_INNER_UP], down));
-    out->bridge = clamp01(0.5f * (units[NOSE_SNEER_LEFT] + units[NOSE_SNEER_RIGHT]));
-    for (int side = 0; side < 2; side++) { /* in face_labels.h the right side follows the left */
-        float squint = units[CHEEK_SQUINT_LEFT + side], eye = units[EYE_SQUINT_LEFT + side];
-        float smile = units[MOUTH_SMILE_LEFT + side], upper = units[MOUTH_UPPER_UP_LEFT + side];
-        float sneer = units[NOSE_SNEER_LEFT + side];
-        out->crow[side] = clamp01((squint * 0.8f + eye * 0.3f) * (0.4f + 0.6f * age) + 0.3f * age);
-        out->fold[side] = clamp01(0.75f * smile + 0.6f * upper + 0.5f * sneer + 0.45f * age);
-    }
-    out->pouch = clamp01(0.5f * age + 0.35f * (out->crow[0] + out->crow[1]) + 0.2f * out->bridge);
-    out->chin = clamp01(units[MOUTH_SHRUG_LOWER]);
-}
-
 vec3 skin_tint(const head *h, int vertex, const person *who)
 {
     vec3 p = h->rest[vertex];
@@ -67,87 +48,25 @@ vec3 skin_tint(const head *h, int vertex, const person *who)
     return v3_mul(c, v3(1 - 0.38f * shave, 1 - 0.34f * shave, 1 - 0.28f * shave));
 }
 
-/* A fold seen from the front: a dark line with a lit lower edge; d is the signed distance over the line's half width.
- */
-static float fold_line(float d)
-{
-    return bump(d) - 0.35f * bump(d + 1.6f);
-}
-
-/* Distance from p to the segment a-b in the face's plane; negative on the side of the nose. */
-static float fold_distance(float x, float y, float ax, float ay, float bx, float by, float *along)
-{
-    float dx = bx - ax, dy = by - ay, n = sqrtf(dx * dx + dy * dy);
-    *along = ((x - ax) * dx + (y - ay) * dy) / (n * n);
-    return ((x - ax) * dy - (y - ay) * dx) / n;
-}
-
-/* How much darker the expression's folds make the skin at p: 0 none. */
-static float crease_at(const setting *s, vec3 p)
-{
-    const creases *c = &s->crease;
-    if (p.z < 0.7f)
-        return 0;
-    float sum = 0, x = fabsf(p.x);
-    int side = p.x < 0;
-    if (p.y > 7.54f && c->forehead > 0.05f) {
-        float wave = 0.05f * noise_1d(p.x * 4, s->who->seed + 7) - 0.12f * x * x;
-        float rows = (p.y + wave - 7.60f) / 0.085f, row = (float)floor_int(rows + 0.5f);
-        float where = smooth_step(7.54f, 7.60f, p.y) * smooth_step(7.93f, 7.83f, p.y) * smooth_step(0.48f, 0.25f, x);
-        float own = 0.5f + 0.5f * hash_float((int)row, 1, 0, s->who->seed);
-        sum += c->forehead * where * own * 0.8f * fold_line((rows - row) * 5.5f);
-    }
-    if (c->glabella > 0.05f && x < 0.16f && p.y > 7.34f && p.y < 7.66f) {
-        float where = smooth_step(7.34f, 7.42f, p.y) * smooth_step(7.66f, 7.55f, p.y);
-        sum += c->glabella * where * 0.85f * bump((x - 0.052f - 0.03f * (p.y - 7.45f)) / 0.017f);
-    }
-    if (c->bridge > 0.05f && x < 0.2f && p.y > 7.1f && p.y < 7.42f) {
-        float rows = (p.y + 0.5f * x - 7.30f) / 0.055f, row = (float)floor_int(rows + 0.5f);
-        float where = smooth_step(7.12f, 7.2f, p.y) * smooth_step(7.42f, 7.34f, p.y) * smooth_step(0.17f, 0.08f, x);
-        sum += c->bridge * where * 0.7f * fold_line((rows - row) * 3.6f);
-    }
-    if (c->crow[side] > 0.05f && x > 0.48f && x < 0.72f && p.y > 7.05f && p.y < 7.5f) {
-        float dx = x - 0.44f, dy = p.y - 7.27f, angle = dy / dx, rows = angle / 0.38f,
-              row = (float)floor_int(rows + 0.5f);
-        float where =
-            smooth_step(0.50f, 0.55f, x) * smooth_step(0.72f, 0.62f, x) * smooth_step(1.2f, 0.8f, fabsf(angle));
-        sum += c->crow[side] * where * 0.6f * fold_line((rows - row) * dx * 22);
-    }
-    if (c->fold[side] > 0.04f && x > 0.1f && x < 0.62f && p.y > 6.4f && p.y < 7.1f) {
-        float t, d = fold_distance(x, p.y, 0.215f, 6.97f, 0.43f, 6.57f, &t);
-        d -= 0.05f * (1 - (2 * t - 1) * (2 * t - 1)); /* bowed outward */
-        float where = smooth_step(-0.02f, 0.12f, t) * smooth_step(1.15f, 0.8f, t);
-        sum += c->fold[side] * where * (0.42f * bump(d / 0.022f) + 0.20f * bump((d + 0.02f) / 0.06f));
-    }
-    if (c->pouch > 0.05f && x > 0.12f && x < 0.5f && p.y > 7.0f && p.y < 7.25f) {
-        float dx = (x - 0.31f) / 0.2f, d = p.y - (7.115f + 0.05f * dx * dx);
-        sum += c->pouch * 0.32f * bump(d / 0.022f) * smooth_step(1.1f, 0.6f, fabsf(dx));
-    }
-    if (x > 0.1f && x < 0.53f && p.y > 7.25f && p.y < 7.45f) { /* the fold of the upper lid */
-        float dx = (x - 0.31f) / 0.2f, d = p.y - (7.392f - 0.085f * dx * dx);
-        sum += 0.34f * (1 - 0.6f * s->who->ancestry[1]) * bump(d / 0.014f) * smooth_step(1.08f, 0.75f, fabsf(dx));
-    }
-    if (c->chin > 0.05f && x < 0.2f && p.y < 6.46f) {
-        float dimple = noise_2d(p.x * 38, p.y * 38, 99);
-        sum += c->chin * smooth_step(0.2f, 0.1f, x) * smooth_step(6.2f, 6.28f, p.y) * smooth_step(6.46f, 6.40f, p.y) *
-               0.55f * smooth_step(0.35f, 0.1f, dimple);
-    }
-    return sum;
-}
-
 /* The share of a brow's hairs at p, 0..1: a tapering arc of strokes that stand up at the nose and lie along the arc
  * outside. */
-static float brow_cover(const person *who, vec3 p)
+static float brow_cover(const setting *s, vec3 p)
 {
+    const person *who = s->who;
+    const creases *c = &s->crease;
     float x = fabsf(p.x);
     if (p.z < 1.0f || x < 0.04f || x > 0.56f || p.y < 7.3f || p.y > 7.72f)
         return 0;
     float u = (x - 0.092f) / 0.408f; /* 0 at the nose .. 1 outside */
-    float rise = 0.036f * (1 + who->brow_arch), peak = 0.62f;
+    float rise = 0.044f * (1 + who->brow_arch), peak = 0.66f;
     float arc = u < peak ? rise * sinf(1.5708f * u / peak)
-                         : rise - (0.062f + 0.02f * who->brow_arch) * (u - peak) * (u - peak) / 0.1444f;
-    float t = p.y - (7.462f + who->brow_height + arc);
-    float half = 0.046f * who->brow_thick * (u < 0.25f ? 0.75f + u : u < 0.6f ? 1.0f : 1.0f - 1.9f * (u - 0.6f));
+                         : rise - (0.046f + 0.02f * who->brow_arch) * (u - peak) * (u - peak) / 0.1156f;
+    /* the skin over the bone slides farther than the mesh carries it, most of all at the inner ends */
+    float inner = (1 - u) * (1 - u);
+    float slide =
+        0.050f * c->brow_inner * (1 - c->press[p.x < 0]) * inner - c->press[p.x < 0] * (0.018f + 0.022f * inner);
+    float t = p.y - (7.458f + who->brow_height + arc + slide);
+    float half = 0.050f * who->brow_thick * (u < 0.25f ? 0.75f + u : u < 0.6f ? 1.0f : 1.0f - 1.9f * (u - 0.6f));
     if (half < 0.008f || u < -0.06f || u > 1.1f)
         return 0;
     /* hairs stand up at the nose and lie down along the arc outside */
@@ -205,17 +124,78 @@ vec3 gloss(const setting *s, const surface *at, vec3 normal, int sharp, float br
     return out;
 }
 
-vec3 skin_shade(const setting *s, const surface *at)
+vec3 cloth_shade(const setting *s, const surface *at)
+{
+    float weave = noise_3d(v3_scale(at->rest, 40), s->how->seed + 3);
+    return v3_scale(v3_mul(s->how->cloth, at->light), 0.85f + 0.3f * weave);
+}
+
+/* Whether a place lies below the collar, which is higher at the nape than in front. Only heads with shoulders of their
+ * own have skin there. */
+static bool is_dressed(vec3 rest)
+{
+    return rest.y < 5.80f - 0.12f * rest.z;
+}
+
+/* Pores, moles, freckles, the dots of stubble: what they leave of each colour. */
+static vec3 spots_of_skin(const setting *s, vec3 p)
 {
     const person *who = s->who;
-    vec3 p = at->rest, c = at->tint;
-    float fine = noise_3d(v3_scale(p, 55), who->seed + 5);
-    c = v3_scale(c, 0.965f + 0.07f * fine);
+    float pore_left = detail_left(s, 95), dark = 0;
+    if (pore_left > 0.15f) { /* the same for a whole picture */
+        float pit = noise_3d(v3_scale(p, 95), who->seed + 8);
+        dark += 0.18f * who->pores * pore_left * smooth_step(0.42f, 0.2f, pit) * spot(p, 0, 6.98f, 0.5f, 0.42f);
+    }
+    if (who->stubble > 0.05f) {
+        float jaw = smooth_step(6.80f, 6.55f, p.y - 0.35f * fabsf(p.x)) * smooth_step(0.45f, 0.8f, p.z);
+        float hair = noise_3d(v3_scale(p, 62), who->seed + 9);
+        dark +=
+            who->stubble * detail_left(s, 62) * 0.8f * clamp01(jaw + spot(p, 0, 6.76f, 0.26f, 0.06f)) * (hair - 0.45f);
+    }
+    if (who->moles > 0) { /* at most one a cell, somewhere in it */
+        int x = floor_int(p.x * 6), y = floor_int(p.y * 6);
+        float size = hash_float(x, y, 2, who->seed), dx = p.x * 6 - (float)x, dy = p.y * 6 - (float)y;
+        dx -= 0.25f + 0.5f * hash_float(x, y, 0, who->seed);
+        dy -= 0.25f + 0.5f * hash_float(x, y, 1, who->seed);
+        float radius = 0.06f + 0.12f * hash_float(x, y, 3, who->seed);
+        dark += 0.75f * (size < 0.07f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
+    }
+    vec3 left = v3(1 - 0.75f * dark, 1 - 0.90f * dark, 1 - 0.95f * dark);
     if (who->freckles > 0) {
         float dot = noise_3d(v3_scale(p, 34), who->seed + 6);
         float where = who->freckles * smooth_step(0.62f, 0.82f, dot) * spot(p, 0, 7.0f, 0.5f, 0.25f);
-        c = v3_mul(c, v3(1 - 0.35f * where, 1 - 0.5f * where, 1 - 0.55f * where));
+        left = v3_mul(left, v3(1 - 0.35f * where, 1 - 0.5f * where, 1 - 0.55f * where));
     }
+    return left;
+}
+
+/* Lash line and liner, shadow on the lids, blush. */
+static vec3 makeup(const setting *s, vec3 p, vec3 c)
+{
+    const person *who = s->who;
+    vec3 out = v3_sub(p, s->h->eye_middle[p.x < 0]);
+    float away = v3_dot(out, out), above = smooth_step(-0.03f, 0.01f, out.y);
+    if (away < 0.09f && p.z > 0.9f) {
+        float lid = who->eye_shadow * smooth_step(0.0f, 0.06f, out.y) * smooth_step(0.072f, 0.03f, away);
+        c = v3_mix(c, who->shadow_tint, 0.75f * lid);
+        float rim = smooth_step(0.168f * 0.168f, 0.155f * 0.155f, away) * who->lash;
+        float liner = smooth_step(0.186f * 0.186f, 0.166f * 0.166f, away) * who->eyeliner;
+        c = v3_scale(c, 1 - mixf(0.35f, 1, above) * maxf(0.85f * rim, 0.88f * liner));
+    }
+    float blush = who->blush * spots(p, 0.47f, 7.0f, 0.20f, 0.13f) * smooth_step(0.6f, 1.0f, p.z);
+    return v3_mul(c, v3(1, 1 - 0.30f * blush, 1 - 0.22f * blush));
+}
+
+vec3 skin_shade(const setting *s, const surface *at)
+{
+    if (is_dressed(at->rest))
+        return cloth_shade(s, at);
+    const person *who = s->who;
+    vec3 p = at->rest, c = at->tint;
+    float fine = noise_3d(v3_scale(p, 55), who->seed + 5);
+    c = v3_scale(c, 1 + who->pores * (0.10f * fine - 0.05f));
+    c = v3_mul(c, spots_of_skin(s, p));
+    c = makeup(s, p, c);
 
     /* lips: redder than the skin, lined from top to bottom, darkest where they meet */
     float lips = smooth_step(0.30f, 0.62f, at->lips);
@@ -228,14 +208,16 @@ vec3 skin_shade(const setting *s, const surface *at)
     float dark = crease_at(s, p) * (1 - 0.7f * lips);
     c = v3_mul(c, v3(1 - 0.50f * dark, 1 - 0.58f * dark, 1 - 0.60f * dark));
 
-    float brow = brow_cover(who, p), beard = beard_cover(who, p, at->lips);
+    float brow = brow_cover(s, p), beard = beard_cover(who, p, at->lips);
     c = v3_mix(c, who->brow_hair, 0.88f * brow);
     c = v3_mix(c, v3_scale(who->hair, 0.6f + 0.5f * fine), 0.92f * beard);
     float hair = maxf(brow, beard);
 
     vec3 out = v3_mul(c, at->light);
     /* gloss: a broad sheen, sharper on the oily middle of the face and on moist lips; grazing angles shine more */
-    float middle = 0.6f + 0.7f * spot(p, 0, 7.1f, 0.26f, 0.55f);
+    float middle =
+        0.6f + who->shine * (0.7f * spot(p, 0, 7.1f, 0.26f, 0.55f) + 0.45f * spot(p, 0, 7.75f, 0.42f, 0.22f) +
+                             0.5f * spots(p, 0.45f, 7.05f, 0.17f, 0.12f) + 0.3f * spot(p, 0, 6.34f, 0.16f, 0.1f));
     vec3 to_eye = v3_unit(v3_sub(v3(0, 0, s->how->distance), at->position));
     float facing = clamp01(v3_dot(at->normal, to_eye)), graze = 1 - facing;
     float fresnel = 0.028f + 0.35f * graze * graze * graze * graze;
@@ -245,10 +227,4 @@ vec3 skin_shade(const setting *s, const surface *at)
     float amount = who->oil * open * fresnel;
     float sharp = 2.4f * middle + 3.2f * lips;
     return v3_madd(out, gloss(s, at, rough, 5, 1.6f * (1 - lips) / sharp), amount * sharp);
-}
-
-vec3 cloth_shade(const setting *s, const surface *at)
-{
-    float weave = noise_3d(v3_scale(at->rest, 40), s->how->seed + 3);
-    return v3_scale(v3_mul(s->how->cloth, at->light), 0.85f + 0.3f * weave);
 }

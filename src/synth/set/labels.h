@@ -2,7 +2,7 @@
 #define SYNTH_LABELS_H
 
 #include "base/str.h"
-#include "synth/set/synth.h"
+#include "synth/set/plan.h"
 
 /* labels.csv: the header line, and a line per face. Places after the point are fixed, so equal faces give equal bytes.
  * What is not told is written as the challenge's files do: -5 for valence and arousal, -1 for an expression and its

@@ -1,6 +1,7 @@
 /* Drawing a person: who they are, what they look like, and how the model's identity targets add up to them. */
 #include "base/str.h"
 #include "synth/draw/look.h"
+#include "synth/set/adorn.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -96,6 +97,12 @@ static float target_weight(const char *name, uint32_t seed)
     if (sign == 0) /* a shape of its own, such as head-oval: one-sided, seldom strong */
         return maxf(0, value - 0.1f);
     return maxf(0, sign * value);
+}
+
+/* The weight of a population's mode; nobody is far from the mean in any of them. */
+static float mode_weight(const char *name, uint32_t seed)
+{
+    return hash_normal(seed, name_hash(name, strlen(name)));
 }
 
 /* Ancestry, sex and age blend the model's macrodetails: products of the three, young and old. */
@@ -233,9 +240,12 @@ void person_draw(person *out, float *identity, const face_model *face, rng *r)
     draw_descent(&p, r);
     draw_hair(&p, r);
     draw_features(&p, r);
+    person_adorn(&p);
     for (int t = 0; t < face->identity.count; t++) {
         const char *name = face->identity.names[t];
-        identity[t] = str_starts(name, "macrodetails/") ? macro_weight(name, &p) : target_weight(name, p.seed);
+        identity[t] = str_starts(name, FACE_PCA_PREFIX)   ? mode_weight(name, p.seed)
+                      : str_starts(name, "macrodetails/") ? macro_weight(name, &p)
+                                                          : target_weight(name, p.seed);
     }
     *out = p;
 }

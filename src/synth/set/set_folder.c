@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SET_VERSION 2
+#define SET_VERSION 3
 #define RECORD "synth.json"
 #define MAX_RECORD_BYTES 65536
 

@@ -6,13 +6,12 @@
 #include "base/mem.h"
 #include "base/team.h"
 #include "base/thread.h"
-#include "synth/draw/post.h"
 #include "synth/draw/render.h"
+#include "synth/set/drawer.h"
 #include "synth/set/labels.h"
 #include "synth/set/set_folder.h"
 #include "synth/set/sheet.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,93 +19,6 @@
 #include <string.h>
 
 #define MAX_COUNT 100000000
-#define FOLDER_BYTES 16
-#define LOW_INTENSITY 0.55f /* of the six expressions in an LSD set, where a face is to be told from the others */
-#define LOW_INTENSITY_MTL 0.30f
-#define PERSON_EPOCH 1 /* random streams: (seed, 0, face) for faces, (seed, 1, identity) for people */
-
-/* The classes a task draws, in turn. */
-static const struct {
-    const char *name;
-    expression_class first;
-    int count;
-    float low;
-} tasks[] = {
-    [SYNTH_LSD] = {"lsd", EXPRESSION_ANGER, 6, LOW_INTENSITY},
-    [SYNTH_MTL] = {"mtl", EXPRESSION_NEUTRAL, 8, LOW_INTENSITY_MTL},
-};
-
-const char *synth_task_name(int task)
-{
-    return task >= 0 && (size_t)task < sizeof tasks / sizeof tasks[0] ? tasks[task].name : NULL;
-}
-
-int64_t synth_identity(const synth_options *options, int64_t number)
-{
-    int64_t people = options->identities;
-    if (people <= 0)
-        people = options->count >= 10 ? options->count / 10 : 1;
-    return options->first_identity + number / tasks[options->task].count % people;
-}
-
-void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity)
-{
-    rng r = rng_at(options->seed, PERSON_EPOCH, (uint64_t)identity, RNG_SYNTH);
-    person_draw(out, weights, face, &r);
-}
-
-static expression_class face_class(const synth_options *options, int64_t number)
-{
-    return tasks[options->task].first + (expression_class)(number % tasks[options->task].count);
-}
-
-void synth_face_draw(synth_face *out, const synth_options *options, const head *h, const person *who, int64_t number)
-{
-    /* the first identity is part of the name: two sets of one seed with different people share no pose or light either
-     */
-    rng r = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, 0, (uint64_t)number, RNG_SYNTH);
-    out->number = number;
-    out->identity = synth_identity(options, number);
-    if (options->studio)
-        shot_studio(&out->shot, who);
-    else
-        shot_draw(&out->shot, who, &r);
-    expression_draw(&out->expression, h, face_class(options, number), tasks[options->task].low, 1, &r);
-}
-
-/* Each label is drawn at a rate of its own, again where none was left. Such draws leave it to as many faces as the
- * rate over 1 - (all three missed), .9664: to the shares of s-Aff-Wild2's 142,333 training pictures that have VA
- * (103,917), an expression (90,645) and action units (103,316; spec-details 1.1). */
-synth_told synth_labels_told(const synth_options *options, int64_t number)
-{
-    static const float va_rate = 0.7056f, expression_rate = 0.6155f, au_rate = 0.7015f;
-    synth_told told = {true, true, true};
-    if (options->missing == SYNTH_COMPLETE)
-        return told;
-    rng r = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, 0, (uint64_t)number, RNG_MISSING);
-    do {
-        told.va = rng_float(&r) < va_rate;
-        told.expression = rng_float(&r) < expression_rate;
-        told.au = rng_float(&r) < au_rate;
-    } while (!told.va && !told.expression && !told.au);
-    return told;
-}
-
-/* "ANGER" */
-static void class_folder(char *dst, size_t bytes, expression_class c)
-{
-    snprintf(dst, bytes, "%s", expression_names[c]);
-    for (; *dst; dst++)
-        *dst = (char)toupper((unsigned char)*dst);
-}
-
-void synth_face_name(char *dst, size_t bytes, const synth_options *options, int64_t number)
-{
-    char folder[FOLDER_BYTES];
-    class_folder(folder, sizeof folder, face_class(options, number));
-    snprintf(dst, bytes, "%s%s%06" PRId64 ".jpg", options->task == SYNTH_LSD ? folder : "",
-             options->task == SYNTH_LSD ? "/" : "", number + 1);
-}
 
 /* What a run's threads share. */
 typedef struct {
@@ -123,37 +35,7 @@ typedef struct {
     char text[1024];
 } run_state;
 
-/* What one thread needs to draw faces. */
-typedef struct {
-    renderer *renderer;
-    float *weights;
-    image picture, room;
-    person who;
-    int64_t identity; /* whom `who` and the renderer are set to; -1 nobody */
-} worker;
-
-static void worker_free(worker *w)
-{
-    renderer_free(w->renderer);
-    mem_free(w->weights);
-    image_free(&w->picture);
-    image_free(&w->room);
-}
-
-static mien_status worker_create(worker *out, const head *h, int size)
-{
-    worker w = {.identity = -1};
-    mien_status st;
-    TRY_OUT(renderer_create(&w.renderer, h, size));
-    TRY_OUT(mem_zalloc(&w.weights, (size_t)h->face->identity.count));
-    *out = w;
-    return MIEN_OK;
-out:
-    worker_free(&w);
-    return st;
-}
-
-static mien_status draw_face(worker *w, const run_state *run, int64_t number)
+static mien_status draw_face(drawer *d, const run_state *run, int64_t number)
 {
     const synth_options *o = run->options;
     char name[64], *path;
@@ -162,17 +44,8 @@ static mien_status draw_face(worker *w, const run_state *run, int64_t number)
     mien_status st = MIEN_OK;
     if (o->resume && file_exists(path))
         goto out;
-    int64_t identity = synth_identity(o, number);
-    if (identity != w->identity) {
-        synth_person(&w->who, w->weights, o, run->h->face, identity);
-        renderer_set_person(w->renderer, &w->who, w->weights);
-        w->identity = identity;
-    }
-    synth_face face;
-    synth_face_draw(&face, o, run->h, &w->who, number);
-    TRY_OUT(render_face(&w->picture, w->renderer, face.expression.units, &face.shot));
-    TRY_OUT(post_apply(&w->picture, &face.shot, &w->room));
-    TRY_OUT(image_write_jpeg(path, &w->picture, face.shot.quality));
+    TRY_OUT(drawer_draw(d, number));
+    TRY_OUT(image_write_jpeg(path, &d->picture, d->face.shot.quality));
 out:
     mem_free(path);
     return st;
@@ -190,10 +63,10 @@ static void record_failure(run_state *run, mien_status st, int64_t number)
     atomic_store(&run->stop, true);
 }
 
-static void draw_chunk(worker *w, run_state *run, int64_t first, bool is_caller)
+static void draw_chunk(drawer *d, run_state *run, int64_t first, bool is_caller)
 {
     for (int64_t i = first; i < first + run->chunk && i < run->count && !atomic_load(&run->stop); i++) {
-        mien_status st = draw_face(w, run, i);
+        mien_status st = draw_face(d, run, i);
         if (st != MIEN_OK)
             record_failure(run, st, i);
         atomic_fetch_add(&run->done, 1);
@@ -207,8 +80,8 @@ static void draw_chunk(worker *w, run_state *run, int64_t first, bool is_caller)
 static void draw_part(void *context, int part)
 {
     run_state *run = context;
-    worker w;
-    mien_status st = worker_create(&w, run->h, run->options->size);
+    drawer *d;
+    mien_status st = drawer_create(&d, run->options, run->h);
     if (st != MIEN_OK) {
         record_failure(run, st, -1);
         return;
@@ -217,9 +90,9 @@ static void draw_part(void *context, int part)
         int64_t first = atomic_fetch_add(&run->next, run->chunk);
         if (first >= run->count)
             break;
-        draw_chunk(&w, run, first, part == 0);
+        draw_chunk(d, run, first, part == 0);
     }
-    worker_free(&w);
+    drawer_free(d);
 }
 
 static mien_status draw_faces(run_state *run)
@@ -304,18 +177,18 @@ static mien_status check_options(const synth_options *o)
 
 static mien_status draw_set(const synth_options *options, const head *h, progress *p)
 {
-    char names[EXPRESSION_COUNT][FOLDER_BYTES], *labels;
+    char names[EXPRESSION_COUNT][SYNTH_FOLDER_BYTES], *labels;
     const char *folders[EXPRESSION_COUNT];
-    for (int i = 0; i < tasks[SYNTH_LSD].count; i++) {
-        class_folder(names[i], FOLDER_BYTES, tasks[SYNTH_LSD].first + (expression_class)i);
+    for (int i = 0; i < synth_class_count(SYNTH_LSD); i++) {
+        synth_class_folder(names[i], SYNTH_LSD, i);
         folders[i] = names[i];
     }
-    TRY(set_folder_prepare(options, h->face, folders, tasks[SYNTH_LSD].count));
+    TRY(set_folder_prepare(options, h->face, folders, synth_class_count(SYNTH_LSD)));
     run_state run = {.options = options,
                      .h = h,
                      .progress = p,
                      .count = options->count,
-                     .chunk = tasks[options->task].count,
+                     .chunk = synth_class_count(options->task),
                      .lock = PTHREAD_MUTEX_INITIALIZER};
     TRY(draw_faces(&run));
     TRY(file_join(&labels, options->out, "labels.csv"));

@@ -5,8 +5,6 @@
 
 #include "base/progress.h"
 #include "base/status.h"
-#include "synth/draw/look.h"
-#include "synth/set/expression.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,27 +44,6 @@ typedef struct {
     }
 #define SYNTH_SHEET_ROWS 4
 #define SYNTH_SHEET_CELL 160 /* pixels of a face on the sheet, or options.size where that is more */
-
-/* Everything that decides one face of a set. */
-typedef struct {
-    int64_t number; /* 0.. in the set */
-    int64_t identity;
-    face_expression expression;
-    shot shot;
-} synth_face;
-
-/* Draws face `number`: class, identity, expression and shot. The person comes from synth_person; `who` must be it. */
-void synth_face_draw(synth_face *out, const synth_options *options, const head *h, const person *who, int64_t number);
-/* Which identity face `number` shows, and who that is. weights [face->identity.count] */
-int64_t synth_identity(const synth_options *options, int64_t number);
-void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity);
-/* Which of a face's labels are told. */
-typedef struct {
-    bool va, expression, au;
-} synth_told;
-synth_told synth_labels_told(const synth_options *options, int64_t number);
-/* "ANGER/000001.jpg" */
-void synth_face_name(char *dst, size_t bytes, const synth_options *options, int64_t number);
 
 /* Draws the set and the sheet. Writes DIR/synth.json (the options) first, the faces, then DIR/labels.csv.
  * Errors MIEN_ERR_ARG for impossible options; MIEN_ERR_IO, also for a used folder without resume or force, and for
