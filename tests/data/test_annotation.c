@@ -298,9 +298,11 @@ static void annotations__drawn_faces__are_read_back(void **state)
     face.expression.au[0] = 1;           /* AU01 */
     face.expression.au_level[17] = 0.5f; /* AU26 */
     face.expression.units[TONGUE_OUT] = 0.25f;
-    assert_ok(labels_header(&text));
-    assert_ok(labels_row(&text, "1.jpg", &face, &who, (synth_told){.va = true, .expression = true, .au = true}));
-    assert_ok(labels_row(&text, "2.jpg", &face, &who, (synth_told){0}));
+    const synth_options plain = SYNTH_OPTIONS_INIT;
+    const synth_told all = {.va = true, .expression = true, .au = true};
+    assert_ok(labels_header(&text, &plain));
+    assert_ok(labels_row(&text, &plain, "1.jpg", 0, &face, &who, all));
+    assert_ok(labels_row(&text, &plain, "2.jpg", 0, &face, &who, (synth_told){0}));
     annotations a = read_text(*state, text.text);
     for (int k = 0; k < ANNOTATION_KINDS; k++) {
         assert_true(annotation_known(&a, (annotation_kind)k, 0) == annotation_all((annotation_kind)k));

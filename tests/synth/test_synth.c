@@ -46,8 +46,8 @@ static void assert_same_file(const char *folder_a, const char *folder_b, const c
 static void assert_same_set(const synth_options *a, const char *folder_b)
 {
     for (int64_t i = 0; i < a->count; i++) {
-        char name[64];
-        synth_face_name(name, sizeof name, a, i);
+        char name[SYNTH_NAME_BYTES];
+        synth_picture_name(name, a, i);
         assert_same_file(a->out, folder_b, name);
     }
     assert_same_file(a->out, folder_b, "labels.csv");
@@ -74,8 +74,8 @@ static void synth__set__goes_on_where_it_stopped(void **state)
     assert_ok(run_set(&a));
     assert_ok(run_set(&b));
     for (int64_t i = 5; i < COUNT; i += 3) {
-        char name[64];
-        synth_face_name(name, sizeof name, &b, i);
+        char name[SYNTH_NAME_BYTES];
+        synth_picture_name(name, &b, i);
         snprintf(path, sizeof path, "%s/%s", cut, name);
         assert_int_equal(unlink(path), 0);
     }

@@ -61,6 +61,7 @@ typedef struct {
     vec3 key, fill, sky, ground; /* light colours */
     float exposure;
     uint32_t seed;              /* of background and grain */
+    uint32_t frame;             /* of a clip, whose grain is another's in each */
     vec3 back_a, back_b, cloth; /* background colours */
     float back_blobs;           /* strength of what is out of focus behind */
     float blur;                 /* pixels, standard deviation */

@@ -50,7 +50,7 @@ mien_status post_apply(image *im, const shot *how, image *room)
         for (int x = 0; x < im->width; x++)
             for (int c = 0; c < 3; c++) {
                 uint8_t *p = &im->pixels[3 * ((size_t)y * (size_t)im->width + (size_t)x) + (size_t)c];
-                uint32_t h = hash_lattice(x, y, c, how->seed + 9);
+                uint32_t h = hash_lattice(x, y, c, how->seed + 9 + 977 * how->frame);
                 /* the sum of four bytes is near enough to normal: mean 510, standard deviation 147.8 */
                 int sum = (int)(h & 255) + (int)(h >> 8 & 255) + (int)(h >> 16 & 255) + (int)(h >> 24);
                 float v = (float)*p + how->grain * ((float)sum - 510) / 147.8f;

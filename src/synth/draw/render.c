@@ -25,6 +25,8 @@ static const vec3 face_middle = {0, 7.02f, 1.15f};
 struct renderer {
     const head *h;
     const person *who;
+    surface_point brows[10]; /* the person's, in iBUG's order */
+    int head_count;          /* drawn into the samples so far */
     float glasses_forward;
     int size, side;      /* of the picture, of its samples */
     vec3 *shape;         /* [V] the person without expression, model space */
@@ -227,13 +229,30 @@ static float cross_2d(vec3 a, vec3 b, float x, float y)
     return (b.x - a.x) * (y - a.y) - (b.y - a.y) * (x - a.x);
 }
 
+static uint32_t triangle_count(const renderer *r)
+{
+    return 2 * (uint32_t)r->h->quad_count;
+}
+static uint32_t head_triangle_count(const renderer *r)
+{
+    return 2 * (uint32_t)r->h->neck_first;
+}
+
+/* What samples of a head become when another is begun, whose triangles have the same numbers: the head's own, and one
+ * for necks and clothes. */
+#define FINISHED_BODY (RASTER_NOTHING - 1)
+static uint32_t finished_head(int number)
+{
+    return FINISHED_BODY - 1 - (uint32_t)number;
+}
+
 /* Each sample is shaded once, for the triangle that won it. */
 static void shade_samples(renderer *r, const setting *s)
 {
     for (int y = 0; y < r->side; y++)
         for (int x = 0; x < r->side; x++) {
             size_t i = (size_t)y * (size_t)r->side + (size_t)x;
-            if (r->id[i] == RASTER_NOTHING)
+            if (r->id[i] >= triangle_count(r)) /* nothing, or another head */
                 continue;
             const uint32_t *c = &r->h->triangles[3 * (size_t)r->id[i]];
             vec3 p0 = r->screen[c[0]], p1 = r->screen[c[1]], p2 = r->screen[c[2]];
@@ -430,27 +449,64 @@ static float find_glasses_forward(const renderer *r)
     return front - eyes + 0.03f;
 }
 
+/* Where the drawn brows' middle lines lie on the head: five points each, from the outer end to the nose's and on. */
+static void find_brows(renderer *r)
+{
+    for (int i = 0; i < 10; i++) {
+        static const float along[5] = {0.98f, 0.74f, 0.5f, 0.26f, 0.02f};
+        float x, y;
+        brow_middle(r->who, along[i < 5 ? i : 9 - i], &x, &y);
+        if (!landmarks_surface_at(&r->brows[i], r->h, i < 5 ? -x : x, y))
+            r->brows[i] = r->h->landmarks.point[LANDMARK_BROWS + i];
+    }
+}
+
 void renderer_set_person(renderer *r, const person *who, const float *identity)
 {
     r->who = who;
     head_shape(r->h, r->shape, identity);
     r->glasses_forward = find_glasses_forward(r);
+    find_brows(r);
     for (int v = 0; v < r->h->vertex_count; v++) {
         r->tint[v] = skin_tint(r->h, v, who);
         r->hair_depth[v] = hair_depth(r->h->rest[v], who);
     }
 }
 
-mien_status render_face(image *out, renderer *r, const float *units, const shot *how)
+void render_begin(renderer *r)
+{
+    size_t samples = (size_t)r->side * (size_t)r->side;
+    for (size_t i = 0; i < samples; i++) {
+        r->depth[i] = -INFINITY;
+        r->id[i] = RASTER_NOTHING;
+    }
+    r->head_count = 0;
+}
+
+static mark_samples samples_of(const renderer *r)
+{
+    return (mark_samples){.side = r->side, .per_pixel = SUPER, .depth = r->depth, .id = r->id};
+}
+
+static void finish_head(renderer *r)
+{
+    size_t samples = (size_t)r->side * (size_t)r->side;
+    for (size_t i = 0; i < samples; i++)
+        if (r->id[i] < triangle_count(r))
+            r->id[i] = r->id[i] < head_triangle_count(r) ? finished_head(r->head_count - 1) : FINISHED_BODY;
+}
+
+void render_head(renderer *r, const float *units, const shot *how, face_marks *marks)
 {
     const head *h = r->h;
     const person *who = r->who;
-    TRY(image_resize_buffer(out, r->size, r->size));
     setting s = {.h = h, .who = who, .how = how, .glasses_forward = r->glasses_forward};
     s.mouth_front = h->rest[h->lip_upper].z;
     s.mouth_open = clamp01(units[JAW_OPEN] * 1.3f + 0.4f * (units[MOUTH_UPPER_UP_LEFT] + units[MOUTH_LOWER_DOWN_LEFT]));
     creases_find(&s.crease, units, who);
 
+    if (r->head_count > 0)
+        finish_head(r);
     head_pose(h, r->posed, r->shape, units);
     place_vertices(r, &s);
     cast_shadows(r, &s);
@@ -458,17 +514,38 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
         r->screen[v] = project(r, how, r->position[v]);
     light_vertices(r, &s);
 
-    size_t samples = (size_t)r->side * (size_t)r->side;
-    for (size_t i = 0; i < samples; i++) {
-        r->depth[i] = -INFINITY;
-        r->id[i] = RASTER_NOTHING;
-    }
     raster_draw(r->depth, r->id, r->side, r->side, r->screen, h->triangles, 2 * h->quad_count, 0, false);
     shade_samples(r, &s);
     draw_lashes(r, &s);
     draw_hair(r, &s);
     if (who->glasses)
         draw_glasses(r, &s);
+    if (marks) {
+        mark_samples samples = samples_of(r);
+        marks_place(marks, h, r->brows, r->position, r->screen, &samples);
+        marks_bound(marks, &samples, head_triangle_count(r));
+        marks->place = r->head_count;
+    }
+    r->head_count++;
+}
+
+mien_status render_finish(image *out, renderer *r, const shot *how)
+{
+    TRY(image_resize_buffer(out, r->size, r->size));
     resolve(r, out, how);
     return MIEN_OK;
+}
+
+void render_look(const renderer *r, face_marks *marks)
+{
+    mark_samples samples = samples_of(r);
+    bool is_last = marks->place == r->head_count - 1;
+    marks_look(marks, &samples, is_last ? 0 : finished_head(marks->place));
+}
+
+mien_status render_face(image *out, renderer *r, const float *units, const shot *how)
+{
+    render_begin(r);
+    render_head(r, units, how, NULL);
+    return render_finish(out, r, how);
 }

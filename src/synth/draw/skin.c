@@ -135,6 +135,15 @@ static float crease_at(const setting *s, vec3 p)
     return sum;
 }
 
+void brow_middle(const person *who, float along, float *x, float *y)
+{
+    float rise = 0.036f * (1 + who->brow_arch), peak = 0.62f;
+    float arc = along < peak ? rise * sinf(1.5708f * along / peak)
+                             : rise - (0.062f + 0.02f * who->brow_arch) * (along - peak) * (along - peak) / 0.1444f;
+    *x = 0.092f + 0.408f * along;
+    *y = 7.462f + who->brow_height + arc;
+}
+
 /* The share of a brow's hairs at p, 0..1: a tapering arc of strokes that stand up at the nose and lie along the arc
  * outside. */
 static float brow_cover(const person *who, vec3 p)
@@ -142,11 +151,9 @@ static float brow_cover(const person *who, vec3 p)
     float x = fabsf(p.x);
     if (p.z < 1.0f || x < 0.04f || x > 0.56f || p.y < 7.3f || p.y > 7.72f)
         return 0;
-    float u = (x - 0.092f) / 0.408f; /* 0 at the nose .. 1 outside */
-    float rise = 0.036f * (1 + who->brow_arch), peak = 0.62f;
-    float arc = u < peak ? rise * sinf(1.5708f * u / peak)
-                         : rise - (0.062f + 0.02f * who->brow_arch) * (u - peak) * (u - peak) / 0.1444f;
-    float t = p.y - (7.462f + who->brow_height + arc);
+    float u = (x - 0.092f) / 0.408f, middle_x, middle_y; /* u: 0 at the nose .. 1 outside */
+    brow_middle(who, u, &middle_x, &middle_y);
+    float t = p.y - middle_y;
     float half = 0.046f * who->brow_thick * (u < 0.25f ? 0.75f + u : u < 0.6f ? 1.0f : 1.0f - 1.9f * (u - 0.6f));
     if (half < 0.008f || u < -0.06f || u > 1.1f)
         return 0;

@@ -209,6 +209,7 @@ static mien_status add_surfaces(head *h)
         memcpy(&h->quads[4 * n], c, 4 * sizeof *c);
         h->quad_material[n++] = (uint8_t)m;
     }
+    h->neck_first = n;
     for (int k = 0; k < NECK_RINGS; k++)
         for (int i = 0; i < h->rim_count; i++) {
             int next = (i + 1) % h->rim_count;
@@ -244,6 +245,7 @@ static mien_status build(head *h)
     head_shape(h, h->rest, NULL);
     for (int v = 0; v < h->vertex_count; v++) /* the chin shades the neck */
         h->occlusion[v] = v < f->vertex_count ? clamp01(f->occlusion[v]) : 0.45f;
+    st = landmarks_find(&h->landmarks, h);
 out:
     mem_free(edges);
     return st;

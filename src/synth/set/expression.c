@@ -258,6 +258,9 @@ static void draw_other(face_expression *e, rng *r, float intensity)
     const prototype *p = &prototypes[a], *q = &prototypes[b];
     apply_variant(e->units, pick_variant(p, r), 0.45f * intensity, r);
     apply_variant(e->units, pick_variant(q, r), 0.45f * intensity, r);
+    e->toward[0] = a;
+    e->toward[1] = b;
+    e->toward_share[0] = e->toward_share[1] = 0.5f;
     e->valence = 0.5f * intensity * (p->valence + q->valence);
     e->arousal = 0.5f * intensity * (p->arousal + q->arousal);
 }
@@ -267,9 +270,17 @@ static float clamp_signed(float v)
     return v < -1 ? -1 : v > 1 ? 1 : v;
 }
 
+float expression_share(const face_expression *e, expression_class c)
+{
+    float shown = clamp01(e->intensity / EXPRESSION_CLEAR), share = c == EXPRESSION_NEUTRAL ? 1 - shown : 0;
+    for (int i = 0; i < 2; i++)
+        share += e->toward[i] == c ? shown * e->toward_share[i] : 0;
+    return share;
+}
+
 void expression_draw(face_expression *out, const head *h, expression_class c, float low, float high, rng *r)
 {
-    face_expression e = {.expression = c};
+    face_expression e = {.expression = c, .toward = {c}, .toward_share = {1}};
     e.intensity = c == EXPRESSION_NEUTRAL ? 0 : rng_range(r, low, high);
     if (c == EXPRESSION_NEUTRAL) {
         draw_neutral(e.units, r);
@@ -289,7 +300,7 @@ void expression_draw(face_expression *out, const head *h, expression_class c, fl
 
 void expression_plain(face_expression *out, const head *h, expression_class c)
 {
-    face_expression e = {.expression = c};
+    face_expression e = {.expression = c, .toward = {c}, .toward_share = {1}};
     if (c != EXPRESSION_NEUTRAL) {
         e.intensity = 1;
         apply_variant(e.units, &prototypes[c].variants[0], 1, NULL);
