@@ -5,8 +5,9 @@
 #include "synth/mesh/raster.h"
 
 #define DEGREES 57.29578f
-#define NEARER 0.06f /* decimetres by which what hides a point is nearer at least: more than a lid or a lash is thick  \
-                      */
+/* Decimetres by which what hides a point is nearer at least; folds of the lids over their own edges hide nothing. */
+#define NEARER 0.10f
+#define NEARER_THAN_LIDS 0.18f
 
 /* The five points of an aligned face in 112 x 112 pixels (insightface's, which most networks of faces were taught by).
  */
@@ -112,13 +113,13 @@ void marks_bound(face_marks *m, const mark_samples *s, uint32_t end)
                                       (float)(bottom + 1) * scale};
 }
 
-static bool is_seen(vec3 point, const mark_samples *s)
+static bool is_seen(vec3 point, const mark_samples *s, float nearer)
 {
     int x = floor_int(point.x * (float)s->per_pixel), y = floor_int(point.y * (float)s->per_pixel);
     if (x < 0 || y < 0 || x >= s->side || y >= s->side)
         return false;
     float nearest = 1 / s->depth[y * s->side + x], own = 1 / point.z; /* -INFINITY gives -0: nothing is there */
-    return nearest <= 0 || nearest > own - NEARER;
+    return nearest <= 0 || nearest > own - nearer;
 }
 
 void marks_look(face_marks *m, const mark_samples *s, uint32_t id)
@@ -127,8 +128,10 @@ void marks_look(face_marks *m, const mark_samples *s, uint32_t id)
     for (int64_t i = 0; id && i < (int64_t)s->side * s->side; i++)
         left += s->id[i] == id;
     m->shown = !id ? 1 : m->samples > 0 ? (float)left / (float)m->samples : 0;
-    for (int i = MARK_FIVE; i < MARK_COUNT; i++)
-        m->is_seen[i] = is_seen(m->point[i], s);
+    for (int i = 0; i < LANDMARK_COUNT; i++) {
+        bool is_lid = i >= LANDMARK_EYE_RIGHT && i < LANDMARK_LIPS;
+        m->is_seen[MARK_FIVE + i] = is_seen(m->point[MARK_FIVE + i], s, is_lid ? NEARER_THAN_LIDS : NEARER);
+    }
     for (int i = 0; i < MARK_FIVE; i++)
         m->is_seen[i] = m->is_seen[MARK_FIVE + five[i][0]] || m->is_seen[MARK_FIVE + five[i][1]];
 }

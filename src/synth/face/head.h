@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define NECK_RINGS 5 /* rows of vertices below the rim of the cut */
+#define NECK_RINGS 6 /* rows of vertices below the rim of the cut */
 
 /* What a triangle is made of. */
 typedef enum {

@@ -3,6 +3,7 @@
  * places of MakeHuman's) has landmarks. */
 #include "synth/face/landmarks.h"
 
+#include "base/arena.h"
 #include "base/mem.h"
 #include "synth/face/head.h"
 #include "synth/mesh/raster.h"
@@ -77,27 +78,50 @@ static bool weights_at(float weight[3], const vec3 *at, const uint32_t *c, float
     return weight[0] >= 0 && weight[1] >= 0 && weight[2] >= 0;
 }
 
+/* Makes *out the triangle's place at x, y where that is inside and before what *nearest is the depth of. */
+static void take_nearer(surface_point *out, float *nearest, const vec3 *posed, const uint32_t *c, float x, float y)
+{
+    float weight[3];
+    if (!weights_at(weight, posed, c, x, y))
+        return;
+    float z = posed[c[0]].z * weight[0] + posed[c[1]].z * weight[1] + posed[c[2]].z * weight[2];
+    if (z <= *nearest)
+        return;
+    *nearest = z;
+    memcpy(out->corner, c, sizeof out->corner);
+    memcpy(out->weight, weight, sizeof out->weight);
+}
+
 /* The foremost place of one material at x, y of a posed head. */
 static bool surface_at(surface_point *out, const head *h, const vec3 *posed, material m, float x, float y)
 {
-    float nearest = -INFINITY, weight[3];
-    for (int t = 0; t < 2 * h->quad_count; t++) {
-        const uint32_t *c = &h->triangles[3 * t];
-        if (h->quad_material[t / 2] != m || !weights_at(weight, posed, c, x, y))
-            continue;
-        float z = posed[c[0]].z * weight[0] + posed[c[1]].z * weight[1] + posed[c[2]].z * weight[2];
-        if (z > nearest) {
-            nearest = z;
-            memcpy(out->corner, c, sizeof out->corner);
-            memcpy(out->weight, weight, sizeof out->weight);
-        }
-    }
+    float nearest = -INFINITY;
+    for (int t = 0; t < 2 * h->quad_count; t++)
+        if (h->quad_material[t / 2] == m)
+            take_nearer(out, &nearest, posed, &h->triangles[3 * t], x, y);
     return nearest > -INFINITY;
 }
 
-bool landmarks_surface_at(surface_point *out, const head *h, float x, float y)
+bool landmarks_brow_at(surface_point *out, const head *h, float x, float y)
 {
-    return surface_at(out, h, h->rest, MATERIAL_SKIN, x, y);
+    const head_landmarks *l = &h->landmarks;
+    float nearest = -INFINITY;
+    for (int i = 0; i < l->brow_triangle_count; i++)
+        take_nearer(out, &nearest, h->rest, &h->triangles[3 * l->brow_triangles[i]], x, y);
+    return nearest > -INFINITY;
+}
+
+/* The skin between eyes and forehead that is seen from the front. */
+static mien_status find_brow_triangles(head_landmarks *out, const front_view *f, arena *memory)
+{
+    const head *h = f->h;
+    TRY(arena_alloc(memory, &out->brow_triangles, 2 * (size_t)h->quad_count));
+    for (int t = 0; t < 2 * h->quad_count; t++) {
+        vec3 p = h->rest[h->triangles[3 * t]];
+        if (h->quad_material[t / 2] == MATERIAL_SKIN && fabsf(p.x) < 0.75f && p.y > 7.2f && p.y < 7.9f && p.z > 0.9f)
+            out->brow_triangles[out->brow_triangle_count++] = t;
+    }
+    return MIEN_OK;
 }
 
 /* Skin at x, y, or at the nearest place toward the head's middle that has some. */
@@ -256,11 +280,16 @@ static mien_status find_outer_lips(head_landmarks *out, const front_view *f)
     return MIEN_OK;
 }
 
-/* Does the sample show the face, not ear or neck? These lie farther back, the more so the lower. */
+/* Does the sample show the face, not an ear, the neck or the jaw from below? Ears and neck lie farther back, the neck
+ * the more so the lower; below the jaw the surface falls back steeply. */
 static bool is_face(const front_view *f, int column, int row)
 {
+    enum { STEP = 8 };
     float y = to_y(row), behind = y > 6.75f ? 0.80f : 0.80f + 0.72f * (6.75f - y);
-    return material_at(f, column, row) == MATERIAL_SKIN && f->depth[row * SIDE + column] > behind;
+    if (material_at(f, column, row) != MATERIAL_SKIN || f->depth[row * SIDE + column] < behind)
+        return false;
+    float rise = f->depth[(row - STEP) * SIDE + column] - f->depth[row * SIDE + column];
+    return y > 6.75f || rise < 1.2f * STEP / SCALE;
 }
 
 /* Half of the outline, from before the ear to the chin, cut into eight equal lengths. sign: -1 the picture's left. */
@@ -322,7 +351,7 @@ static mien_status find_nose(head_landmarks *out, const front_view *f)
     return MIEN_OK;
 }
 
-mien_status landmarks_find(head_landmarks *out, const head *h)
+mien_status landmarks_find(head_landmarks *out, const head *h, arena *memory)
 {
     front_view f = {.h = h};
     opening *o = NULL;
@@ -334,6 +363,7 @@ mien_status landmarks_find(head_landmarks *out, const head *h)
     TRY_OUT(mem_alloc(&f.depth, SIDE * SIDE));
     TRY_OUT(mem_alloc(&f.id, SIDE * SIDE));
     front_view_draw(&f, still);
+    TRY_OUT(find_brow_triangles(out, &f, memory));
     TRY_OUT(find_outline(out, &f, -1));
     TRY_OUT(find_outline(out, &f, 1));
     TRY_OUT(find_nose(out, &f));

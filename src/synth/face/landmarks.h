@@ -32,17 +32,20 @@ typedef struct {
     surface_point point[LANDMARK_COUNT];
     surface_point forehead; /* on the middle line, where a face's upper third ends */
     surface_point pupil[2]; /* left, right: where the gaze leaves the eyeball */
+    int *brow_triangles;    /* [brow_triangle_count] of the skin where brows may be */
+    int brow_triangle_count;
 } head_landmarks;
 
 struct head;
+struct arena;
 
 /* Finds them on the neutral head, seen from the front: eyes and the inner lips by the openings' outlines (lips: with
  * the jaw open), the outer lips by their mask, the jaw by the face's outline, the nose by its profile. Brows are drawn,
  * not modelled: theirs are a middling person's, and the renderer puts those of whom it draws in their place.
  * Errors MIEN_ERR_FORMAT "SOURCE: no opening of the left eye". */
-MIEN_MUST_USE mien_status landmarks_find(head_landmarks *out, const struct head *h);
-/* The foremost skin of the neutral head at x, y; false where there is none. */
-bool landmarks_surface_at(surface_point *out, const struct head *h, float x, float y);
+MIEN_MUST_USE mien_status landmarks_find(head_landmarks *out, const struct head *h, struct arena *memory);
+/* The foremost skin of the neutral head at a place where brows may be; false where there is none. */
+bool landmarks_brow_at(surface_point *out, const struct head *h, float x, float y);
 
 /* Where the place is while vertices are at `positions`. */
 static inline vec3 surface_point_at(const surface_point *p, const vec3 *positions)
