@@ -24,7 +24,7 @@ void renderer_set_person(renderer *r, const person *who, const float *identity);
  * before each), and is finished before the background of a shot. */
 void render_begin(renderer *r);
 /* Draws the person; marks (NULL: none) takes all but which points are seen. */
-void render_head(renderer *r, const float *units, const shot *how, face_marks *marks);
+MIEN_MUST_USE mien_status render_head(renderer *r, const float *units, const shot *how, face_marks *marks);
 MIEN_MUST_USE mien_status render_finish(image *out, renderer *r, const shot *how);
 /* Which points of a head are seen, once all heads are drawn. */
 void render_look(const renderer *r, face_marks *marks);

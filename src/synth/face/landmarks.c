@@ -22,9 +22,9 @@
 
 typedef struct {
     const head *h;
-    vec3 *posed, *screen; /* [vertex_count] */
-    float *depth;         /* [SIDE, SIDE] */
-    uint32_t *id;         /* [SIDE, SIDE] triangle in front, or RASTER_NOTHING */
+    vec3 *shape, *posed, *screen; /* [vertex_count] */
+    float *depth;                 /* [SIDE, SIDE] */
+    uint32_t *id;                 /* [SIDE, SIDE] triangle in front, or RASTER_NOTHING */
 } front_view;
 
 static float to_x(int column)
@@ -47,7 +47,7 @@ static int to_row(float y)
 static void front_view_draw(front_view *f, const float *units)
 {
     const head *h = f->h;
-    head_pose(h, f->posed, h->rest, units);
+    head_pose(h, f->posed, f->shape, units);
     for (int v = 0; v < h->vertex_count; v++)
         f->screen[v] = v3((f->posed[v].x - LEFT) * SCALE, (TOP - f->posed[v].y) * SCALE, f->posed[v].z);
     for (size_t i = 0; i < SIDE * SIDE; i++) {
@@ -195,7 +195,7 @@ static mien_status put_corner(surface_point *out, const front_view *f, const ope
 /* Six points clockwise from the corner on the picture's left. */
 static mien_status find_eye(head_landmarks *out, const front_view *f, opening *o, int side)
 {
-    vec3 eye = f->h->eye_middle[side];
+    vec3 eye = head_eye_middle(f->h, f->posed, side), rest = f->h->eye_middle[side];
     if (!find_opening(o, f, is_eye, eye.x - 0.25f, eye.x + 0.25f, eye.y - 0.2f, eye.y + 0.2f))
         return mien_fail(MIEN_ERR_FORMAT, "%s: no opening of the %s eye", f->h->face->source, side ? "right" : "left");
     surface_point *p = &out->point[side ? LANDMARK_EYE_RIGHT : LANDMARK_EYE_LEFT];
@@ -206,7 +206,7 @@ static mien_status find_eye(head_landmarks *out, const front_view *f, opening *o
     TRY(put_edge(&p[4], f, o, 0.70f, false));
     TRY(put_edge(&p[5], f, o, 0.30f, false));
     material m = side ? MATERIAL_EYE_RIGHT : MATERIAL_EYE_LEFT;
-    if (!surface_at(&out->pupil[side], f->h, f->h->rest, m, eye.x, eye.y))
+    if (!surface_at(&out->pupil[side], f->h, f->h->rest, m, rest.x, rest.y))
         return mien_fail(MIEN_ERR_FORMAT, "%s: the %s eyeball has no front", f->h->face->source,
                          side ? "right" : "left");
     return MIEN_OK;
@@ -218,7 +218,7 @@ static mien_status find_inner_lips(head_landmarks *out, front_view *f, opening *
     static const float share[] = {0.22f, 0.5f, 0.78f};
     float units[UNIT_COUNT] = {[JAW_OPEN] = 1};
     const head *h = f->h;
-    vec3 lip = h->rest[h->lip_upper];
+    vec3 lip = f->posed[h->lip_upper];
     front_view_draw(f, units);
     if (!find_opening(o, f, is_mouth, lip.x - 0.5f, lip.x + 0.5f, lip.y - 0.8f, lip.y + 0.2f))
         return mien_fail(MIEN_ERR_FORMAT, "%s: jawOpen does not open the mouth", h->face->source);
@@ -251,7 +251,7 @@ static float lips_at(const front_view *f, int column, int row)
 static mien_status find_outer_lips(head_landmarks *out, const front_view *f)
 {
     static const float upper[] = {0.19f, 0.39f, 0.5f, 0.61f, 0.81f}, lower[] = {0.80f, 0.63f, 0.5f, 0.37f, 0.20f};
-    vec3 lip = f->h->rest[f->h->lip_upper];
+    vec3 lip = f->posed[f->h->lip_upper];
     int first = SIDE, last = -1, top[SIDE], bottom[SIDE];
     for (int c = to_column(lip.x - 0.5f); c <= to_column(lip.x + 0.5f); c++) {
         top[c] = SIDE;
@@ -324,7 +324,7 @@ static float depth_at(const front_view *f, float x, float y)
 /* The ridge down to the foremost point, and below it five points from wing to wing. */
 static mien_status find_nose(head_landmarks *out, const front_view *f)
 {
-    float tip = EYE_LEVEL, under, lip = f->h->rest[f->h->lip_upper].y;
+    float tip = EYE_LEVEL, under, lip = f->posed[f->h->lip_upper].y;
     for (float y = EYE_LEVEL; y > lip + 0.1f; y -= 1 / SCALE)
         if (depth_at(f, 0, y) > depth_at(f, 0, tip))
             tip = y;
@@ -358,6 +358,8 @@ mien_status landmarks_find(head_landmarks *out, const head *h, arena *memory)
     const float still[UNIT_COUNT] = {0};
     mien_status st;
     TRY_OUT(mem_alloc(&o, 1));
+    TRY_OUT(mem_alloc(&f.shape, (size_t)h->vertex_count));
+    head_shape(h, f.shape, NULL);
     TRY_OUT(mem_alloc(&f.posed, (size_t)h->vertex_count));
     TRY_OUT(mem_alloc(&f.screen, (size_t)h->vertex_count));
     TRY_OUT(mem_alloc(&f.depth, SIDE * SIDE));
@@ -379,6 +381,7 @@ mien_status landmarks_find(head_landmarks *out, const head *h, arena *memory)
     TRY_OUT(find_inner_lips(out, &f, o));
 out:
     mem_free(o);
+    mem_free(f.shape);
     mem_free(f.posed);
     mem_free(f.screen);
     mem_free(f.depth);

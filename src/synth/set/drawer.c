@@ -11,7 +11,7 @@ typedef struct drawer_room {
     const head *h;
     renderer *renderer;
     float *weights; /* [faces of a picture, identity targets] */
-    image post;
+    post_room *post;
     int64_t identity; /* whom the renderer is set to, of pictures with one face; -1 nobody */
 } drawer_room;
 
@@ -22,7 +22,7 @@ void drawer_free(drawer *d)
     if (d->room) {
         renderer_free(d->room->renderer);
         mem_free(d->room->weights);
-        image_free(&d->room->post);
+        post_room_free(d->room->post);
     }
     image_free(&d->picture);
     mem_free(d->room);
@@ -40,6 +40,7 @@ mien_status drawer_create(drawer **out, const synth_options *options, const head
     room->h = h;
     room->identity = -1;
     TRY_OUT(renderer_create(&room->renderer, h, options->size));
+    TRY_OUT(post_room_create(&room->post));
     TRY_OUT(mem_zalloc(&room->weights,
                        (size_t)h->face->identity.count * (size_t)(options->crowd > 0 ? options->crowd : 1)));
     *out = d;
@@ -60,13 +61,13 @@ static void find_person(drawer *d, int place, int64_t identity)
     synth_person(&d->faces[place].who, weights_of(room, place), room->options, room->h->face, identity);
 }
 
-static void draw_head(drawer *d, int place)
+static mien_status draw_head(drawer *d, int place)
 {
     synth_face *face = &d->faces[place].face;
-    render_head(d->room->renderer, face->expression.units, &face->shot, &face->marks);
+    return render_head(d->room->renderer, face->expression.units, &face->shot, &face->marks);
 }
 
-static void draw_crowd(drawer *d, int64_t picture)
+static mien_status draw_crowd(drawer *d, int64_t picture)
 {
     drawer_room *room = d->room;
     synth_face *faces[SYNTH_MAX_CROWD];
@@ -80,8 +81,9 @@ static void draw_crowd(drawer *d, int64_t picture)
     crowd_place(faces, order, d->face_count, room->options, picture);
     for (int k = 0; k < d->face_count; k++) {
         renderer_set_person(room->renderer, &d->faces[order[k]].who, weights_of(room, order[k]));
-        draw_head(d, order[k]);
+        TRY(draw_head(d, order[k]));
     }
+    return MIEN_OK;
 }
 
 mien_status drawer_draw(drawer *d, int64_t picture)
@@ -92,7 +94,7 @@ mien_status drawer_draw(drawer *d, int64_t picture)
     d->face_count = synth_face_count(o, picture);
     render_begin(room->renderer);
     if (o->crowd > 0) {
-        draw_crowd(d, picture);
+        TRY(draw_crowd(d, picture));
     } else {
         const int64_t identity = synth_identity(o, picture);
         if (identity != room->identity) {
@@ -101,10 +103,10 @@ mien_status drawer_draw(drawer *d, int64_t picture)
             room->identity = identity;
         }
         synth_face_draw(&d->faces[0].face, o, room->h, &d->faces[0].who, picture);
-        draw_head(d, 0);
+        TRY(draw_head(d, 0));
     }
     for (int i = 0; i < d->face_count; i++)
         render_look(room->renderer, &d->faces[i].face.marks);
     TRY(render_finish(&d->picture, room->renderer, how));
-    return post_apply(&d->picture, how, &room->post);
+    return post_apply(&d->picture, how, room->post);
 }
