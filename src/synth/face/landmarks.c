@@ -321,23 +321,31 @@ static float depth_at(const front_view *f, float x, float y)
     return f->depth[to_row(y) * SIDE + to_column(x)];
 }
 
+/* How sharply the surface bends back at x, y, going a small way (dx, dy): positive in a crease. */
+static float bend_at(const front_view *f, float x, float y, float dx, float dy)
+{
+    return depth_at(f, x - dx, y - dy) - 2 * depth_at(f, x, y) + depth_at(f, x + dx, y + dy);
+}
+
 /* The ridge down to the foremost point, and below it five points from wing to wing. */
 static mien_status find_nose(head_landmarks *out, const front_view *f)
 {
-    float tip = EYE_LEVEL, under, lip = f->posed[f->h->lip_upper].y;
+    const float lip = f->posed[f->h->lip_upper].y, step = 0.03f;
+    float tip = EYE_LEVEL, under, wing = 0.12f, sharpest = 0;
     for (float y = EYE_LEVEL; y > lip + 0.1f; y -= 1 / SCALE)
         if (depth_at(f, 0, y) > depth_at(f, 0, tip))
             tip = y;
-    under = tip - 0.03f; /* where nose turns to lip: the deepest place between the tip and the lips' bow */
-    for (float y = under; y > mixf(tip, lip, 0.72f); y -= 1 / SCALE)
-        if (depth_at(f, 0, y) < depth_at(f, 0, under))
+    under = tip - 0.1f;
+    for (float y = tip - 0.05f; y > mixf(tip, lip, 0.72f); y -= 1 / SCALE) /* where nose turns to lip */
+        if (bend_at(f, 0, y, 0, step) > sharpest) {
+            sharpest = bend_at(f, 0, y, 0, step);
             under = y;
+        }
     for (int i = 0; i < 4; i++)
         TRY(put(&out->point[LANDMARK_NOSE + i], f, 0, mixf(EYE_LEVEL, tip, (float)i / 3)));
-    /* the wing ends in a crease: where the surface, going outward, bends back most */
-    float level = mixf(under, tip, 0.35f), wing = 0.12f, sharpest = 0, step = 0.03f;
-    for (float x = 0.12f; x < 0.30f; x += 1 / SCALE) {
-        float bend = depth_at(f, x - step, level) - 2 * depth_at(f, x, level) + depth_at(f, x + step, level);
+    sharpest = 0;
+    for (float x = 0.12f; x < 0.30f; x += 1 / SCALE) { /* where a wing turns to cheek */
+        float bend = bend_at(f, x, mixf(under, tip, 0.35f), step, 0);
         if (bend > sharpest) {
             sharpest = bend;
             wing = x;
