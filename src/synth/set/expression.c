@@ -161,6 +161,16 @@ static void au_apply(float *units, int au, float level, float lean)
         units[right] = maxf(units[right], clamp01(weight * (1 - both)));
 }
 
+void expression_unit(float *units, int au, float level)
+{
+    if (au != AU_25) {
+        au_apply(units, au, level, 0);
+        return;
+    }
+    au_apply(units, AU_10, 0.5f * level, 0);
+    au_apply(units, AU_16, level, 0);
+}
+
 void expression_label(face_expression *e, const head *h)
 {
     const float *u = e->units;

@@ -29,6 +29,8 @@ void expression_plain(face_expression *out, const head *h, expression_class c);
 /* The probability of a class: a movement below EXPRESSION_CLEAR is partly neutral, and a blend is partly either. */
 #define EXPRESSION_CLEAR 0.30f
 float expression_share(const face_expression *e, expression_class c);
+/* Moves units to what an AU (a place in au_numbers) at a level moves; AU25 is shown by parted lips. */
+void expression_unit(float *units, int au, float level);
 /* AU levels and labels from unit weights; AU25 from the gap between the lips. */
 void expression_label(face_expression *e, const head *h);
 

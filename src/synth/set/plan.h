@@ -47,5 +47,6 @@ rng synth_stream(const synth_options *options, uint32_t epoch, int64_t number);
 #define SYNTH_PERSON_EPOCH 1 /* (seed, 1, identity) for people, whichever set they are in */
 #define SYNTH_CLIP_EPOCH 3
 #define SYNTH_CROWD_EPOCH 4
+#define SYNTH_SHEET_EPOCH 5
 
 #endif

@@ -185,8 +185,8 @@ static mien_status check_options(const synth_options *o)
 {
     if (!o->face_path)
         return mien_fail(MIEN_ERR_ARG, "face: no face model given");
-    if (!o->out && !o->sheet)
-        return mien_fail(MIEN_ERR_ARG, "out: neither a folder nor a sheet to write");
+    if (!o->out && !o->sheet && !o->quiz)
+        return mien_fail(MIEN_ERR_ARG, "out: neither a folder nor a sheet or quiz to write");
     if (!synth_task_name((int)o->task))
         return mien_fail(MIEN_ERR_ARG, "task: %d (wanted lsd, mtl or identity)", (int)o->task);
     if (o->missing != SYNTH_COMPLETE && o->task != SYNTH_MTL)
@@ -199,6 +199,8 @@ static mien_status check_options(const synth_options *o)
                          o->identities, o->first_identity, MAX_COUNT, INT32_MAX);
     if (o->size < RENDER_MIN_SIZE || o->size > RENDER_MAX_SIZE)
         return mien_fail(MIEN_ERR_ARG, "size: %d (wanted %d..%d)", o->size, RENDER_MIN_SIZE, RENDER_MAX_SIZE);
+    if (o->sheet && !synth_sheet_name(o->sheet_kind))
+        return mien_fail(MIEN_ERR_ARG, "sheet: kind %d (wanted one that has a name)", o->sheet_kind);
     TRY(check_kind(o));
     if (o->resume && o->force)
         return mien_fail(MIEN_ERR_ARG, "resume and force exclude each other");
@@ -234,6 +236,8 @@ mien_status synth_run(const synth_options *options, progress *p)
         TRY_OUT(draw_set(options, h, p));
     if (options->sheet)
         TRY_OUT(sheet_write(options, h));
+    if (options->quiz)
+        TRY_OUT(quiz_write(options, h));
 out:
     head_free(h);
     face_model_free(face);

@@ -16,6 +16,8 @@ typedef enum {
 } synth_task;
 /* Its name; NULL past the last. */
 const char *synth_task_name(int task);
+/* What sheets show: "expressions", "intensity", ...; NULL past the last. */
+const char *synth_sheet_name(int kind);
 
 /* Which labels labels.csv leaves out, as sets that people have labelled do. A face itself always has all of them. */
 typedef enum {
@@ -39,7 +41,9 @@ typedef struct {
     bool resume;       /* go on in a folder that an interrupted run with the same options left */
     bool force;        /* replace the set that the folder holds */
     int threads;       /* 0: all cores */
-    const char *sheet; /* PNG to write: SYNTH_SHEET_ROWS identities by the six expressions; NULL: none */
+    const char *sheet; /* PNG to write: a page of faces to look at (sheet.h); NULL: none */
+    int sheet_kind;    /* synth_sheet_name */
+    const char *quiz;  /* PNG of faces to be named, and NAME-answers.png with it; NULL: none */
 } synth_options;
 #define SYNTH_OPTIONS_INIT                                                                                             \
     {                                                                                                                  \
