@@ -127,7 +127,7 @@ void marks_look(face_marks *m, const mark_samples *s, uint32_t id)
     int64_t left = 0;
     for (int64_t i = 0; id && i < (int64_t)s->side * s->side; i++)
         left += s->id[i] == id;
-    m->shown = !id ? 1 : m->samples > 0 ? (float)left / (float)m->samples : 0;
+    m->shown = !id ? 1 : m->samples > 0 ? minf(1, (float)left / (float)m->samples) : 0; /* a hat may add to it */
     for (int i = 0; i < LANDMARK_COUNT; i++) {
         bool is_lid = i >= LANDMARK_EYE_RIGHT && i < LANDMARK_LIPS;
         m->is_seen[MARK_FIVE + i] = is_seen(m->point[MARK_FIVE + i], s, is_lid ? NEARER_THAN_LIDS : NEARER);

@@ -18,7 +18,7 @@ typedef struct {
     vec3 point[MARK_COUNT];   /* the five, then iBUG's 68; z is 1 / (distance to the camera in decimetres) */
     bool is_seen[MARK_COUNT]; /* in the picture, and nothing nearer was drawn over it */
     float gaze[2][2];         /* left and right eye: yaw, pitch, degrees; 0, 0 looks along the camera's axis */
-    mark_box head;            /* what is drawn of the head and its hair, from the crown to the chin */
+    mark_box head;            /* what is drawn of the head and its hair, without hats, from the crown to the chin */
     mark_box face;            /* the outline of the landmarks, up to where a third of the face lies above the brows */
     /* The similarity that takes the standard frame of 112 x 112 pixels, in which aligned faces have their five points,
      * to this picture, by least squares: x' = a x - b y + x0, y' = b x + a y + y0. */

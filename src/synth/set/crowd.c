@@ -62,6 +62,7 @@ void crowd_place(synth_face *const *faces, int *order, int count, const synth_op
         s.pitch = own->pitch;
         s.roll = own->roll;
         s.cloth = own->cloth;
+        s.worn = own->worn;
         s.field = HEAD_HEIGHT / height;
         s.distance = s.field * reach;
         s.shift_x = places[i].x - 0.5f;

@@ -2,6 +2,7 @@
  * picture is taken and which labels are told. */
 #include "synth/set/plan.h"
 
+#include "synth/set/adorn.h"
 #include "synth/set/clip.h"
 
 #include <ctype.h>
@@ -96,15 +97,20 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
     *out = (synth_face){.number = number, .identity = synth_identity(options, number)};
     const expression_class c = tasks[options->task].first + (expression_class)class_index(options, number);
     const bool is_clip = options->clip > 0;
-    rng r =
-        synth_stream(options, is_clip ? SYNTH_CLIP_EPOCH : SYNTH_FACE_EPOCH, is_clip ? number / options->clip : number);
+    const int64_t own = is_clip ? number / options->clip : number;
+    rng r = synth_stream(options, is_clip ? SYNTH_CLIP_EPOCH : SYNTH_FACE_EPOCH, own);
     if (options->studio)
         shot_studio(&out->shot, who);
     else
         shot_draw(&out->shot, who, &r);
+    rng worn = synth_stream(options, SYNTH_WORN_EPOCH, own);
+    if (!options->studio)
+        occluders_draw(&out->shot.worn, who, c, &worn);
     expression_draw(&out->expression, h, c, tasks[options->task].low, 1, &r);
     if (is_clip)
         clip_move(out, h, &r, (int)(number % options->clip), options->clip);
+    if (!options->studio)
+        out->shot.pitch += out->expression.nod;
 }
 
 /* Each label is drawn at a rate of its own, again where none was left. Such draws leave it to as many faces as the
