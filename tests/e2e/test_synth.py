@@ -117,7 +117,7 @@ class Synth(Case):
         self.assert_fails_alone(self.synth("b", "--crowd", 4, "--identities", 2), "identities: 2")
 
     def test_sheets_and_a_quiz(self):
-        kinds = ("expressions", "intensity", "units", "pose", "gaze", "light", "tones", "ages", "degradations", "landmarks", "set")
+        kinds = ("expressions", "intensity", "units", "pose", "gaze", "light", "tones", "ages", "worn", "degradations", "landmarks", "set")
         for kind in kinds[1:4]:
             self.assert_done(mien("synth", "--face", self.face, "--sheet", self.folder / f"{kind}.png", "--sheet-of", kind))
             self.assertEqual((self.folder / f"{kind}.png").read_bytes()[:4], b"\x89PNG")

@@ -130,7 +130,7 @@ void clip_move(synth_face *face, const head *h, rng *r, int frame, int frames)
     e->intensity = apex.intensity * level;
     e->valence = mixf(rest.valence, apex.valence, level);
     e->arousal = mixf(rest.arousal, apex.arousal, level);
-    e->nod = mixf(rest.nod, apex.nod, level);
+    e->nod = mixf(rest.nod, 0.5f * apex.nod, level); /* half, or heads that feel it suddenly would jerk */
     expression_label(e, h);
     e->expression = e->intensity < 0.5f * EXPRESSION_CLEAR ? EXPRESSION_NEUTRAL : apex.expression;
 

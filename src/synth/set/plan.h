@@ -45,7 +45,7 @@ void synth_picture_name(char dst[SYNTH_NAME_BYTES], const synth_options *options
 rng synth_stream(const synth_options *options, uint32_t epoch, int64_t number);
 #define SYNTH_FACE_EPOCH 0
 #define SYNTH_PERSON_EPOCH 1 /* (seed, 1, identity) for people, whichever set they are in */
-#define SYNTH_WORN_EPOCH 4 /* what faces wear */
+#define SYNTH_WORN_EPOCH 4   /* what faces wear */
 #define SYNTH_CLIP_EPOCH 6
 #define SYNTH_CROWD_EPOCH 7
 #define SYNTH_SHEET_EPOCH 8

@@ -2,6 +2,7 @@
 #include "synth/set/sheet.h"
 
 #include "base/mem.h"
+#include "synth/set/adorn.h"
 #include "synth/set/lighting.h"
 #include "synth/set/sheet_page.h"
 
@@ -110,6 +111,42 @@ static void ages(sheet *s, sheet_cell *c, int row, int column)
     snprintf(c->caption, sizeof c->caption, "%.0f", (double)s->page.who.age);
 }
 
+/* One thing a cell. */
+static void worn(sheet *s, sheet_cell *c, int row, int column)
+{
+    rng r = synth_stream(s->page.options, SYNTH_SHEET_EPOCH, row * 64 + column);
+    occluders *w = &c->how.worn;
+    const char *name = "nothing";
+    int which = row * 6 + column;
+    close_shot(s, c, row % 2);
+    c->how.field = 2.7f;
+    c->how.shift_y = 0;
+    occluders_draw(w, &s->page.who, EXPRESSION_NEUTRAL, &r); /* for its colours */
+    w->hat = HAT_NONE;
+    w->scarf = SCARF_NONE;
+    w->hand = HAND_NONE;
+    w->held = HELD_NONE;
+    w->headphones = w->sunglasses = false;
+    if (which > 0 && which < HAT_KINDS) {
+        w->hat = (hat_kind)which;
+        name = hat_names[which];
+    } else if ((which -= HAT_KINDS - 1) > 0 && which < SCARF_KINDS) {
+        w->scarf = (scarf_kind)which;
+        name = scarf_names[which];
+    } else if ((which -= SCARF_KINDS - 1) > 0 && which < HAND_KINDS) {
+        w->hand = (hand_kind)which;
+        name = hand_names[which];
+    } else if ((which -= HAND_KINDS - 1) > 0 && which < HELD_KINDS) {
+        w->held = (held_kind)which;
+        name = held_names[which];
+    } else if ((which -= HELD_KINDS - 1) > 0) {
+        w->headphones = which == 1;
+        w->sunglasses = which == 2;
+        name = which == 1 ? "headphones" : "sunglasses";
+    }
+    snprintf(c->caption, sizeof c->caption, "%s", name);
+}
+
 /* One step a cell, from the lens to the web page. */
 static const struct {
     const char *name;
@@ -192,6 +229,7 @@ static const struct {
     {"light", 4, 0, LOOKS_FOR_TONES, light},
     {"tones", 3, 8, LOOKS_FOR_TONES, tones},
     {"ages", 3, 8, LOOKS_FOR_AGES, ages},
+    {"worn", 3, 6, LOOKS_FOR_NOBODY, worn},
     {"degradations", 3, 7, LOOKS_FOR_NOBODY, degraded},
     {"landmarks", 4, 6, LOOKS_FOR_NOBODY, landmarks},
     {"set", 5, 8, LOOKS_FOR_NOBODY, wild},
