@@ -4,7 +4,7 @@
 
 #include "base/status.h"
 
-/* Where a run's last finished stages are two or more, of one class head: reads what each said of the pictures that
+/* Where a run's last finished stages, of two or more members, are of one class head: reads what each said of the pictures that
  * selected it (validation.csv), and writes two ensemble files (format/ensemble_file.h) into the run:
  *   weighted.json  weights of least log loss
  *   greedy.json    members chosen one after another for the mean's macro F1

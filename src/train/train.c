@@ -301,7 +301,7 @@ static mien_status train(run_state *run)
             TRY(train_stage(run, i, stage));
         close_init(&run->inits[i]);
     }
-    return run_ensemble_fit(o->out);
+    return run->recipe->model_count > 1 ? run_ensemble_fit(o->out) : MIEN_OK;
 }
 
 mien_status train_run(const train_options *options)
