@@ -161,6 +161,16 @@ static void au_apply(float *units, int au, float level, float lean)
         units[right] = maxf(units[right], clamp01(weight * (1 - both)));
 }
 
+void expression_unit(float *units, int au, float level)
+{
+    if (au != AU_25) {
+        au_apply(units, au, level, 0);
+        return;
+    }
+    au_apply(units, AU_10, 0.5f * level, 0);
+    au_apply(units, AU_16, level, 0);
+}
+
 void expression_label(face_expression *e, const head *h)
 {
     const float *u = e->units;
@@ -275,6 +285,9 @@ static void draw_other(face_expression *e, rng *r, float intensity)
     const prototype *p = &prototypes[a], *q = &prototypes[b];
     apply_variant(e->units, pick_variant(p, r), 0.45f * intensity, r);
     apply_variant(e->units, pick_variant(q, r), 0.45f * intensity, r);
+    e->toward[0] = a;
+    e->toward[1] = b;
+    e->toward_share[0] = e->toward_share[1] = 0.5f;
     e->valence = 0.5f * intensity * (p->valence + q->valence);
     e->arousal = 0.5f * intensity * (p->arousal + q->arousal);
 }
@@ -284,9 +297,17 @@ static float clamp_signed(float v)
     return v < -1 ? -1 : v > 1 ? 1 : v;
 }
 
+float expression_share(const face_expression *e, expression_class c)
+{
+    float shown = clamp01(e->intensity / EXPRESSION_CLEAR), share = c == EXPRESSION_NEUTRAL ? 1 - shown : 0;
+    for (int i = 0; i < 2; i++)
+        share += e->toward[i] == c ? shown * e->toward_share[i] : 0;
+    return share;
+}
+
 void expression_draw(face_expression *out, const head *h, expression_class c, float low, float high, rng *r)
 {
-    face_expression e = {.expression = c};
+    face_expression e = {.expression = c, .toward = {c}, .toward_share = {1}};
     e.intensity = c == EXPRESSION_NEUTRAL ? 0 : rng_range(r, low, high);
     if (c == EXPRESSION_NEUTRAL) {
         draw_neutral(e.units, r);
@@ -308,7 +329,7 @@ void expression_draw(face_expression *out, const head *h, expression_class c, fl
 
 void expression_plain(face_expression *out, const head *h, expression_class c)
 {
-    face_expression e = {.expression = c};
+    face_expression e = {.expression = c, .toward = {c}, .toward_share = {1}};
     if (c != EXPRESSION_NEUTRAL) {
         e.intensity = 1;
         apply_variant(e.units, &prototypes[c].variants[0], 1, NULL);
