@@ -54,7 +54,6 @@ static studio studio_open(packed_face *p)
     assert_non_null(s.weights);
     rng r = rng_at(1, 1, 4, RNG_TEST);
     person_draw(&s.who, s.weights, p->face, &r);
-    renderer_set_person(s.r, &s.who, s.weights);
     shot_studio(&s.how, &s.who);
     return s;
 }
@@ -69,6 +68,7 @@ static void studio_close(studio *s)
 static void take(studio *s)
 {
     const float none[UNIT_COUNT] = {0};
+    renderer_set_person(s->r, &s->who, s->weights); /* which borrows `who` */
     assert_ok(render_face(&s->im, s->r, none, &s->how));
 }
 

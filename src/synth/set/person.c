@@ -1,6 +1,7 @@
 /* Drawing a person: who they are, what they look like, and how the model's identity targets add up to them. */
 #include "base/str.h"
 #include "synth/draw/look.h"
+#include "synth/set/adorn.h"
 
 #include <stdio.h>
 #include <string.h>

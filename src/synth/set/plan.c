@@ -2,6 +2,8 @@
  * picture is taken and which labels are told. */
 #include "synth/set/plan.h"
 
+#include "synth/set/adorn.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +11,7 @@
 #define LOW_INTENSITY 0.55f /* of the six expressions in an LSD set, where a face is to be told from the others */
 #define LOW_INTENSITY_MTL 0.30f
 #define PERSON_EPOCH 1 /* random streams: (seed, 0, face) for faces, (seed, 1, identity) for people */
+#define WORN_EPOCH 4   /* (seed, 4, face) for what faces wear */
 
 /* The classes a task draws, in turn. */
 static const struct {
@@ -56,7 +59,12 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
         shot_studio(&out->shot, who);
     else
         shot_draw(&out->shot, who, &r);
+    rng worn = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, WORN_EPOCH, (uint64_t)number, RNG_SYNTH);
+    if (!options->studio)
+        occluders_draw(&out->shot.worn, who, face_class(options, number), &worn);
     expression_draw(&out->expression, h, face_class(options, number), tasks[options->task].low, 1, &r);
+    if (!options->studio)
+        out->shot.pitch += out->expression.nod;
 }
 
 /* Each label is drawn at a rate of its own, again where none was left. Such draws leave it to as many faces as the

@@ -1,0 +1,13 @@
+#ifndef SYNTH_ADORN_H
+#define SYNTH_ADORN_H
+
+#include "base/rng.h"
+#include "format/face_labels.h"
+#include "synth/draw/look.h"
+
+/* Teeth, pores, makeup: the last part of person_draw. */
+void person_adorn(person *p);
+/* What comes between the camera and a face. Which hands do depends on the expression; nothing else of it shows. */
+void occluders_draw(occluders *out, const person *who, expression_class c, rng *r);
+
+#endif
