@@ -63,13 +63,11 @@ static vec3 hat_place(const occluder_work *w, hat_kind kind, int v, float depth)
         p = v3_madd(p, n, 0.06f + puff);
         p.y += 0.38f * smooth_step(7.9f, 8.2f, rest.y);
         p.y = minf(p.y, mixf(p.y, 8.75f, 0.8f));
-    } else { /* cloth drapes over ears instead of following them, and hangs free of the neck */
+    } else { /* cloth lies over ears, and hangs free of the neck */
         float far = kind == HAT_HOOD ? 0.13f : 0.07f, neck = smooth_step(6.3f, 5.9f, rest.y);
         bool is_ear = v < h->face->vertex_count && h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS] > 0.15f;
-        if (is_ear) {
-            p.x = p.x < 0 ? -0.69f : 0.69f;
-            n = v3_unit(v3(p.x, 0, 0.15f));
-        }
+        if (is_ear)
+            n = v3_unit(v3(p.x, 0, 0.12f));
         p = v3_madd(p, n, far + 0.12f * neck + 0.3f * puff + 0.03f * smooth_step(0.12f, 0.0f, depth));
         p.y += (kind == HAT_HOOD ? 0.22f : 0.06f) * crown;
     }
@@ -197,12 +195,34 @@ static girth neck_girth(const occluder_work *w, float *y)
     return neck;
 }
 
+/* What hangs from a headscarf beside the jaw, open at the face. */
+static void add_veil(occluder_work *w, float bottom, vec3 cloth)
+{
+    enum { COLUMNS = 28, ROWS = 6 };
+    girth g = measure(w, 6.6f, 7.3f);
+    g.front -= 0.30f;
+    uint32_t first = (uint32_t)w->m->point_count;
+    for (int j = 0; j <= ROWS; j++)
+        for (int i = 0; i <= COLUMNS; i++) {
+            float t = (float)j / ROWS, open = mixf(1.30f, 0.75f, smooth_step(0.2f, 0.9f, t));
+            float turn = mixf(open, 2 * HALF_TURN - open, (float)i / COLUMNS);
+            vec3 p = around(&g, turn, mixf(7.35f, bottom, t), 0.05f + 0.03f * sinf(turn * 5 + 4 * t));
+            add_point(w, p, v3(sinf(turn), 0, cosf(turn)), cloth, turn, t, 1);
+        }
+    for (uint32_t j = 0; j < ROWS; j++)
+        for (uint32_t i = 0; i < COLUMNS; i++) {
+            uint32_t a = first + j * (COLUMNS + 1) + i, b = a + COLUMNS + 1;
+            add_quad(w, a, a + 1, b + 1, b, STUFF_CLOTH);
+        }
+}
+
 /* Cloth between the jaw and the neck, below a headscarf or a hood. */
 static void add_collar(occluder_work *w, bool is_loose)
 {
     float y;
     girth neck = neck_girth(w, &y);
     vec3 cloth = w->s->how->worn.hat_cloth;
+    add_veil(w, y - 0.2f, cloth);
     neck.front = maxf(neck.front, front_z(w, 0, 6.3f, 0.12f, neck.front) - 0.34f);
     neck.wide += is_loose ? 0.12f : 0.02f;
     add_fold(w, &neck, y - 0.12f, 0.26f, 0.02f, 0.17f, cloth, STUFF_CLOTH);
