@@ -63,11 +63,8 @@ static vec3 hat_place(const occluder_work *w, hat_kind kind, int v, float depth)
         p = v3_madd(p, n, 0.06f + puff);
         p.y += 0.38f * smooth_step(7.9f, 8.2f, rest.y);
         p.y = minf(p.y, mixf(p.y, 8.75f, 0.8f));
-    } else { /* cloth lies over ears, and hangs free of the neck */
+    } else { /* hangs free of the neck */
         float far = kind == HAT_HOOD ? 0.13f : 0.07f, neck = smooth_step(6.3f, 5.9f, rest.y);
-        bool is_ear = v < h->face->vertex_count && h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS] > 0.15f;
-        if (is_ear)
-            n = v3_unit(v3(p.x, 0, 0.12f));
         p = v3_madd(p, n, far + 0.12f * neck + 0.3f * puff + 0.03f * smooth_step(0.12f, 0.0f, depth));
         p.y += (kind == HAT_HOOD ? 0.22f : 0.06f) * crown;
     }
@@ -82,7 +79,7 @@ static void add_shell(occluder_work *w, hat_kind kind, stuff of)
         float depth = hat_depth(kind, h->rest[v]);
         bool is_ear = v < h->face->vertex_count && h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS] > 0.3f;
         w->m->place[v] = -1;
-        if (depth < -0.14f || (is_ear && kind != HAT_HEADSCARF && kind != HAT_HOOD))
+        if (depth < -0.14f || is_ear)
             continue;
         vec3 rest = h->rest[v], n = mat3_apply_back(&w->s->turn, w->normal[v]);
         float azimuth = atan2f(rest.x, rest.z - 0.45f);
@@ -195,18 +192,24 @@ static girth neck_girth(const occluder_work *w, float *y)
     return neck;
 }
 
-/* What hangs from a headscarf beside the jaw, open at the face. */
+/* What hangs from a headscarf over the ears and beside the jaw, open at the face. */
 static void add_veil(occluder_work *w, float bottom, vec3 cloth)
 {
-    enum { COLUMNS = 28, ROWS = 6 };
-    girth g = measure(w, 6.6f, 7.3f);
+    enum { COLUMNS = 28, ROWS = 9 };
+    const head *h = w->s->h;
+    const float top = 7.85f;
+    girth g = measure(w, 7.3f, top);
+    float narrow = g.wide, wide = g.wide;
+    for (int v = 0; v < h->face->vertex_count; v++)
+        wide = maxf(wide, h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS] > 0.5f ? fabsf(w->posed[v].x) : 0);
     g.front -= 0.30f;
     uint32_t first = (uint32_t)w->m->point_count;
     for (int j = 0; j <= ROWS; j++)
         for (int i = 0; i <= COLUMNS; i++) {
-            float t = (float)j / ROWS, open = mixf(1.30f, 0.75f, smooth_step(0.2f, 0.9f, t));
+            float t = (float)j / ROWS, open = mixf(1.20f, 0.50f, smooth_step(0.25f, 0.7f, t));
             float turn = mixf(open, 2 * HALF_TURN - open, (float)i / COLUMNS);
-            vec3 p = around(&g, turn, mixf(7.35f, bottom, t), 0.05f + 0.03f * sinf(turn * 5 + 4 * t));
+            g.wide = mixf(narrow, wide, smooth_step(0, 0.25f, t));
+            vec3 p = around(&g, turn, mixf(top, bottom, t), 0.05f + 0.02f * sinf(turn * 5 + 4 * t));
             add_point(w, p, v3(sinf(turn), 0, cosf(turn)), cloth, turn, t, 1);
         }
     for (uint32_t j = 0; j < ROWS; j++)
