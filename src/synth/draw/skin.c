@@ -157,8 +157,8 @@ static vec3 spots_of_skin(const setting *s, vec3 p)
         float size = hash_float(x, y, 2, who->seed), dx = p.x * 6 - (float)x, dy = p.y * 6 - (float)y;
         dx -= 0.25f + 0.5f * hash_float(x, y, 0, who->seed);
         dy -= 0.25f + 0.5f * hash_float(x, y, 1, who->seed);
-        float radius = 0.06f + 0.12f * hash_float(x, y, 3, who->seed);
-        dark += 0.75f * (size < 0.07f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
+        float radius = 0.04f + 0.08f * hash_float(x, y, 3, who->seed);
+        dark += 0.75f * (size < 0.05f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
     }
     vec3 left = v3(1 - 0.75f * dark, 1 - 0.90f * dark, 1 - 0.95f * dark);
     if (who->freckles > 0) {
