@@ -77,7 +77,7 @@ static float brow_cover(const setting *s, vec3 p)
     float ragged = half * (0.75f + 0.55f * noise_2d(across * 0.5f, along, seed + 17));
     float body =
         smooth_step(ragged, 0.45f * ragged, fabsf(t)) * smooth_step(-0.05f, 0.08f, u) * smooth_step(1.08f, 0.85f, u);
-    return clamp01(body * who->brow_dense * (0.45f + 0.85f * strand));
+    return clamp01(body * who->brow_dense * (0.60f + 0.75f * strand));
 }
 
 /* Beard and moustache: places where hair grows, thinned by noise into strands. */
