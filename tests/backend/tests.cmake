@@ -40,6 +40,20 @@ if(cublaslt_headers)
   target_include_directories(backend_test_abi_cuda SYSTEM PRIVATE ${cublaslt_headers})
   target_compile_definitions(backend_test_abi_cuda PRIVATE HAVE_CUBLASLT_HEADERS)
 endif()
+# Where the real runtime is, it meets a driver that is too old for it.
+find_path(cudart_headers cuda_runtime_api.h PATHS ${MIEN_CUDA_HEADERS} NO_DEFAULT_PATH)
+find_library(cudart_static cudart_static PATHS ${MIEN_CUDA_HEADERS}/../lib64 NO_DEFAULT_PATH)
+if(cudart_headers AND cudart_static)
+  add_library(old_driver SHARED ${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda_runtime/old_driver.c)
+  set_target_properties(old_driver PROPERTIES PREFIX "" OUTPUT_NAME libcuda SUFFIX .so.1 LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/old_driver)
+  add_executable(open_device ${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda_runtime/open_device.c ${CMAKE_SOURCE_DIR}/src/backend/cuda/device.c)
+  set_target_properties(open_device PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_include_directories(open_device SYSTEM PRIVATE ${cudart_headers})
+  target_link_libraries(open_device PRIVATE mien_internal ${cudart_static} dl rt pthread)
+  add_test(NAME backend_old_driver COMMAND open_device)
+  set_tests_properties(backend_old_driver PROPERTIES ENVIRONMENT LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/tests/old_driver
+                       PASS_REGULAR_EXPRESSION "device: the driver is too old .found CUDA 12.4, wanted 1[3-9]")
+endif()
 
 # The cases on whatever device there is: in a build without CUDA the CPU beside the plain reference, and that no device is said.
 add_executable(ops_report ${CMAKE_CURRENT_SOURCE_DIR}/backend/report/ops_report.c)
