@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     KEY_OUT = CLI_KEY_FIRST,
@@ -135,21 +134,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* face.safetensors beside the running binary: the README's first command puts it there. */
-static bool find_face(char dst[PATH_MAX])
-{
-    ssize_t length = readlink("/proc/self/exe", dst, PATH_MAX - 1);
-    if (length < 0)
-        return false;
-    dst[length] = '\0';
-    char *slash = strrchr(dst, '/');
-    static const char name[] = "/face.safetensors";
-    if (!slash || (size_t)(slash - dst) + sizeof name > PATH_MAX)
-        return false;
-    memcpy(slash, name, sizeof name);
-    return access(dst, R_OK) == 0;
-}
-
 int cmd_synth(console *c, int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
@@ -171,11 +155,8 @@ int cmd_synth(console *c, int argc, char **argv)
         return code;
     char face[PATH_MAX];
     if (!a.synth.face) {
-        if (!find_face(face)) {
-            console_say(
-                c, "face model: none beside this program (wanted --face, or `mien face WHEEL --out FACE.safetensors`)");
+        if (!cli_find_face(c, face))
             return EXIT_FAILED;
-        }
         a.synth.face = face;
     }
     console_watch(c, &a.compute);

@@ -4,6 +4,7 @@
 #include "synth/draw/render.h"
 
 #include "base/mem.h"
+#include "base/progress.h"
 #include "synth/draw/glasses.h"
 #include "synth/draw/hair.h"
 #include "synth/draw/noise.h"
@@ -48,7 +49,31 @@ struct renderer {
     uint32_t *sheet_id; /* [side, side] */
     glasses_mesh glasses;
     uint8_t tone[TONE_STEPS + 1];
+    stage_clock *clock; /* NULL: nobody asks */
 };
+
+const char *const draw_stage_names[STAGE_COUNT] = {"person", "pose",    "light", "raster", "shade",
+                                                   "hair",   "resolve", "post",  "jpeg"};
+
+void stage_begin(stage_clock *c)
+{
+    if (c)
+        c->at = clock_ns();
+}
+
+void stage_end(stage_clock *c, draw_stage stage)
+{
+    if (!c)
+        return;
+    const int64_t now = clock_ns();
+    c->ns[stage] += now - c->at;
+    c->at = now;
+}
+
+void renderer_measure(renderer *r, stage_clock *clock)
+{
+    r->clock = clock;
+}
 
 void renderer_free(renderer *r)
 {
@@ -548,12 +573,15 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     s.mouth_open = clamp01(units[JAW_OPEN] * 1.3f + 0.4f * (units[MOUTH_UPPER_UP_LEFT] + units[MOUTH_LOWER_DOWN_LEFT]));
     creases_find(&s.crease, units, who);
 
+    stage_begin(r->clock);
     head_pose(h, r->posed, r->shape, units);
     place_vertices(r, &s);
+    stage_end(r->clock, STAGE_POSE);
     cast_shadows(r, &s);
     for (int v = 0; v < h->vertex_count; v++)
         r->screen[v] = project(r, how, r->position[v]);
     light_vertices(r, &s);
+    stage_end(r->clock, STAGE_LIGHT);
 
     size_t samples = (size_t)r->side * (size_t)r->side;
     for (size_t i = 0; i < samples; i++) {
@@ -561,12 +589,16 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
         r->id[i] = RASTER_NOTHING;
     }
     raster_draw(r->depth, r->id, r->side, r->side, r->screen, h->triangles, 2 * h->quad_count, 0, false);
+    stage_end(r->clock, STAGE_RASTER);
     shade_surfaces(r, &s);
     paint_background(r, how);
+    stage_end(r->clock, STAGE_SHADE);
     draw_lashes(r, &s);
     draw_hair(r, &s);
     if (who->glasses)
         draw_glasses(r, &s);
+    stage_end(r->clock, STAGE_HAIR);
     resolve(r, out, how);
+    stage_end(r->clock, STAGE_RESOLVE);
     return MIEN_OK;
 }

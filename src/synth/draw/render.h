@@ -9,6 +9,29 @@
 #define RENDER_MIN_SIZE 16
 #define RENDER_MAX_SIZE 1024
 
+/* Where a face's time goes. */
+typedef enum {
+    STAGE_PERSON, /* shape and colour of somebody new, what the face shows */
+    STAGE_POSE,
+    STAGE_LIGHT, /* shadows too */
+    STAGE_RASTER,
+    STAGE_SHADE,
+    STAGE_HAIR, /* lashes and glasses too */
+    STAGE_RESOLVE,
+    STAGE_POST,
+    STAGE_JPEG,
+    STAGE_COUNT,
+} draw_stage;
+extern const char *const draw_stage_names[STAGE_COUNT]; /* "pose" */
+
+/* Measures: from one stage's end to the next one's. */
+typedef struct stage_clock {
+    int64_t at;              /* clock_ns of the last end */
+    int64_t ns[STAGE_COUNT]; /* spent in each */
+} stage_clock;
+void stage_begin(stage_clock *c); /* both: NULL is a no-op */
+void stage_end(stage_clock *c, draw_stage stage);
+
 typedef struct renderer renderer; /* buffers for one picture at a time; one per thread */
 
 /* size: pixels of a side, RENDER_MIN_SIZE..RENDER_MAX_SIZE. The head is borrowed. */
@@ -18,6 +41,9 @@ void renderer_free(renderer *r); /* NULL is a no-op */
 /* Whom the next pictures show: shapes and colours the head once. who is borrowed until the next call; identity
  * [face->identity.count] is not kept. */
 void renderer_set_person(renderer *r, const person *who, const float *identity);
+
+/* Tells where time goes from now on (borrowed); NULL: nobody asks. */
+void renderer_measure(renderer *r, stage_clock *clock);
 
 /* Draws the person into out (resized to size x size); units [UNIT_COUNT] weights 0..1. The same person, units and shot
  * give the same bytes, whatever was drawn before. renderer_set_person must have been called. */

@@ -11,7 +11,8 @@ typedef struct drawer_room {
     renderer *renderer;
     float *weights;
     image post;
-    int64_t identity; /* whom `who` and the renderer are set to; -1 nobody */
+    stage_clock *clock; /* NULL: nobody asks */
+    int64_t identity;   /* whom `who` and the renderer are set to; -1 nobody */
 } drawer_room;
 
 void drawer_free(drawer *d)
@@ -47,17 +48,27 @@ out:
     return st;
 }
 
+void drawer_measure(drawer *d, stage_clock *clock)
+{
+    d->room->clock = clock;
+    renderer_measure(d->room->renderer, clock);
+}
+
 mien_status drawer_draw(drawer *d, int64_t number)
 {
     drawer_room *room = d->room;
     const synth_options *o = room->options;
     int64_t identity = synth_identity(o, number);
+    stage_begin(room->clock);
     if (identity != room->identity) {
         synth_person(&d->who, room->weights, o, room->h->face, identity);
         renderer_set_person(room->renderer, &d->who, room->weights);
         room->identity = identity;
     }
     synth_face_draw(&d->face, o, room->h, &d->who, number);
+    stage_end(room->clock, STAGE_PERSON);
     TRY(render_face(&d->picture, room->renderer, d->face.expression.units, &d->face.shot));
-    return post_apply(&d->picture, &d->face.shot, &room->post);
+    TRY(post_apply(&d->picture, &d->face.shot, &room->post));
+    stage_end(room->clock, STAGE_POST);
+    return MIEN_OK;
 }

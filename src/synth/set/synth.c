@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "synth/draw/render.h"
 #include "synth/set/drawer.h"
+#include "synth/set/faces.h"
 #include "synth/set/labels.h"
 #include "synth/set/set_folder.h"
 #include "synth/set/sheet.h"
@@ -17,8 +18,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-
-#define MAX_COUNT 100000000
 
 /* What a run's threads share. */
 typedef struct {
@@ -153,23 +152,31 @@ out:
     return st;
 }
 
+mien_status synth_check_set(const synth_options *o)
+{
+    if (o->task != SYNTH_LSD && o->task != SYNTH_MTL)
+        return mien_fail(MIEN_ERR_ARG, "task: %d (wanted lsd or mtl)", (int)o->task);
+    if (o->missing != SYNTH_COMPLETE && o->task != SYNTH_MTL)
+        return mien_fail(MIEN_ERR_ARG, "missing: an lsd set has one label, which its folders tell (wanted task mtl)");
+    if (o->count < 0 || o->count > SYNTH_MAX_COUNT)
+        return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted 1..%d)", o->count, SYNTH_MAX_COUNT);
+    if (o->identities < 0 || o->identities > SYNTH_MAX_COUNT || o->first_identity < 0 || o->first_identity > INT32_MAX)
+        return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " from %" PRId64 " on (wanted at most %d, from 0..%d)",
+                         o->identities, o->first_identity, SYNTH_MAX_COUNT, INT32_MAX);
+    if (o->size < RENDER_MIN_SIZE || o->size > RENDER_MAX_SIZE)
+        return mien_fail(MIEN_ERR_ARG, "size: %d (wanted %d..%d)", o->size, RENDER_MIN_SIZE, RENDER_MAX_SIZE);
+    return MIEN_OK;
+}
+
 static mien_status check_options(const synth_options *o)
 {
     if (!o->face_path)
         return mien_fail(MIEN_ERR_ARG, "face: no face model given");
     if (!o->out && !o->sheet)
         return mien_fail(MIEN_ERR_ARG, "out: neither a folder nor a sheet to write");
-    if (o->task != SYNTH_LSD && o->task != SYNTH_MTL)
-        return mien_fail(MIEN_ERR_ARG, "task: %d (wanted lsd or mtl)", (int)o->task);
-    if (o->missing != SYNTH_COMPLETE && o->task != SYNTH_MTL)
-        return mien_fail(MIEN_ERR_ARG, "missing: an lsd set has one label, which its folders tell (wanted task mtl)");
-    if (o->count < (o->out ? 1 : 0) || o->count > MAX_COUNT)
-        return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted 1..%d)", o->count, MAX_COUNT);
-    if (o->identities < 0 || o->identities > MAX_COUNT || o->first_identity < 0 || o->first_identity > INT32_MAX)
-        return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " from %" PRId64 " on (wanted at most %d, from 0..%d)",
-                         o->identities, o->first_identity, MAX_COUNT, INT32_MAX);
-    if (o->size < RENDER_MIN_SIZE || o->size > RENDER_MAX_SIZE)
-        return mien_fail(MIEN_ERR_ARG, "size: %d (wanted %d..%d)", o->size, RENDER_MIN_SIZE, RENDER_MAX_SIZE);
+    TRY(synth_check_set(o));
+    if (o->out && o->count < 1)
+        return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted 1..%d)", o->count, SYNTH_MAX_COUNT);
     if (o->resume && o->force)
         return mien_fail(MIEN_ERR_ARG, "resume and force exclude each other");
     return MIEN_OK;

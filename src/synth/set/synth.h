@@ -42,6 +42,7 @@ typedef struct {
     {                                                                                                                  \
         .size = 112, .seed = 1, .task = SYNTH_LSD                                                                      \
     }
+#define SYNTH_MAX_COUNT 100000000 /* faces, and people */
 #define SYNTH_SHEET_ROWS 4
 #define SYNTH_SHEET_CELL 160 /* pixels of a face on the sheet, or options.size where that is more */
 
