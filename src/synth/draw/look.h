@@ -50,6 +50,8 @@ typedef struct {
     bool glasses;
     float glasses_width, glasses_height, glasses_thick;
     vec3 glasses_colour;
+
+    vec3 teeth;
 } person;
 
 typedef struct {
@@ -70,6 +72,8 @@ typedef struct {
 
 /* Draws a person and the model's identity weights [face->identity.count], which depend on it. */
 void person_draw(person *out, float *identity, const face_model *face, rng *r);
+/* Draws what the person wears, and makeup; part of person_draw. */
+void person_adorn(person *p);
 /* Draws a shot of a person (lighting exposes for the skin, as a camera does). */
 void shot_draw(shot *out, const person *who, rng *r);
 /* A plain studio shot, the same for everybody: for sheets. */

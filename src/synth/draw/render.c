@@ -29,6 +29,7 @@ struct renderer {
     const head *h;
     const person *who;
     float glasses_forward;
+    uint32_t lid[2];     /* vertices in the middle of the upper lids' edges */
     int size, side;      /* of the picture, of its samples */
     vec3 *shape;         /* [V] the person without expression, model space */
     vec3 *posed;         /* [V] model space */
@@ -109,6 +110,23 @@ static void tone_fill(uint8_t *tone)
     }
 }
 
+/* The upper lid's edge is the foremost skin close to the eyeball, over the iris. */
+static uint32_t find_lid(const head *h, int side)
+{
+    uint32_t best = 0;
+    float front = -INFINITY;
+    for (int v = 0; v < h->face->vertex_count; v++) {
+        vec3 out = v3_sub(h->rest[v], h->eye_middle[side]);
+        float d = v3_length(out);
+        if (h->face->mask[(size_t)v * MASK_COUNT + MASK_LIDS] > 0.5f && fabsf(out.x) < 0.05f && out.y > 0 &&
+            d < 0.17f && out.z > front) {
+            front = out.z;
+            best = (uint32_t)v;
+        }
+    }
+    return best;
+}
+
 mien_status renderer_create(renderer **out, const head *h, int size)
 {
     if (size < RENDER_MIN_SIZE || size > RENDER_MAX_SIZE)
@@ -121,6 +139,8 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     r->size = size;
     r->side = size * SUPER;
     tone_fill(r->tone);
+    for (int side = 0; side < 2; side++)
+        r->lid[side] = find_lid(h, side);
     TRY_OUT(mem_alloc(&r->shape, v));
     TRY_OUT(mem_alloc(&r->posed, v));
     TRY_OUT(mem_alloc(&r->position, v));
@@ -163,8 +183,10 @@ static void place_vertices(renderer *r, setting *s)
         r->position[v] = mat3_apply(&s->turn, v3_sub(r->posed[v], face_middle));
         r->normal[v] = mat3_apply(&s->turn, r->normal[v]);
     }
-    for (int side = 0; side < 2; side++)
+    for (int side = 0; side < 2; side++) {
         s->eye[side] = head_eye_middle(h, r->position, side);
+        s->lid[side] = mat3_apply_back(&s->turn, v3_sub(r->position[r->lid[side]], s->eye[side])).y;
+    }
 }
 
 /* Which vertices the key light reaches, by a depth picture from the light; softened by looking at 3 x 3 of its samples.
@@ -416,7 +438,7 @@ static void draw_hair(renderer *r, const setting *s)
 typedef struct {
     renderer *r;
     const person *who;
-    float rest_x[3];
+    float rest_x[3], away[3]; /* of the corners: along the lid, out from the eyeball */
     float dark;
 } lash_target;
 
@@ -427,8 +449,10 @@ static inline void lash_sample(void *context, const raster_sample *q)
     if (q->z * 1.004f < t->r->depth[i] || t->r->id[i] == RASTER_NOTHING)
         return;
     float x = t->rest_x[0] * q->b[0] + t->rest_x[1] * q->b[1] + t->rest_x[2] * q->b[2];
-    float stroke = noise_1d(x * 110, t->who->seed + 70);
-    t->r->colour[i] = v3_mix(t->r->colour[i], v3(0.012f, 0.009f, 0.008f), t->dark * (0.35f + 0.6f * stroke));
+    float away = t->away[0] * q->b[0] + t->away[1] * q->b[1] + t->away[2] * q->b[2];
+    float stroke = noise_1d(x * 110, t->who->seed + 70), tip = smooth_step(0.245f, 0.165f, away);
+    float cover = t->dark * smooth_step(1 - tip, 1.35f - 0.8f * tip, stroke + 0.25f * tip);
+    t->r->colour[i] = v3_mix(t->r->colour[i], v3(0.012f, 0.009f, 0.008f), cover);
 }
 
 static void draw_lashes(renderer *r, const setting *s)
@@ -440,9 +464,11 @@ static void draw_lashes(renderer *r, const setting *s)
         raster_triangle set;
         if (!raster_setup(&set, r->screen[c[0]], r->screen[c[1]], r->screen[c[2]], r->side, r->side, true))
             continue;
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < 3; k++) {
             target.rest_x[k] = h->rest[c[k]].x;
-        target.dark = s->who->lash * (h->rest[c[0]].y > h->eye_middle[0].y ? 1 : 0.4f);
+            target.away[k] = v3_length(v3_sub(h->rest[c[k]], h->eye_middle[h->rest[c[k]].x < 0]));
+        }
+        target.dark = s->who->lash * (h->rest[c[0]].y > h->eye_middle[0].y ? 1 : 0.3f);
         raster_walk(&set, lash_sample, &target);
     }
 }
@@ -571,6 +597,7 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     s.pixel = how->field / (float)r->size;
     s.mouth_front = h->rest[h->lip_upper].z;
     s.mouth_open = clamp01(units[JAW_OPEN] * 1.3f + 0.4f * (units[MOUTH_UPPER_UP_LEFT] + units[MOUTH_LOWER_DOWN_LEFT]));
+    s.lips_apart = smooth_step(0.005f, 0.06f, head_lip_gap(h, units));
     creases_find(&s.crease, units, who);
 
     stage_begin(r->clock);

@@ -233,6 +233,7 @@ void person_draw(person *out, float *identity, const face_model *face, rng *r)
     draw_descent(&p, r);
     draw_hair(&p, r);
     draw_features(&p, r);
+    person_adorn(&p);
     for (int t = 0; t < face->identity.count; t++) {
         const char *name = face->identity.names[t];
         identity[t] = str_starts(name, "macrodetails/") ? macro_weight(name, &p) : target_weight(name, p.seed);
