@@ -43,7 +43,7 @@ static mien_status draw_share(void *context, int part)
 
 static mien_status time_steps(mien_bench *b, drawing *d, team *t, const mien_bench_options *o)
 {
-    const int faces = d->people * synth_class_count(d->options->task);
+    const int count = d->people * synth_class_count(d->options->task);
     progress p = api_progress(o->compute);
     int64_t spent = 0;
     for (d->step = 0; d->step < UNTIMED + o->steps; d->step++) {
@@ -56,8 +56,8 @@ static mien_status time_steps(mien_bench *b, drawing *d, team *t, const mien_ben
         if (progress_tell(&p, "bench", d->step + 1, UNTIMED + o->steps, NULL))
             return mien_fail(MIEN_ERR_CANCELLED, "bench: interrupted");
     }
-    b->result.batch = faces;
-    b->result.images_per_s = (double)faces * o->steps / ((double)spent * 1e-9);
+    b->result.batch = count;
+    b->result.images_per_s = (double)count * o->steps / ((double)spent * 1e-9);
     b->result.ms = (double)spent * 1e-6 / o->steps;
     return MIEN_OK;
 }
