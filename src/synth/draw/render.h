@@ -16,6 +16,7 @@ typedef enum {
     STAGE_LIGHT, /* shadows too */
     STAGE_RASTER,
     STAGE_SHADE,
+    STAGE_BACKGROUND,
     STAGE_HAIR, /* lashes and glasses too */
     STAGE_RESOLVE,
     STAGE_POST,
@@ -24,9 +25,9 @@ typedef enum {
 } draw_stage;
 extern const char *const draw_stage_names[STAGE_COUNT]; /* "pose" */
 
-/* Measures: from one stage's end to the next one's. */
+/* Measures processor time of the calling thread, from one stage's end to the next one's. */
 typedef struct stage_clock {
-    int64_t at;              /* clock_ns of the last end */
+    int64_t at;              /* the last end */
     int64_t ns[STAGE_COUNT]; /* spent in each */
 } stage_clock;
 void stage_begin(stage_clock *c); /* both: NULL is a no-op */

@@ -10,7 +10,7 @@ typedef struct drawer_room {
     const head *h;
     renderer *renderer;
     float *weights;
-    image post;
+    post_room *post;
     stage_clock *clock; /* NULL: nobody asks */
     int64_t identity;   /* whom `who` and the renderer are set to; -1 nobody */
 } drawer_room;
@@ -22,7 +22,7 @@ void drawer_free(drawer *d)
     if (d->room) {
         renderer_free(d->room->renderer);
         mem_free(d->room->weights);
-        image_free(&d->room->post);
+        post_room_free(d->room->post);
     }
     image_free(&d->picture);
     mem_free(d->room);
@@ -40,6 +40,7 @@ mien_status drawer_create(drawer **out, const synth_options *options, const head
     room->h = h;
     room->identity = -1;
     TRY_OUT(renderer_create(&room->renderer, h, options->size));
+    TRY_OUT(post_room_create(&room->post));
     TRY_OUT(mem_zalloc(&room->weights, (size_t)h->face->identity.count));
     *out = d;
     return MIEN_OK;
@@ -68,7 +69,7 @@ mien_status drawer_draw(drawer *d, int64_t number)
     synth_face_draw(&d->face, o, room->h, &d->who, number);
     stage_end(room->clock, STAGE_PERSON);
     TRY(render_face(&d->picture, room->renderer, d->face.expression.units, &d->face.shot));
-    TRY(post_apply(&d->picture, &d->face.shot, &room->post));
+    TRY(post_apply(&d->picture, &d->face.shot, room->post));
     stage_end(room->clock, STAGE_POST);
     return MIEN_OK;
 }

@@ -34,9 +34,9 @@ void shot_draw(shot *out, const person *who, rng *r)
     s.pitch = maxf(-18, minf(18, 6 * rng_normal(r) - 1));
     s.roll = maxf(-14, minf(14, 4 * rng_normal(r)));
     s.distance = rng_range(r, 5.5f, 14);
-    s.field = rng_range(r, 1.85f, 2.3f);
+    s.field = rng_range(r, 1.35f, 1.75f);
     s.shift_x = 0.02f * rng_normal(r);
-    s.shift_y = 0.02f * rng_normal(r);
+    s.shift_y = 0.03f * rng_normal(r) - 0.04f;
 
     float side = rng_bool(r) ? 1 : -1, contrast = rng_float(r), warmth = rng_range(r, -0.7f, 1);
     s.key_from = direction(side * rng_range(r, 5, 70), rng_range(r, 8, 60));
@@ -46,6 +46,7 @@ void shot_draw(shot *out, const person *who, rng *r)
     vec3 around = v3_scale(warm(rng_range(r, -0.8f, 0.6f)), mixf(0.60f, 0.28f, contrast));
     s.sky = v3_scale(around, 1.15f);
     s.ground = v3_scale(v3_mul(around, warm(0.4f)), rng_range(r, 0.45f, 0.85f));
+    surround_add_sky(&s.around, s.sky, s.ground);
     s.exposure = expose(&s, who) * rng_range(r, 0.75f, 1.12f);
 
     float grey = rng_float(r), level = 0.02f + 0.55f * grey * grey;
@@ -72,6 +73,7 @@ void shot_studio(shot *out, const person *who)
     s.fill = v3_scale(warm(-0.1f), 0.16f);
     s.sky = v3_scale(warm(-0.2f), 0.34f);
     s.ground = v3_scale(warm(0.4f), 0.18f);
+    surround_add_sky(&s.around, s.sky, s.ground);
     s.exposure = expose(&s, who);
     s.back_a = v3(0.30f, 0.31f, 0.32f);
     s.back_b = v3(0.14f, 0.145f, 0.15f);
