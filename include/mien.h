@@ -123,7 +123,7 @@ MIEN_OPTIONS(mien_compute, MIEN_OPTIONS_COMPUTE)
 /* --- labelled sets ------------------------------------------------------------------------------------------------ */
 /* Annotations, and where their pictures lie. */
 typedef struct mien_source {
-    const char *path;     /* folder, CSV or annotation file */
+    const char *path;     /* folder, CSV or annotation file; in training also "synth:SCENE", a set that is drawn */
     const char *images;   /* the folder that names of pictures are relative to; NULL: as the annotations say */
     const char *fallback; /* the folder of pictures that cannot be read there; NULL: none */
 } mien_source;
@@ -145,6 +145,8 @@ typedef struct mien_train_options {
     const mien_source *sources; /* [source_count] */
     const mien_source *validation_sources;
     int source_count, validation_source_count;
+    const char *face; /* packed face model that sets called "synth:SCENE" are drawn with, SCENE as mien_synth_options
+                         has it; NULL: there are none */
 } mien_train_options;
 MIEN_OPTIONS(mien_train_options, MIEN_OPTIONS_TRAIN)
 

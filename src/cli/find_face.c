@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 /* face.safetensors beside the running binary: the README's first command puts it there. */
-static bool find(char dst[PATH_MAX])
+bool cli_face_beside(char dst[PATH_MAX])
 {
     ssize_t length = readlink("/proc/self/exe", dst, PATH_MAX - 1);
     if (length < 0)
@@ -21,7 +21,7 @@ static bool find(char dst[PATH_MAX])
 
 bool cli_find_face(console *c, char dst[PATH_MAX])
 {
-    if (find(dst))
+    if (cli_face_beside(dst))
         return true;
     console_say(c, "face model: none beside this program (wanted --face, or `mien face WHEEL --out FACE.safetensors`)");
     return false;

@@ -93,6 +93,30 @@ static void read_row(float *values, uint8_t *told, const face_column *columns, i
     }
 }
 
+mien_status faces_table(str *out, const synth_options *options, const head *h, int64_t first, int64_t count)
+{
+    mien_status st;
+    float *weights;
+    person who = {0};
+    int64_t identity = -1;
+    TRY(mem_zalloc(&weights, (size_t)h->face->identity.count));
+    TRY_OUT(labels_header(out));
+    for (int64_t i = 0; i < count; i++) {
+        synth_face face;
+        char name[64];
+        if (synth_identity(options, first + i) != identity) {
+            identity = synth_identity(options, first + i);
+            synth_person(&who, weights, options, h->face, identity);
+        }
+        synth_face_draw(&face, options, h, &who, first + i);
+        synth_face_name(name, sizeof name, options, i);
+        TRY_OUT(labels_row(out, name, &face, &who, synth_labels_told(options, first + i)));
+    }
+out:
+    mem_free(weights);
+    return st;
+}
+
 /* --- the ring ----------------------------------------------------------------------------------------------------- */
 
 typedef struct {

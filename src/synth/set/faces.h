@@ -3,6 +3,7 @@
 #ifndef SYNTH_FACES_H
 #define SYNTH_FACES_H
 
+#include "base/str.h"
 #include "synth/set/drawer.h"
 
 /* A face model with the head made of it, which all drawers of sets share. */
@@ -47,6 +48,10 @@ MIEN_MUST_USE mien_status faces_seek(faces *f, int64_t number);
 MIEN_MUST_USE mien_status faces_next(faces_face *out, faces *f);
 int faces_column_count(const faces *f);
 const face_column *faces_column(const faces *f, int index);
+
+/* Appends labels.csv of faces first .. first + count - 1, named as those of a set that begins with them. */
+MIEN_MUST_USE mien_status faces_table(str *out, const synth_options *options, const head *h, int64_t first,
+                                      int64_t count);
 
 /* Are these options a set's, whatever is done with it? Names the first that is not. */
 MIEN_MUST_USE mien_status synth_check_set(const synth_options *o);

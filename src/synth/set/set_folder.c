@@ -50,6 +50,22 @@ static mien_status record_make(json_t **out, const synth_options *o, const face_
     return json_check(*out);
 }
 
+mien_status set_fingerprint(uint64_t *out, const synth_options *options, const face_model *face)
+{
+    json_t *record;
+    char *text;
+    uint64_t h = 14695981039346656037u;
+    TRY(record_make(&record, options, face));
+    mien_status st = json_print(&text, record);
+    json_decref(record);
+    TRY(st);
+    for (const char *c = text; *c; c++)
+        h = (h ^ (uint8_t)*c) * 1099511628211u;
+    mem_free(text);
+    *out = h ? h : 1;
+    return MIEN_OK;
+}
+
 /* Resuming needs the same options; the first that differs is named. */
 static mien_status record_compare(const char *path, const json_t *wanted)
 {

@@ -10,4 +10,7 @@
 MIEN_MUST_USE mien_status set_folder_prepare(const synth_options *options, const face_model *face,
                                              const char *const *folders, int folder_count);
 
+/* A number that differs where sets of these options do; never 0. */
+MIEN_MUST_USE mien_status set_fingerprint(uint64_t *out, const synth_options *options, const face_model *face);
+
 #endif
