@@ -21,6 +21,7 @@
 #define SHADOW_BIAS 0.035f
 #define TONE_STEPS 4096
 #define PIXEL_SAMPLES (SUPER * SUPER)
+#define ALL_SAMPLES ((1u << PIXEL_SAMPLES) - 1)
 #define SURFACE_STEP 0.08f /* decimetres: samples of a pixel that lie nearer to each other see one surface */
 
 /* The face is framed around this point of the neutral head: between eyes and mouth. */
@@ -40,6 +41,9 @@ struct renderer {
     vec3 *tint;          /* [V] */
     vec3 *light;         /* [V] */
     float *shadow;       /* [V] */
+    vec3 *from_light;    /* [V] as the key light's picture shows them */
+    bool *is_lit;        /* [V] light is asked for there: a vertex of what is seen, or under hair */
+    surface *corners;    /* [V] all that shading interpolates */
     float *hair_depth;   /* [V] decimetres inside the hairline */
     float *depth;        /* [side, side] */
     uint32_t *id;        /* [side, side] */
@@ -98,6 +102,9 @@ void renderer_free(renderer *r)
     mem_free(r->tint);
     mem_free(r->light);
     mem_free(r->shadow);
+    mem_free(r->from_light);
+    mem_free(r->is_lit);
+    mem_free(r->corners);
     mem_free(r->hair_depth);
     mem_free(r->depth);
     mem_free(r->id);
@@ -159,6 +166,9 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     TRY_OUT(mem_alloc(&r->tint, v));
     TRY_OUT(mem_alloc(&r->light, v));
     TRY_OUT(mem_alloc(&r->shadow, v));
+    TRY_OUT(mem_alloc(&r->from_light, v));
+    TRY_OUT(mem_alloc(&r->is_lit, v));
+    TRY_OUT(mem_zalloc(&r->corners, v));
     TRY_OUT(mem_alloc(&r->hair_depth, v));
     TRY_OUT(mem_alloc(&r->depth, samples));
     TRY_OUT(mem_alloc(&r->id, samples));
@@ -200,6 +210,24 @@ static void place_vertices(renderer *r, setting *s)
     }
 }
 
+/* Most of a head is turned away, or behind what is before it: what nobody sees needs no light. */
+static void find_lit(renderer *r)
+{
+    const head *h = r->h;
+    const size_t samples = (size_t)r->side * (size_t)r->side;
+    const bool is_bald = r->who->style == HAIR_BALD;
+    uint32_t last = RASTER_NOTHING;
+    for (int v = 0; v < h->vertex_count; v++)
+        r->is_lit[v] = !is_bald && r->hair_depth[v] > HAIR_REACH;
+    for (size_t i = 0; i < samples; i++) {
+        if (r->id[i] == last || r->id[i] == RASTER_NOTHING)
+            continue;
+        last = r->id[i];
+        for (int k = 0; k < 3; k++)
+            r->is_lit[h->triangles[3 * (size_t)last + (size_t)k]] = true;
+    }
+}
+
 /* What of the key light comes past its shade, at a place across its way: right and up, decimetres from the face's
  * middle.
  */
@@ -237,14 +265,17 @@ static void cast_shadows(renderer *r, const setting *s)
     int apart = 1 + (int)(4 * s->how->key_soft);
     for (int i = 0; i < SHADOW_SIDE * SHADOW_SIDE; i++)
         r->shadow_depth[i] = -INFINITY;
-    for (int v = 0; v < h->vertex_count; v++) { /* r->screen is borrowed until the camera needs it */
+    for (int v = 0; v < h->vertex_count; v++) {
         vec3 p = v3_sub(r->position[v], middle);
-        r->screen[v] =
+        r->from_light[v] =
             v3((v3_dot(p, right) + SHADOW_REACH) * scale, (SHADOW_REACH - v3_dot(p, up)) * scale, v3_dot(p, toward));
     }
-    raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->screen, h->triangles, 2 * h->quad_count, 0, false);
+    raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->from_light, h->triangles, 2 * h->quad_count, 0,
+                false);
     for (int v = 0; v < h->vertex_count; v++) {
-        int x = (int)r->screen[v].x, y = (int)r->screen[v].y, lit = 0;
+        if (!r->is_lit[v])
+            continue;
+        int x = (int)r->from_light[v].x, y = (int)r->from_light[v].y, lit = 0;
         float past = past_shade(s->how, v3_dot(r->position[v], right), v3_dot(r->position[v], up));
         if (x < apart || y < apart || x >= SHADOW_SIDE - apart || y >= SHADOW_SIDE - apart) {
             r->shadow[v] = past;
@@ -252,7 +283,8 @@ static void cast_shadows(renderer *r, const setting *s)
         }
         for (int j = -apart; j <= apart; j += apart)
             for (int i = -apart; i <= apart; i += apart)
-                lit += r->screen[v].z + SHADOW_BIAS * (float)apart >= r->shadow_depth[(y + j) * SHADOW_SIDE + x + i];
+                lit +=
+                    r->from_light[v].z + SHADOW_BIAS * (float)apart >= r->shadow_depth[(y + j) * SHADOW_SIDE + x + i];
         r->shadow[v] = past * (float)lit / 9;
     }
 }
@@ -271,6 +303,8 @@ static void light_vertices(renderer *r, const setting *s)
     const shot *how = s->how;
     bool is_bald = s->who->style == HAIR_BALD;
     for (int v = 0; v < h->vertex_count; v++) {
+        if (!r->is_lit[v])
+            continue;
         vec3 n = r->normal[v];
         float ao = h->occlusion[v];
         if (!is_bald) { /* hair keeps some sky from the skin beside it */
@@ -289,22 +323,27 @@ static void light_vertices(renderer *r, const setting *s)
     }
 }
 
-static surface surface_at(const renderer *r, const uint32_t *c, const float b[3])
+/* What shading interpolates, side by side. */
+static void gather_corners(renderer *r)
 {
     const head *h = r->h;
-    surface at = {0};
-    for (int i = 0; i < 3; i++) {
-        uint32_t v = c[i];
-        at.rest = v3_madd(at.rest, h->rest[v], b[i]);
-        at.position = v3_madd(at.position, r->position[v], b[i]);
-        at.normal = v3_madd(at.normal, r->normal[v], b[i]);
-        at.tint = v3_madd(at.tint, r->tint[v], b[i]);
-        at.light = v3_madd(at.light, r->light[v], b[i]);
-        at.shadow += r->shadow[v] * b[i];
-        at.occlusion += h->occlusion[v] * b[i];
-        if (v < (uint32_t)h->face->vertex_count)
-            at.lips += h->face->mask[(size_t)v * MASK_COUNT + MASK_LIPS] * b[i];
-    }
+    for (int v = 0; v < h->vertex_count; v++)
+        if (r->is_lit[v])
+            r->corners[v] =
+                (surface){.rest = h->rest[v],
+                          .position = r->position[v],
+                          .normal = r->normal[v],
+                          .tint = r->tint[v],
+                          .light = r->light[v],
+                          .lips = v < h->face->vertex_count ? h->face->mask[(size_t)v * MASK_COUNT + MASK_LIPS] : 0,
+                          .shadow = r->shadow[v],
+                          .occlusion = h->occlusion[v]};
+}
+
+static surface surface_at(const renderer *r, const uint32_t *c, const float b[3])
+{
+    surface at;
+    blend_corners(&at, &r->corners[c[0]], &r->corners[c[1]], &r->corners[c[2]], b, sizeof at);
     at.normal = v3_unit(at.normal);
     return at;
 }
@@ -348,9 +387,28 @@ typedef struct {
     float b[3];        /* weights of its corners */
 } sample_group;
 
+/* A pixel that one triangle covers is one group. */
+static bool take_whole(sample_group *g, const renderer *r, const seen *what, int px, int py)
+{
+    for (int k = 0; k < PIXEL_SAMPLES; k++)
+        g->at[k] = (size_t)(py * SUPER + k / SUPER) * (size_t)r->side + (size_t)(px * SUPER + k % SUPER);
+    g->triangle = what->id[g->at[0]];
+    for (int k = 1; k < PIXEL_SAMPLES; k++)
+        if (what->id[g->at[k]] != g->triangle)
+            return false;
+    g->count = PIXEL_SAMPLES;
+    const uint32_t *c = &what->triangles[3 * (size_t)g->triangle];
+    return corner_weights(g->b, what->points[c[0]], what->points[c[1]], what->points[c[2]], ((float)px + 0.5f) * SUPER,
+                          ((float)py + 0.5f) * SUPER);
+}
+
 /* Takes the first group out of `left`, a bit for each of the pixel's samples. */
 static void take_group(sample_group *g, const renderer *r, const seen *what, int px, int py, unsigned *left)
 {
+    if (*left == ALL_SAMPLES && take_whole(g, r, what, px, py)) {
+        *left = 0;
+        return;
+    }
     const float centre = 0.5f;
     float first_x = 0, first_y = 0, sum_x = 0, sum_y = 0, z = 0, step = 0;
     int first_material = 0;
@@ -413,20 +471,10 @@ static void shade_surfaces(renderer *r, const setting *s)
 /* A point of a sheet of hair, and the share of its pixel that strands take there. */
 static vec3 hair_at(const renderer *r, const setting *s, const sample_group *g, float *cover)
 {
-    hair_point at = {0};
-    for (int k = 0; k < 3; k++) {
-        const hair_point *c = &r->hair.points[r->hair.triangles[3 * (size_t)g->triangle + (size_t)k]];
-        float b = g->b[k];
-        at.position = v3_madd(at.position, c->position, b);
-        at.normal = v3_madd(at.normal, c->normal, b);
-        at.light = v3_madd(at.light, c->light, b);
-        at.flow = v3_madd(at.flow, c->flow, b);
-        at.across += c->across * b;
-        at.along += c->along * b;
-        at.depth += c->depth * b;
-        at.layer += c->layer * b;
-        at.shadow += c->shadow * b;
-    }
+    const uint32_t *c = &r->hair.triangles[3 * (size_t)g->triangle];
+    const hair_point *points = r->hair.points;
+    hair_point at;
+    blend_corners(&at, &points[c[0]], &points[c[1]], &points[c[2]], g->b, sizeof at);
     *cover = 0;
     return at.depth < -0.12f ? v3_all(0) : hair_shade(s, &at, cover);
 }
@@ -562,7 +610,7 @@ static void set_background(renderer *r, const shot *how)
     for (int y = 0; y < r->size; y++)
         for (int x = 0; x < r->size; x++) {
             const unsigned surfaces = seen_samples(r, r->id, x, y);
-            if (surfaces == (1u << PIXEL_SAMPLES) - 1)
+            if (surfaces == ALL_SAMPLES)
                 continue;
             const vec3 back = v3_scale(r->behind.pixels[(size_t)y * (size_t)r->size + (size_t)x], unexposed);
             for (int k = 0; k < PIXEL_SAMPLES; k++)
@@ -634,12 +682,8 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     head_pose(h, r->posed, r->shape, units);
     place_vertices(r, &s);
     stage_end(r->clock, STAGE_POSE);
-    cast_shadows(r, &s);
     for (int v = 0; v < h->vertex_count; v++)
         r->screen[v] = project(r, how, r->position[v]);
-    light_vertices(r, &s);
-    stage_end(r->clock, STAGE_LIGHT);
-
     size_t samples = (size_t)r->side * (size_t)r->side;
     for (size_t i = 0; i < samples; i++) {
         r->depth[i] = -INFINITY;
@@ -647,6 +691,11 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     }
     raster_draw(r->depth, r->id, r->side, r->side, r->screen, h->triangles, 2 * h->quad_count, 0, false);
     stage_end(r->clock, STAGE_RASTER);
+    find_lit(r);
+    cast_shadows(r, &s);
+    light_vertices(r, &s);
+    gather_corners(r);
+    stage_end(r->clock, STAGE_LIGHT);
     shade_surfaces(r, &s);
     stage_end(r->clock, STAGE_SHADE);
     TRY(background_paint(&r->behind, how));
