@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "synth/face/face_model.h"
+#include "synth/set/scene.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,20 +48,39 @@ mien_status mien_synth(const mien_synth_options *given)
     const bool is_complete = !o.missing || !strcmp(o.missing, "none");
     if (!is_complete && strcmp(o.missing, "aff-wild2"))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "missing: %.32s (wanted none or aff-wild2)", o.missing);
+    if (o.scene && o.is_studio)
+        return mien_fail(MIEN_ERR_ARG, "mien_synth: is_studio is a scene of its own (wanted no scene beside it)");
     progress p = api_progress(&compute);
-    return synth_run(&(synth_options){.out = o.out,
-                                      .face_path = o.face,
-                                      .count = o.count,
-                                      .identities = o.identities,
-                                      .first_identity = o.first_identity,
-                                      .size = o.image_size,
-                                      .task = task,
-                                      .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
-                                      .seed = o.seed,
-                                      .studio = o.is_studio != 0,
-                                      .resume = o.is_resumed != 0,
-                                      .force = o.is_forced != 0,
-                                      .threads = api_threads(&compute),
-                                      .sheet = o.sheet},
-                     &p);
+    scene *s;
+    TRY(scene_load(&s, o.is_studio ? "studio" : o.scene, task));
+    mien_status st = synth_run(&(synth_options){.out = o.out,
+                                                .face_path = o.face,
+                                                .count = o.count,
+                                                .identities = o.identities,
+                                                .first_identity = o.first_identity,
+                                                .size = o.image_size,
+                                                .task = task,
+                                                .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
+                                                .seed = o.seed,
+                                                .scene = s,
+                                                .resume = o.is_resumed != 0,
+                                                .force = o.is_forced != 0,
+                                                .threads = api_threads(&compute),
+                                                .sheet = o.sheet},
+                               &p);
+    scene_free(s);
+    return st;
+}
+
+mien_status mien_scene_reference(char **out)
+{
+    TRY(api_need(out, "mien_scene_reference", "out"));
+    str text = {0};
+    mien_status st = scene_reference(&text);
+    if (st != MIEN_OK) {
+        str_free(&text);
+        return st;
+    }
+    *out = text.text;
+    return MIEN_OK;
 }
