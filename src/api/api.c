@@ -49,7 +49,8 @@ mien_status api_sources(task_source **out, int *count, const char *path, const m
     task_source *copies;
     TRY(mem_alloc(&copies, source_count + 1));
     for (int i = 0; i < source_count; i++)
-        copies[i] = (task_source){sources[i].path, sources[i].images, sources[i].fallback};
+        copies[i] =
+            (task_source){.path = sources[i].path, .images = sources[i].images, .fallback = sources[i].fallback};
     if (path)
         copies[0] = (task_source){.path = path};
     *out = copies;

@@ -169,6 +169,73 @@ mien_status annotations_append(annotations *a, annotations *more)
     return st;
 }
 
+/* --- pictures that are made --------------------------------------------------------------------------------------- */
+
+static mien_status read_made(annotations *out, const picture_maker *m, uint32_t epoch)
+{
+    annotations a = {0};
+    str table = {0};
+    csv_reader r;
+    mien_status st;
+    TRY_OUT(m->table(m, epoch, &table));
+    csv_open_bytes(&r, table.text, table.length, m->what);
+    st = annotations_parse(&a, &r, false, true);
+    csv_close(&r);
+    TRY_OUT(st);
+    if (a.rows.count != m->count) {
+        st = mien_fail(MIEN_ERR_INTERNAL, "%s: %lld labels of %lld pictures", m->what, (long long)a.rows.count,
+                       (long long)m->count);
+        goto out;
+    }
+    *out = a;
+    a = (annotations){0};
+out:
+    annotations_free(&a);
+    str_free(&table);
+    return st;
+}
+
+mien_status annotations_open_made(annotations *out, const picture_maker *maker)
+{
+    annotations a = {0};
+    str root = {0};
+    mien_status st;
+    TRY_OUT(read_made(&a, maker, 0));
+    TRY_OUT(str_printf(&root, "%s/", maker->what)); /* which no file lies in */
+    TRY_OUT(annotations_begin_part(&a, maker->what, root.text, root.length));
+    a.parts->maker = maker;
+    *out = a;
+    a = (annotations){0};
+out:
+    str_free(&root);
+    annotations_free(&a);
+    return st;
+}
+
+static void take_labels(annotations *a, int64_t begin, const annotations *fresh)
+{
+    for (int k = 0; k < ANNOTATION_KINDS; k++) {
+        const int64_t width = annotation_forms[k].width, count = fresh->rows.count;
+        if (!fresh->values[k])
+            continue;
+        memcpy(a->values[k] + begin * width, fresh->values[k], (size_t)(count * width) * sizeof(float));
+        memcpy(a->known[k] + begin, fresh->known[k], (size_t)count * sizeof(uint64_t));
+    }
+}
+
+mien_status annotations_renew(annotations *a, uint32_t epoch)
+{
+    for (int p = 0; p < a->part_count; p++) {
+        annotations fresh;
+        if (!a->parts[p].maker || !a->parts[p].maker->is_renewed)
+            continue;
+        TRY(read_made(&fresh, a->parts[p].maker, epoch));
+        take_labels(a, a->parts[p].begin, &fresh);
+        annotations_free(&fresh);
+    }
+    return MIEN_OK;
+}
+
 /* --- folders ------------------------------------------------------------------------------------------------------ */
 
 /* What the set left out, counted as it counts. */

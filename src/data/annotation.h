@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "data/list.h"
+#include "data/picture_maker.h"
 #include "format/face_labels.h"
 
 typedef enum {
@@ -30,11 +31,12 @@ extern const annotation_form annotation_forms[ANNOTATION_KINDS];
 
 /* Rows that were read from one place. */
 typedef struct {
-    char *source;     /* the file or folder as named, for messages; owned, like all below */
-    char *root;       /* the folder that names are relative to: "" or ending in a slash */
-    char *fallback;   /* likewise, of pictures that cannot be opened there; NULL: none */
-    int64_t begin;    /* the first of them; they end where the next part begins */
-    bool is_by_class; /* a folder per expression */
+    char *source;               /* the file or folder as named, for messages; owned, like all below */
+    char *root;                 /* the folder that names are relative to: "" or ending in a slash */
+    char *fallback;             /* likewise, of pictures that cannot be opened there; NULL: none */
+    int64_t begin;              /* the first of them; they end where the next part begins */
+    bool is_by_class;           /* a folder per expression */
+    const picture_maker *maker; /* of pictures that are no files (borrowed); NULL: they are */
 } annotation_part;
 
 typedef struct {
@@ -89,6 +91,10 @@ MIEN_MUST_USE mien_status annotations_validation(char **out, const char *path);
 MIEN_MUST_USE mien_status annotations_read(annotations *out, const char *path, bool must_be_whole, bool is_strict);
 /* The same from a reader that has just been opened, as rows of no part; the caller closes it. */
 MIEN_MUST_USE mien_status annotations_parse(annotations *out, csv_reader *r, bool must_be_whole, bool is_strict);
+/* Pictures that are made (borrowed), in order of their numbers, with the labels of epoch 0. */
+MIEN_MUST_USE mien_status annotations_open_made(annotations *out, const picture_maker *maker);
+/* Labels of pictures that are made anew are an epoch's now. */
+MIEN_MUST_USE mien_status annotations_renew(annotations *a, uint32_t epoch);
 void annotations_free(annotations *a); /* and empties it */
 
 /* The part that a row is of. */

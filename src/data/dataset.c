@@ -107,6 +107,35 @@ static mien_status list_open(dataset *d, const char *path)
     return dataset_tell_ignored(d, "rows");
 }
 
+/* The table of an epoch's pictures. */
+static mien_status list_made(dataset *d, uint32_t epoch)
+{
+    const picture_maker *m = d->maker;
+    label_list list = {0};
+    str table = {0};
+    csv_reader r;
+    mien_status st;
+    if (!d->root)
+        TRY(mem_strdup(&d->root, ""));
+    TRY_OUT(m->table(m, epoch, &table));
+    csv_open_bytes(&r, table.text, table.length, m->what);
+    st = list_parse(&list, &r, (const char *const *)d->classes, d->class_count, false);
+    csv_close(&r);
+    TRY_OUT(st);
+    if (list.count != m->count) {
+        st = mien_fail(MIEN_ERR_INTERNAL, "%s: %" PRId64 " labels of %" PRId64 " pictures", m->what, list.count,
+                       m->count);
+        goto out;
+    }
+    list_free(&d->list);
+    d->list = list;
+    list = (label_list){0};
+out:
+    list_free(&list);
+    str_free(&table);
+    return st;
+}
+
 /* What every set knows once its pictures are listed. */
 static mien_status count_classes(dataset *d, dataset_use use)
 {
@@ -174,6 +203,12 @@ static mien_status source_read(const picture_source *s, int64_t index, picture_r
     return st;
 }
 
+static mien_status source_make(const picture_source *s, int64_t index, picture_reader *r)
+{
+    const dataset *d = (const dataset *)s;
+    return d->maker->read(d->maker, r->epoch, index, r);
+}
+
 const picture_set *dataset_pictures(const dataset *d)
 {
     return &d->set;
@@ -190,25 +225,43 @@ static mien_status make_source(dataset *d)
                                    .name = source_name,
                                    .path = source_path,
                                    .read = source_read};
-    d->set = (picture_set){&d->pictures, d->list.label, d->class_count, (const char *const *)d->classes};
+    if (d->maker) {
+        d->pictures.path = NULL;
+        d->pictures.read = source_make;
+        d->pictures.is_renewed = d->maker->is_renewed;
+        TRY(mem_alloc(&d->groups, d->list.count));
+        memcpy(d->groups, d->list.label, (size_t)d->list.count * sizeof *d->groups);
+    }
+    d->set = (picture_set){&d->pictures, d->groups ? d->groups : d->list.label, d->class_count,
+                           (const char *const *)d->classes};
     return mem_zalloc(&d->pictures.reported, (d->list.count + 31) / 32);
 }
 
-mien_status dataset_open(dataset **out, const char *path, const char *const *classes, int class_count, dataset_use use)
+/* Pictures that are made are listed as their table has them; files, as they are found. */
+static mien_status list_pictures(dataset *d, const char *path, dataset_use use)
+{
+    struct stat info;
+    if (d->maker)
+        return list_made(d, 0);
+    if (stat(path, &info) != 0)
+        return file_fail(path, "cannot open", errno);
+    return S_ISDIR(info.st_mode) ? folder_open(d, path, use) : list_open(d, path);
+}
+
+static mien_status open_set(dataset **out, const char *path, const picture_maker *maker, const char *const *classes,
+                            int class_count, dataset_use use)
 {
     if (class_count < 1 || class_count > UINT16_MAX)
         return mien_fail(MIEN_ERR_ARG, "%s: %d classes (wanted 1..%d)", path, class_count, UINT16_MAX);
-    struct stat info;
-    if (stat(path, &info) != 0)
-        return file_fail(path, "cannot open", errno);
     dataset *d;
     TRY(mem_zalloc(&d, 1));
     mien_status st;
+    d->maker = maker;
     d->is_strict = use & DATASET_STRICT;
     use &= ~DATASET_STRICT;
     TRY_OUT(mem_strdup(&d->source, path));
     TRY_OUT(copy_classes(d, classes, class_count));
-    TRY_OUT(S_ISDIR(info.st_mode) ? folder_open(d, path, use) : list_open(d, path));
+    TRY_OUT(list_pictures(d, path, use));
     TRY_OUT(count_classes(d, use));
     TRY_OUT(make_source(d));
     *out = d;
@@ -216,6 +269,23 @@ mien_status dataset_open(dataset **out, const char *path, const char *const *cla
 out:
     dataset_free(d);
     return st;
+}
+
+mien_status dataset_open(dataset **out, const char *path, const char *const *classes, int class_count, dataset_use use)
+{
+    return open_set(out, path, NULL, classes, class_count, use);
+}
+
+mien_status dataset_open_made(dataset **out, const picture_maker *maker, const char *const *classes, int class_count)
+{
+    return open_set(out, maker->what, maker, classes, class_count, DATASET_TRAIN);
+}
+
+mien_status dataset_renew(dataset *d, uint32_t epoch)
+{
+    if (!d->maker || !d->maker->is_renewed)
+        return MIEN_OK;
+    return list_made(d, epoch);
 }
 
 mien_status dataset_set_images(dataset *d, const char *images, const char *fallback)
@@ -258,6 +328,7 @@ void dataset_free(dataset *d)
     mem_free(d->sizes);
     mem_free(d->validation);
     mem_free(d->ignored);
+    mem_free(d->groups);
     mem_free(d->pictures.reported);
     mem_free(d);
 }

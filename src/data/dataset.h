@@ -5,6 +5,7 @@
 #define DATA_DATASET_H
 
 #include "data/epoch_plan.h"
+#include "data/picture_maker.h"
 
 typedef struct dataset dataset;
 
@@ -30,6 +31,12 @@ MIEN_MUST_USE mien_status dataset_open(dataset **out, const char *path, const ch
 /* The pictures of a CSV lie below `images` (NULL: as they did), and those that cannot be read there below `fallback`
  * (NULL: nowhere); copied. MIEN_ERR_ARG for class folders, whose pictures are what is in them. */
 MIEN_MUST_USE mien_status dataset_set_images(dataset *d, const char *images, const char *fallback);
+/* Pictures that are made (borrowed), in order of their numbers, with the labels of epoch 0. Of each class there is one;
+ * none of another. */
+MIEN_MUST_USE mien_status dataset_open_made(dataset **out, const picture_maker *maker, const char *const *classes,
+                                            int class_count);
+/* The labels are an epoch's now. Nothing of pictures that are not made anew. */
+MIEN_MUST_USE mien_status dataset_renew(dataset *d, uint32_t epoch);
 void dataset_free(dataset *d);                /* NULL is a no-op */
 const char *dataset_source(const dataset *d); /* the path as given, for messages */
 /* The pictures, each in the group of its class. Lives as long as the set; names and paths as below. */

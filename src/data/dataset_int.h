@@ -9,17 +9,19 @@
 struct dataset {
     picture_source pictures; /* first: the source that is read is this */
     picture_set set;
-    char *source;      /* as the user named it, for messages */
-    char *root;        /* "" or ending in a slash */
-    char *fallback;    /* the same, of a list's pictures that cannot be read below root; NULL: none */
-    bool is_list;      /* from a CSV: pictures have a line */
-    bool is_strict;    /* nothing may be left out */
-    label_list list;   /* the pictures, in file order */
-    int class_count;   /* all below: owned */
-    char **classes;    /* [classes] */
-    char **folders;    /* [classes] "ANGER/"; NULL where there is none, as in a list */
-    int64_t *sizes;    /* [classes] */
-    char *validation;  /* the sibling `val`, or NULL */
+    char *source;               /* as the user named it, for messages */
+    char *root;                 /* "" or ending in a slash */
+    char *fallback;             /* the same, of a list's pictures that cannot be read below root; NULL: none */
+    bool is_list;               /* from a CSV: pictures have a line */
+    bool is_strict;             /* nothing may be left out */
+    label_list list;            /* the pictures, in file order */
+    int class_count;            /* all below: owned */
+    char **classes;             /* [classes] */
+    char **folders;             /* [classes] "ANGER/"; NULL where there is none, as in a list */
+    int64_t *sizes;             /* [classes] */
+    char *validation;           /* the sibling `val`, or NULL */
+    const picture_maker *maker; /* NULL: pictures are files */
+    uint16_t *groups;  /* [count] of those that a maker makes: their first labels, for plans that outlive an epoch's */
     int ignored_count; /* folders, or labels of a list, that are no class */
     int ignored_capacity;
     struct ignored_part {

@@ -162,6 +162,7 @@ static void fill_row(const loader *l, picture_reader *reader, slot *s, int row)
     row_note *note = &s->notes[row];
     note->status = MIEN_OK;
     note->is_fatal = false;
+    reader->epoch = l->epoch;
     mien_status st = make_row(l, reader, s->images + (size_t)row * l->picture_bytes, note, item, &picture, copy);
     if (st != MIEN_OK)
         note_failure(note, st, true);

@@ -20,6 +20,7 @@ typedef struct {
     uint8_t *bytes;         /* the file, owned */
     size_t capacity;
     char path[PATH_MAX]; /* of the file that is being read */
+    uint32_t epoch;      /* that pictures are read for: sources that make them make other ones in each */
 } picture_reader;
 
 MIEN_MUST_USE mien_status picture_reader_init(picture_reader *r);
@@ -40,6 +41,7 @@ struct picture_source {
     int64_t count;
     /* A picture that cannot be opened is the source's fault, a list's that names it, and no bad picture among many. */
     bool missing_is_fatal;
+    bool is_renewed; /* a picture is another one in each epoch, the reader's */
     /* The picture's name as the user knows it, into dst; too small is MIEN_ERR_ARG. */
     mien_status (*name)(const picture_source *s, int64_t index, char *dst, size_t bytes);
     /* The file that the picture is read from, likewise. NULL: pictures of this source are no files. */

@@ -128,6 +128,22 @@ static mien_status wrap(task_set **out, dataset *data, const char *path)
     return MIEN_OK;
 }
 
+/* Pictures that are made come with others to select by. */
+static mien_status open_made(task_set **out, task_set **validation, const picture_maker *maker,
+                             const model_head *classes)
+{
+    dataset *data;
+    if (validation && maker->validation)
+        TRY(open_made(validation, NULL, maker->validation, classes));
+    TRY(dataset_open_made(&data, maker, classes->columns, classes->size));
+    return wrap(out, data, maker->what);
+}
+
+static mien_status renew(task_set *set, uint32_t epoch)
+{
+    return dataset_renew(((lsd_set *)set)->data, epoch);
+}
+
 static mien_status open_set(task_set **out, task_set **validation, const task_set_options *o)
 {
     int h;
@@ -136,6 +152,8 @@ static mien_status open_set(task_set **out, task_set **validation, const task_se
         return mien_fail(MIEN_ERR_ARG, "%s: a second set (wanted one in task lsd)", o->sources[1].path);
     TRY(head_find(&h, o->heads, o->head_count, HEAD_EXPRESSION, path));
     const model_head *classes = &o->heads[h];
+    if (o->sources[0].maker)
+        return open_made(out, validation, o->sources[0].maker, classes);
     dataset *data = NULL, *beside = NULL;
     dataset_use use = (o->is_training ? DATASET_TRAIN : DATASET_EVALUATE) | (o->is_strict ? DATASET_STRICT : 0);
     TRY(dataset_open(&data, path, classes->columns, classes->size, use));
@@ -406,6 +424,7 @@ const task_def task_lsd = {
     .heads = make_heads,
     .open = open_set,
     .close = close_set,
+    .renew = renew,
     .fingerprint = fingerprint,
     .tell_missing = tell_missing,
     .account = account,

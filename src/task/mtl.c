@@ -402,6 +402,7 @@ const task_def task_mtl = {
     .heads = make_heads,
     .open = mtl_open,
     .close = mtl_close,
+    .renew = mtl_renew,
     .fingerprint = mtl_fingerprint,
     .tell_missing = mtl_tell_missing,
     .tells = mtl_tells,

@@ -45,6 +45,7 @@ bool mtl_has(const mtl_set *set, annotation_kind kind, int64_t picture);
 
 MIEN_MUST_USE mien_status mtl_open(task_set **out, task_set **validation, const task_set_options *o);
 void mtl_close(task_set *set);
+MIEN_MUST_USE mien_status mtl_renew(task_set *set, uint32_t epoch);
 uint64_t mtl_fingerprint(const task_set *set, int64_t picture);
 MIEN_MUST_USE mien_status mtl_tell_missing(const task_set *set, const epoch_plan *plan);
 bool mtl_tells(const task_set *set, const epoch_plan *plan, const char *score);

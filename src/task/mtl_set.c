@@ -35,6 +35,8 @@ static bool is_picture_there(const picture_source *source, int64_t index)
 {
     const annotations *a = &set_of(source)->known;
     char path[PATH_MAX];
+    if (annotation_part_of(a, index)->maker)
+        return true;
     if (annotation_path(a, index, path, sizeof path) == MIEN_OK && access(path, F_OK) == 0)
         return true;
     return annotation_part_of(a, index)->fallback && annotation_fallback_path(a, index, path, sizeof path) == MIEN_OK &&
@@ -44,8 +46,11 @@ static bool is_picture_there(const picture_source *source, int64_t index)
 static mien_status read_picture(const picture_source *source, int64_t index, picture_reader *r)
 {
     const annotations *a = &set_of(source)->known;
+    const annotation_part *part = annotation_part_of(a, index);
+    if (part->maker)
+        return part->maker->read(part->maker, r->epoch, index - part->begin, r);
     TRY(annotation_path(a, index, r->path, sizeof r->path));
-    const bool has_second = annotation_part_of(a, index)->fallback != NULL;
+    const bool has_second = part->fallback != NULL;
     char second[PATH_MAX];
     if (has_second)
         TRY(annotation_fallback_path(a, index, second, sizeof second));
@@ -64,6 +69,11 @@ void mtl_close(task_set *base)
     mem_free(set->group);
     mem_free(set->group_names);
     mem_free(set);
+}
+
+mien_status mtl_renew(task_set *set, uint32_t epoch)
+{
+    return annotations_renew(&((mtl_set *)set)->known, epoch);
 }
 
 /* Does a part, rows begin to end, tell of expressions and nothing else? */
@@ -114,8 +124,11 @@ static mien_status wrap(task_set **out, annotations *known, const char *path, co
     set->source.read = read_picture;
     TRY_OUT(make_groups(set));
     set->base = (task_set){.task = &task_mtl, .path = path, .pictures = &set->pictures};
-    for (int i = 0; i < set->known.part_count; i++)
+    for (int i = 0; i < set->known.part_count; i++) {
+        const picture_maker *maker = set->known.parts[i].maker;
         set->base.is_by_class |= set->known.parts[i].is_by_class;
+        set->source.is_renewed |= maker && maker->is_renewed;
+    }
     set->is_partial = values && values->au == MTL_AU_PARTIAL;
     for (int h = 0; h < o->head_count; h++)
         set->is_asked[mtl_head_kinds[mtl_head_of(&o->heads[h])]] = true;
@@ -133,7 +146,7 @@ static mien_status open_source(annotations *out, const task_source *source, cons
 {
     annotations a = {0};
     mien_status st;
-    TRY_OUT(annotations_open(&a, path, use));
+    TRY_OUT(source->maker ? annotations_open_made(&a, source->maker) : annotations_open(&a, path, use));
     if (source->images)
         TRY_OUT(annotations_set_root(&a, source->images));
     if (source->fallback)
@@ -153,6 +166,11 @@ static mien_status open_validation(annotations *out, const task_set_options *o, 
 {
     for (int i = 0; i < o->source_count; i++) {
         char *path;
+        if (o->sources[i].maker) {
+            const task_source others = {.path = o->sources[i].path, .maker = o->sources[i].maker->validation};
+            TRY(others.maker ? open_source(out, &others, others.path, use) : MIEN_OK);
+            continue;
+        }
         TRY(annotations_validation(&path, o->sources[i].path));
         mien_status st = path ? open_source(out, &o->sources[i], path, use) : MIEN_OK;
         mem_free(path);

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "data/epoch_plan.h"
 #include "data/list.h"
+#include "data/picture_maker.h"
 #include "graph/program.h"
 #include "nn/model.h"
 #include "recipe/reading.h"
@@ -37,9 +38,11 @@ typedef struct {
 
 /* Annotations, and where their pictures lie. */
 typedef struct task_source {
-    const char *path;     /* folder or file, as the user named it */
-    const char *images;   /* the folder that names are relative to; NULL: as the annotations say */
-    const char *fallback; /* the folder of pictures that cannot be opened there; NULL: none */
+    const char *path;           /* folder or file, as the user named it */
+    const char *images;         /* the folder that names are relative to; NULL: as the annotations say */
+    const char *fallback;       /* the folder of pictures that cannot be opened there; NULL: none */
+    const picture_maker *maker; /* of pictures that are no files, borrowed; then `path` is what they are called; NULL:
+                                   they are */
 } task_source;
 
 typedef struct {
@@ -178,6 +181,8 @@ struct task_def {
      * trains on, *validation becomes that; NULL: it has none, or nobody asks. */
     mien_status (*open)(task_set **out, task_set **validation, const task_set_options *o);
     void (*close)(task_set *set); /* NULL is a no-op */
+    /* What is known of pictures that are made anew in each epoch is that epoch's from now on. */
+    mien_status (*renew)(task_set *set, uint32_t epoch);
     /* A number that tells what is known of a picture: a run that goes on must meet the same. */
     uint64_t (*fingerprint)(const task_set *set, int64_t picture);
     /* Tells what a set lacks, in a notice each. */

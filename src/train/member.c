@@ -58,12 +58,13 @@ static mien_status create_model(member *m)
 }
 
 /* Is every picture the same whenever it comes up? */
-static bool pictures_are_fixed(const recipe *r)
+static bool pictures_are_fixed(const recipe *r, const picture_source *source)
 {
     const augment_options *a = &r->augment;
     const bool is_redrawn = r->data.balance == BALANCE_RANDAUGMENT && r->randaugment.resample;
-    return a->zoom <= 1 && a->hue == 0 && !a->flip && a->crop == 0 && a->jitter == 0 && a->grey == 0 &&
-           a->low_resolution == 0 && a->blur == 0 && a->noise == 0 && !is_redrawn && !mix_is_on(&r->mix);
+    return !source->is_renewed && a->zoom <= 1 && a->hue == 0 && !a->flip && a->crop == 0 && a->jitter == 0 &&
+           a->grey == 0 && a->low_resolution == 0 && a->blur == 0 && a->noise == 0 && !is_redrawn &&
+           !mix_is_on(&r->mix);
 }
 
 /* Takes what features of the plan's items need from what is left, where that is enough. */
@@ -85,7 +86,8 @@ static mien_status create_feature_cache(member *m)
     if (!m->is_deviation)
         return MIEN_OK;
     m->keeps_validation = take_room(&left, m, &sets->select);
-    if (m->draw_count > 1 || !pictures_are_fixed(m->recipe) || !take_room(&left, m, &sets->train))
+    if (m->draw_count > 1 || !pictures_are_fixed(m->recipe, sets->training->pictures->source) ||
+        !take_room(&left, m, &sets->train))
         return MIEN_OK;
     return feature_cache_create(&m->features, m->model, o->backend, m->options->facts.precision, m->stage->batch,
                                 sets->train.total);

@@ -163,12 +163,14 @@ static const char *what_text(char dst[WHAT_BYTES], const member *m, const char *
     return dst;
 }
 
-/* Where a device computes, what pictures cost beside it is worth knowing: the share of this call's part of the epoch
- * that was spent waiting for them; -1 elsewhere. */
+/* Where a device computes, or pictures are made, what they cost beside the steps is worth knowing: the share of this
+ * call's part of the epoch that was spent waiting for them; -1 elsewhere. */
 static double waiting_share(const member *m)
 {
     const double seconds = member_seconds_since(m->epoch_begun_ns);
-    return m->options->options->backend->memory && seconds > 0 ? m->waited_s / seconds : -1;
+    const bool is_told =
+        m->options->options->backend->memory || m->options->sets->training->pictures->source->is_renewed;
+    return is_told && seconds > 0 ? m->waited_s / seconds : -1;
 }
 
 /* "loss 0.693, 12% waiting for pictures" */
@@ -190,6 +192,7 @@ static mien_status run_batches(member *m)
     m->waited_s = 0;
     m->is_brought = false;
     what_text(what, m, "epoch");
+    TRY(m->task->renew(m->options->sets->training, (uint32_t)m->state.epoch));
     for (int d = 0; m->state.batch < m->batches && d < m->draw_count; d++)
         TRY(loader_start(m->loaders[d], (uint32_t)m->state.epoch, m->state.batch));
     for (;;) {

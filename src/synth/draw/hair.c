@@ -114,6 +114,8 @@ static void add_shells(hair_mesh *m, const setting *s, const float *hair_depths,
         for (int t = 0; t < 6 * quads; t++)
             m->triangles[6 * quads * k + t] = m->triangles[t] + (uint32_t)(k * per_layer);
     m->triangle_count = 2 * quads * HAIR_LAYERS;
+    for (int k = 0; k < HAIR_LAYERS; k++)
+        m->sheet_begin[m->sheet_count++] = 2 * quads * k;
 
     for (int v = 0; v < v_count; v++) {
         if (m->scalp[v] < 0)
@@ -202,18 +204,23 @@ static void add_curtain(hair_mesh *m, const setting *s, const vec3 *position)
 void hair_build(hair_mesh *m, const setting *s, const float *hair_depths, const vec3 *position, const vec3 *normal,
                 const vec3 *light, const float *shadow)
 {
-    m->point_count = m->triangle_count = 0;
+    m->point_count = m->triangle_count = m->sheet_count = 0;
     if (s->who->style == HAIR_BALD)
         return;
     add_shells(m, s, hair_depths, position, normal, light, shadow);
-    if (s->who->style == HAIR_LONG)
+    if (s->who->style == HAIR_LONG) {
+        m->sheet_begin[m->sheet_count++] = m->triangle_count;
         add_curtain(m, s, position);
+    }
+    m->sheet_begin[m->sheet_count] = m->triangle_count;
 }
 
 vec3 hair_shade(const setting *s, const hair_point *at, float *cover)
 {
     const person *who = s->who;
-    float strand = noise_2d(at->across, at->along, who->seed + 66);
+    vec3 to_eye = v3_unit(v3_sub(v3(0, 0, s->how->distance), at->position));
+    float seen = maxf(0.2f, fabsf(v3_dot(at->normal, to_eye))); /* strands crowd where the head turns away */
+    float strand = mixf(0.5f, noise_2d(at->across, at->along, who->seed + 66), detail_left(s, STRANDS / seen));
     float lock = noise_2d(at->across * 0.16f, at->along * 0.5f, who->seed + 67);
     float edge = smooth_step(-0.03f, 0.07f, at->depth + 0.09f * (strand - 0.5f) + 0.04f * (lock - 0.5f));
     float thin = at->layer <= 0
@@ -232,7 +239,6 @@ vec3 hair_shade(const setting *s, const hair_point *at, float *cover)
     vec3 out = v3_mul(c, at->light);
 
     /* strands shine where they cross the half way between light and camera */
-    vec3 to_eye = v3_unit(v3_sub(v3(0, 0, s->how->distance), at->position));
     vec3 half = v3_unit(v3_add(to_eye, s->how->key_from));
     float along = v3_dot(v3_unit(at->flow), half) + 0.10f * (lock - 0.5f);
     float shine = maxf(0, 1 - along * along);

@@ -24,7 +24,8 @@ typedef struct {
     hair_point *points;
     uint32_t *triangles; /* [triangle_count, 3], inner layers first */
     int point_count, triangle_count;
-    int *scalp; /* [head vertices] scratch: the vertex's place in a layer, or -1 */
+    int sheet_count, sheet_begin[HAIR_LAYERS + 2]; /* first triangle of each sheet, in the order they are drawn */
+    int *scalp;                                    /* [head vertices] scratch: the vertex's place in a layer, or -1 */
 } hair_mesh;
 
 /* Room for the sheets of any person on this head. */

@@ -48,6 +48,8 @@ typedef struct {
     bool glasses;
     float glasses_width, glasses_height, glasses_thick;
     vec3 glasses_colour;
+
+    vec3 teeth;
 } person;
 
 typedef struct {

@@ -1,6 +1,6 @@
-/* Shading is put off: triangles only note which of them won a sample, and each sample is shaded once. Hair, lashes and
- * glasses are blended over that from the inside out, at several samples a pixel, and the mean of those is the picture.
- */
+/* Shading is put off: triangles only note which of them won a sample, and what a pixel's samples see of one surface is
+ * shaded once for all of them. Sheets of hair, lashes and glasses are blended over that from the inside out, and the
+ * mean of a pixel's samples is the picture. */
 #include "synth/draw/render.h"
 
 #include "base/mem.h"
@@ -18,6 +18,8 @@
 #define SHADOW_REACH 1.7f
 #define SHADOW_BIAS 0.035f
 #define TONE_STEPS 4096
+#define PIXEL_SAMPLES (SUPER * SUPER)
+#define SURFACE_STEP 0.08f /* decimetres: samples of a pixel that lie nearer to each other see one surface */
 
 /* The face is framed around this point of the neutral head: between eyes and mouth. */
 static const vec3 face_middle = {0, 7.02f, 1.15f};
@@ -26,6 +28,7 @@ struct renderer {
     const head *h;
     const person *who;
     float glasses_forward;
+    uint32_t lid[2];     /* vertices in the middle of the upper lids' edges */
     int size, side;      /* of the picture, of its samples */
     vec3 *shape;         /* [V] the person without expression, model space */
     vec3 *posed;         /* [V] model space */
@@ -42,6 +45,8 @@ struct renderer {
     float *shadow_depth; /* [SHADOW_SIDE, SHADOW_SIDE] */
     hair_mesh hair;
     vec3 *hair_screen;
+    float *sheet_depth; /* [side, side] of one sheet of hair */
+    uint32_t *sheet_id; /* [side, side] */
     glasses_mesh glasses;
     uint8_t tone[TONE_STEPS + 1];
 };
@@ -65,6 +70,8 @@ void renderer_free(renderer *r)
     mem_free(r->colour);
     mem_free(r->shadow_depth);
     mem_free(r->hair_screen);
+    mem_free(r->sheet_depth);
+    mem_free(r->sheet_id);
     mem_free(r);
 }
 
@@ -76,6 +83,23 @@ static void tone_fill(uint8_t *tone)
         double srgb = v <= 0.0031308 ? 12.92 * v : 1.055 * pow(v, 1 / 2.4) - 0.055;
         tone[i] = (uint8_t)(srgb * 255 + 0.5);
     }
+}
+
+/* The upper lid's edge is the foremost skin close to the eyeball, over the iris. */
+static uint32_t find_lid(const head *h, int side)
+{
+    uint32_t best = 0;
+    float front = -INFINITY;
+    for (int v = 0; v < h->face->vertex_count; v++) {
+        vec3 out = v3_sub(h->rest[v], h->eye_middle[side]);
+        float d = v3_length(out);
+        if (h->face->mask[(size_t)v * MASK_COUNT + MASK_LIDS] > 0.5f && fabsf(out.x) < 0.05f && out.y > 0 &&
+            d < 0.17f && out.z > front) {
+            front = out.z;
+            best = (uint32_t)v;
+        }
+    }
+    return best;
 }
 
 mien_status renderer_create(renderer **out, const head *h, int size)
@@ -90,6 +114,8 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     r->size = size;
     r->side = size * SUPER;
     tone_fill(r->tone);
+    for (int side = 0; side < 2; side++)
+        r->lid[side] = find_lid(h, side);
     TRY_OUT(mem_alloc(&r->shape, v));
     TRY_OUT(mem_alloc(&r->posed, v));
     TRY_OUT(mem_alloc(&r->position, v));
@@ -105,6 +131,8 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     TRY_OUT(mem_alloc(&r->shadow_depth, SHADOW_SIDE * SHADOW_SIDE));
     TRY_OUT(hair_mesh_create(&r->hair, h));
     TRY_OUT(mem_alloc(&r->hair_screen, HAIR_LAYERS * v + (CURTAIN_COLUMNS + 1) * (CURTAIN_ROWS + 1)));
+    TRY_OUT(mem_alloc(&r->sheet_depth, samples));
+    TRY_OUT(mem_alloc(&r->sheet_id, samples));
     *out = r;
     return MIEN_OK;
 out:
@@ -130,8 +158,10 @@ static void place_vertices(renderer *r, setting *s)
         r->position[v] = mat3_apply(&s->turn, v3_sub(r->posed[v], face_middle));
         r->normal[v] = mat3_apply(&s->turn, r->normal[v]);
     }
-    for (int side = 0; side < 2; side++)
+    for (int side = 0; side < 2; side++) {
         s->eye[side] = head_eye_middle(h, r->position, side);
+        s->lid[side] = mat3_apply_back(&s->turn, v3_sub(r->position[r->lid[side]], s->eye[side])).y;
+    }
 }
 
 /* Which vertices the key light reaches, by a depth picture from the light; softened by looking at 3 x 3 of its samples.
@@ -227,41 +257,102 @@ static float cross_2d(vec3 a, vec3 b, float x, float y)
     return (b.x - a.x) * (y - a.y) - (b.y - a.y) * (x - a.x);
 }
 
-/* Each sample is shaded once, for the triangle that won it. */
-static void shade_samples(renderer *r, const setting *s)
+/* Weights of a triangle's corners at a place on the screen. A sliver says little beyond its edges: false there. */
+static bool corner_weights(float b[3], vec3 p0, vec3 p1, vec3 p2, float x, float y)
 {
-    for (int y = 0; y < r->side; y++)
-        for (int x = 0; x < r->side; x++) {
-            size_t i = (size_t)y * (size_t)r->side + (size_t)x;
-            if (r->id[i] == RASTER_NOTHING)
-                continue;
-            const uint32_t *c = &r->h->triangles[3 * (size_t)r->id[i]];
-            vec3 p0 = r->screen[c[0]], p1 = r->screen[c[1]], p2 = r->screen[c[2]];
-            float px = (float)x + 0.5f, py = (float)y + 0.5f, area = cross_2d(p0, p1, p2.x, p2.y);
-            float b[3] = {clamp01(cross_2d(p1, p2, px, py) / area), clamp01(cross_2d(p2, p0, px, py) / area), 0};
-            b[2] = 1 - b[0] - b[1];
-            surface at = surface_at(r, c, b);
-            r->colour[i] = shaders[r->h->quad_material[r->id[i] / 2]](s, &at);
-        }
+    float inverse = 1 / cross_2d(p0, p1, p2.x, p2.y);
+    b[0] = cross_2d(p1, p2, x, y) * inverse;
+    b[1] = cross_2d(p2, p0, x, y) * inverse;
+    b[2] = 1 - b[0] - b[1];
+    return minf(b[0], minf(b[1], b[2])) > -0.5f; /* not where one is NaN, either */
 }
 
-/* Sheets of hair, inner to outer, each blended over what is there. */
+/* What samples of a pixel see: the nearest triangles of a mesh, and how near they are. */
 typedef struct {
-    renderer *r;
-    const setting *s;
-    const hair_point *corner[3];
-} hair_target;
+    const float *depth; /* [side, side] */
+    const uint32_t *id; /* [side, side] */
+    const vec3 *points; /* of the mesh, on the screen */
+    const uint32_t *triangles;
+    const uint8_t *material; /* [triangles / 2]; NULL: all are of one */
+} seen;
 
-static inline void hair_sample(void *context, const raster_sample *q)
+/* Samples of one pixel that see one surface, and where it is looked at for all of them. */
+typedef struct {
+    size_t at[PIXEL_SAMPLES]; /* places in the buffers */
+    int count;
+    uint32_t triangle; /* that the first of them sees */
+    float b[3];        /* weights of its corners */
+} sample_group;
+
+/* Takes the first group out of `left`, a bit for each of the pixel's samples. */
+static void take_group(sample_group *g, const renderer *r, const seen *what, int px, int py, unsigned *left)
 {
-    hair_target *t = context;
-    size_t i = (size_t)q->y * (size_t)t->r->side + (size_t)q->x;
-    if (q->z < t->r->depth[i])
-        return;
+    const float centre = 0.5f;
+    float first_x = 0, first_y = 0, sum_x = 0, sum_y = 0, z = 0, step = 0;
+    int first_material = 0;
+    g->count = 0;
+    for (int k = 0; k < PIXEL_SAMPLES; k++) {
+        if (!(*left >> k & 1))
+            continue;
+        const int x = px * SUPER + k % SUPER, y = py * SUPER + k / SUPER;
+        const size_t at = (size_t)y * (size_t)r->side + (size_t)x;
+        const uint32_t id = what->id[at];
+        if (g->count == 0) {
+            g->triangle = id;
+            first_material = what->material ? what->material[id / 2] : 0;
+            z = what->depth[at];
+            step = SURFACE_STEP * z * z; /* z is the reciprocal of the distance */
+            first_x = (float)x + centre;
+            first_y = (float)y + centre;
+        } else if ((what->material && what->material[id / 2] != first_material) || fabsf(what->depth[at] - z) > step) {
+            continue;
+        }
+        *left &= ~(1u << k);
+        g->at[g->count++] = at;
+        sum_x += (float)x + centre;
+        sum_y += (float)y + centre;
+    }
+    const uint32_t *c = &what->triangles[3 * (size_t)g->triangle];
+    const vec3 p0 = what->points[c[0]], p1 = what->points[c[1]], p2 = what->points[c[2]];
+    const float share = 1 / (float)g->count;
+    if (!corner_weights(g->b, p0, p1, p2, sum_x * share, sum_y * share))
+        corner_weights(g->b, p0, p1, p2, first_x, first_y);
+}
+
+/* The pixel's samples that see anything. */
+static unsigned seen_samples(const renderer *r, const uint32_t *id, int px, int py)
+{
+    unsigned mask = 0;
+    for (int k = 0; k < PIXEL_SAMPLES; k++)
+        mask |= (unsigned)(id[(size_t)(py * SUPER + k / SUPER) * (size_t)r->side + (size_t)(px * SUPER + k % SUPER)] !=
+                           RASTER_NOTHING)
+                << k;
+    return mask;
+}
+
+static void shade_surfaces(renderer *r, const setting *s)
+{
+    const head *h = r->h;
+    const seen what = {r->depth, r->id, r->screen, h->triangles, h->quad_material};
+    sample_group g;
+    for (int y = 0; y < r->size; y++)
+        for (int x = 0; x < r->size; x++)
+            for (unsigned left = seen_samples(r, r->id, x, y); left;) {
+                take_group(&g, r, &what, x, y, &left);
+                const surface at = surface_at(r, &h->triangles[3 * (size_t)g.triangle], g.b);
+                const vec3 colour = shaders[h->quad_material[g.triangle / 2]](s, &at);
+                for (int k = 0; k < g.count; k++)
+                    r->colour[g.at[k]] = colour;
+            }
+}
+
+/* A point of a sheet of hair, and the share of its pixel that strands take there. */
+static vec3 hair_at(const renderer *r, const setting *s, const sample_group *g, float *cover)
+{
     hair_point at = {0};
     for (int k = 0; k < 3; k++) {
-        const hair_point *c = t->corner[k];
-        float b = q->b[k];
+        const hair_point *c = &r->hair.points[r->hair.triangles[3 * (size_t)g->triangle + (size_t)k]];
+        float b = g->b[k];
         at.position = v3_madd(at.position, c->position, b);
         at.normal = v3_madd(at.normal, c->normal, b);
         at.light = v3_madd(at.light, c->light, b);
@@ -272,20 +363,41 @@ static inline void hair_sample(void *context, const raster_sample *q)
         at.layer += c->layer * b;
         at.shadow += c->shadow * b;
     }
-    if (at.depth < -0.12f)
-        return;
-    float cover;
-    vec3 colour = hair_shade(t->s, &at, &cover);
-    if (cover <= 0.02f)
-        return;
-    bool is_background = t->r->id[i] == RASTER_NOTHING;
-    if (is_background && cover < 0.5f) /* too thin to stand before the background, which is painted last */
-        return;
-    t->r->colour[i] = is_background ? colour : v3_mix(t->r->colour[i], colour, cover);
-    if (cover >= 0.5f) {
-        t->r->depth[i] = q->z;
-        t->r->id[i] = 0;
+    *cover = 0;
+    return at.depth < -0.12f ? v3_all(0) : hair_shade(s, &at, cover);
+}
+
+static void blend_hair(renderer *r, const sample_group *g, vec3 colour, float cover)
+{
+    for (int k = 0; k < g->count; k++) {
+        const size_t i = g->at[k];
+        r->colour[i] = v3_mix(r->colour[i], colour, cover);
+        if (cover >= 0.5f) {
+            r->depth[i] = r->sheet_depth[i];
+            r->id[i] = 0;
+        }
     }
+}
+
+/* One sheet over what is there, where it is nearer. */
+static void draw_sheet(renderer *r, const setting *s, int first, int end, bool two_sided)
+{
+    const size_t samples = (size_t)r->side * (size_t)r->side;
+    const seen what = {r->sheet_depth, r->sheet_id, r->hair_screen, r->hair.triangles, NULL};
+    sample_group g;
+    float cover;
+    memcpy(r->sheet_depth, r->depth, samples * sizeof *r->depth);
+    memset(r->sheet_id, 0xff, samples * sizeof *r->sheet_id); /* RASTER_NOTHING */
+    raster_draw(r->sheet_depth, r->sheet_id, r->side, r->side, r->hair_screen, &r->hair.triangles[3 * (size_t)first],
+                end - first, (uint32_t)first, two_sided);
+    for (int y = 0; y < r->size; y++)
+        for (int x = 0; x < r->size; x++)
+            for (unsigned left = seen_samples(r, r->sheet_id, x, y); left;) {
+                take_group(&g, r, &what, x, y, &left);
+                const vec3 colour = hair_at(r, s, &g, &cover);
+                if (cover > 0.02f)
+                    blend_hair(r, &g, colour, cover);
+            }
 }
 
 static void draw_hair(renderer *r, const setting *s)
@@ -293,24 +405,15 @@ static void draw_hair(renderer *r, const setting *s)
     hair_build(&r->hair, s, r->hair_depth, r->position, r->normal, r->light, r->shadow);
     for (int i = 0; i < r->hair.point_count; i++)
         r->hair_screen[i] = project(r, s->how, r->hair.points[i].position);
-    hair_target target = {.r = r, .s = s};
-    for (int t = 0; t < r->hair.triangle_count; t++) {
-        const uint32_t *c = &r->hair.triangles[3 * t];
-        raster_triangle set;
-        if (!raster_setup(&set, r->hair_screen[c[0]], r->hair_screen[c[1]], r->hair_screen[c[2]], r->side, r->side,
-                          true))
-            continue;
-        for (int k = 0; k < 3; k++)
-            target.corner[k] = &r->hair.points[c[k]];
-        raster_walk(&set, hair_sample, &target);
-    }
+    for (int k = 0; k < r->hair.sheet_count; k++)
+        draw_sheet(r, s, r->hair.sheet_begin[k], r->hair.sheet_begin[k + 1], k >= HAIR_LAYERS);
 }
 
 /* Lashes darken what lies behind them, in strokes. */
 typedef struct {
     renderer *r;
     const person *who;
-    float rest_x[3];
+    float rest_x[3], away[3]; /* of the corners: along the lid, out from the eyeball */
     float dark;
 } lash_target;
 
@@ -321,8 +424,10 @@ static inline void lash_sample(void *context, const raster_sample *q)
     if (q->z * 1.004f < t->r->depth[i] || t->r->id[i] == RASTER_NOTHING)
         return;
     float x = t->rest_x[0] * q->b[0] + t->rest_x[1] * q->b[1] + t->rest_x[2] * q->b[2];
-    float stroke = noise_1d(x * 110, t->who->seed + 70);
-    t->r->colour[i] = v3_mix(t->r->colour[i], v3(0.012f, 0.009f, 0.008f), t->dark * (0.35f + 0.6f * stroke));
+    float away = t->away[0] * q->b[0] + t->away[1] * q->b[1] + t->away[2] * q->b[2];
+    float stroke = noise_1d(x * 110, t->who->seed + 70), tip = smooth_step(0.245f, 0.165f, away);
+    float cover = t->dark * smooth_step(1 - tip, 1.35f - 0.8f * tip, stroke + 0.25f * tip);
+    t->r->colour[i] = v3_mix(t->r->colour[i], v3(0.012f, 0.009f, 0.008f), cover);
 }
 
 static void draw_lashes(renderer *r, const setting *s)
@@ -334,9 +439,11 @@ static void draw_lashes(renderer *r, const setting *s)
         raster_triangle set;
         if (!raster_setup(&set, r->screen[c[0]], r->screen[c[1]], r->screen[c[2]], r->side, r->side, true))
             continue;
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < 3; k++) {
             target.rest_x[k] = h->rest[c[k]].x;
-        target.dark = s->who->lash * (h->rest[c[0]].y > h->eye_middle[0].y ? 1 : 0.4f);
+            target.away[k] = v3_length(v3_sub(h->rest[c[k]], h->eye_middle[h->rest[c[k]].x < 0]));
+        }
+        target.dark = s->who->lash * (h->rest[c[0]].y > h->eye_middle[0].y ? 1 : 0.3f);
         raster_walk(&set, lash_sample, &target);
     }
 }
@@ -392,6 +499,24 @@ static vec3 background(const shot *how, float x, float y)
                     1 + how->back_blobs * 0.6f * blob);
 }
 
+/* Before hair is blended over it, at the light that the exposure makes a background of. */
+static void paint_background(renderer *r, const shot *how)
+{
+    const float share = 1 / (float)r->size, unexposed = 1 / how->exposure;
+    for (int y = 0; y < r->size; y++)
+        for (int x = 0; x < r->size; x++) {
+            const unsigned surfaces = seen_samples(r, r->id, x, y);
+            if (surfaces == (1u << PIXEL_SAMPLES) - 1)
+                continue;
+            const vec3 back =
+                v3_scale(background(how, ((float)x + 0.5f) * share, ((float)y + 0.5f) * share), unexposed);
+            for (int k = 0; k < PIXEL_SAMPLES; k++)
+                if (!(surfaces >> k & 1))
+                    r->colour[(size_t)(y * SUPER + k / SUPER) * (size_t)r->side + (size_t)(x * SUPER + k % SUPER)] =
+                        back;
+        }
+}
+
 static uint8_t to_byte(const renderer *r, float v)
 {
     v = v < 0.6f ? v : 0.6f + 0.4f * (1 - expf(-(v - 0.6f) / 0.4f)); /* the shoulder */
@@ -402,14 +527,11 @@ static void resolve(const renderer *r, image *out, const shot *how)
 {
     for (int y = 0; y < r->size; y++)
         for (int x = 0; x < r->size; x++) {
-            vec3 sum = {0},
-                 back = background(how, ((float)x + 0.5f) / (float)r->size, ((float)y + 0.5f) / (float)r->size);
+            vec3 sum = {0};
             for (int j = 0; j < SUPER; j++)
-                for (int i = 0; i < SUPER; i++) {
-                    size_t at = (size_t)(y * SUPER + j) * (size_t)r->side + (size_t)(x * SUPER + i);
-                    sum = v3_add(sum, r->id[at] == RASTER_NOTHING ? back : v3_scale(r->colour[at], how->exposure));
-                }
-            sum = v3_scale(sum, 1.0f / (SUPER * SUPER));
+                for (int i = 0; i < SUPER; i++)
+                    sum = v3_add(sum, r->colour[(size_t)(y * SUPER + j) * (size_t)r->side + (size_t)(x * SUPER + i)]);
+            sum = v3_scale(sum, how->exposure / PIXEL_SAMPLES);
             uint8_t *p = &out->pixels[3 * ((size_t)y * (size_t)r->size + (size_t)x)];
             p[0] = to_byte(r, sum.x);
             p[1] = to_byte(r, sum.y);
@@ -447,8 +569,10 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     const person *who = r->who;
     TRY(image_resize_buffer(out, r->size, r->size));
     setting s = {.h = h, .who = who, .how = how, .glasses_forward = r->glasses_forward};
+    s.pixel = how->field / (float)r->size;
     s.mouth_front = h->rest[h->lip_upper].z;
     s.mouth_open = clamp01(units[JAW_OPEN] * 1.3f + 0.4f * (units[MOUTH_UPPER_UP_LEFT] + units[MOUTH_LOWER_DOWN_LEFT]));
+    s.lips_apart = smooth_step(0.005f, 0.06f, head_lip_gap(h, units));
     creases_find(&s.crease, units, who);
 
     head_pose(h, r->posed, r->shape, units);
@@ -464,7 +588,8 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
         r->id[i] = RASTER_NOTHING;
     }
     raster_draw(r->depth, r->id, r->side, r->side, r->screen, h->triangles, 2 * h->quad_count, 0, false);
-    shade_samples(r, &s);
+    shade_surfaces(r, &s);
+    paint_background(r, how);
     draw_lashes(r, &s);
     draw_hair(r, &s);
     if (who->glasses)

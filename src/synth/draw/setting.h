@@ -8,7 +8,9 @@
 
 /* How strongly the expression folds the skin, 0..1 each; [2] is left, right of the face. */
 typedef struct {
-    float forehead, glabella, bridge, crow[2], fold[2], pouch, chin;
+    float forehead, glabella, bridge, chin;
+    float crow[2], fold[2], apple[2], sneer[2], corner[2], frown[2], pouch[2];
+    float brow_inner, press[2]; /* inner ends of the brows raised; brows pressed down */
 } creases;
 
 typedef struct {
@@ -18,9 +20,12 @@ typedef struct {
     creases crease;
     mat3 turn;             /* head to camera space */
     vec3 eye[2];           /* eyeball centres, camera space */
+    float lid[2];          /* height of the upper lid's edge over the eyeball's centre, upright head */
     float glasses_forward; /* of the eyeballs' middles, so that rims clear nose and brows */
     float mouth_front;     /* rest z of the lips, for what lies behind them */
     float mouth_open;      /* 0 closed .. 1 jaw fully down */
+    float lips_apart;      /* 0 closed .. 1 far enough for light to fall on the teeth */
+    float pixel;           /* decimetres that a pixel covers on the face */
 } setting;
 
 /* One visible point, interpolated from its triangle. */
@@ -35,11 +40,20 @@ typedef struct {
     float occlusion;
 } surface;
 
+/* What is left of a texture that has so many cells of noise a decimetre: a pixel shows the mean of what it covers. */
+static inline float detail_left(const setting *s, float cells)
+{
+    const float covered = cells * s->pixel;
+    return 1 / (1 + 0.5f * covered * covered);
+}
+
 /* Gloss toward the camera from key and fill, Blinn-Phong with exponent 2^sharp (3 or more), 1 at its peak per unit of
  * light, plus broad_share of a lobe with exponent 8. */
 vec3 gloss(const setting *s, const surface *at, vec3 normal, int sharp, float broad_share);
 
 void creases_find(creases *out, const float *units, const person *who);
+/* How much darker the expression's folds make the skin at a place of the neutral head: 0 none, below 0 lit. */
+float crease_at(const setting *s, vec3 rest);
 /* The skin's colour at a vertex: what changes slowly over the face. */
 vec3 skin_tint(const head *h, int vertex, const person *who);
 vec3 skin_shade(const setting *s, const surface *at);

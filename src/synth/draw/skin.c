@@ -17,25 +17,6 @@ static float spots(vec3 p, float x, float y, float rx, float ry)
     return spot(p, x, y, rx, ry);
 }
 
-void creases_find(creases *out, const float *units, const person *who)
-{
-    float up = maxf(units[BROW_INNER_UP], 0.5f * (units[BROW_OUTER_UP_LEFT] + units[BROW_OUTER_UP_RIGHT]));
-    float down = 0.5f * (units[BROW_DOWN_LEFT] + units[BROW_DOWN_RIGHT]);
-    float age = who->lines;
-    out->forehead = clamp01(up * (0.45f + 0.55f * age) + 0.35f * age);
-    out->glabella = clamp01(down * (0.6f + 0.4f * age) + 0.25f * age + 0.3f * minf(units[BROW_INNER_UP], down));
-    out->bridge = clamp01(0.5f * (units[NOSE_SNEER_LEFT] + units[NOSE_SNEER_RIGHT]));
-    for (int side = 0; side < 2; side++) { /* in face_labels.h the right side follows the left */
-        float squint = units[CHEEK_SQUINT_LEFT + side], eye = units[EYE_SQUINT_LEFT + side];
-        float smile = units[MOUTH_SMILE_LEFT + side], upper = units[MOUTH_UPPER_UP_LEFT + side];
-        float sneer = units[NOSE_SNEER_LEFT + side];
-        out->crow[side] = clamp01((squint * 0.8f + eye * 0.3f) * (0.4f + 0.6f * age) + 0.3f * age);
-        out->fold[side] = clamp01(0.75f * smile + 0.6f * upper + 0.5f * sneer + 0.45f * age);
-    }
-    out->pouch = clamp01(0.5f * age + 0.35f * (out->crow[0] + out->crow[1]) + 0.2f * out->bridge);
-    out->chin = clamp01(units[MOUTH_SHRUG_LOWER]);
-}
-
 vec3 skin_tint(const head *h, int vertex, const person *who)
 {
     vec3 p = h->rest[vertex];
@@ -67,87 +48,25 @@ vec3 skin_tint(const head *h, int vertex, const person *who)
     return v3_mul(c, v3(1 - 0.38f * shave, 1 - 0.34f * shave, 1 - 0.28f * shave));
 }
 
-/* A fold seen from the front: a dark line with a lit lower edge; d is the signed distance over the line's half width.
- */
-static float fold_line(float d)
-{
-    return bump(d) - 0.35f * bump(d + 1.6f);
-}
-
-/* Distance from p to the segment a-b in the face's plane; negative on the side of the nose. */
-static float fold_distance(float x, float y, float ax, float ay, float bx, float by, float *along)
-{
-    float dx = bx - ax, dy = by - ay, n = sqrtf(dx * dx + dy * dy);
-    *along = ((x - ax) * dx + (y - ay) * dy) / (n * n);
-    return ((x - ax) * dy - (y - ay) * dx) / n;
-}
-
-/* How much darker the expression's folds make the skin at p: 0 none. */
-static float crease_at(const setting *s, vec3 p)
-{
-    const creases *c = &s->crease;
-    if (p.z < 0.7f)
-        return 0;
-    float sum = 0, x = fabsf(p.x);
-    int side = p.x < 0;
-    if (p.y > 7.54f && c->forehead > 0.05f) {
-        float wave = 0.05f * noise_1d(p.x * 4, s->who->seed + 7) - 0.12f * x * x;
-        float rows = (p.y + wave - 7.60f) / 0.085f, row = (float)floor_int(rows + 0.5f);
-        float where = smooth_step(7.54f, 7.60f, p.y) * smooth_step(7.93f, 7.83f, p.y) * smooth_step(0.48f, 0.25f, x);
-        float own = 0.5f + 0.5f * hash_float((int)row, 1, 0, s->who->seed);
-        sum += c->forehead * where * own * 0.8f * fold_line((rows - row) * 5.5f);
-    }
-    if (c->glabella > 0.05f && x < 0.16f && p.y > 7.34f && p.y < 7.66f) {
-        float where = smooth_step(7.34f, 7.42f, p.y) * smooth_step(7.66f, 7.55f, p.y);
-        sum += c->glabella * where * 0.85f * bump((x - 0.052f - 0.03f * (p.y - 7.45f)) / 0.017f);
-    }
-    if (c->bridge > 0.05f && x < 0.2f && p.y > 7.1f && p.y < 7.42f) {
-        float rows = (p.y + 0.5f * x - 7.30f) / 0.055f, row = (float)floor_int(rows + 0.5f);
-        float where = smooth_step(7.12f, 7.2f, p.y) * smooth_step(7.42f, 7.34f, p.y) * smooth_step(0.17f, 0.08f, x);
-        sum += c->bridge * where * 0.7f * fold_line((rows - row) * 3.6f);
-    }
-    if (c->crow[side] > 0.05f && x > 0.48f && x < 0.72f && p.y > 7.05f && p.y < 7.5f) {
-        float dx = x - 0.44f, dy = p.y - 7.27f, angle = dy / dx, rows = angle / 0.38f,
-              row = (float)floor_int(rows + 0.5f);
-        float where =
-            smooth_step(0.50f, 0.55f, x) * smooth_step(0.72f, 0.62f, x) * smooth_step(1.2f, 0.8f, fabsf(angle));
-        sum += c->crow[side] * where * 0.6f * fold_line((rows - row) * dx * 22);
-    }
-    if (c->fold[side] > 0.04f && x > 0.1f && x < 0.62f && p.y > 6.4f && p.y < 7.1f) {
-        float t, d = fold_distance(x, p.y, 0.215f, 6.97f, 0.43f, 6.57f, &t);
-        d -= 0.05f * (1 - (2 * t - 1) * (2 * t - 1)); /* bowed outward */
-        float where = smooth_step(-0.02f, 0.12f, t) * smooth_step(1.15f, 0.8f, t);
-        sum += c->fold[side] * where * (0.42f * bump(d / 0.022f) + 0.20f * bump((d + 0.02f) / 0.06f));
-    }
-    if (c->pouch > 0.05f && x > 0.12f && x < 0.5f && p.y > 7.0f && p.y < 7.25f) {
-        float dx = (x - 0.31f) / 0.2f, d = p.y - (7.115f + 0.05f * dx * dx);
-        sum += c->pouch * 0.32f * bump(d / 0.022f) * smooth_step(1.1f, 0.6f, fabsf(dx));
-    }
-    if (x > 0.1f && x < 0.53f && p.y > 7.25f && p.y < 7.45f) { /* the fold of the upper lid */
-        float dx = (x - 0.31f) / 0.2f, d = p.y - (7.392f - 0.085f * dx * dx);
-        sum += 0.34f * (1 - 0.6f * s->who->ancestry[1]) * bump(d / 0.014f) * smooth_step(1.08f, 0.75f, fabsf(dx));
-    }
-    if (c->chin > 0.05f && x < 0.2f && p.y < 6.46f) {
-        float dimple = noise_2d(p.x * 38, p.y * 38, 99);
-        sum += c->chin * smooth_step(0.2f, 0.1f, x) * smooth_step(6.2f, 6.28f, p.y) * smooth_step(6.46f, 6.40f, p.y) *
-               0.55f * smooth_step(0.35f, 0.1f, dimple);
-    }
-    return sum;
-}
-
 /* The share of a brow's hairs at p, 0..1: a tapering arc of strokes that stand up at the nose and lie along the arc
  * outside. */
-static float brow_cover(const person *who, vec3 p)
+static float brow_cover(const setting *s, vec3 p)
 {
+    const person *who = s->who;
+    const creases *c = &s->crease;
     float x = fabsf(p.x);
     if (p.z < 1.0f || x < 0.04f || x > 0.56f || p.y < 7.3f || p.y > 7.72f)
         return 0;
     float u = (x - 0.092f) / 0.408f; /* 0 at the nose .. 1 outside */
-    float rise = 0.036f * (1 + who->brow_arch), peak = 0.62f;
+    float rise = 0.044f * (1 + who->brow_arch), peak = 0.66f;
     float arc = u < peak ? rise * sinf(1.5708f * u / peak)
-                         : rise - (0.062f + 0.02f * who->brow_arch) * (u - peak) * (u - peak) / 0.1444f;
-    float t = p.y - (7.462f + who->brow_height + arc);
-    float half = 0.046f * who->brow_thick * (u < 0.25f ? 0.75f + u : u < 0.6f ? 1.0f : 1.0f - 1.9f * (u - 0.6f));
+                         : rise - (0.046f + 0.02f * who->brow_arch) * (u - peak) * (u - peak) / 0.1156f;
+    /* the skin over the bone slides farther than the mesh carries it, most of all at the inner ends */
+    float inner = (1 - u) * (1 - u);
+    float slide =
+        0.050f * c->brow_inner * (1 - c->press[p.x < 0]) * inner - c->press[p.x < 0] * (0.018f + 0.022f * inner);
+    float t = p.y - (7.458f + who->brow_height + arc + slide);
+    float half = 0.050f * who->brow_thick * (u < 0.25f ? 0.75f + u : u < 0.6f ? 1.0f : 1.0f - 1.9f * (u - 0.6f));
     if (half < 0.008f || u < -0.06f || u > 1.1f)
         return 0;
     /* hairs stand up at the nose and lie down along the arc outside */
@@ -225,10 +144,16 @@ vec3 skin_shade(const setting *s, const surface *at)
         float line = noise_1d(p.x * 46 + 2 * noise_1d(p.y * 9, 3), who->seed + 4);
         c = v3_mix(c, v3_scale(red, 0.88f + 0.2f * line), lips);
     }
+    /* the lids' edges, dark where lashes grow */
+    vec3 from_eye = v3_sub(p, s->h->eye_middle[p.x < 0]);
+    float away = v3_dot(from_eye, from_eye);
+    float rim =
+        smooth_step(0.168f * 0.168f, 0.155f * 0.155f, away) * mixf(0.35f, 1, smooth_step(-0.03f, 0.01f, from_eye.y));
+    c = v3_scale(c, 1 - 0.85f * who->lash * rim);
     float dark = crease_at(s, p) * (1 - 0.7f * lips);
     c = v3_mul(c, v3(1 - 0.50f * dark, 1 - 0.58f * dark, 1 - 0.60f * dark));
 
-    float brow = brow_cover(who, p), beard = beard_cover(who, p, at->lips);
+    float brow = brow_cover(s, p), beard = beard_cover(who, p, at->lips);
     c = v3_mix(c, who->brow_hair, 0.88f * brow);
     c = v3_mix(c, v3_scale(who->hair, 0.6f + 0.5f * fine), 0.92f * beard);
     float hair = maxf(brow, beard);

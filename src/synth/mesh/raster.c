@@ -2,11 +2,15 @@
  * neighbours cannot both own a sample, nor neither. */
 #include "synth/mesh/raster.h"
 
-#define SUBPIXEL 256
+#include <string.h>
 
-static int64_t to_grid(float v)
+#define SUBPIXEL 256
+#define LANES 4
+#define SMALL (64 * SUBPIXEL) /* what edge functions of such triangles are fits in 32 bits, with a box around them */
+
+static int32_t to_grid(float v)
 {
-    return (int64_t)floorf(v * SUBPIXEL + 0.5f);
+    return floor_int(v * SUBPIXEL + 0.5f);
 }
 
 /* Twice the signed area of (a, b, p) on the grid, so that p inside a counter-clockwise triangle (y down) is positive.
@@ -26,9 +30,15 @@ static bool owns_its_edge(grid_point a, grid_point b)
     return b.y > a.y || (b.y == a.y && b.x > a.x);
 }
 
-static int clamp_int(int64_t v, int lo, int hi)
+/* The first sample at or behind a grid coordinate, and the last at or before it: centres lie at halves. */
+static int first_sample(int64_t v)
 {
-    return v < lo ? lo : v > hi ? hi : (int)v;
+    return v <= 0 ? 0 : (int)((v + SUBPIXEL / 2 - 1) / SUBPIXEL);
+}
+static int last_sample(int64_t v, int count)
+{
+    int64_t at = v < SUBPIXEL / 2 ? -1 : (v - SUBPIXEL / 2) / SUBPIXEL;
+    return at < count ? (int)at : count - 1;
 }
 
 bool raster_setup(raster_triangle *t, vec3 a, vec3 b, vec3 c, int width, int height, bool two_sided)
@@ -54,12 +64,12 @@ bool raster_setup(raster_triangle *t, vec3 a, vec3 b, vec3 c, int width, int hei
         min_y = p[i].y < min_y ? p[i].y : min_y;
         max_y = p[i].y > max_y ? p[i].y : max_y;
     }
-    if (max_x < 0 || max_y < 0 || min_x >= (int64_t)width * SUBPIXEL || min_y >= (int64_t)height * SUBPIXEL)
+    t->x0 = first_sample(min_x);
+    t->x1 = last_sample(max_x, width);
+    t->y0 = first_sample(min_y);
+    t->y1 = last_sample(max_y, height);
+    if (t->x0 > t->x1 || t->y0 > t->y1)
         return false;
-    t->x0 = clamp_int(min_x / SUBPIXEL - 1, 0, width - 1);
-    t->x1 = clamp_int(max_x / SUBPIXEL, 0, width - 1);
-    t->y0 = clamp_int(min_y / SUBPIXEL - 1, 0, height - 1);
-    t->y1 = clamp_int(max_y / SUBPIXEL, 0, height - 1);
 
     grid_point first = {(int64_t)t->x0 * SUBPIXEL + SUBPIXEL / 2, (int64_t)t->y0 * SUBPIXEL + SUBPIXEL / 2};
     for (int i = 0; i < 3; i++) {
@@ -74,37 +84,103 @@ bool raster_setup(raster_triangle *t, vec3 a, vec3 b, vec3 c, int width, int hei
         t->step_y[i] = -(to.x - from.x) * SUBPIXEL;
         t->z[i] = v[i].z;
     }
+    t->is_small = max_x - min_x < SMALL && max_y - min_y < SMALL;
     t->inverse_area = 1 / (float)(area * sign);
     return true;
 }
 
+/* Where the nearest of the samples so far are kept. */
 typedef struct {
     float *depth;
     uint32_t *id;
-    uint32_t number;
     int width;
+    size_t count; /* samples */
 } draw_target;
+
+typedef int32_t ints __attribute__((vector_size(4 * LANES)));
+typedef float floats __attribute__((vector_size(4 * LANES)));
+
+/* Samples at .. at + last of a row, LANES at most, whose edge functions are e0 to e2. */
+static inline void draw_lanes(const draw_target *d, const raster_triangle *t, size_t at, ints e0, ints e1, ints e2,
+                              size_t last, uint32_t number)
+{
+    const floats b0 = __builtin_convertvector(e0, floats) * t->inverse_area;
+    const floats b1 = __builtin_convertvector(e1, floats) * t->inverse_area;
+    const floats z = t->z[0] * b0 + t->z[1] * b1 + t->z[2] * (1 - b0 - b1);
+    if (at + LANES > d->count) { /* the last samples of all */
+        for (size_t i = 0; i <= last && i < LANES; i++)
+            if ((e0[i] | e1[i] | e2[i]) >= 0 && z[i] > d->depth[at + i]) {
+                d->depth[at + i] = z[i];
+                if (d->id)
+                    d->id[at + i] = number;
+            }
+        return;
+    }
+    floats depth;
+    memcpy(&depth, &d->depth[at], sizeof depth);
+    const ints is_drawn = ((e0 | e1 | e2) >= 0) & (z > depth) & ((ints){0, 1, 2, 3} <= (int32_t)last);
+    depth = (floats)(((ints)z & is_drawn) | ((ints)depth & ~is_drawn));
+    memcpy(&d->depth[at], &depth, sizeof depth);
+    if (d->id) {
+        ints id;
+        memcpy(&id, &d->id[at], sizeof id);
+        id = ((int32_t)number & is_drawn) | (id & ~is_drawn);
+        memcpy(&d->id[at], &id, sizeof id);
+    }
+}
+
+/* As raster_walk, in 32 bits and several samples at a time: triangles of a mesh are a few samples large. */
+static void draw_small(const draw_target *d, const raster_triangle *t, uint32_t number)
+{
+    int32_t row[3], step_x[3], step_y[3];
+    for (int i = 0; i < 3; i++) {
+        row[i] = (int32_t)t->row[i];
+        step_x[i] = (int32_t)t->step_x[i];
+        step_y[i] = (int32_t)t->step_y[i];
+    }
+    for (int y = t->y0; y <= t->y1; y++) {
+        const size_t begin = (size_t)y * (size_t)d->width + (size_t)t->x0, end = begin + (size_t)(t->x1 - t->x0);
+        ints e0 = row[0] + step_x[0] * (ints){0, 1, 2, 3}, e1 = row[1] + step_x[1] * (ints){0, 1, 2, 3};
+        ints e2 = row[2] + step_x[2] * (ints){0, 1, 2, 3};
+        for (size_t at = begin; at <= end; at += LANES) {
+            draw_lanes(d, t, at, e0, e1, e2, end - at, number);
+            e0 += LANES * step_x[0];
+            e1 += LANES * step_x[1];
+            e2 += LANES * step_x[2];
+        }
+        for (int i = 0; i < 3; i++)
+            row[i] += step_y[i];
+    }
+}
+
+typedef struct {
+    const draw_target *to;
+    uint32_t number;
+} large_target;
 
 static inline void draw_sample(void *context, const raster_sample *s)
 {
-    draw_target *d = context;
-    int64_t at = (int64_t)s->y * d->width + s->x;
-    if (s->z > d->depth[at]) {
-        d->depth[at] = s->z;
-        if (d->id)
-            d->id[at] = d->number;
+    const large_target *t = context;
+    size_t at = (size_t)s->y * (size_t)t->to->width + (size_t)s->x;
+    if (s->z > t->to->depth[at]) {
+        t->to->depth[at] = s->z;
+        if (t->to->id)
+            t->to->id[at] = t->number;
     }
 }
 
 void raster_draw(float *depth, uint32_t *id, int width, int height, const vec3 *points, const uint32_t *triangles,
                  int count, uint32_t first, bool two_sided)
 {
-    draw_target target = {depth, id, first, width};
+    const draw_target target = {depth, id, width, (size_t)width * (size_t)height};
     for (int i = 0; i < count; i++) {
         const uint32_t *t = &triangles[3 * i];
         raster_triangle set;
-        target.number = first + (uint32_t)i;
-        if (raster_setup(&set, points[t[0]], points[t[1]], points[t[2]], width, height, two_sided))
-            raster_walk(&set, draw_sample, &target);
+        if (!raster_setup(&set, points[t[0]], points[t[1]], points[t[2]], width, height, two_sided))
+            continue;
+        if (set.is_small)
+            draw_small(&target, &set, first + (uint32_t)i);
+        else
+            raster_walk(&set, draw_sample, &(large_target){&target, first + (uint32_t)i});
     }
 }

@@ -6,6 +6,7 @@
 #include "synth/mesh/vec.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define RASTER_NOTHING UINT32_MAX
@@ -20,7 +21,8 @@ typedef struct {
 /* A triangle set up for walking over its samples. */
 typedef struct {
     int64_t row[3], step_x[3], step_y[3]; /* edge functions at the box's first sample, and their increments */
-    int x0, x1, y0, y1;                   /* box, inclusive */
+    int x0, x1, y0, y1;                   /* box of the samples that may be covered, inclusive */
+    bool is_small;                        /* all of the above fits in 32 bits */
     float inverse_area, z[3];
 } raster_triangle;
 

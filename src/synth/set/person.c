@@ -232,6 +232,7 @@ void person_draw(person *out, float *identity, const face_model *face, const sce
     draw_descent(&p, s, r);
     draw_hair(&p, s, r);
     draw_features(&p, s, r);
+    person_adorn(&p);
     for (int t = 0; t < face->identity.count; t++) {
         const char *name = face->identity.names[t];
         identity[t] = str_starts(name, "macrodetails/") ? macro_weight(name, &p) : target_weight(name, shape, p.seed);
