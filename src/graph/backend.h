@@ -68,7 +68,7 @@ struct backend {
     mien_status (*prepare)(backend *b, graph *g, kernel ***out_kernels);
     /* Whose memory its blocks are: NULL, the caller's own; else a name for it, and backends of one memory may use each
      * other's blocks. Blocks are 64-byte aligned; an address within one is its own plus an offset. They are filled and
-     * read by kernels and by these calls, which wait for runs that are on their way. */
+     * read by kernels and by these calls, which come behind runs that are on their way. */
     const void *memory;
     mien_status (*alloc)(backend *b, void **out, size_t bytes);
     void (*dealloc)(backend *b, void *block);

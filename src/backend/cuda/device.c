@@ -3,7 +3,10 @@
  *
  * There is a second stream, for what is staged: bytes go to a pinned buffer of ours, and from there to a block on the
  * device while the first stream computes; what takes them is a copy within the device, in the first stream. Two events
- * keep the order: nothing is taken before it has come, and nothing comes before the last was taken. */
+ * keep the order: nothing is taken before it has come, and nothing comes before the last was taken.
+ *
+ * A few small pinned buffers in turn let what is small (labels, a step's parameters) be brought in the first stream
+ * without waiting for what runs there: the host puts a step behind another before that is over. */
 #include "backend/cuda/device.h"
 
 #include "base/mem.h"
@@ -11,6 +14,8 @@
 #include <cuda_runtime_api.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { SMALL_SLOTS = 8 };
 
 typedef struct {
     device base;
@@ -21,6 +26,11 @@ typedef struct {
         size_t capacity, bytes;
         cudaEvent_t come, taken;
     } staged;
+    struct {
+        unsigned char *pinned; /* [SMALL_SLOTS, DEVICE_SMALL_BYTES] */
+        cudaEvent_t sent[SMALL_SLOTS];
+        int next;
+    } small;
 } real_device;
 
 static real_device *real(device *d)
@@ -81,9 +91,23 @@ static mien_status real_wait(device *d)
     return MIEN_OK;
 }
 
+static mien_status upload_small(real_device *d, void *dst, const void *src, size_t bytes)
+{
+    const int slot = d->small.next;
+    unsigned char *pinned = d->small.pinned + (size_t)slot * DEVICE_SMALL_BYTES;
+    TRY_CUDA("upload", cudaEventSynchronize(d->small.sent[slot])); /* the slot is ours again */
+    memcpy(pinned, src, bytes);
+    TRY_CUDA("upload", cudaMemcpyAsync(dst, pinned, bytes, cudaMemcpyHostToDevice, d->stream));
+    TRY_CUDA("upload", cudaEventRecord(d->small.sent[slot], d->stream));
+    d->small.next = (slot + 1) % SMALL_SLOTS;
+    return MIEN_OK;
+}
+
 static mien_status real_upload(device *d, void *dst, const void *src, size_t bytes)
 {
     TRY(use(d));
+    if (bytes <= DEVICE_SMALL_BYTES)
+        return upload_small(real(d), dst, src, bytes);
     TRY_CUDA("upload", cudaMemcpyAsync(dst, src, bytes, cudaMemcpyHostToDevice, real(d)->stream));
     return real_wait(d);
 }
@@ -218,6 +242,23 @@ static void real_run_free(device *d, device_run *run)
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
+static mien_status small_create(real_device *d)
+{
+    TRY_CUDA("pinned memory", cudaMallocHost((void **)&d->small.pinned, (size_t)SMALL_SLOTS * DEVICE_SMALL_BYTES));
+    for (int i = 0; i < SMALL_SLOTS; i++)
+        TRY_CUDA("event", cudaEventCreateWithFlags(&d->small.sent[i], cudaEventDisableTiming));
+    return MIEN_OK;
+}
+
+static void small_free(real_device *d)
+{
+    for (int i = 0; i < SMALL_SLOTS; i++)
+        if (d->small.sent[i])
+            (void)cudaEventDestroy(d->small.sent[i]);
+    if (d->small.pinned)
+        (void)cudaFreeHost(d->small.pinned);
+}
+
 static void real_free(device *base)
 {
     real_device *d = real(base);
@@ -227,6 +268,7 @@ static void real_free(device *base)
             (void)cudaEventDestroy(d->staged.come);
         if (d->staged.taken)
             (void)cudaEventDestroy(d->staged.taken);
+        small_free(d);
         if (d->copies)
             (void)cudaStreamDestroy(d->copies);
         if (d->stream)
@@ -266,6 +308,7 @@ static mien_status fill_in(real_device *d, int index)
     TRY_CUDA("stream", cudaStreamCreateWithFlags(&d->copies, cudaStreamNonBlocking));
     TRY_CUDA("event", cudaEventCreateWithFlags(&d->staged.come, cudaEventDisableTiming));
     TRY_CUDA("event", cudaEventCreateWithFlags(&d->staged.taken, cudaEventDisableTiming));
+    TRY(small_create(d));
     d->base.stream = d->stream;
     d->base.capability = about.major * 10 + about.minor;
     d->base.processors = about.multiProcessorCount;

@@ -20,6 +20,9 @@ typedef struct {
 /* A run that was captured: all launches and library calls between capture_begin and capture_end. */
 typedef struct device_run device_run;
 
+/* What is brought without waiting: labels, what a step computes with. */
+enum { DEVICE_SMALL_BYTES = 64 << 10 };
+
 typedef struct device device;
 struct device {
     char name[128];     /* "NVIDIA H100 80GB HBM3" */
@@ -34,8 +37,10 @@ struct device {
     mien_status (*alloc)(device *d, void **out, size_t bytes); /* MIEN_ERR_NOMEM says what is free */
     void (*dealloc)(device *d, void *block);
     mien_status (*memory)(device *d, size_t *free_bytes, size_t *total_bytes);
-    /* These two wait for the stream, and return when the copy is done. */
+    /* Takes its place in the stream; src is the caller's when it returns. It does not wait for what runs there where
+     * bytes are DEVICE_SMALL_BYTES or fewer. */
     mien_status (*upload)(device *d, void *dst, const void *src, size_t bytes);
+    /* Waits for the stream. */
     mien_status (*download)(device *d, void *dst, const void *src, size_t bytes);
     /* These take their place in the stream. Failures of what runs there are told by whoever waits for it. */
     mien_status (*clear)(device *d, void *dst, size_t bytes);

@@ -3,7 +3,9 @@
 #ifndef SYNTH_LOOK_H
 #define SYNTH_LOOK_H
 
-#include "synth/mesh/vec.h"
+#include "base/rng.h"
+#include "synth/draw/surround.h"
+#include "synth/face/face_model.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,20 +54,73 @@ typedef struct {
     vec3 teeth;
 } person;
 
+typedef enum {
+    BACKGROUND_BLOBS, /* one colour into the other, with soft blobs */
+    BACKGROUND_PLAIN,
+    BACKGROUND_WHITE,
+    BACKGROUND_BLACK,
+    BACKGROUND_SPOT, /* lit around the head */
+    BACKGROUND_ROOM,
+    BACKGROUND_SHELVES,
+    BACKGROUND_WINDOW,
+    BACKGROUND_FOLIAGE,
+    BACKGROUND_SKY,
+    BACKGROUND_PATTERN,
+    BACKGROUND_CROWD,
+    BACKGROUND_TEXT,
+    BACKGROUND_LIGHTS,
+    BACKGROUND_KINDS,
+} background_kind;
+extern const char *const background_names[]; /* "blobs", NULL after the last */
+
+/* What the key light comes past on its way to the face. */
+typedef enum {
+    SHADE_NONE,
+    SHADE_EDGE,   /* a roof's or wall's shadow on one part of the face */
+    SHADE_BARS,   /* blinds, window frames */
+    SHADE_LEAVES, /* patches of sun */
+} shade_kind;
+
+/* What befalls a picture between the lens and the web page it is found on, in this order (post.c). 0 is off, each. */
+typedef struct {
+    float motion, motion_angle;      /* length of the path, share of the picture's side; radians */
+    float shrink;                    /* resolution lost, share: 0.6 keeps 4 pixels of 10, enlarged again at the end */
+    float warmth, tint;              /* false white balance, -1 blue .. 1 yellow, -1 green .. 1 magenta */
+    float gamma, contrast;           /* both -1..1; above 0: brighter middle tones, more contrast */
+    float vignette;                  /* light lost in the corners, share */
+    float halo;                      /* sharpening, times what a blur takes away */
+    float grey, sepia;               /* colour lost, share; what is left browned, share */
+    float fade;                      /* black and white drawn together, share */
+    float film_grain;                /* grey levels, standard deviation, the same in all colours */
+    float halftone, dust, scratches; /* 0..1, of print and scan */
+    int first_quality;               /* of a JPEG before the file's own */
+    float stretch;                   /* of the histogram to black and white, share */
+    float watermark;                 /* opacity of text over the picture */
+    float border;                    /* width of bars, share of the side */
+} degradation;
+
 typedef struct {
     float yaw, pitch, roll;      /* degrees, as mat3_head has them */
     float field;                 /* decimetres across the picture at the face's depth */
     float distance;              /* camera to face, decimetres */
     float shift_x, shift_y;      /* of the face's middle, share of the picture */
     vec3 key_from, fill_from;    /* directions toward the lights, camera space, unit */
-    vec3 key, fill, sky, ground; /* light colours */
+    vec3 key, fill, sky, ground; /* light colours; sky and ground: the surroundings, where their mean will do */
+    surround around;             /* light of all else */
+    float key_soft;              /* size of the key light: 0 the sun .. 1 a window beside the face */
+    shade_kind shade;
+    float shade_angle, shade_at; /* which way it runs, radians; where across the face, decimetres from its middle */
+    float shade_dark;            /* key light lost in it, share */
     float exposure;
     uint32_t seed;              /* of background and grain */
     vec3 back_a, back_b, cloth; /* background colours */
-    float back_blobs;           /* strength of what is out of focus behind */
-    float blur;                 /* pixels, standard deviation */
-    float grain;                /* grey levels, standard deviation */
-    int quality;                /* JPEG */
+    background_kind back_kind;
+    float back_blobs; /* strength of what is out of focus behind, in blobs */
+    float back_blur;  /* of the background, share of the picture's side, standard deviation */
+    float blur;       /* pixels, standard deviation */
+    float grain;      /* grey levels, standard deviation, where the picture is white; half in the black */
+    degradation degraded;
+    int quality; /* JPEG */
 } shot;
 
 #endif

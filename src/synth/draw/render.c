@@ -4,6 +4,7 @@
 #include "synth/draw/render.h"
 
 #include "base/mem.h"
+#include "synth/draw/background.h"
 #include "synth/draw/glasses.h"
 #include "synth/draw/hair.h"
 #include "synth/draw/noise.h"
@@ -48,6 +49,7 @@ struct renderer {
     float *sheet_depth; /* [side, side] of one sheet of hair */
     uint32_t *sheet_id; /* [side, side] */
     glasses_mesh glasses;
+    background behind;
     uint8_t tone[TONE_STEPS + 1];
 };
 
@@ -70,6 +72,7 @@ void renderer_free(renderer *r)
     mem_free(r->colour);
     mem_free(r->shadow_depth);
     mem_free(r->hair_screen);
+    background_free(&r->behind);
     mem_free(r->sheet_depth);
     mem_free(r->sheet_id);
     mem_free(r);
@@ -131,6 +134,7 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     TRY_OUT(mem_alloc(&r->shadow_depth, SHADOW_SIDE * SHADOW_SIDE));
     TRY_OUT(hair_mesh_create(&r->hair, h));
     TRY_OUT(mem_alloc(&r->hair_screen, HAIR_LAYERS * v + (CURTAIN_COLUMNS + 1) * (CURTAIN_ROWS + 1)));
+    TRY_OUT(background_create(&r->behind, size));
     TRY_OUT(mem_alloc(&r->sheet_depth, samples));
     TRY_OUT(mem_alloc(&r->sheet_id, samples));
     *out = r;
@@ -164,14 +168,41 @@ static void place_vertices(renderer *r, setting *s)
     }
 }
 
-/* Which vertices the key light reaches, by a depth picture from the light; softened by looking at 3 x 3 of its samples.
+/* What of the key light comes past its shade, at a place across its way: right and up, decimetres from the face's
+ * middle.
  */
+static float past_shade(const shot *how, float right, float up)
+{
+    float c = cosf(how->shade_angle), n = sinf(how->shade_angle), soft = 0.03f + 0.25f * how->key_soft;
+    float across = right * c + up * n - how->shade_at, dark = 0;
+    switch (how->shade) {
+    case SHADE_NONE:
+        return 1;
+    case SHADE_EDGE:
+        dark = smooth_step(-soft, soft, across);
+        break;
+    case SHADE_BARS:
+        dark = smooth_step(-soft, soft, 0.16f * sinf(across * 7));
+        break;
+    case SHADE_LEAVES: {
+        float leaves =
+            noise_2d(right * 2.2f, up * 2.2f, how->seed + 20) + 0.5f * noise_2d(right * 5, up * 5, how->seed + 21);
+        dark = smooth_step(0.70f - 0.5f * soft, 0.78f + 0.5f * soft, leaves + 0.2f * across);
+    }
+    }
+    return 1 - how->shade_dark * dark;
+}
+
+/* Which vertices the key light reaches, by a depth picture from the light; softened by looking at 3 x 3 of its samples,
+ * the wider apart the larger the light is. */
 static void cast_shadows(renderer *r, const setting *s)
 {
     const head *h = r->h;
-    vec3 toward = s->how->key_from, right = v3_unit(v3_cross(v3(0, 1, 0), toward)), up = v3_cross(toward, right);
+    vec3 toward = s->how->key_from, aside = fabsf(toward.y) < 0.99f ? v3(0, 1, 0) : v3(0, 0, -1);
+    vec3 right = v3_unit(v3_cross(aside, toward)), up = v3_cross(toward, right);
     vec3 middle = mat3_apply(&s->turn, v3(0, 0.2f, -0.5f));
     float scale = SHADOW_SIDE / (2 * SHADOW_REACH);
+    int apart = 1 + (int)(4 * s->how->key_soft);
     for (int i = 0; i < SHADOW_SIDE * SHADOW_SIDE; i++)
         r->shadow_depth[i] = -INFINITY;
     for (int v = 0; v < h->vertex_count; v++) { /* r->screen is borrowed until the camera needs it */
@@ -182,14 +213,15 @@ static void cast_shadows(renderer *r, const setting *s)
     raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->screen, h->triangles, 2 * h->quad_count, 0, false);
     for (int v = 0; v < h->vertex_count; v++) {
         int x = (int)r->screen[v].x, y = (int)r->screen[v].y, lit = 0;
-        if (x < 1 || y < 1 || x >= SHADOW_SIDE - 1 || y >= SHADOW_SIDE - 1) {
-            r->shadow[v] = 1;
+        float past = past_shade(s->how, v3_dot(r->position[v], right), v3_dot(r->position[v], up));
+        if (x < apart || y < apart || x >= SHADOW_SIDE - apart || y >= SHADOW_SIDE - apart) {
+            r->shadow[v] = past;
             continue;
         }
-        for (int j = -1; j <= 1; j++)
-            for (int i = -1; i <= 1; i++)
-                lit += r->screen[v].z + SHADOW_BIAS >= r->shadow_depth[(y + j) * SHADOW_SIDE + x + i];
-        r->shadow[v] = (float)lit / 9;
+        for (int j = -apart; j <= apart; j += apart)
+            for (int i = -apart; i <= apart; i += apart)
+                lit += r->screen[v].z + SHADOW_BIAS * (float)apart >= r->shadow_depth[(y + j) * SHADOW_SIDE + x + i];
+        r->shadow[v] = past * (float)lit / 9;
     }
 }
 
@@ -214,10 +246,10 @@ static void light_vertices(renderer *r, const setting *s)
         }
         /* what a crease loses it gets back in part from its own walls, red most of all */
         vec3 sky_seen = v3(ao * (1 + 0.55f * (1 - ao)), ao * (1 + 0.28f * (1 - ao)), ao * (1 + 0.20f * (1 - ao)));
-        vec3 soft = v3_mul(v3_mix(how->ground, how->sky, 0.5f + 0.5f * n.y), sky_seen);
+        vec3 soft = v3_mul(surround_light(&how->around, n), sky_seen);
         soft = v3_add(
             soft, v3_mul(v3_mul(how->fill, wrapped(v3_dot(n, how->fill_from), 1)), v3_mix(sky_seen, v3_all(1), 0.4f)));
-        vec3 lit = v3_mul(how->key, wrapped(v3_dot(n, how->key_from), 1));
+        vec3 lit = v3_mul(how->key, wrapped(v3_dot(n, how->key_from), 1 + 1.5f * how->key_soft));
         float sh = r->shadow[v] * mixf(0.55f, 1, smooth_step(0.1f, 0.6f, ao));
         vec3 through =
             v3(mixf(0.10f, 1, sh), mixf(0.03f, 1, sh), mixf(0.02f, 1, sh)); /* shadows on skin have red edges */
@@ -491,25 +523,16 @@ static void draw_glasses(renderer *r, const setting *s)
     }
 }
 
-/* What is behind, out of focus: a gradient with soft blobs. x, y in shares of the picture. */
-static vec3 background(const shot *how, float x, float y)
-{
-    float blob = noise_2d(x * 2.6f, y * 2.6f, how->seed) - 0.5f + 0.6f * (noise_2d(x * 6, y * 6, how->seed + 1) - 0.5f);
-    return v3_scale(v3_mix(how->back_a, how->back_b, clamp01(y + how->back_blobs * 1.2f * blob)),
-                    1 + how->back_blobs * 0.6f * blob);
-}
-
 /* Before hair is blended over it, at the light that the exposure makes a background of. */
-static void paint_background(renderer *r, const shot *how)
+static void set_background(renderer *r, const shot *how)
 {
-    const float share = 1 / (float)r->size, unexposed = 1 / how->exposure;
+    const float unexposed = 1 / how->exposure;
     for (int y = 0; y < r->size; y++)
         for (int x = 0; x < r->size; x++) {
             const unsigned surfaces = seen_samples(r, r->id, x, y);
             if (surfaces == (1u << PIXEL_SAMPLES) - 1)
                 continue;
-            const vec3 back =
-                v3_scale(background(how, ((float)x + 0.5f) * share, ((float)y + 0.5f) * share), unexposed);
+            const vec3 back = v3_scale(r->behind.pixels[(size_t)y * (size_t)r->size + (size_t)x], unexposed);
             for (int k = 0; k < PIXEL_SAMPLES; k++)
                 if (!(surfaces >> k & 1))
                     r->colour[(size_t)(y * SUPER + k / SUPER) * (size_t)r->side + (size_t)(x * SUPER + k % SUPER)] =
@@ -589,7 +612,8 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     }
     raster_draw(r->depth, r->id, r->side, r->side, r->screen, h->triangles, 2 * h->quad_count, 0, false);
     shade_surfaces(r, &s);
-    paint_background(r, how);
+    TRY(background_paint(&r->behind, how));
+    set_background(r, how);
     draw_lashes(r, &s);
     draw_hair(r, &s);
     if (who->glasses)

@@ -124,8 +124,23 @@ vec3 gloss(const setting *s, const surface *at, vec3 normal, int sharp, float br
     return out;
 }
 
+vec3 cloth_shade(const setting *s, const surface *at)
+{
+    float weave = noise_3d(v3_scale(at->rest, 40), s->how->seed + 3);
+    return v3_scale(v3_mul(s->how->cloth, at->light), 0.85f + 0.3f * weave);
+}
+
+/* Whether a place lies below the collar, which is higher at the nape than in front. Only heads with shoulders of their
+ * own have skin there. */
+static bool is_dressed(vec3 rest)
+{
+    return rest.y < 5.80f - 0.12f * rest.z;
+}
+
 vec3 skin_shade(const setting *s, const surface *at)
 {
+    if (is_dressed(at->rest))
+        return cloth_shade(s, at);
     const person *who = s->who;
     vec3 p = at->rest, c = at->tint;
     float fine = noise_3d(v3_scale(p, 55), who->seed + 5);
@@ -170,10 +185,4 @@ vec3 skin_shade(const setting *s, const surface *at)
     float amount = who->oil * open * fresnel;
     float sharp = 2.4f * middle + 3.2f * lips;
     return v3_madd(out, gloss(s, at, rough, 5, 1.6f * (1 - lips) / sharp), amount * sharp);
-}
-
-vec3 cloth_shade(const setting *s, const surface *at)
-{
-    float weave = noise_3d(v3_scale(at->rest, 40), s->how->seed + 3);
-    return v3_scale(v3_mul(s->how->cloth, at->light), 0.85f + 0.3f * weave);
 }

@@ -1,5 +1,6 @@
 /* The face file: safetensors with the tensors
  *     neutral [V,3] F32   occlusion [V] F32   masks [V,3] F32   quads [Q,4] U32   uv [Q,4,2] F32   region [Q] U8
+ *     rest [V,3] F32, where it is not the same as neutral
  *     identity.offsets [I+1] U32   identity.vertices [N] U32   identity.deltas [N,3] F32   and the same under
  * expression. and the metadata key `mien_face`: JSON {version, source, licence, unit, identity: [names], expression:
  * [names]}. Nothing is believed before it is checked: a renderer indexes these arrays without looking. */
@@ -189,7 +190,11 @@ static mien_status read_face(face_model *face, const st_file *file, const json_t
     arena *m = face->memory;
     void *p;
     TRY(read_floats(m, &p, file, (tensor_form){"neutral", ST_F32, 2, {v, 3}}, 100, where));
-    face->neutral = p;
+    face->neutral = face->rest = p;
+    if (st_find(file, "rest")) {
+        TRY(read_floats(m, &p, file, (tensor_form){"rest", ST_F32, 2, {v, 3}}, 100, where));
+        face->rest = p;
+    }
     TRY(read_floats(m, &p, file, (tensor_form){"occlusion", ST_F32, 1, {v}}, 1, where));
     face->occlusion = p;
     TRY(read_floats(m, &p, file, (tensor_form){"masks", ST_F32, 2, {v, MASK_COUNT}}, 1, where));
@@ -278,6 +283,7 @@ mien_status face_model_save(const face_model *face, const char *path)
     int64_t v = face->vertex_count, q = face->quad_count;
     int64_t n = id->offsets[id->count], m = ex->offsets[ex->count];
     st_tensor tensors[] = {
+        {"rest", ST_F32, 2, {v, 3}, face->rest, (size_t)v * sizeof(vec3)}, /* first: left out where it is neutral */
         {"neutral", ST_F32, 2, {v, 3}, face->neutral, (size_t)v * sizeof(vec3)},
         {"occlusion", ST_F32, 1, {v}, face->occlusion, (size_t)v * sizeof(float)},
         {"masks", ST_F32, 2, {v, MASK_COUNT}, face->mask, (size_t)v * MASK_COUNT * sizeof(float)},
@@ -291,8 +297,9 @@ mien_status face_model_save(const face_model *face, const char *path)
         {"expression.deltas", ST_F32, 2, {m, 3}, ex->deltas, (size_t)m * sizeof(vec3)},
         {"region", ST_U8, 1, {q}, face->region, (size_t)q},
     };
+    size_t skipped = face->rest == face->neutral;
     st_metadata metadata = {"mien_face", text};
-    TRY_OUT(st_write(path, tensors, sizeof tensors / sizeof *tensors, &metadata, 1));
+    TRY_OUT(st_write(path, tensors + skipped, sizeof tensors / sizeof *tensors - skipped, &metadata, 1));
 out:
     mem_free(text);
     json_decref(meta);

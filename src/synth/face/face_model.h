@@ -32,6 +32,10 @@ typedef enum {
     MASK_COUNT,
 } face_mask;
 
+/* Identity targets under this name are modes of a population: a person has a normal weight of each, variance 1. All
+ * other names are MakeHuman's, which say what they shape (person.c). */
+#define FACE_PCA_PREFIX "pca/"
+
 /* Displacements in a sparse form: target t moves vertices[i] by deltas[i] for i in [offsets[t], offsets[t + 1]). */
 typedef struct {
     int count;
@@ -44,6 +48,7 @@ typedef struct {
 typedef struct face_model {
     int vertex_count, quad_count;
     vec3 *neutral;    /* [V] */
+    vec3 *rest;       /* [V] the place on MakeHuman's neutral head that the vertex is coloured as; neutral there */
     float *occlusion; /* [V] share of the sky that the neutral vertex sees, 0..1 */
     float *mask;      /* [V, MASK_COUNT] */
     uint32_t *quads;  /* [Q, 4] counter-clockwise seen from outside */

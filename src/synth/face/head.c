@@ -17,20 +17,34 @@ static const material region_material[REGION_COUNT] = {
     [REGION_LASH_LOWER] = MATERIAL_COUNT,
 };
 
-/* What a unit weight of 1 means here, as a multiple of the model's own unit: MakeHuman's brows, nose and lips move less
- * at 1 than a strong expression does, its jaw and smile more. Units that are not here: 1. */
+/* What a unit weight of 1 means here, as a multiple of the model's own unit: a strong expression, that nobody mistakes.
+ * Units that are not here: 1. */
 static const float unit_gain[UNIT_COUNT] = {
-    [BROW_DOWN_LEFT] = 1.4f,         [BROW_DOWN_RIGHT] = 1.4f,
-    [BROW_INNER_UP] = 1.6f,          [BROW_OUTER_UP_LEFT] = 1.25f,
-    [BROW_OUTER_UP_RIGHT] = 1.25f,   [EYE_WIDE_LEFT] = 1.4f,
-    [EYE_WIDE_RIGHT] = 1.4f,         [EYE_SQUINT_LEFT] = 1.05f,
-    [EYE_SQUINT_RIGHT] = 1.05f,      [NOSE_SNEER_LEFT] = 1.6f,
-    [NOSE_SNEER_RIGHT] = 1.6f,       [MOUTH_FROWN_LEFT] = 1.4f,
-    [MOUTH_FROWN_RIGHT] = 1.4f,      [MOUTH_UPPER_UP_LEFT] = 1.3f,
-    [MOUTH_UPPER_UP_RIGHT] = 1.3f,   [MOUTH_LOWER_DOWN_LEFT] = 1.4f,
-    [MOUTH_LOWER_DOWN_RIGHT] = 1.4f, [MOUTH_STRETCH_LEFT] = 1.2f,
-    [MOUTH_STRETCH_RIGHT] = 1.2f,    [MOUTH_SMILE_LEFT] = 0.85f,
-    [MOUTH_SMILE_RIGHT] = 0.85f,     [JAW_OPEN] = 0.9f,
+    [BROW_DOWN_LEFT] = 2.1f,
+    [BROW_DOWN_RIGHT] = 2.1f,
+    [BROW_INNER_UP] = 2.2f,
+    [BROW_OUTER_UP_LEFT] = 1.8f,
+    [BROW_OUTER_UP_RIGHT] = 1.8f,
+    [CHEEK_SQUINT_LEFT] = 1.2f,
+    [CHEEK_SQUINT_RIGHT] = 1.2f,
+    [EYE_WIDE_LEFT] = 1.7f,
+    [EYE_WIDE_RIGHT] = 1.7f,
+    [EYE_SQUINT_LEFT] = 1.05f,
+    [EYE_SQUINT_RIGHT] = 1.05f,
+    [NOSE_SNEER_LEFT] = 2.2f,
+    [NOSE_SNEER_RIGHT] = 2.2f,
+    [MOUTH_FROWN_LEFT] = 1.8f,
+    [MOUTH_FROWN_RIGHT] = 1.8f,
+    [MOUTH_UPPER_UP_LEFT] = 1.35f,
+    [MOUTH_UPPER_UP_RIGHT] = 1.35f,
+    [MOUTH_LOWER_DOWN_LEFT] = 1.5f,
+    [MOUTH_LOWER_DOWN_RIGHT] = 1.5f,
+    [MOUTH_STRETCH_LEFT] = 1.5f,
+    [MOUTH_STRETCH_RIGHT] = 1.5f,
+    [MOUTH_SHRUG_LOWER] = 1.15f,
+    [MOUTH_SMILE_LEFT] = 1.25f,
+    [MOUTH_SMILE_RIGHT] = 1.25f,
+    [JAW_OPEN] = 0.95f,
 };
 
 static float gain(int unit)
@@ -50,7 +64,7 @@ static int compare_edges(const void *a, const void *b)
     return p < q ? -1 : p > q;
 }
 
-/* The longest closed chain of rim edges is the cut through the neck. */
+/* The longest closed chain of rim edges, as long as it is in space, is the cut through the neck. */
 static mien_status find_rim(head *h, edge *edges)
 {
     const face_model *f = h->face;
@@ -71,15 +85,20 @@ static mien_status find_rim(head *h, edge *edges)
             next[edges[i].from] = edges[i].to;
     }
     uint32_t best = 0;
+    float longest = 0;
     bool *is_visited;
     TRY(arena_alloc(h->memory, &is_visited, f->vertex_count));
     for (uint32_t v = 0; v < (uint32_t)f->vertex_count; v++) {
-        int length = 0;
+        int count = 0;
+        float length = 0;
         uint32_t at = v;
-        for (; !is_visited[at]; at = next[at], length++)
+        for (; !is_visited[at]; at = next[at], count++) {
             is_visited[at] = true;
-        if (at == v && length > h->rim_count) {
-            h->rim_count = length;
+            length += v3_length(v3_sub(f->neutral[next[at]], f->neutral[at]));
+        }
+        if (at == v && length > longest) {
+            longest = length;
+            h->rim_count = count;
             best = v;
         }
     }
@@ -92,23 +111,42 @@ static mien_status find_rim(head *h, edge *edges)
     return MIEN_OK;
 }
 
+/* Half the cross product of its diagonals: right for triangles too, whose last two corners are one. */
+static float quad_area(const vec3 *at, const uint32_t *c)
+{
+    return 0.5f * v3_length(v3_cross(v3_sub(at[c[2]], at[c[0]]), v3_sub(at[c[3]], at[c[1]])));
+}
+
 static mien_status find_eye(head *h, int side, face_region region)
 {
     const face_model *f = h->face;
-    bool *is_eye;
-    TRY(arena_alloc(h->memory, &is_eye, f->vertex_count));
-    for (int c = 0; c < 4 * f->quad_count; c++)
-        is_eye[f->quads[c]] |= f->region[c / 4] == region;
+    float *area; /* [V] of the eyeball's quads around a vertex */
+    TRY(arena_alloc(h->memory, &area, f->vertex_count));
+    float total = 0;
+    for (int q = 0; q < f->quad_count; q++) {
+        const uint32_t *c = &f->quads[4 * q];
+        if (f->region[q] != region)
+            continue;
+        int corners = c[2] == c[3] ? 3 : 4;
+        float share = quad_area(f->neutral, c) / (float)corners;
+        for (int i = 0; i < corners; i++) {
+            area[c[i]] += share;
+            total += share;
+        }
+    }
     for (int v = 0; v < f->vertex_count; v++)
-        h->eye_vertex_count[side] += is_eye[v];
-    if (h->eye_vertex_count[side] == 0)
+        h->eye_vertex_count[side] += area[v] > 0;
+    if (h->eye_vertex_count[side] == 0 || !(total > 0))
         return mien_fail(MIEN_ERR_FORMAT, "%s: no %s eyeball", f->source, side ? "right" : "left");
     TRY(arena_alloc(h->memory, &h->eye_vertices[side], h->eye_vertex_count[side]));
+    TRY(arena_alloc(h->memory, &h->eye_weights[side], h->eye_vertex_count[side]));
     int n = 0;
     for (int v = 0; v < f->vertex_count; v++)
-        if (is_eye[v])
-            h->eye_vertices[side][n++] = (uint32_t)v;
-    h->eye_middle[side] = head_eye_middle(h, f->neutral, side);
+        if (area[v] > 0) {
+            h->eye_vertices[side][n] = (uint32_t)v;
+            h->eye_weights[side][n++] = area[v] / total;
+        }
+    h->eye_middle[side] = head_eye_middle(h, f->rest, side);
     return MIEN_OK;
 }
 
@@ -241,9 +279,12 @@ static mien_status build(head *h)
     h->vertex_count = f->vertex_count + NECK_RINGS * h->rim_count;
     TRY_OUT(arena_alloc(h->memory, &h->rest, h->vertex_count));
     TRY_OUT(arena_alloc(h->memory, &h->occlusion, h->vertex_count));
-    head_shape(h, h->rest, NULL);
-    for (int v = 0; v < h->vertex_count; v++) /* the chin shades the neck */
-        h->occlusion[v] = v < f->vertex_count ? clamp01(f->occlusion[v]) : 0.45f;
+    memcpy(h->rest, f->rest, (size_t)f->vertex_count * sizeof *h->rest);
+    hang_neck(h, h->rest);
+    for (int v = 0; v < h->vertex_count; v++) { /* the chin shades the neck that is hung below it */
+        int ring = v - f->vertex_count;
+        h->occlusion[v] = ring < 0 ? f->occlusion[v] : maxf(0.45f, f->occlusion[h->rim[ring % h->rim_count]]);
+    }
 out:
     mem_free(edges);
     return st;
@@ -305,6 +346,6 @@ vec3 head_eye_middle(const head *h, const vec3 *posed, int side)
 {
     vec3 sum = {0};
     for (int i = 0; i < h->eye_vertex_count[side]; i++)
-        sum = v3_add(sum, posed[h->eye_vertices[side][i]]);
-    return v3_scale(sum, 1 / (float)h->eye_vertex_count[side]);
+        sum = v3_madd(sum, posed[h->eye_vertices[side][i]], h->eye_weights[side][i]);
+    return sum;
 }

@@ -26,7 +26,7 @@ typedef struct {
     const face_model *face; /* borrowed */
     int vertex_count;       /* the model's vertices, then the neck's rings */
     int quad_count;
-    vec3 *rest;               /* [vertex_count] the neutral head: where colour is decided */
+    vec3 *rest;               /* [vertex_count] places on MakeHuman's neutral head: where colour is decided */
     float *occlusion;         /* [vertex_count] */
     uint32_t *quads;          /* [quad_count, 4] opaque surfaces only */
     uint8_t *quad_material;   /* [quad_count] */
@@ -37,6 +37,7 @@ typedef struct {
     int rim_count;
     vec3 eye_middle[2];        /* rest centres of the eyeballs: left, right */
     uint32_t *eye_vertices[2]; /* [eye_vertex_count[i]] */
+    float *eye_weights[2];     /* [eye_vertex_count[i]] share of the ball's surface, sum 1 */
     int eye_vertex_count[2];
     uint32_t lip_upper, lip_lower; /* vertices in the middle of the lips' inner edges: their gap is AU25 */
     float lip_part[UNIT_COUNT];    /* decimetres by which a unit at weight 1 parts them */
@@ -55,7 +56,7 @@ void head_shape(const head *h, vec3 *shape, const float *identity);
 void head_pose(const head *h, vec3 *posed, const vec3 *shape, const float *units);
 /* The gap between the lips in decimetres, beyond the neutral head's own. */
 float head_lip_gap(const head *h, const float *units);
-/* The mean of an eyeball's vertices; side 0 left, 1 right. */
+/* The middle of an eyeball: the mean over its surface, however its vertices are spread; side 0 left, 1 right. */
 vec3 head_eye_middle(const head *h, const vec3 *posed, int side);
 
 #endif

@@ -133,6 +133,7 @@ static mien_status cut_head(packer *p)
         return mien_fail(MIEN_ERR_FORMAT, "%s: %s: no head above y = %g", p->path, BASE_MESH, (double)CUT_Y);
 
     TRY(arena_alloc(face->memory, &face->neutral, face->vertex_count));
+    face->rest = face->neutral;
     TRY(arena_alloc(face->memory, &face->occlusion, face->vertex_count));
     TRY(arena_alloc(face->memory, &face->mask, (size_t)face->vertex_count * MASK_COUNT));
     TRY(arena_alloc(face->memory, &face->quads, 4 * (size_t)face->quad_count));

@@ -10,7 +10,7 @@ typedef struct drawer_room {
     const head *h;
     renderer *renderer;
     float *weights;
-    image post;
+    post_room *post;
     int64_t identity; /* whom `who` and the renderer are set to; -1 nobody */
 } drawer_room;
 
@@ -21,7 +21,7 @@ void drawer_free(drawer *d)
     if (d->room) {
         renderer_free(d->room->renderer);
         mem_free(d->room->weights);
-        image_free(&d->room->post);
+        post_room_free(d->room->post);
     }
     image_free(&d->picture);
     mem_free(d->room);
@@ -39,6 +39,7 @@ mien_status drawer_create(drawer **out, const synth_options *options, const head
     room->h = h;
     room->identity = -1;
     TRY_OUT(renderer_create(&room->renderer, h, options->size));
+    TRY_OUT(post_room_create(&room->post));
     TRY_OUT(mem_zalloc(&room->weights, (size_t)h->face->identity.count));
     *out = d;
     return MIEN_OK;
@@ -59,5 +60,5 @@ mien_status drawer_draw(drawer *d, int64_t number)
     }
     synth_face_draw(&d->face, o, room->h, &d->who, number);
     TRY(render_face(&d->picture, room->renderer, d->face.expression.units, &d->face.shot));
-    return post_apply(&d->picture, &d->face.shot, &room->post);
+    return post_apply(&d->picture, &d->face.shot, room->post);
 }

@@ -61,83 +61,84 @@ static const struct {
 } au23_parts[] = {
     {MOUTH_ROLL_UPPER, 0.55f}, {MOUTH_ROLL_LOWER, 0.55f}, {MOUTH_PRESS_LEFT, 0.35f}, {MOUTH_PRESS_RIGHT, 0.35f}};
 
-/* One way to show an expression: AU levels at full intensity, in au_numbers' order. */
+/* One way to show an expression: AU levels at full intensity, in au_numbers' order, and units that belong to no AU. */
 typedef struct {
     float share; /* how often among its class' variants */
     float level[AU_COUNT];
+    struct {
+        face_unit unit;
+        float level; /* 0: no unit */
+    } also[2];
+    float calm; /* by how much less it arouses than the class does; negative: more */
 } variant;
 #define MAX_VARIANTS 5
+#define EYES(l)                                                                                                        \
+    {                                                                                                                  \
+        {EYE_BLINK_LEFT, l},                                                                                           \
+        {                                                                                                              \
+            EYE_BLINK_RIGHT, l                                                                                         \
+        }                                                                                                              \
+    } /* lids that come down, without AU43 among our labels */
 
 typedef struct {
     float valence, arousal; /* at full intensity */
     variant variants[MAX_VARIANTS];
 } prototype;
 
+/* clang-format off */
 static const prototype prototypes[EXPRESSION_COUNT] = {
-    [EXPRESSION_ANGER] = {-0.60f,
-                          0.70f,
-                          {
-                              {3, {[AU_4] = 1, [AU_5] = 0.6f, [AU_7] = 0.7f, [AU_23] = 0.9f}},
-                              {3, {[AU_4] = 1, [AU_5] = 0.5f, [AU_7] = 0.7f, [AU_17] = 0.5f, [AU_24] = 0.9f}},
-                              {2,
-                               {[AU_4] = 1,
-                                [AU_5] = 0.5f,
-                                [AU_7] = 0.8f,
-                                [AU_10] = 0.6f,
-                                [AU_16] = 0.7f,
-                                [AU_20] = 0.3f,
-                                [AU_26] = 0.30f}},
-                              {1, {[AU_4] = 1, [AU_7] = 0.9f, [AU_23] = 0.7f, [AU_15] = 0.3f}},
-                          }},
-    [EXPRESSION_DISGUST] = {-0.70f,
-                            0.35f,
-                            {
-                                {3, {[AU_9] = 1, [AU_15] = 0.6f, [AU_16] = 0.5f, [AU_7] = 0.3f}},
-                                {3, {[AU_9] = 1, [AU_10] = 0.8f, [AU_17] = 0.6f, [AU_7] = 0.4f}},
-                                {2, {[AU_9] = 0.9f, [AU_10] = 1, [AU_16] = 0.6f, [AU_6] = 0.3f, [AU_26] = 0.18f}},
-                                {1, {[AU_9] = 0.8f, [AU_10] = 0.9f, [AU_15] = 0.5f, [AU_4] = 0.3f}},
-                            }},
-    [EXPRESSION_FEAR] =
-        {-0.62f,
-         0.80f,
-         {
-             {3, {[AU_1] = 1, [AU_2] = 0.55f, [AU_4] = 0.6f, [AU_5] = 1, [AU_7] = 0.3f, [AU_20] = 1, [AU_26] = 0.35f}},
-             {3, {[AU_1] = 1, [AU_2] = 0.5f, [AU_4] = 0.7f, [AU_5] = 0.9f, [AU_20] = 1, [AU_16] = 0.7f}},
-             {2,
-              {[AU_1] = 0.9f,
-               [AU_2] = 0.6f,
-               [AU_4] = 0.5f,
-               [AU_5] = 1,
-               [AU_20] = 0.8f,
-               [AU_16] = 0.6f,
-               [AU_26] = 0.5f}},
-         }},
-    [EXPRESSION_HAPPINESS] = {0.85f,
-                              0.45f,
-                              {
-                                  {3, {[AU_6] = 0.8f, [AU_12] = 0.9f}},
-                                  {3, {[AU_6] = 0.9f, [AU_12] = 1, [AU_10] = 0.4f, [AU_16] = 0.35f}},
-                                  {2, {[AU_6] = 0.9f, [AU_12] = 1, [AU_10] = 0.35f, [AU_26] = 0.40f}},
-                                  {1, {[AU_12] = 0.85f, [AU_14] = 0.3f}},
-                                  {1, {[AU_6] = 0.7f, [AU_7] = 0.5f, [AU_12] = 0.9f, [AU_26] = 0.2f}},
-                              }},
-    [EXPRESSION_SADNESS] = {-0.75f,
-                            -0.40f,
-                            {
-                                {3, {[AU_1] = 1, [AU_4] = 0.6f, [AU_15] = 1}},
-                                {3, {[AU_1] = 1, [AU_4] = 0.5f, [AU_15] = 0.9f, [AU_17] = 0.8f}},
-                                {2, {[AU_1] = 0.9f, [AU_15] = 0.8f, [AU_17] = 0.5f, [AU_7] = 0.3f}},
-                                {1, {[AU_1] = 1, [AU_4] = 0.8f, [AU_6] = 0.3f, [AU_15] = 0.8f}},
-                            }},
-    [EXPRESSION_SURPRISE] = {0.15f,
-                             0.80f,
-                             {
-                                 {4, {[AU_1] = 1, [AU_2] = 1, [AU_5] = 0.8f, [AU_26] = 0.75f}},
-                                 {2, {[AU_1] = 1, [AU_2] = 1, [AU_5] = 1, [AU_26] = 0.5f}},
-                                 {1, {[AU_1] = 0.9f, [AU_2] = 1, [AU_26] = 0.6f}},
-                                 {1, {[AU_1] = 1, [AU_2] = 0.9f, [AU_5] = 0.5f, [AU_26] = 0.95f}},
-                             }},
+    [EXPRESSION_ANGER] = {-0.60f, 0.70f, {
+        {3, {[AU_4] = 1, [AU_5] = 0.8f, [AU_7] = 0.4f, [AU_23] = 0.9f}},
+        {3, {[AU_4] = 1, [AU_5] = 0.7f, [AU_7] = 0.4f, [AU_17] = 0.5f, [AU_24] = 0.9f}},
+        /* shouts */
+        {3, {[AU_4] = 1, [AU_5] = 0.5f, [AU_7] = 0.6f, [AU_10] = 0.8f, [AU_16] = 0.8f, [AU_20] = 0.4f, [AU_26] = 0.6f}, .calm = -0.2f},
+        /* bares its teeth */
+        {2, {[AU_4] = 1, [AU_5] = 0.4f, [AU_7] = 0.7f, [AU_10] = 0.8f, [AU_16] = 0.9f, [AU_20] = 0.3f}, .calm = -0.1f},
+        {1, {[AU_4] = 1, [AU_7] = 0.9f, [AU_15] = 0.3f, [AU_23] = 0.7f}},
+    }},
+    [EXPRESSION_DISGUST] = {-0.70f, 0.35f, {
+        {3, {[AU_4] = 0.35f, [AU_7] = 0.5f, [AU_9] = 1, [AU_15] = 0.6f, [AU_16] = 0.5f}},
+        {3, {[AU_4] = 0.4f, [AU_7] = 0.6f, [AU_9] = 1, [AU_10] = 0.8f, [AU_17] = 0.6f}},
+        /* spits it out */
+        {2, {[AU_4] = 0.35f, [AU_6] = 0.5f, [AU_7] = 0.6f, [AU_9] = 1, [AU_10] = 1, [AU_16] = 0.8f, [AU_26] = 0.3f}, {{TONGUE_OUT, 0.5f}}},
+        {1, {[AU_4] = 0.5f, [AU_9] = 0.9f, [AU_10] = 0.9f, [AU_15] = 0.6f}},
+        /* eyes shut to it */
+        {1, {[AU_4] = 0.4f, [AU_6] = 0.6f, [AU_7] = 0.8f, [AU_9] = 1, [AU_10] = 0.7f, [AU_15] = 0.6f}, EYES(0.6f)},
+    }},
+    [EXPRESSION_FEAR] = {-0.62f, 0.80f, {
+        {3, {[AU_1] = 1, [AU_2] = 0.55f, [AU_4] = 0.5f, [AU_5] = 1, [AU_7] = 0.3f, [AU_16] = 0.5f, [AU_20] = 1, [AU_26] = 0.35f}},
+        {3, {[AU_1] = 1, [AU_2] = 0.4f, [AU_4] = 0.6f, [AU_5] = 1, [AU_16] = 0.9f, [AU_20] = 1}},
+        /* screams */
+        {2, {[AU_1] = 1, [AU_2] = 0.6f, [AU_4] = 0.5f, [AU_5] = 1, [AU_10] = 0.4f, [AU_16] = 0.8f, [AU_20] = 0.9f, [AU_26] = 0.8f}, .calm = -0.15f},
+        /* holds its breath */
+        {1, {[AU_1] = 1, [AU_4] = 0.6f, [AU_5] = 0.95f, [AU_20] = 0.8f}},
+    }},
+    [EXPRESSION_HAPPINESS] = {0.85f, 0.45f, {
+        {3, {[AU_6] = 0.9f, [AU_10] = 0.5f, [AU_12] = 1, [AU_16] = 0.6f}},
+        /* laughs */
+        {2, {[AU_6] = 1, [AU_7] = 0.3f, [AU_10] = 0.4f, [AU_12] = 1, [AU_16] = 0.3f, [AU_26] = 0.55f}, .calm = -0.2f},
+        {3, {[AU_6] = 0.9f, [AU_10] = 0.3f, [AU_12] = 1, [AU_16] = 0.3f, [AU_26] = 0.25f}},
+        /* smiles with its lips closed */
+        {2, {[AU_6] = 0.8f, [AU_12] = 1}, .calm = 0.2f},
+        {1, {[AU_12] = 0.95f, [AU_14] = 0.3f}, .calm = 0.2f},
+    }},
+    [EXPRESSION_SADNESS] = {-0.75f, -0.40f, {
+        {3, {[AU_1] = 1, [AU_4] = 0.5f, [AU_15] = 1}},
+        {3, {[AU_1] = 1, [AU_4] = 0.5f, [AU_15] = 0.9f, [AU_17] = 0.8f}},
+        /* cries */
+        {2, {[AU_1] = 0.9f, [AU_4] = 0.8f, [AU_6] = 0.8f, [AU_7] = 0.7f, [AU_10] = 0.6f, [AU_15] = 0.7f, [AU_16] = 0.7f, [AU_20] = 0.8f, [AU_26] = 0.35f}, EYES(0.85f), -0.6f},
+        /* looks down or has its eyes closed */
+        {1, {[AU_1] = 0.9f, [AU_4] = 0.3f, [AU_15] = 0.8f, [AU_17] = 0.5f}, EYES(0.8f), 0.1f},
+        {1, {[AU_1] = 1, [AU_4] = 0.8f, [AU_6] = 0.4f, [AU_7] = 0.4f, [AU_15] = 0.9f, [AU_20] = 0.4f}},
+    }},
+    [EXPRESSION_SURPRISE] = {0.15f, 0.80f, {
+        {4, {[AU_1] = 1, [AU_2] = 1, [AU_5] = 0.9f, [AU_26] = 0.75f}},
+        {2, {[AU_1] = 1, [AU_2] = 1, [AU_5] = 1, [AU_26] = 0.5f}, {{MOUTH_FUNNEL, 0.5f}}},
+        {1, {[AU_1] = 0.9f, [AU_2] = 1, [AU_26] = 0.6f}, .calm = 0.1f},
+        {2, {[AU_1] = 1, [AU_2] = 0.9f, [AU_5] = 0.8f, [AU_26] = 1}, .calm = -0.1f},
+    }},
 };
+/* clang-format on */
 
 /* A threshold kept at a distance: neutral and meaningless movements stay this far below every label. */
 #define BELOW 0.6f
@@ -189,7 +190,8 @@ static void add_idle(float *u, const scene *s, rng *r, expression_class c)
         blink += 0.15f * rng_float(r);
     if (c == EXPRESSION_SURPRISE || c == EXPRESSION_FEAR)
         blink = 0;
-    u[EYE_BLINK_LEFT] = u[EYE_BLINK_RIGHT] = clamp01(blink);
+    u[EYE_BLINK_LEFT] = clamp01(maxf(u[EYE_BLINK_LEFT], blink));
+    u[EYE_BLINK_RIGHT] = clamp01(maxf(u[EYE_BLINK_RIGHT], blink));
     float skew = maxf(-0.25f, minf(0.25f, 0.06f * rng_normal(r)));
     u[skew > 0 ? MOUTH_LEFT : MOUTH_RIGHT] = fabsf(skew);
     u[JAW_FORWARD] = maxf(0, 0.08f * rng_normal(r));
@@ -231,6 +233,9 @@ static void apply_variant(float *u, const variant *v, float intensity, const sce
               lean = s ? distribution_next(&s->expression_asymmetry, r) : 0;
         au_apply(u, a, v->level[a] * intensity * jitter, lean);
     }
+    for (size_t i = 0; i < sizeof v->also / sizeof *v->also; i++)
+        if (v->also[i].level > 0)
+            u[v->also[i].unit] = maxf(u[v->also[i].unit], v->also[i].level * intensity);
 }
 
 /* Other: units that belong to no prototype, or two prototypes of different classes, each too weak to be called. */
@@ -277,9 +282,10 @@ void expression_draw(face_expression *out, const head *h, expression_class c, co
     } else if (c == EXPRESSION_OTHER) {
         draw_other(&e, s, r, e.intensity);
     } else {
-        apply_variant(e.units, pick_variant(&prototypes[c], r), e.intensity, s, r);
+        const variant *v = pick_variant(&prototypes[c], r);
+        apply_variant(e.units, v, e.intensity, s, r);
         e.valence = prototypes[c].valence * e.intensity;
-        e.arousal = prototypes[c].arousal * e.intensity;
+        e.arousal = (prototypes[c].arousal - v->calm) * e.intensity;
     }
     e.valence = clamp_signed(e.valence + 0.05f * rng_normal(r));
     e.arousal = clamp_signed(e.arousal + 0.05f * rng_normal(r));

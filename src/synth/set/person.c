@@ -98,6 +98,12 @@ static float target_weight(const char *name, float strength, uint32_t seed)
     return maxf(0, sign * value);
 }
 
+/* The weight of a population's mode; nobody is far from the mean in any of them. */
+static float mode_weight(const char *name, float strength, uint32_t seed)
+{
+    return strength * hash_normal(seed, name_hash(name, strlen(name)));
+}
+
 /* Ancestry, sex and age blend the model's macrodetails: products of the three, young and old. */
 static float macro_weight(const char *name, const person *who)
 {
@@ -235,7 +241,9 @@ void person_draw(person *out, float *identity, const face_model *face, const sce
     person_adorn(&p);
     for (int t = 0; t < face->identity.count; t++) {
         const char *name = face->identity.names[t];
-        identity[t] = str_starts(name, "macrodetails/") ? macro_weight(name, &p) : target_weight(name, shape, p.seed);
+        identity[t] = str_starts(name, FACE_PCA_PREFIX)   ? mode_weight(name, shape, p.seed)
+                      : str_starts(name, "macrodetails/") ? macro_weight(name, &p)
+                                                          : target_weight(name, shape, p.seed);
     }
     *out = p;
 }

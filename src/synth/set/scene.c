@@ -17,11 +17,11 @@ typedef struct {
     const char *key, *fallback;
 } other_default;
 
-/* Frontal faces in one plain light, as shot_studio has it: an easy set, for first runs and tests. */
+/* Frontal faces in one plain light: an easy set, for first runs and tests. */
 static const other_default studio[] = {
-    {"framing.field", "2.15"},
+    {"framing.field", "1.6"},
     {"framing.shift_x", "0"},
-    {"framing.shift_y", "0"},
+    {"framing.shift_y", "-0.04"},
     {"pose.yaw", "0"},
     {"pose.pitch", "0"},
     {"pose.roll", "0"},
@@ -70,9 +70,9 @@ static const other_default portrait[] = {
 
 /* Faces as they are found anywhere: turned, in any light, badly taken, of all ages. */
 static const other_default wild[] = {
-    {"framing.field", "[1.5, 2.4]"},
+    {"framing.field", "[1.2, 2]"},
     {"framing.shift_x", "{mean: 0, std: 0.04, low: -0.12, high: 0.12}"},
-    {"framing.shift_y", "{mean: 0, std: 0.04, low: -0.12, high: 0.12}"},
+    {"framing.shift_y", "{mean: -0.03, std: 0.04, low: -0.15, high: 0.1}"},
     {"pose.yaw", "{mean: 0, std: 18, low: -55, high: 55}"},
     {"pose.pitch", "{mean: -1, std: 9, low: -28, high: 28}"},
     {"pose.roll", "{mean: 0, std: 8, low: -30, high: 30}"},

@@ -78,6 +78,7 @@ void shot_studio(shot *out, const person *who)
     s.fill = v3_scale(warm(-0.1f), 0.16f);
     s.sky = v3_scale(warm(-0.2f), 0.34f);
     s.ground = v3_scale(warm(0.4f), 0.18f);
+    surround_add_sky(&s.around, s.sky, s.ground);
     s.exposure = expose(&s, who);
     s.back_a = v3(0.30f, 0.31f, 0.32f);
     s.back_b = v3(0.14f, 0.145f, 0.15f);
