@@ -55,7 +55,6 @@ static studio studio_open(packed_face *p)
     assert_non_null(s.weights);
     rng r = rng_at(1, 1, 4, RNG_TEST);
     person_draw(&s.who, s.weights, p->face, p->scene, &r);
-    renderer_set_person(s.r, &s.who, s.weights);
     shot_studio(&s.how, &s.who);
     return s;
 }
@@ -70,6 +69,7 @@ static void studio_close(studio *s)
 static void take(studio *s)
 {
     const float none[UNIT_COUNT] = {0};
+    renderer_set_person(s->r, &s->who, s->weights); /* which borrows `who`, so here where it stays */
     assert_ok(render_face(&s->im, s->r, none, &s->how));
 }
 
