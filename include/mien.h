@@ -464,18 +464,22 @@ typedef struct mien_synth_options {
     int image_size;         /* pixels a side */
     const char *task;       /* mien_synth_task; NULL: the first */
     uint64_t seed;
-    int is_studio;               /* frontal faces in one plain light: an easy set */
+    int is_studio;               /* short for the scene "studio" */
     int is_resumed;              /* go on where an interrupted call stopped */
     int is_forced;               /* replace the set that `out` holds */
     const char *sheet;           /* PNG of four people in six expressions; NULL: none */
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     const char *missing; /* labels that an mtl set leaves out: "aff-wild2", a task's at a time, as often as s-Aff-Wild2
                           * lacks them; NULL or "none": none */
+    const char *scene;   /* YAML file, or a preset: "studio", "portrait", "wild"; NULL: every default */
 } mien_synth_options;
 MIEN_OPTIONS(mien_synth_options, MIEN_OPTIONS_SYNTH)
 
 /* Draws labelled faces. The same options give the same bytes, whatever the number of threads. */
 MIEN_API MIEN_MUST_USE mien_status mien_synth(const mien_synth_options *options);
+/* Every key of a scene with range, default and meaning, and the presets, as Markdown (docs/scene.md). Free with
+ * mien_text_free. */
+MIEN_API MIEN_MUST_USE mien_status mien_scene_reference(char **out);
 
 /* The same faces in memory, one after another, with the labels of labels.csv, drawn ahead by threads:
  *

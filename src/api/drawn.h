@@ -4,11 +4,13 @@
 
 #include "api/api.h"
 #include "synth/set/faces.h"
+#include "synth/set/scene.h"
 #include "train/recipe.h"
 
 /* A set's options as the room has them, and what they borrow. */
 typedef struct {
     synth_options options;
+    scene *scene;
     face_stock stock;
 } drawn_set;
 

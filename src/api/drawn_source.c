@@ -135,7 +135,7 @@ mien_status api_drawn_source_open(drawn_source **out, const char *path, const ch
     mien_synth_options o;
     mien_synth_options_init(&o);
     const char *named = path + strlen(PREFIX);
-    o.is_studio = strcmp(named, "studio") == 0;
+    o.scene = *named ? named : NULL;
     o.face = face;
     o.task = r->task->name;
     o.seed = r->seed;

@@ -38,6 +38,8 @@ mien_status api_drawn_describe(drawn_set *out, const mien_synth_options *o)
     const bool is_complete = !o->missing || !strcmp(o->missing, "none");
     synth_task task;
     TRY(find_task(&task, o->task));
+    if (o->scene && o->is_studio)
+        return mien_fail(MIEN_ERR_ARG, "is_studio is a scene of its own (wanted no scene beside it)");
     if (!is_complete && strcmp(o->missing, "aff-wild2"))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "missing: %.32s (wanted none or aff-wild2)", o->missing);
     out->options = (synth_options){.face_path = o->face,
@@ -47,8 +49,9 @@ mien_status api_drawn_describe(drawn_set *out, const mien_synth_options *o)
                                    .size = o->image_size,
                                    .task = task,
                                    .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
-                                   .seed = o->seed,
-                                   .studio = o->is_studio != 0};
+                                   .seed = o->seed};
+    TRY(scene_load(&out->scene, o->is_studio ? "studio" : o->scene, task));
+    out->options.scene = out->scene;
     return MIEN_OK;
 }
 
@@ -67,6 +70,7 @@ mien_status api_drawn_open(drawn_set *out, const mien_synth_options *given, cons
 
 void api_drawn_free(drawn_set *d)
 {
+    scene_free(d->scene);
     face_stock_close(&d->stock);
 }
 
@@ -92,4 +96,17 @@ mien_status mien_synth(const mien_synth_options *given)
     }
     api_drawn_free(&set);
     return st;
+}
+
+mien_status mien_scene_reference(char **out)
+{
+    TRY(api_need(out, "mien_scene_reference", "out"));
+    str text = {0};
+    mien_status st = scene_reference(&text);
+    if (st != MIEN_OK) {
+        str_free(&text);
+        return st;
+    }
+    *out = text.text;
+    return MIEN_OK;
 }

@@ -20,6 +20,7 @@ enum {
     KEY_RANDAUGMENT,
     KEY_NORMALISE,
     KEY_FACE,
+    KEY_SCENE,
     KEY_JSON
 };
 
@@ -50,6 +51,7 @@ static const struct argp_option options[] = {
     {"normalise", KEY_NORMALISE, 0, 0, "For `data`: end with batches of normalised float", 1},
     {"face", KEY_FACE, "FACE.safetensors", 0, "For `synth`: face model (default: face.safetensors beside this program)",
      1},
+    {"scene", KEY_SCENE, "FILE.yaml|NAME", 0, "For `synth`: what is drawn, as `mien synth` has it", 1},
     {"profile", KEY_PROFILE, 0, 0,
      "Show where the time goes: a row per operator and implementation, or of `synth` a stage of drawing", 2},
     {"json", KEY_JSON, 0, 0, "Print one JSON document", 2},
@@ -119,6 +121,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_FACE:
         a->synth.face = arg;
+        return 0;
+    case KEY_SCENE:
+        a->synth.scene = arg;
         return 0;
     case KEY_PROFILE:
         a->bench.is_profiled = 1;

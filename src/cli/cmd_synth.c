@@ -15,6 +15,8 @@ enum {
     KEY_MISSING,
     KEY_FACE,
     KEY_SEED,
+    KEY_SCENE,
+    KEY_KEYS,
     KEY_STUDIO,
     KEY_RESUME,
     KEY_FORCE,
@@ -25,7 +27,7 @@ enum {
 typedef struct {
     mien_synth_options synth;
     mien_compute compute;
-    bool is_json;
+    bool is_json, wants_keys;
 } arguments;
 
 static const struct argp_option options[] = {
@@ -40,11 +42,14 @@ static const struct argp_option options[] = {
      1},
     {"face", KEY_FACE, "FACE.safetensors", 0, "Face model (default: face.safetensors beside this program)", 1},
     {"seed", KEY_SEED, "S", 0, "Another seed draws other faces (default 1)", 1},
-    {"studio", KEY_STUDIO, 0, 0, "Frontal faces in one plain light: an easy set", 1},
+    {"scene", KEY_SCENE, "FILE.yaml|NAME", 0,
+     "What to draw: a file of distributions, or a preset, studio, portrait or wild (default: every key's own)", 1},
+    {"studio", KEY_STUDIO, 0, 0, "Short for --scene studio: frontal faces in one plain light, an easy set", 1},
     {"resume", KEY_RESUME, 0, 0, "Go on where an interrupted call stopped", 2},
     {"force", KEY_FORCE, 0, 0, "Replace what DIR holds", 2},
     {"sheet", KEY_SHEET, "PNG", 0, "Also draw a sheet of expressions by identities", 2},
     {"json", KEY_JSON, 0, 0, "Print what was written as one JSON document", 3},
+    {"list-keys", KEY_KEYS, 0, 0, "Print every key of a scene, and leave", 3},
     {0},
 };
 
@@ -61,7 +66,7 @@ static error_t parse_number(int key, char *arg, struct argp_state *state)
     case KEY_FIRST:
         return cli_int(state, "first-identity", arg, 0, 1000000000, &s->first_identity);
     case KEY_SIZE:
-        err = cli_int(state, "size", arg, 16, 1024, &number);
+        err = cli_int(state, "size", arg, 16, 2048, &number);
         s->image_size = (int)number;
         return err;
     default: /* KEY_SEED */
@@ -101,6 +106,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_FACE:
         s->face = arg;
         return 0;
+    case KEY_SCENE:
+        s->scene = arg;
+        return 0;
+    case KEY_KEYS:
+        a->wants_keys = true;
+        return 0;
     case KEY_STUDIO:
         s->is_studio = 1;
         return 0;
@@ -120,6 +131,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "'%s' is no option", arg);
         return EINVAL;
     case ARGP_KEY_END:
+        if (a->wants_keys)
+            return 0;
+        if (s->scene && s->is_studio) {
+            argp_error(state, "--studio is a scene of its own: choose it or --scene");
+            return EINVAL;
+        }
         if (s->out ? !s->count : !s->sheet) {
             argp_error(state, "%s is missing", s->out ? "--count" : "--out");
             return EINVAL;
@@ -132,6 +149,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static int print_keys(console *c)
+{
+    char *text = NULL;
+    mien_status st = mien_scene_reference(&text);
+    if (st)
+        return console_fail(c, st);
+    fputs(text, stdout);
+    mien_text_free(text);
+    return EXIT_DONE;
 }
 
 int cmd_synth(console *c, int argc, char **argv)
@@ -153,6 +181,8 @@ int cmd_synth(console *c, int argc, char **argv)
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;
+    if (a.wants_keys)
+        return print_keys(c);
     char face[PATH_MAX];
     if (!a.synth.face) {
         if (!cli_find_face(c, face))

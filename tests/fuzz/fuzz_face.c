@@ -1,14 +1,42 @@
-/* Any bytes as a face file: refused, or a model that can be indexed all over and made into a head. */
+/* Any bytes as a face file: refused, or a model that can be indexed all over and made into a head. The same bytes as a
+ * source of faces: refused, or arrays that can be indexed by each other. */
+#include "base/arena.h"
 #include "synth/face/face_model.h"
 #include "synth/face/head.h"
+#include "synth/face/ict_source.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void try_source(const uint8_t *data, size_t size)
+{
+    arena *memory;
+    ict_source s;
+    if (arena_create(&memory, 0) != MIEN_OK)
+        abort();
+    if (ict_source_load_bytes(&s, memory, data, size, "input") != MIEN_OK) {
+        if (strncmp(mien_error(), "input: ", 7) != 0)
+            abort();
+    } else {
+        float sum = 0;
+        for (int c = 0; c < 4 * s.quad_count; c++)
+            if (s.quads[c] >= 0)
+                sum += s.neutral[s.quads[c]].x + s.uv[2 * (size_t)s.quad_uv[c]];
+        for (int i = 0; i < s.mode_count * s.vertex_count; i++)
+            sum += s.identity[i].x;
+        for (int i = 0; i < s.unit_count * s.vertex_count; i++)
+            sum += s.expression[i].x;
+        if (isnan(sum) || ict_source_find(&s, s.unit_names[s.unit_count - 1]) != s.unit_count - 1)
+            abort();
+    }
+    arena_free(memory);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    try_source(data, size);
     face_model *f = NULL;
     head *h = NULL;
     if (face_model_load_bytes(&f, data, size, "input") != MIEN_OK) {

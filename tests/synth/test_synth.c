@@ -20,6 +20,7 @@ static synth_options options_for(const packed_face *p, char out[96], const char 
     o.identities = 4;
     o.size = SIZE;
     o.threads = 2;
+    o.scene = p->scene;
     return o;
 }
 
@@ -52,6 +53,7 @@ static void assert_same_set(const synth_options *a, const char *folder_b)
     }
     assert_same_file(a->out, folder_b, "labels.csv");
     assert_same_file(a->out, folder_b, "synth.json");
+    assert_same_file(a->out, folder_b, "scene.yaml");
 }
 
 static void synth__set__is_the_same_on_any_number_of_threads(void **state)
@@ -359,7 +361,7 @@ static void synth__options__impossible_ones_are_named(void **state)
     bad.count = 0;
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "count: 0");
     bad = o, bad.size = 4000;
-    assert_failure(run_set(&bad), MIEN_ERR_ARG, "size: 4000 (wanted 16..1024)");
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "size: 4000 (wanted 16..2048)");
     bad = o, bad.identities = -1;
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "identities: -1");
     bad = o, bad.resume = bad.force = true;

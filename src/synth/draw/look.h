@@ -1,6 +1,5 @@
 /* Who is drawn (a person, the same in all of an identity's pictures) and how the picture is taken (a shot). Colours are
- * linear light, 0..1. Both are drawn from a random stream; nothing in them depends on the model but the identity
- * weights. */
+ * linear light, 0..1. */
 #ifndef SYNTH_LOOK_H
 #define SYNTH_LOOK_H
 
@@ -18,7 +17,7 @@ typedef enum {
     HAIR_LONG,
     HAIR_STYLES,
 } hair_style;
-extern const char *const hair_style_names[HAIR_STYLES]; /* "bald" */
+extern const char *const hair_style_names[HAIR_STYLES + 1]; /* "bald"; NULL behind the last */
 
 typedef struct {
     float age;         /* years, 18..80 */
@@ -123,14 +122,5 @@ typedef struct {
     degradation degraded;
     int quality; /* JPEG */
 } shot;
-
-/* Draws a person and the model's identity weights [face->identity.count], which depend on it. */
-void person_draw(person *out, float *identity, const face_model *face, rng *r);
-/* Draws what the person wears, and makeup; part of person_draw. */
-void person_adorn(person *p);
-/* Draws a shot of a person (lighting exposes for the skin, as a camera does). */
-void shot_draw(shot *out, const person *who, rng *r);
-/* A plain studio shot, the same for everybody: for sheets. */
-void shot_studio(shot *out, const person *who);
 
 #endif

@@ -1,6 +1,6 @@
 /* What a person's face wears and carries: drawn after who they are, from a stream of its own, so that people keep their
  * shapes and colours when there is something new to wear. */
-#include "synth/draw/look.h"
+#include "synth/set/draws.h"
 
 #define ADORN_EPOCH 3 /* streams (person's seed, 3, 0); 2 is the axes of shape */
 

@@ -2,12 +2,12 @@
  * picture is taken and which labels are told. */
 #include "synth/set/plan.h"
 
+#include "synth/set/draws.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#define LOW_INTENSITY 0.55f /* of the six expressions in an LSD set, where a face is to be told from the others */
-#define LOW_INTENSITY_MTL 0.30f
 #define PERSON_EPOCH 1 /* random streams: (seed, 0, face) for faces, (seed, 1, identity) for people */
 
 /* The classes a task draws, in turn. */
@@ -15,10 +15,9 @@ static const struct {
     const char *name;
     expression_class first;
     int count;
-    float low;
 } tasks[] = {
-    [SYNTH_LSD] = {"lsd", EXPRESSION_ANGER, 6, LOW_INTENSITY},
-    [SYNTH_MTL] = {"mtl", EXPRESSION_NEUTRAL, 8, LOW_INTENSITY_MTL},
+    [SYNTH_LSD] = {"lsd", EXPRESSION_ANGER, 6},
+    [SYNTH_MTL] = {"mtl", EXPRESSION_NEUTRAL, 8},
 };
 
 const char *synth_task_name(int task)
@@ -37,7 +36,7 @@ int64_t synth_identity(const synth_options *options, int64_t number)
 void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity)
 {
     rng r = rng_at(options->seed, PERSON_EPOCH, (uint64_t)identity, RNG_SYNTH);
-    person_draw(out, weights, face, &r);
+    person_draw(out, weights, face, options->scene, &r);
 }
 
 static expression_class face_class(const synth_options *options, int64_t number)
@@ -52,11 +51,8 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
     rng r = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, 0, (uint64_t)number, RNG_SYNTH);
     out->number = number;
     out->identity = synth_identity(options, number);
-    if (options->studio)
-        shot_studio(&out->shot, who);
-    else
-        shot_draw(&out->shot, who, &r);
-    expression_draw(&out->expression, h, face_class(options, number), tasks[options->task].low, 1, &r);
+    shot_draw(&out->shot, who, options->scene, &r);
+    expression_draw(&out->expression, h, face_class(options, number), options->scene, &r);
 }
 
 /* Each label is drawn at a rate of its own, again where none was left. Such draws leave it to as many faces as the

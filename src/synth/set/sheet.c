@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "synth/draw/render.h"
+#include "synth/set/draws.h"
 #include "synth/set/plan.h"
 
 #include <string.h>

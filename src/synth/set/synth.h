@@ -16,6 +16,8 @@ typedef enum {
 /* Its name; NULL past the last. */
 const char *synth_task_name(int task);
 
+typedef struct scene scene; /* what to draw: synth/set/scene.h */
+
 /* Which labels labels.csv leaves out, as sets that people have labelled do. A face itself always has all of them. */
 typedef enum {
     SYNTH_COMPLETE,  /* none */
@@ -32,11 +34,11 @@ typedef struct {
     synth_task task;
     synth_missing missing;
     uint64_t seed;
-    bool studio;       /* frontal faces in one plain light, as on sheets: an easy set */
-    bool resume;       /* go on in a folder that an interrupted run with the same options left */
-    bool force;        /* replace the set that the folder holds */
-    int threads;       /* 0: all cores */
-    const char *sheet; /* PNG to write: SYNTH_SHEET_ROWS identities by the six expressions; NULL: none */
+    const scene *scene; /* from which distributions; borrowed, read for this task */
+    bool resume;        /* go on in a folder that an interrupted run with the same options left */
+    bool force;         /* replace the set that the folder holds */
+    int threads;        /* 0: all cores */
+    const char *sheet;  /* PNG to write: SYNTH_SHEET_ROWS identities by the six expressions; NULL: none */
 } synth_options;
 #define SYNTH_OPTIONS_INIT                                                                                             \
     {                                                                                                                  \
@@ -46,7 +48,8 @@ typedef struct {
 #define SYNTH_SHEET_ROWS 4
 #define SYNTH_SHEET_CELL 160 /* pixels of a face on the sheet, or options.size where that is more */
 
-/* Draws the set and the sheet. Writes DIR/synth.json (the options) first, the faces, then DIR/labels.csv.
+/* Draws the set and the sheet. Writes DIR/scene.yaml and DIR/synth.json (the options) first, the faces, then
+ * DIR/labels.csv.
  * Errors MIEN_ERR_ARG for impossible options; MIEN_ERR_IO, also for a used folder without resume or force, and for
  * resume with other options (the first that differs is named); MIEN_ERR_FORMAT for the face model; MIEN_ERR_CANCELLED
  * when p asked to stop. */
