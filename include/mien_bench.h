@@ -24,7 +24,12 @@ MIEN_OPTIONS(mien_graph_options, MIEN_OPTIONS_GRAPH)
 MIEN_API MIEN_MUST_USE mien_status mien_graph_text(char **out, const char *arch, const mien_graph_options *options);
 
 /* --- benchmarks --------------------------------------------------------------------------------------------------- */
-typedef enum mien_bench_what { MIEN_BENCH_TRAIN = 0, MIEN_BENCH_INFER = 1, MIEN_BENCH_DATA = 2, MIEN_BENCH_SYNTH = 3 } mien_bench_what;
+typedef enum mien_bench_what {
+    MIEN_BENCH_TRAIN = 0,
+    MIEN_BENCH_INFER = 1,
+    MIEN_BENCH_DATA = 2,
+    MIEN_BENCH_SYNTH = 3
+} mien_bench_what;
 typedef enum mien_bench_kind { MIEN_BENCH_PLAIN = 0, MIEN_BENCH_SMM = 1, MIEN_BENCH_BASELINE = 2 } mien_bench_kind;
 typedef struct mien_bench_options {
     size_t size;
@@ -56,7 +61,7 @@ typedef struct mien_bench_result {
     double flops_per_s;          /* convolutions and products; 0 for data */
     int64_t peak_rss_bytes;
     int64_t planned_bytes, sum_bytes; /* activations as planned with reuse, and the sum of all tensors; 0 for data */
-    double images_per_cpu_s;          /* data: pictures a second of processor time, all threads together; else 0 */
+    double images_per_cpu_s; /* data, synth: pictures a second of processor time, all threads together; else 0 */
     int lanes, tile; /* infer: so many threads compute so many pictures at a time, each its own; 1 and the batch where
                         all compute it together, as in train; 0 for data */
     const char *device;        /* "cpu", "NVIDIA H100 80GB HBM3" */

@@ -41,6 +41,16 @@ static mien_status draw_share(void *context, int part)
     return MIEN_OK;
 }
 
+/* Of all stages. */
+static int64_t processor_ns(const drawing *d)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < d->threads; i++)
+        for (int s = 0; s < STAGE_COUNT; s++)
+            sum += d->clocks[i].ns[s];
+    return sum;
+}
+
 static mien_status time_steps(mien_bench *b, drawing *d, team *t, const mien_bench_options *o)
 {
     const int count = d->people * synth_class_count(d->options->task);
@@ -58,6 +68,7 @@ static mien_status time_steps(mien_bench *b, drawing *d, team *t, const mien_ben
     }
     b->result.batch = count;
     b->result.images_per_s = (double)count * o->steps / ((double)spent * 1e-9);
+    b->result.images_per_cpu_s = (double)count * o->steps / ((double)processor_ns(d) * 1e-9);
     b->result.ms = (double)spent * 1e-6 / o->steps;
     return MIEN_OK;
 }

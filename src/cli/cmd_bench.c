@@ -197,9 +197,9 @@ static json_t *make_document(const arguments *a, const mien_bench *b)
         json_object_set_new(document, "deviation", json_true());
     if (a->bench.kind != MIEN_BENCH_PLAIN)
         json_object_set_new(document, "kind", json_string(kinds[a->bench.kind]));
-    if (a->bench.what == MIEN_BENCH_DATA) {
+    if (!is_network(a)) {
         json_object_set_new(document, "img_per_cpu_s", json_real(r->images_per_cpu_s));
-    } else if (is_network(a)) {
+    } else {
         json_object_set_new(document, "planned_bytes", json_integer(r->planned_bytes));
         json_object_set_new(document, "sum_bytes", json_integer(r->sum_bytes));
         json_object_set_new(document, "lanes", json_integer(r->lanes));
@@ -238,9 +238,9 @@ static void print_result(const arguments *a, const mien_bench *b)
            : a->bench.is_deviation && is_network(a) ? "deviation"
                                                     : "",
            r->batch, r->size, r->precision, r->isa, r->threads, r->images_per_s, r->ms, is_mtl ? "step" : "batch");
-    if (is_data)
+    if (!is_network(a))
         printf(", %.2f images a second of processor time", r->images_per_cpu_s);
-    else if (is_network(a))
+    else
         printf(", %.1f GFLOP/s\nactivations: %.1f MB planned, %.1f MB the sum of all tensors", r->flops_per_s * 1e-9,
                (double)r->planned_bytes * 1e-6, (double)r->sum_bytes * 1e-6);
     printf("\npeak memory: %.1f MB", (double)r->peak_rss_bytes * 1e-6);

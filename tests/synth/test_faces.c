@@ -11,6 +11,7 @@ static synth_options options_for(const packed_face *p, synth_task task)
 {
     synth_options o = SYNTH_OPTIONS_INIT;
     o.face_path = p->path;
+    o.scene = p->scene;
     o.count = COUNT;
     o.identities = 5;
     o.size = SIZE;
