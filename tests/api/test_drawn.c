@@ -12,8 +12,9 @@ static recipe *read_recipe(const char *task, int seed)
     recipe *r;
     char text[256];
     const int length =
-        snprintf(text, sizeof text, "task: %s\nseed: %d\nimage_size: %d\ndata: {drawn: %d, val_share: 0.25}\n", task,
-                 seed, SIDE, FACES);
+        snprintf(text, sizeof text,
+                 "task: %s\nseed: %d\nmodels: [efficientnet_b0]\nimage_size: %d\ndata: {drawn: %d, val_share: 0.25}\n",
+                 task, seed, SIDE, FACES);
     assert_ok(recipe_read(&r, task_all, "recipe", text, (size_t)length, NULL, 0));
     return r;
 }
