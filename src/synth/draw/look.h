@@ -20,10 +20,11 @@ typedef enum {
 extern const char *const hair_style_names[HAIR_STYLES + 1]; /* "bald"; NULL behind the last */
 
 typedef struct {
-    float age;         /* years, 18..80 */
+    float age;         /* years, 1..90 */
     float male;        /* 0 female .. 1 male */
     float ancestry[3]; /* African, Asian, Caucasian; sum 1 */
     float tone;        /* skin: 0 lightest .. 1 darkest */
+    float motion;      /* how far expression units move the lower face, of a grown one's way */
     uint32_t seed;     /* of the person's own textures */
 
     vec3 skin, hair, brow_hair, iris;

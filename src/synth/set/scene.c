@@ -11,7 +11,8 @@
 #define MAX_BYTES (1 << 20)
 
 const char *const ancestry_names[] = {"african", "asian", "caucasian", NULL};
-const char *const hair_colour_names[] = {"black", "dark_brown", "brown", "light_brown", "blond", "red", NULL};
+const char *const hair_colour_names[] = {"black",  "dark_brown", "brown",  "light_brown", "blond",
+                                         "flaxen", "red",        "auburn", NULL};
 
 typedef struct {
     const char *key, *fallback;
@@ -79,7 +80,9 @@ static const other_default wild[] = {
     {"gaze.side", "{mean: 0, std: 0.45, low: -1, high: 1}"},
     {"gaze.up", "{mean: -0.05, std: 0.3, low: -0.9, high: 0.8}"},
     {"gaze.blinks", "0.07"},
-    {"age.children", "0.2"},
+    {"age.children", "0.25"},
+    {"age.child", "[1, 18]"},
+    {"age.adult", "{mean: 30, std: 24, low: 18, high: 90}"},
     {"expression.intensity", "[0.4, 1]"},
     {"expression.asymmetry", "{mean: 0, std: 0.16, low: -0.45, high: 0.45}"},
     {"camera.distance", "[4, 25]"},

@@ -27,7 +27,7 @@ SHARE(gaze, blinks, "0.04", "Faces in the middle of a blink (never of fear or su
 NUMBER(gaze, blink, 0, 1, "[0.4, 1]", "How far a blink closes the eyes.")
 NUMBER(gaze, lids, 0, 1, "{mean: 0, std: 0.05, low: 0, high: 0.2}", "How far lids droop where there is no blink.")
 
-SHARE(age, children, "0.1", "People below 18.")
+SHARE(age, children, "0.15", "People below 18, where the face model knows children.")
 NUMBER(age, child, 1, 18, "[2, 18]", "Their years.")
 NUMBER(age, adult, 18, 90, "{mean: 28, std: 22, low: 18, high: 85}", "Years of the others.")
 
@@ -44,8 +44,12 @@ CHOICE(identity, hair_women, hair_style_names, "{bald: 0, cropped: 4, short: 30,
 CHOICE(identity, hair_men, hair_style_names, "{bald: 10, cropped: 28, short: 57, long: 5}",
        "Hair of men and boys; older men are bald more often.")
 CHOICE(identity, hair_colour, hair_colour_names,
-       "{black: 1, dark_brown: 1, brown: 1, light_brown: 1, blond: 1, red: 1}",
-       "Factors on how likely each is for the ancestry.")
+       "{black: 1, dark_brown: 1, brown: 1, light_brown: 1, blond: 1, flaxen: 1, red: 1, auburn: 1}",
+       "Factors on how likely each is for ancestry, skin and age; hair turns grey with age whatever it was.")
+SHARE(identity, hair_dyed, "0.02", "People above 14 whose hair has any colour at all.")
+NUMBER(identity, hair_wave, -1, 1, "0",
+       "How much more curly hair is than ancestry has it; 1: from straight to tight curls.")
+NUMBER(identity, hair_volume, 0.3, 3, "1", "Factor on how far hair stands off the scalp.")
 NUMBER(identity, stubble, 0, 1, "{mean: 0, std: 0.35, low: 0, high: 1}", "Of men: 0 shaved, 1 dark stubble.")
 SHARE(identity, beards, "0.2", "Men with a full beard.")
 SHARE(identity, moustaches, "0.12", "Of the others, men with a moustache.")
