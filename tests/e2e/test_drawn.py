@@ -1,8 +1,9 @@
 """Training on faces that are drawn while it trains: new ones each epoch, the same bits after a kill, faults named."""
 import json
+import os
 import time
 import unittest
-from support import Case, find_wheel, main, mien, start
+from support import FOLDER, Case, find_wheel, main, mien, start
 
 LSD = """\
 task: lsd
@@ -27,8 +28,6 @@ mtl: {kind: baseline, epochs: 2, batch: 4, lr: 0.01}
 class Drawn(Case):
     @classmethod
     def setUpClass(cls):
-        import os
-        from support import FOLDER
         FOLDER.mkdir(parents=True, exist_ok=True)
         cls.face = FOLDER / f"face-{os.getpid()}.safetensors"
         assert mien("face", find_wheel(), "--out", cls.face).code == 0
@@ -70,9 +69,8 @@ class Drawn(Case):
         self.stages(self.recipe(MTL), ["efficientnet_b0-mtl"])
 
     def test_the_recipe_may_name_it(self):
-        recipe = self.recipe(LSD.replace("balance: none", "balance: none, sets: [\"synth:studio\"]").replace("epochs: 3", "epochs: 1") +
-                             "", "own.yaml")
-        recipe.write_text(recipe.read_text().replace("stage2: {epochs: 2", "stage2: {enabled: false, epochs: 2"))
+        recipe = self.recipe(LSD.replace("balance: none", 'balance: none, sets: ["synth:studio"]').replace(
+            "epochs: 3", "epochs: 1").replace("stage2: {", "stage2: {enabled: false, "))
         self.assert_done(mien("train", recipe, "--face", self.face, "--out", self.folder / "run", "--threads", 2))
 
     def test_another_number_of_faces_or_another_scene_is_another_set(self):

@@ -11,7 +11,8 @@
 #define MAX_BYTES (1 << 20)
 
 const char *const ancestry_names[] = {"african", "asian", "caucasian", NULL};
-const char *const hair_colour_names[] = {"black", "dark_brown", "brown", "light_brown", "blond", "red", NULL};
+const char *const hair_colour_names[] = {"black",  "dark_brown", "brown",  "light_brown", "blond",
+                                         "flaxen", "red",        "auburn", NULL};
 
 typedef struct {
     const char *key, *fallback;
@@ -24,6 +25,7 @@ static const other_default studio[] = {
     {"framing.shift_y", "-0.04"},
     {"pose.yaw", "0"},
     {"pose.pitch", "0"},
+    {"pose.manner", "0"},
     {"pose.roll", "0"},
     {"camera.distance", "9"},
     {"camera.exposure", "1"},
@@ -43,6 +45,13 @@ static const other_default studio[] = {
     {"background.blobs", "0"},
     {"background.cloth_level", "0.1"},
     {"background.cloth_colour", "0.1"},
+    {"occluders.reflections", "0"},
+    {"occluders.sunglasses", "0"},
+    {"occluders.hat", "none"},
+    {"occluders.scarf", "none"},
+    {"occluders.hand", "none"},
+    {"occluders.held", "none"},
+    {"occluders.headphones", "0"},
     {"degradation.blurred", "0"},
     {"degradation.grain", "0"},
     {"degradation.jpeg_quality", "92"},
@@ -62,6 +71,12 @@ static const other_default portrait[] = {
     {"light.key_elevation", "[15, 45]"},
     {"light.contrast", "[0.2, 0.7]"},
     {"occluders.glasses", "0"},
+    {"occluders.sunglasses", "0"},
+    {"occluders.hat", "none"},
+    {"occluders.scarf", "none"},
+    {"occluders.hand", "none"},
+    {"occluders.held", "none"},
+    {"occluders.headphones", "0"},
     {"degradation.blurred", "0"},
     {"degradation.grain", "{mean: 0, std: 0.8, low: 0, high: 2}"},
     {"degradation.jpeg_quality", "[88, 97]"},
@@ -79,7 +94,9 @@ static const other_default wild[] = {
     {"gaze.side", "{mean: 0, std: 0.45, low: -1, high: 1}"},
     {"gaze.up", "{mean: -0.05, std: 0.3, low: -0.9, high: 0.8}"},
     {"gaze.blinks", "0.07"},
-    {"age.children", "0.2"},
+    {"age.children", "0.25"},
+    {"age.child", "[1, 18]"},
+    {"age.adult", "{mean: 30, std: 24, low: 18, high: 90}"},
     {"expression.intensity", "[0.4, 1]"},
     {"expression.asymmetry", "{mean: 0, std: 0.16, low: -0.45, high: 0.45}"},
     {"camera.distance", "[4, 25]"},

@@ -177,6 +177,9 @@ static mien_status check_options(const synth_options *o)
     TRY(synth_check_set(o));
     if (o->out && o->count < 1)
         return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted 1..%d)", o->count, SYNTH_MAX_COUNT);
+    if (o->out && o->identities > o->count)
+        return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " (wanted at most the count, %" PRId64 ")", o->identities,
+                         o->count);
     if (o->resume && o->force)
         return mien_fail(MIEN_ERR_ARG, "resume and force exclude each other");
     return MIEN_OK;
