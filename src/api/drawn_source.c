@@ -148,7 +148,7 @@ mien_status api_drawn_source_open(drawn_source **out, const char *path, const ch
     TRY_OUT(api_drawn_open(&s->set, &o, path));
     TRY_OUT(synth_check_set(&s->set.options));
     TRY_OUT(set_fingerprint(&s->fingerprint, &s->set.options, s->set.stock.model));
-    const int classes = synth_class_count(s->set.options.task);
+    const int classes = (int)synth_row(&s->set.options);
     const double count = (double)r->data.drawn;
     make_half(&s->training, s, whole_people(count, classes), 0, true);
     make_half(&s->selecting, s, whole_people(count * r->data.val_share, classes), FIRST_TO_SELECT, false);

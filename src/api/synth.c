@@ -33,11 +33,27 @@ static mien_status find_task(synth_task *out, const char *name)
     return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted %s)", name, known);
 }
 
+const char *mien_synth_sheet(int index)
+{
+    return synth_sheet_name(index);
+}
+
+/* NULL: the first. */
+static mien_status find_sheet(int *out, const char *name)
+{
+    for (*out = 0; synth_sheet_name(*out); (*out)++)
+        if (!name || strcmp(name, synth_sheet_name(*out)) == 0)
+            return MIEN_OK;
+    return mien_fail(MIEN_ERR_UNSUPPORTED, "sheet_kind: %.32s (wanted a name that mien_synth_sheet gives)", name);
+}
+
 mien_status api_drawn_describe(drawn_set *out, const mien_synth_options *o)
 {
     const bool is_complete = !o->missing || !strcmp(o->missing, "none");
     synth_task task;
+    int sheet_kind;
     TRY(find_task(&task, o->task));
+    TRY(find_sheet(&sheet_kind, o->sheet_kind));
     if (o->scene && o->is_studio)
         return mien_fail(MIEN_ERR_ARG, "is_studio is a scene of its own (wanted no scene beside it)");
     if (!is_complete && strcmp(o->missing, "aff-wild2"))
@@ -48,6 +64,9 @@ mien_status api_drawn_describe(drawn_set *out, const mien_synth_options *o)
                                    .first_identity = o->first_identity,
                                    .size = o->image_size,
                                    .task = task,
+                                   .clip = o->clip,
+                                   .crowd = o->crowd,
+                                   .sheet_kind = sheet_kind,
                                    .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
                                    .seed = o->seed};
     TRY(scene_load(&out->scene, o->is_studio ? "studio" : o->scene, task));
@@ -83,12 +102,13 @@ mien_status mien_synth(const mien_synth_options *given)
     TRY(api_options(&o, given, MIEN_OPTIONS_SYNTH, "mien_synth"));
     TRY(api_compute(&compute, o.compute, "mien_synth"));
     TRY(api_need(o.face, "mien_synth", "face"));
-    TRY(api_need(o.out ? o.out : o.sheet, "mien_synth", "out"));
+    TRY(api_need(o.out ? o.out : o.sheet ? o.sheet : o.quiz, "mien_synth", "out"));
     progress p = api_progress(&compute);
     mien_status st = api_drawn_describe(&set, &o);
     if (st == MIEN_OK) {
         set.options.out = o.out;
         set.options.sheet = o.sheet;
+        set.options.quiz = o.quiz;
         set.options.resume = o.is_resumed != 0;
         set.options.force = o.is_forced != 0;
         set.options.threads = api_threads(&compute);

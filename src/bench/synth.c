@@ -24,7 +24,7 @@ static mien_status draw_person(drawer *d, stage_clock *clock, int64_t first, int
         size_t length;
         TRY(drawer_draw(d, first + i));
         stage_begin(clock);
-        TRY(image_encode_jpeg(&bytes, &length, &d->picture, d->face.shot.quality));
+        TRY(image_encode_jpeg(&bytes, &length, &d->picture, d->faces[0].face.shot.quality));
         stage_end(clock, STAGE_JPEG);
         mem_free(bytes);
     }
@@ -35,7 +35,7 @@ static mien_status draw_person(drawer *d, stage_clock *clock, int64_t first, int
 static mien_status draw_share(void *context, int part)
 {
     drawing *d = context;
-    const int chunk = synth_class_count(d->options->task);
+    const int chunk = (int)synth_row(d->options);
     for (int p = part; p < d->people; p += d->threads)
         TRY(draw_person(d->drawers[part], &d->clocks[part], (d->step * d->people + p) * chunk, chunk));
     return MIEN_OK;
@@ -53,7 +53,7 @@ static int64_t processor_ns(const drawing *d)
 
 static mien_status time_steps(mien_bench *b, drawing *d, team *t, const mien_bench_options *o)
 {
-    const int count = d->people * synth_class_count(d->options->task);
+    const int count = d->people * (int)synth_row(d->options);
     progress p = api_progress(o->compute);
     int64_t spent = 0;
     for (d->step = 0; d->step < UNTIMED + o->steps; d->step++) {
@@ -99,7 +99,7 @@ mien_status bench_synth(mien_bench *b, const mien_bench_options *o)
         set.options.size = o->image_size;
     set.options.identities = SYNTH_MAX_COUNT; /* nobody twice */
     TRY_OUT(synth_check_set(&set.options));
-    const int chunk = synth_class_count(set.options.task);
+    const int chunk = (int)synth_row(&set.options);
     d.people = (o->batch + chunk - 1) / chunk;
     TRY_OUT(team_create(&t, d.threads));
     TRY_OUT(mem_zalloc(&d.drawers, d.threads));

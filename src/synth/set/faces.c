@@ -93,26 +93,58 @@ static void read_row(float *values, uint8_t *told, const face_column *columns, i
     }
 }
 
+/* Is the label known once a face is drawn, and not before? */
+static bool needs_drawing(const char *column)
+{
+    static const char *const beginnings[] = {"gaze_", "head_", "face_", "align_", "shown"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (strncmp(column, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The row, with nothing in those. */
+static mien_status add_undrawn(str *out, const face_column *columns, int count, const char *row)
+{
+    char field[SYNTH_NAME_BYTES];
+    const char *at = next_field(field, sizeof field, row);
+    TRY(str_append(out, field));
+    for (int i = 0; i < count && at; i++) {
+        at = next_field(field, sizeof field, at);
+        TRY(str_printf(out, ",%s", needs_drawing(columns[i].name) ? "" : field));
+    }
+    return str_append(out, "\n");
+}
+
 mien_status faces_table(str *out, const synth_options *options, const head *h, int64_t first, int64_t count)
 {
     mien_status st;
     float *weights;
     person who = {0};
     int64_t identity = -1;
+    str row = {0};
+    face_column *columns = NULL;
+    int column_count = 0;
     TRY(mem_zalloc(&weights, (size_t)h->face->identity.count));
-    TRY_OUT(labels_header(out));
+    TRY_OUT(labels_header(&row, options));
+    TRY_OUT(make_columns(&columns, &column_count, row.text));
+    TRY_OUT(str_append(out, row.text));
     for (int64_t i = 0; i < count; i++) {
         synth_face face;
-        char name[64];
+        char name[SYNTH_NAME_BYTES];
         if (synth_identity(options, first + i) != identity) {
             identity = synth_identity(options, first + i);
             synth_person(&who, weights, options, h->face, identity);
         }
         synth_face_draw(&face, options, h, &who, first + i);
-        synth_face_name(name, sizeof name, options, i);
-        TRY_OUT(labels_row(out, name, &face, &who, synth_labels_told(options, first + i)));
+        synth_picture_name(name, options, i);
+        row.length = 0;
+        TRY_OUT(labels_row(&row, options, name, 0, &face, &who, synth_labels_told(options, first + i)));
+        TRY_OUT(add_undrawn(out, columns, column_count, row.text));
     }
 out:
+    str_free(&row);
+    mem_free(columns);
     mem_free(weights);
     return st;
 }
@@ -164,7 +196,7 @@ static mien_status fill_slot(faces *f, slot *s, int thread, int64_t number)
     const synth_options *o = f->options.options;
     TRY(drawer_draw(d, number));
     row->length = 0;
-    TRY(labels_row(row, "", &d->face, &d->who, synth_labels_told(o, number)));
+    TRY(labels_row(row, o, "", 0, &d->faces[0].face, &d->faces[0].who, synth_labels_told(o, number)));
     read_row(s->values, s->told, f->columns, f->column_count, row->text);
     const image held = s->picture; /* its memory is the next picture's */
     s->picture = d->picture;
@@ -256,14 +288,16 @@ mien_status faces_open(faces **out, const faces_options *options)
     if (options->ranks < 1 || options->rank < 0 || options->rank >= options->ranks)
         return mien_fail(MIEN_ERR_ARG, "rank: %d of %d (wanted 0 and up, below that many)", options->rank,
                          options->ranks);
+    if (o->crowd > 0)
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "crowd: %d heads (wanted pictures of one)", o->crowd);
     TRY(mem_zalloc(&f, 1));
     f->options = *options;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->work_there, NULL);
     pthread_cond_init(&f->face_done, NULL);
-    f->chunk = synth_class_count(o->task);
+    f->chunk = (int)synth_row(o);
     f->count = share_count(o->count, f->chunk, options->rank, options->ranks);
-    TRY_OUT(labels_header(&header));
+    TRY_OUT(labels_header(&header, o));
     TRY_OUT(make_columns(&f->columns, &f->column_count, header.text));
     TRY_OUT(make_threads(f, options->threads > 0 ? options->threads : thread_cores()));
     TRY_OUT(make_slots(f));
@@ -348,7 +382,7 @@ mien_status faces_next(faces_face *out, faces *f)
     }
     *out =
         (faces_face){.number = number_of(f, f->position), .picture = &s->picture, .values = s->values, .told = s->told};
-    synth_face_name(out->name, sizeof out->name, f->options.options, out->number);
+    synth_picture_name(out->name, f->options.options, out->number);
     f->position++;
     return MIEN_OK;
 }

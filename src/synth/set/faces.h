@@ -32,14 +32,14 @@ typedef struct {
 
 /* What faces_next hands out. */
 typedef struct {
-    int64_t number;       /* in the set; -1: there are no more */
-    const image *picture; /* all below: valid until the next call; NULL where there are no more */
-    char name[64];        /* "ANGER/000001.jpg" */
-    const float *values;  /* [columns] 0 where not told */
-    const uint8_t *told;  /* [columns] 1: the label is told */
+    int64_t number;              /* in the set; -1: there are no more */
+    const image *picture;        /* all below: valid until the next call; NULL where there are no more */
+    char name[SYNTH_NAME_BYTES]; /* "ANGER/000001.jpg" */
+    const float *values;         /* [columns] 0 where not told */
+    const uint8_t *told;         /* [columns] 1: the label is told */
 } faces_face;
 
-/* Errors: MIEN_ERR_ARG for options that make no set, a rank outside 0..ranks - 1. */
+/* Errors: MIEN_ERR_ARG for options that make no set, a rank outside 0..ranks - 1; MIEN_ERR_UNSUPPORTED for crowds. */
 MIEN_MUST_USE mien_status faces_open(faces **out, const faces_options *options);
 void faces_close(faces *f); /* NULL is a no-op */
 /* The next face is the first of this share whose number is not below `number`. */
@@ -49,7 +49,8 @@ MIEN_MUST_USE mien_status faces_next(faces_face *out, faces *f);
 int faces_column_count(const faces *f);
 const face_column *faces_column(const faces *f, int index);
 
-/* Appends labels.csv of faces first .. first + count - 1, named as those of a set that begins with them. */
+/* Appends labels.csv of faces first .. first + count - 1, named as those of a set that begins with them; what is known
+ * of a face only once it is drawn (gaze, boxes) is left empty. */
 MIEN_MUST_USE mien_status faces_table(str *out, const synth_options *options, const head *h, int64_t first,
                                       int64_t count);
 

@@ -159,7 +159,7 @@ static mien_status make_table(scene *s, const char *preset, synth_task task)
     int index = recipe_word_index(preset_names, preset);
     s->table.texts = s->texts;
     TRY(recipe_table_add(&s->table, "", rows, (int)(sizeof rows / sizeof *rows), s));
-    if (task == SYNTH_MTL)
+    if (task != SYNTH_LSD)
         TRY(set_defaults(s, of_mtl));
     return set_defaults(s, index < 0 ? none : presets[index].defaults);
 }
