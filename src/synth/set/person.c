@@ -1,5 +1,6 @@
 /* Drawing a person: who they are, what they look like, and how the model's identity targets add up to them. */
 #include "base/str.h"
+#include "synth/set/adorn.h"
 #include "synth/set/draws.h"
 
 #include <stdio.h>
@@ -295,7 +296,7 @@ void person_draw(person *out, float *identity, const face_model *face, const sce
     draw_features(&p, s, r);
     make_younger(&p);
     shape *= 1 - 0.4f * stage_weight(0, p.age) - 0.25f * stage_weight(1, p.age); /* they differ less, too */
-    person_adorn(&p);
+    person_adorn(&p, s, r);
     for (int t = 0; t < face->identity.count; t++) {
         const char *name = face->identity.names[t];
         identity[t] = str_starts(name, FACE_PCA_PREFIX)   ? mode_weight(name, shape, p.seed)

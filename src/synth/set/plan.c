@@ -3,6 +3,7 @@
 #include "synth/set/plan.h"
 
 #include "base/str.h"
+#include "synth/set/adorn.h"
 #include "synth/set/draws.h"
 
 #include <ctype.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 
 #define PERSON_EPOCH 1 /* random streams: (seed, 0, face) for faces, (seed, 1, identity) for people */
+#define WORN_EPOCH 4   /* (seed, 4, face) for what faces wear */
 
 /* The classes a task draws, in turn. */
 static const struct {
@@ -63,7 +65,10 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
     out->number = number;
     out->identity = synth_identity(options, number);
     shot_draw(&out->shot, who, options->scene, &r);
+    rng worn = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, WORN_EPOCH, (uint64_t)number, RNG_SYNTH);
+    occluders_draw(&out->shot.worn, who, face_class(options, number), options->scene, &worn);
     expression_draw(&out->expression, h, face_class(options, number), options->scene, &r);
+    out->shot.pitch += out->expression.nod;
     fit_units(out->expression.units, who);
 }
 

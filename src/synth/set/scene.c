@@ -25,6 +25,7 @@ static const other_default studio[] = {
     {"framing.shift_y", "-0.04"},
     {"pose.yaw", "0"},
     {"pose.pitch", "0"},
+    {"pose.manner", "0"},
     {"pose.roll", "0"},
     {"camera.distance", "9"},
     {"camera.exposure", "1"},
@@ -44,6 +45,13 @@ static const other_default studio[] = {
     {"background.blobs", "0"},
     {"background.cloth_level", "0.1"},
     {"background.cloth_colour", "0.1"},
+    {"occluders.reflections", "0"},
+    {"occluders.sunglasses", "0"},
+    {"occluders.hat", "none"},
+    {"occluders.scarf", "none"},
+    {"occluders.hand", "none"},
+    {"occluders.held", "none"},
+    {"occluders.headphones", "0"},
     {"degradation.blurred", "0"},
     {"degradation.grain", "0"},
     {"degradation.jpeg_quality", "92"},
@@ -63,6 +71,12 @@ static const other_default portrait[] = {
     {"light.key_elevation", "[15, 45]"},
     {"light.contrast", "[0.2, 0.7]"},
     {"occluders.glasses", "0"},
+    {"occluders.sunglasses", "0"},
+    {"occluders.hat", "none"},
+    {"occluders.scarf", "none"},
+    {"occluders.hand", "none"},
+    {"occluders.held", "none"},
+    {"occluders.headphones", "0"},
     {"degradation.blurred", "0"},
     {"degradation.grain", "{mean: 0, std: 0.8, low: 0, high: 2}"},
     {"degradation.jpeg_quality", "[88, 97]"},
@@ -188,6 +202,11 @@ mien_status scene_load(scene **out, const char *what, synth_task task)
             st = read_scene(out, NULL, NULL, 0, setting.text, task);
         str_free(&setting);
         return st;
+    }
+    if (!file_exists(what)) {
+        char words[96];
+        str_join_words(words, sizeof words, preset_names + 1, 3);
+        return mien_fail(MIEN_ERR_IO, "%s: neither a file nor a preset (wanted a YAML file, %s)", what, words);
     }
     TRY(file_read(&text, &length, what, MAX_BYTES));
     mien_status st = scene_read(out, what, text, length, task);

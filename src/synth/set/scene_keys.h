@@ -18,6 +18,8 @@ NUMBER(framing, shift_y, -0.5, 0.5, "{mean: -0.04, std: 0.03, low: -0.15, high: 
 NUMBER(pose, yaw, -90, 90, "{mean: 0, std: 11, low: -32, high: 32}",
        "Turn of the head, degrees; positive to its own left.")
 NUMBER(pose, pitch, -60, 60, "{mean: -1, std: 6, low: -18, high: 18}", "Nod, degrees; positive up.")
+NUMBER(pose, manner, 0, 3, "[0.2, 1.6]",
+       "How far heads go as people feel, times the intensity: anger and sadness down, fear and surprise up.")
 NUMBER(pose, roll, -60, 60, "{mean: 0, std: 4, low: -14, high: 14}", "Tilt, degrees; positive counter-clockwise.")
 
 NUMBER(gaze, side, -1, 1, "{mean: 0, std: 0.35, low: -0.8, high: 0.8}",
@@ -82,6 +84,16 @@ NUMBER(background, cloth_level, 0, 1, "[0.08, 0.8]", "Brightness of clothes.")
 NUMBER(background, cloth_colour, 0, 1, "[0.1, 0.9]", "Saturation of clothes.")
 
 SHARE(occluders, glasses, "0.14", "People who wear glasses.")
+SHARE(occluders, reflections, "0.5", "Faces with a window in their glasses.")
+SHARE(occluders, sunglasses, "0.03", "Faces with sunglasses.")
+CHOICE(occluders, hat, hat_names, "{none: 87, beanie: 3, cap: 4, brim: 3, headscarf: 2, hood: 1}",
+       "On the head; men wear caps for headscarves.")
+CHOICE(occluders, scarf, scarf_names, "{none: 95, neck: 2.7, mouth: 0.9, mask: 1.4}",
+       "Around the neck, up over the mouth, or a medical mask.")
+CHOICE(occluders, hand, hand_names, "{none: 92, mouth: 1.1, cheek: 2.1, cheeks: 0.5, brow: 1.1, chin: 3.2}",
+       "Hands before the face: more over the mouth and on both cheeks in fear and surprise, over the brow in sadness.")
+CHOICE(occluders, held, held_names, "{none: 98, microphone: 1.3, cup: 0.7}", "What a hand holds before the chin.")
+SHARE(occluders, headphones, "0.02", "Faces with headphones.")
 
 SHARE(degradation, blurred, "0.33", "Pictures that are not sharp.")
 NUMBER(degradation, blur, 0, 20, "[0.3, 0.9]", "How unsharp those are: pixels, standard deviation.")
