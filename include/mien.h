@@ -483,7 +483,7 @@ typedef struct mien_synth_options {
     int crowd;           /* most heads in one picture, each with a row of its own; 0: one each */
     const char *sheet_kind; /* what `sheet` shows (mien_synth_sheet); NULL: the first */
     const char *quiz;       /* PNG of numbered faces to be named; NAME-answers.png beside it says what they show */
-    const char *scene;   /* YAML file, or a preset: "studio", "portrait", "wild"; NULL: every default */
+    const char *scene;      /* YAML file, or a preset: "studio", "portrait", "wild"; NULL: every default */
 } mien_synth_options;
 MIEN_OPTIONS(mien_synth_options, MIEN_OPTIONS_SYNTH)
 
