@@ -30,6 +30,12 @@ rng rng_at(uint64_t seed, uint32_t epoch, uint64_t sample, rng_use use)
     };
 }
 
+rng rng_branch(const rng *r, uint32_t name)
+{
+    return (rng){
+        .key = {r->key[0], r->key[1]}, .counter = {0, r->counter[1] ^ name, r->counter[2], r->counter[3]}, .used = 4};
+}
+
 uint32_t rng_u32(rng *r)
 {
     if (r->used == 4) {

@@ -38,6 +38,9 @@ typedef enum {
 
 /* The stream named (seed, epoch, sample, use); sample below 2^56. 2^34 numbers, then it repeats. */
 rng rng_at(uint64_t seed, uint32_t epoch, uint64_t sample, rng_use use);
+/* A stream of its own beside r's, which does not move: named by r's name and a number, a hash that is not 0. Two such
+ * names could meet, as hashes do; in 2^32 they hardly will. */
+rng rng_branch(const rng *r, uint32_t name);
 uint32_t rng_u32(rng *r);
 float rng_float(rng *r);                     /* [0, 1), 24 bits */
 double rng_double(rng *r);                   /* [0, 1), 53 bits */

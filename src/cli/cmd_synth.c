@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     KEY_OUT = CLI_KEY_FIRST,
@@ -16,6 +15,8 @@ enum {
     KEY_MISSING,
     KEY_FACE,
     KEY_SEED,
+    KEY_SCENE,
+    KEY_KEYS,
     KEY_CLIP,
     KEY_CROWD,
     KEY_STUDIO,
@@ -30,7 +31,7 @@ enum {
 typedef struct {
     mien_synth_options synth;
     mien_compute compute;
-    bool is_json;
+    bool is_json, wants_keys;
 } arguments;
 
 static const struct argp_option options[] = {
@@ -48,13 +49,16 @@ static const struct argp_option options[] = {
      1},
     {"face", KEY_FACE, "FACE.safetensors", 0, "Face model (default: face.safetensors beside this program)", 1},
     {"seed", KEY_SEED, "S", 0, "Another seed draws other faces (default 1)", 1},
-    {"studio", KEY_STUDIO, 0, 0, "Frontal faces in one plain light: an easy set", 1},
+    {"scene", KEY_SCENE, "FILE.yaml|NAME", 0,
+     "What to draw: a file of distributions, or a preset, studio, portrait or wild (default: every key's own)", 1},
+    {"studio", KEY_STUDIO, 0, 0, "Short for --scene studio: frontal faces in one plain light, an easy set", 1},
     {"resume", KEY_RESUME, 0, 0, "Go on where an interrupted call stopped", 2},
     {"force", KEY_FORCE, 0, 0, "Replace what DIR holds", 2},
     {"sheet", KEY_SHEET, "PNG", 0, "Also draw a sheet of faces to look at", 2},
     {"sheet-of", KEY_SHEET_OF, "KIND", 0, "What the sheet shows (default expressions, of four people)", 2},
     {"quiz", KEY_QUIZ, "PNG", 0, "Also draw a page of faces to be named, and NAME-answers.png beside it", 2},
     {"json", KEY_JSON, 0, 0, "Print what was written as one JSON document", 3},
+    {"list-keys", KEY_KEYS, 0, 0, "Print every key of a scene, and leave", 3},
     {0},
 };
 
@@ -71,7 +75,7 @@ static error_t parse_number(int key, char *arg, struct argp_state *state)
     case KEY_FIRST:
         return cli_int(state, "first-identity", arg, 0, 1000000000, &s->first_identity);
     case KEY_SIZE:
-        err = cli_int(state, "size", arg, 16, 1024, &number);
+        err = cli_int(state, "size", arg, 16, 2048, &number);
         s->image_size = (int)number;
         return err;
     case KEY_CLIP:
@@ -121,6 +125,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_FACE:
         s->face = arg;
         return 0;
+    case KEY_SCENE:
+        s->scene = arg;
+        return 0;
+    case KEY_KEYS:
+        a->wants_keys = true;
+        return 0;
     case KEY_STUDIO:
         s->is_studio = 1;
         return 0;
@@ -146,6 +156,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "'%s' is no option", arg);
         return EINVAL;
     case ARGP_KEY_END:
+        if (a->wants_keys)
+            return 0;
+        if (s->scene && s->is_studio) {
+            argp_error(state, "--studio is a scene of its own: choose it or --scene");
+            return EINVAL;
+        }
         if (s->out ? !s->count : !s->sheet && !s->quiz) {
             argp_error(state, "%s is missing", s->out ? "--count" : "--out");
             return EINVAL;
@@ -164,19 +180,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* face.safetensors beside the running binary: the README's first command puts it there. */
-static bool find_face(char dst[PATH_MAX])
+static int print_keys(console *c)
 {
-    ssize_t length = readlink("/proc/self/exe", dst, PATH_MAX - 1);
-    if (length < 0)
-        return false;
-    dst[length] = '\0';
-    char *slash = strrchr(dst, '/');
-    static const char name[] = "/face.safetensors";
-    if (!slash || (size_t)(slash - dst) + sizeof name > PATH_MAX)
-        return false;
-    memcpy(slash, name, sizeof name);
-    return access(dst, R_OK) == 0;
+    char *text = NULL;
+    mien_status st = mien_scene_reference(&text);
+    if (st)
+        return console_fail(c, st);
+    fputs(text, stdout);
+    mien_text_free(text);
+    return EXIT_DONE;
 }
 
 int cmd_synth(console *c, int argc, char **argv)
@@ -198,13 +210,12 @@ int cmd_synth(console *c, int argc, char **argv)
     int code = cli_parse(c, &argp, argc, argv, &a);
     if (code)
         return code;
+    if (a.wants_keys)
+        return print_keys(c);
     char face[PATH_MAX];
     if (!a.synth.face) {
-        if (!find_face(face)) {
-            console_say(
-                c, "face model: none beside this program (wanted --face, or `mien face WHEEL --out FACE.safetensors`)");
+        if (!cli_find_face(c, face))
             return EXIT_FAILED;
-        }
         a.synth.face = face;
     }
     console_watch(c, &a.compute);

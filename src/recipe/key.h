@@ -87,6 +87,7 @@ bool recipe_text_to_float(float *out, const char *text); /* finite in float; tex
 const char *recipe_plain_text(const recipe_value *v);
 /* The index of text among NULL-terminated words; -1: none of them. */
 int recipe_word_index(const char *const *words, const char *text);
+MIEN_MUST_USE mien_status recipe_print_float(str *out, float x);
 MIEN_MUST_USE mien_status recipe_print_floats(str *out, const float *x, int count);
 
 /* --- a table ------------------------------------------------------------------------------------------------------ */

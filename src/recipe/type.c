@@ -136,7 +136,7 @@ static mien_status float_read(void *field, const recipe_key *key, const recipe_v
 static mien_status float_print(const void *field, const recipe_key *key, str *out)
 {
     (void)key;
-    return print_number(out, (double)*(const float *)field, true);
+    return recipe_print_float(out, *(const float *)field);
 }
 const recipe_key_type recipe_type_float = {
     .name = "number", .read = float_read, .print = float_print, .wanted = range_wanted};
@@ -344,12 +344,16 @@ static mien_status weights_read(void *field, const recipe_key *key, const recipe
     return MIEN_OK;
 }
 
+mien_status recipe_print_float(str *out, float x)
+{
+    return print_number(out, (double)x, true);
+}
 mien_status recipe_print_floats(str *out, const float *x, int count)
 {
     TRY(str_append(out, "["));
     for (int i = 0; i < count; i++) {
         TRY(str_append(out, i ? ", " : ""));
-        TRY(print_number(out, (double)x[i], true));
+        TRY(recipe_print_float(out, x[i]));
     }
     return str_append(out, "]");
 }

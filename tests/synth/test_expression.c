@@ -63,7 +63,7 @@ static void synth__expression__drawn_classes_can_be_told_apart(void **state)
         for (int i = 0; i < DRAWS; i++) {
             rng r = rng_at(3, 0, (uint64_t)(c * DRAWS + i), RNG_TEST);
             face_expression e;
-            expression_draw(&e, h, (expression_class)c, 0.55f, 1, &r);
+            expression_draw(&e, h, (expression_class)c, packed_of(state)->scene, &r);
             for (int a = 0; a < AU_COUNT; a++)
                 mean[c][a] += e.au_level[a] / DRAWS;
             assert_int_equal(e.au[au_at(12)], c == EXPRESSION_HAPPINESS);
@@ -82,14 +82,22 @@ static void synth__expression__drawn_classes_can_be_told_apart(void **state)
     assert_true(mean[EXPRESSION_FEAR][au_at(5)] > mean[EXPRESSION_ANGER][au_at(5)]);
 }
 
+static scene *scene_of(const char *text)
+{
+    scene *s;
+    assert_ok(scene_read(&s, "test", text, strlen(text), SYNTH_LSD));
+    return s;
+}
+
 static void synth__expression__levels_decide_labels(void **state)
 {
     const head *h = packed_of(state)->h;
+    scene *faint = scene_of("expression: {intensity: [0.3, 1]}");
     for (int i = 0; i < DRAWS; i++) {
         rng r = rng_at(4, 0, (uint64_t)i, RNG_TEST);
         face_expression e;
         expression_class c = (expression_class)(i % EXPRESSION_COUNT);
-        expression_draw(&e, h, c, 0.3f, 1, &r);
+        expression_draw(&e, h, c, faint, &r);
         assert_int_equal(e.expression, c);
         assert_true(fabsf(e.valence) <= 1 && fabsf(e.arousal) <= 1 && e.intensity >= 0 && e.intensity <= 1);
         for (int u = 0; u < UNIT_COUNT; u++)
@@ -105,6 +113,7 @@ static void synth__expression__levels_decide_labels(void **state)
                 assert_int_equal(e.au[a], 0);
         }
     }
+    scene_free(faint);
 }
 
 /* AU25 is measured: the label and the mesh agree, on the neutral head. */
@@ -137,15 +146,19 @@ static void synth__expression__valence_and_arousal_follow_the_circumplex(void **
     assert_true(fear.arousal > 0.5f && sad.arousal < 0 && happy.arousal > 0);
     assert_float_equal(none.valence, 0, 0);
     double weak = 0, strong = 0;
+    scene *faint = scene_of("expression: {intensity: [0.3, 0.4]}"),
+          *strong_ones = scene_of("expression: {intensity: [0.9, 1]}");
     for (int i = 0; i < DRAWS; i++) {
         rng r = rng_at(5, 0, (uint64_t)i, RNG_TEST), q = r;
         face_expression a, b;
-        expression_draw(&a, h, EXPRESSION_HAPPINESS, 0.3f, 0.4f, &r);
-        expression_draw(&b, h, EXPRESSION_HAPPINESS, 0.9f, 1.0f, &q);
+        expression_draw(&a, h, EXPRESSION_HAPPINESS, faint, &r);
+        expression_draw(&b, h, EXPRESSION_HAPPINESS, strong_ones, &q);
         weak += a.valence;
         strong += b.valence;
     }
     assert_true(strong > 2 * weak);
+    scene_free(faint);
+    scene_free(strong_ones);
 }
 
 int main(void)

@@ -3,6 +3,7 @@
 #include "packed.h"
 #include "synth/draw/background.h"
 #include "synth/draw/render.h"
+#include "synth/set/draws.h"
 #include "synth/set/lighting.h"
 #include "synth/set/synth.h"
 
@@ -53,7 +54,7 @@ static studio studio_open(packed_face *p)
     s.weights = calloc((size_t)p->face->identity.count, sizeof *s.weights);
     assert_non_null(s.weights);
     rng r = rng_at(1, 1, 4, RNG_TEST);
-    person_draw(&s.who, s.weights, p->face, &r);
+    person_draw(&s.who, s.weights, p->face, p->scene, &r);
     shot_studio(&s.how, &s.who);
     return s;
 }
@@ -68,7 +69,7 @@ static void studio_close(studio *s)
 static void take(studio *s)
 {
     const float none[UNIT_COUNT] = {0};
-    renderer_set_person(s->r, &s->who, s->weights); /* which borrows `who` */
+    renderer_set_person(s->r, &s->who, s->weights); /* which borrows `who`, so here where it stays */
     assert_ok(render_face(&s->im, s->r, none, &s->how));
 }
 

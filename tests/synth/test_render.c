@@ -3,6 +3,7 @@
 #include "packed.h"
 #include "synth/draw/render.h"
 #include "synth/mesh/raster.h"
+#include "synth/set/draws.h"
 #include "synth/set/expression.h"
 
 #include <math.h>
@@ -25,7 +26,7 @@ static studio studio_open(packed_face *p, uint64_t identity)
     s.weights = calloc((size_t)p->face->identity.count, sizeof *s.weights);
     assert_non_null(s.weights);
     rng r = rng_at(1, 1, identity, RNG_TEST);
-    person_draw(&s.who, s.weights, p->face, &r);
+    person_draw(&s.who, s.weights, p->face, p->scene, &r);
     shot_studio(&s.how, &s.who);
     return s;
 }
@@ -168,8 +169,8 @@ static void synth__render__refuses_impossible_sizes(void **state)
 {
     renderer *r = NULL;
     const head *h = packed_of(state)->h;
-    assert_failure(renderer_create(&r, h, RENDER_MIN_SIZE - 1), MIEN_ERR_ARG, "size 15 (wanted 16..1024)");
-    assert_failure(renderer_create(&r, h, RENDER_MAX_SIZE + 1), MIEN_ERR_ARG, "size 1025");
+    assert_failure(renderer_create(&r, h, RENDER_MIN_SIZE - 1), MIEN_ERR_ARG, "size 15 (wanted 16..2048)");
+    assert_failure(renderer_create(&r, h, RENDER_MAX_SIZE + 1), MIEN_ERR_ARG, "size 2049");
     assert_ok(renderer_create(&r, h, RENDER_MIN_SIZE));
     renderer_free(r);
     renderer_free(NULL);
@@ -182,8 +183,8 @@ static void synth__render__any_drawn_shot_works(void **state)
         studio s = studio_open(p, 100 + i);
         rng r = rng_at(9, 0, i, RNG_TEST);
         face_expression e;
-        shot_draw(&s.how, &s.who, &r);
-        expression_draw(&e, p->h, (expression_class)(i % EXPRESSION_COUNT), 0.3f, 1, &r);
+        shot_draw(&s.how, &s.who, p->scene, &r);
+        expression_draw(&e, p->h, (expression_class)(i % EXPRESSION_COUNT), p->scene, &r);
         take(&s, e.units);
         double sum = 0, squares = 0;
         for (int k = 0; k < 3 * SIZE * SIZE; k++) {

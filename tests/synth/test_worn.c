@@ -4,6 +4,7 @@
 #include "synth/draw/render.h"
 #include "synth/draw/setting.h"
 #include "synth/set/adorn.h"
+#include "synth/set/draws.h"
 #include "synth/set/expression.h"
 #include "synth/set/labels.h"
 
@@ -27,7 +28,7 @@ static studio studio_open(packed_face *p, uint64_t identity)
     s.weights = calloc((size_t)p->face->identity.count, sizeof *s.weights);
     assert_non_null(s.weights);
     rng r = rng_at(1, 1, identity, RNG_TEST);
-    person_draw(&s.who, s.weights, p->face, &r);
+    person_draw(&s.who, s.weights, p->face, p->scene, &r);
     s.who.glasses = false;
     shot_studio(&s.how, &s.who);
     return s;
@@ -159,8 +160,8 @@ static void synth__worn__any_draw_fits_any_head(void **state)
         for (uint64_t k = 0; k < FACES / PEOPLE; k++) {
             rng r = rng_at(7, 0, i * PEOPLE + k, RNG_TEST), again = r;
             occluders o, same;
-            occluders_draw(&o, &s.who, EXPRESSION_SURPRISE, &r);
-            occluders_draw(&same, &s.who, EXPRESSION_SURPRISE, &again);
+            occluders_draw(&o, &s.who, EXPRESSION_SURPRISE, p->scene, &r);
+            occluders_draw(&same, &s.who, EXPRESSION_SURPRISE, p->scene, &again);
             assert_true(o.hat == same.hat && o.hand == same.hand && o.turn == same.turn);
             hats += o.hat != HAT_NONE;
             hands += o.hand != HAND_NONE;
@@ -171,7 +172,7 @@ static void synth__worn__any_draw_fits_any_head(void **state)
         /* one of each on somebody, in any pose */
         rng r = rng_at(8, 0, i, RNG_TEST);
         face_expression e;
-        expression_draw(&e, p->h, (expression_class)(i % EXPRESSION_COUNT), 0.3f, 1, &r);
+        expression_draw(&e, p->h, (expression_class)(i % EXPRESSION_COUNT), p->scene, &r);
         s.how.worn = coloured(coverings[i % COVERINGS].worn);
         s.how.worn.spread = rng_float(&r);
         s.how.worn.turn = 20 * rng_normal(&r);

@@ -1,6 +1,5 @@
 /* Who is drawn (a person, the same in all of an identity's pictures) and how the picture is taken (a shot). Colours are
- * linear light, 0..1. Both are drawn from a random stream; nothing in them depends on the model but the identity
- * weights. */
+ * linear light, 0..1. */
 #ifndef SYNTH_LOOK_H
 #define SYNTH_LOOK_H
 
@@ -18,13 +17,14 @@ typedef enum {
     HAIR_LONG,
     HAIR_STYLES,
 } hair_style;
-extern const char *const hair_style_names[HAIR_STYLES]; /* "bald" */
+extern const char *const hair_style_names[HAIR_STYLES + 1]; /* "bald"; NULL behind the last */
 
 typedef struct {
-    float age;         /* years, 18..80 */
+    float age;         /* years, 1..90 */
     float male;        /* 0 female .. 1 male */
     float ancestry[3]; /* African, Asian, Caucasian; sum 1 */
     float tone;        /* skin: 0 lightest .. 1 darkest */
+    float motion;      /* how far expression units move the lower face, of a grown one's way */
     uint32_t seed;     /* of the person's own textures */
 
     vec3 skin, hair, brow_hair, iris;
@@ -180,12 +180,5 @@ typedef struct {
     occluders worn;
     int quality; /* JPEG */
 } shot;
-
-/* Draws a person and the model's identity weights [face->identity.count], which depend on it. */
-void person_draw(person *out, float *identity, const face_model *face, rng *r);
-/* Draws a shot of a person (lighting exposes for the skin, as a camera does). */
-void shot_draw(shot *out, const person *who, rng *r);
-/* A plain studio shot, the same for everybody: for sheets. */
-void shot_studio(shot *out, const person *who);
 
 #endif

@@ -100,13 +100,13 @@ static void speak(float *u, float strength, float syllables, float jaw, float ti
     u[MOUTH_UPPER_UP_RIGHT] = clamp01(u[MOUTH_UPPER_UP_RIGHT] + 0.12f * (1 - round) * amount);
 }
 
-void clip_move(synth_face *face, const head *h, rng *r, int frame, int frames)
+void clip_move(synth_face *face, const head *h, const scene *s, rng *r, int frame, int frames)
 {
     const float time = (float)frame / SYNTH_FRAMES_PER_SECOND,
                 share = frames > 1 ? (float)frame / (float)(frames - 1) : 0.5f;
     face_expression rest, *e = &face->expression;
     const face_expression apex = *e;
-    expression_draw(&rest, h, EXPRESSION_NEUTRAL, 0, 0, r);
+    expression_draw(&rest, h, EXPRESSION_NEUTRAL, s, r);
     const envelope shape = draw_envelope(r);
     const envelope talk = draw_envelope(r);
     const bool speaks = rng_float(r) < moves.speech_share;

@@ -5,6 +5,6 @@
 
 /* Turns a face as it looks at the apex into frame `frame` of `frames`: the expression comes and goes, the mouth speaks,
  * eyes blink and wander, the head moves a little. Labels are the frame's own. The stream is the clip's. */
-void clip_move(synth_face *face, const head *h, rng *r, int frame, int frames);
+void clip_move(synth_face *face, const head *h, const scene *s, rng *r, int frame, int frames);
 
 #endif

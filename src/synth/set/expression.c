@@ -186,6 +186,11 @@ void expression_label(face_expression *e, const head *h)
     }
 }
 
+static float clamp_signed(float v)
+{
+    return v < -1 ? -1 : v > 1 ? 1 : v;
+}
+
 /* How people hold themselves who feel so, at full intensity; each face does so more or less. */
 static const struct {
     float nod;       /* degrees by which the head goes up */
@@ -199,17 +204,16 @@ static const struct {
 };
 
 /* Gaze, blinks and a slightly skewed mouth: seen in every photograph, labelled by none of our AUs. */
-static void add_idle(float *u, rng *r, expression_class c, float intensity)
+static void add_idle(float *u, const scene *s, rng *r, expression_class c, float intensity)
 {
-    float side = 0.35f * rng_normal(r), up = 0.22f * rng_normal(r) + manners[c].up * intensity;
-    side += (side > 0 ? 1 : -1) * manners[c].aside * intensity;
-    side = maxf(-0.8f, minf(0.8f, side));
-    up = maxf(-0.7f, minf(0.6f, up));
+    float side = distribution_draw(&s->gaze_side, r),
+          up = clamp_signed(distribution_draw(&s->gaze_up, r) + manners[c].up * intensity);
+    side = clamp_signed(side + (side > 0 ? 1 : -1) * manners[c].aside * intensity);
     u[side > 0 ? EYE_LOOK_OUT_LEFT : EYE_LOOK_IN_LEFT] = fabsf(side);
     u[side > 0 ? EYE_LOOK_IN_RIGHT : EYE_LOOK_OUT_RIGHT] = fabsf(side);
     u[up > 0 ? EYE_LOOK_UP_LEFT : EYE_LOOK_DOWN_LEFT] = fabsf(up);
     u[up > 0 ? EYE_LOOK_UP_RIGHT : EYE_LOOK_DOWN_RIGHT] = fabsf(up);
-    float blink = rng_below(r, 25) == 0 ? rng_range(r, 0.4f, 1) : maxf(0, 0.06f * rng_normal(r));
+    float blink = distribution_draw(share_draw(&s->gaze_blinks, r) ? &s->gaze_blink : &s->gaze_lids, r);
     blink += manners[c].lids * intensity * rng_float(r);
     if (c == EXPRESSION_SURPRISE || c == EXPRESSION_FEAR)
         blink = 0;
@@ -248,11 +252,13 @@ static const variant *pick_variant(const prototype *p, rng *r)
     return &p->variants[i];
 }
 
-static void apply_variant(float *u, const variant *v, float intensity, rng *r)
+/* s NULL: without any variation. */
+static void apply_variant(float *u, const variant *v, float intensity, const scene *s, rng *r)
 {
     for (int a = 0; a < AU_COUNT; a++) {
-        float jitter = r ? 1 + 0.12f * maxf(-2, minf(2, rng_normal(r))) : 1, lean = r ? 0.10f * rng_normal(r) : 0;
-        au_apply(u, a, v->level[a] * intensity * jitter, maxf(-0.3f, minf(0.3f, lean)));
+        float jitter = s ? 1 + distribution_next(&s->expression_jitter, r) : 1,
+              lean = s ? distribution_next(&s->expression_asymmetry, r) : 0;
+        au_apply(u, a, v->level[a] * intensity * jitter, lean);
     }
     for (size_t i = 0; i < sizeof v->also / sizeof *v->also; i++)
         if (v->also[i].level > 0)
@@ -260,7 +266,7 @@ static void apply_variant(float *u, const variant *v, float intensity, rng *r)
 }
 
 /* Other: units that belong to no prototype, or two prototypes of different classes, each too weak to be called. */
-static void draw_other(face_expression *e, rng *r, float intensity)
+static void draw_other(face_expression *e, const scene *s, rng *r, float intensity)
 {
     static const face_unit odd[][2] = {{CHEEK_PUFF, CHEEK_PUFF},
                                        {MOUTH_PUCKER, MOUTH_FUNNEL},
@@ -283,18 +289,13 @@ static void draw_other(face_expression *e, rng *r, float intensity)
     expression_class a = EXPRESSION_ANGER + rng_below(r, 6),
                      b = EXPRESSION_ANGER + (a - EXPRESSION_ANGER + 1 + rng_below(r, 5)) % 6;
     const prototype *p = &prototypes[a], *q = &prototypes[b];
-    apply_variant(e->units, pick_variant(p, r), 0.45f * intensity, r);
-    apply_variant(e->units, pick_variant(q, r), 0.45f * intensity, r);
+    apply_variant(e->units, pick_variant(p, r), 0.45f * intensity, s, r);
+    apply_variant(e->units, pick_variant(q, r), 0.45f * intensity, s, r);
     e->toward[0] = a;
     e->toward[1] = b;
     e->toward_share[0] = e->toward_share[1] = 0.5f;
     e->valence = 0.5f * intensity * (p->valence + q->valence);
     e->arousal = 0.5f * intensity * (p->arousal + q->arousal);
-}
-
-static float clamp_signed(float v)
-{
-    return v < -1 ? -1 : v > 1 ? 1 : v;
 }
 
 float expression_share(const face_expression *e, expression_class c)
@@ -305,24 +306,24 @@ float expression_share(const face_expression *e, expression_class c)
     return share;
 }
 
-void expression_draw(face_expression *out, const head *h, expression_class c, float low, float high, rng *r)
+void expression_draw(face_expression *out, const head *h, expression_class c, const scene *s, rng *r)
 {
     face_expression e = {.expression = c, .toward = {c}, .toward_share = {1}};
-    e.intensity = c == EXPRESSION_NEUTRAL ? 0 : rng_range(r, low, high);
+    e.intensity = c == EXPRESSION_NEUTRAL ? 0 : distribution_draw(&s->expression_intensity, r);
     if (c == EXPRESSION_NEUTRAL) {
         draw_neutral(e.units, r);
     } else if (c == EXPRESSION_OTHER) {
-        draw_other(&e, r, e.intensity);
+        draw_other(&e, s, r, e.intensity);
     } else {
         const variant *v = pick_variant(&prototypes[c], r);
-        apply_variant(e.units, v, e.intensity, r);
+        apply_variant(e.units, v, e.intensity, s, r);
         e.valence = prototypes[c].valence * e.intensity;
         e.arousal = (prototypes[c].arousal - v->calm) * e.intensity;
     }
     e.valence = clamp_signed(e.valence + 0.05f * rng_normal(r));
     e.arousal = clamp_signed(e.arousal + 0.05f * rng_normal(r));
-    add_idle(e.units, r, c, e.intensity);
-    e.nod = manners[c].nod * e.intensity * rng_range(r, 0.2f, 1.6f);
+    add_idle(e.units, s, r, c, e.intensity);
+    e.nod = manners[c].nod * e.intensity * distribution_draw(&s->pose_manner, r);
     expression_label(&e, h);
     *out = e;
 }
@@ -332,7 +333,7 @@ void expression_plain(face_expression *out, const head *h, expression_class c)
     face_expression e = {.expression = c, .toward = {c}, .toward_share = {1}};
     if (c != EXPRESSION_NEUTRAL) {
         e.intensity = 1;
-        apply_variant(e.units, &prototypes[c].variants[0], 1, NULL);
+        apply_variant(e.units, &prototypes[c].variants[0], 1, NULL, NULL);
         e.valence = prototypes[c].valence;
         e.arousal = prototypes[c].arousal;
     }

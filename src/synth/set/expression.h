@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "format/face_labels.h"
 #include "synth/face/head.h"
+#include "synth/set/scene.h"
 
 #include <stdint.h>
 
@@ -22,9 +23,9 @@ typedef struct {
     float toward_share[2];
 } face_expression;
 
-/* Draws one of the class' variants at an intensity in [low, high], with asymmetry, gaze and small movements that mean
- * nothing, and labels it. */
-void expression_draw(face_expression *out, const head *h, expression_class c, float low, float high, rng *r);
+/* Draws one of the class' variants at an intensity, with asymmetry, gaze and small movements that mean nothing, and
+ * labels it. */
+void expression_draw(face_expression *out, const head *h, expression_class c, const scene *s, rng *r);
 /* The class' first variant at full strength without any variation: for sheets and tests. */
 void expression_plain(face_expression *out, const head *h, expression_class c);
 /* The probability of a class: a movement below EXPRESSION_CLEAR is partly neutral, and a blend is partly either. */

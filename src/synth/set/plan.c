@@ -2,26 +2,24 @@
  * picture is taken and which labels are told. */
 #include "synth/set/plan.h"
 
+#include "base/str.h"
 #include "synth/set/adorn.h"
 #include "synth/set/clip.h"
+#include "synth/set/draws.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
-
-#define LOW_INTENSITY 0.55f /* of the six expressions in an LSD set, where a face is to be told from the others */
-#define LOW_INTENSITY_MTL 0.30f
 
 /* The classes a task draws, in turn. */
 static const struct {
     const char *name;
     expression_class first;
     int count;
-    float low;
 } tasks[] = {
-    [SYNTH_LSD] = {"lsd", EXPRESSION_ANGER, 6, LOW_INTENSITY},
-    [SYNTH_MTL] = {"mtl", EXPRESSION_NEUTRAL, 8, LOW_INTENSITY_MTL},
-    [SYNTH_IDENTITY] = {"identity", EXPRESSION_NEUTRAL, 8, LOW_INTENSITY_MTL},
+    [SYNTH_LSD] = {"lsd", EXPRESSION_ANGER, 6},
+    [SYNTH_MTL] = {"mtl", EXPRESSION_NEUTRAL, 8},
+    [SYNTH_IDENTITY] = {"identity", EXPRESSION_NEUTRAL, 8},
 };
 
 const char *synth_task_name(int task)
@@ -80,7 +78,7 @@ int64_t synth_identity(const synth_options *options, int64_t number)
 void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity)
 {
     rng r = rng_at(options->seed, SYNTH_PERSON_EPOCH, (uint64_t)identity, RNG_SYNTH);
-    person_draw(out, weights, face, &r);
+    person_draw(out, weights, face, options->scene, &r);
 }
 
 /* Faces in a row show one class after another; of clips each shows one. */
@@ -92,6 +90,16 @@ static int class_index(const synth_options *options, int64_t number)
     return (int)(at % tasks[options->task].count);
 }
 
+/* Lower faces of children are small beside their heads: what a level means to their mouths is fewer decimetres. */
+static void fit_units(float *units, const person *who)
+{
+    static const char *const lower[] = {"mouth", "jaw", "nose", "cheek"};
+    for (int u = 0; u < UNIT_COUNT; u++)
+        for (size_t i = 0; i < sizeof lower / sizeof *lower; i++)
+            if (str_starts(unit_names[u], lower[i]))
+                units[u] *= who->motion;
+}
+
 void synth_face_draw(synth_face *out, const synth_options *options, const head *h, const person *who, int64_t number)
 {
     *out = (synth_face){.number = number, .identity = synth_identity(options, number)};
@@ -99,18 +107,14 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
     const bool is_clip = options->clip > 0;
     const int64_t own = is_clip ? number / options->clip : number;
     rng r = synth_stream(options, is_clip ? SYNTH_CLIP_EPOCH : SYNTH_FACE_EPOCH, own);
-    if (options->studio)
-        shot_studio(&out->shot, who);
-    else
-        shot_draw(&out->shot, who, &r);
+    shot_draw(&out->shot, who, options->scene, &r);
     rng worn = synth_stream(options, SYNTH_WORN_EPOCH, own);
-    if (!options->studio)
-        occluders_draw(&out->shot.worn, who, c, &worn);
-    expression_draw(&out->expression, h, c, tasks[options->task].low, 1, &r);
+    occluders_draw(&out->shot.worn, who, c, options->scene, &worn);
+    expression_draw(&out->expression, h, c, options->scene, &r);
     if (is_clip)
-        clip_move(out, h, &r, (int)(number % options->clip), options->clip);
-    if (!options->studio)
-        out->shot.pitch += out->expression.nod;
+        clip_move(out, h, options->scene, &r, (int)(number % options->clip), options->clip);
+    out->shot.pitch += out->expression.nod;
+    fit_units(out->expression.units, who);
 }
 
 /* Each label is drawn at a rate of its own, again where none was left. Such draws leave it to as many faces as the

@@ -1,5 +1,5 @@
-/* A set's folder remembers the options that decide its bytes, and goes on only with the same ones. Nothing is ever
- * removed that we did not write: names are matched, folders are not emptied. */
+/* A set's folder remembers the scene and the options that decide its bytes, and goes on only with the same ones.
+ * Nothing is ever removed that we did not write: names are matched, folders are not emptied. */
 #include "synth/set/set_folder.h"
 
 #include "base/file.h"
@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "synth/set/plan.h"
+#include "synth/set/scene.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -17,6 +18,7 @@
 
 #define SET_VERSION 3
 #define RECORD "synth.json"
+#define SCENE "scene.yaml"
 #define MAX_RECORD_BYTES 65536
 
 /* A number that differs where the face models do (FNV-1a over what is drawn from them). */
@@ -43,13 +45,36 @@ static mien_status record_make(json_t **out, const synth_options *o, const face_
     char sum[20], seed[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, face_sum(face));
     snprintf(seed, sizeof seed, "%" PRIu64, o->seed);
-    *out =
-        json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:b, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
-                  synth_task_name((int)o->task), "clip", o->clip, "crowd", o->crowd, "count", (json_int_t)o->count,
-                  "identities", (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size",
-                  o->size, "studio", (int)o->studio, "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2",
-                  "seed", seed, "face", face->source, "face_sum", sum);
+    *out = json_pack("{s:i, s:s, s:i, s:i, s:I, s:I, s:I, s:i, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
+                     synth_task_name((int)o->task), "clip", o->clip, "crowd", o->crowd, "count", (json_int_t)o->count,
+                     "identities", (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size",
+                     o->size, "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed", seed, "face",
+                     face->source, "face_sum", sum);
     return json_check(*out);
+}
+
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+    for (; *text; text++)
+        h = (h ^ (uint8_t)*text) * 1099511628211u;
+    return h;
+}
+
+mien_status set_fingerprint(uint64_t *out, const synth_options *options, const face_model *face)
+{
+    mien_status st;
+    json_t *record = NULL;
+    char *text = NULL;
+    str scene_text = {0};
+    TRY_OUT(record_make(&record, options, face));
+    TRY_OUT(json_print(&text, record));
+    TRY_OUT(scene_print(options->scene, &scene_text));
+    *out = hash_text(hash_text(14695981039346656037u, text), scene_text.text) | 1;
+out:
+    json_decref(record);
+    mem_free(text);
+    str_free(&scene_text);
+    return st;
 }
 
 /* Resuming needs the same options; the first that differs is named. */
@@ -80,6 +105,21 @@ out:
     mem_free(found_text);
     mem_free(wanted_text);
     json_decref(found);
+    return st;
+}
+
+/* Resuming needs the same scene, too. Where there is none, nothing was drawn yet. */
+static mien_status scene_compare(const char *path, const synth_options *o)
+{
+    scene *found;
+    char difference[256];
+    if (!file_exists(path))
+        return MIEN_OK;
+    TRY(scene_load(&found, path, o->task));
+    mien_status st = MIEN_OK;
+    if (scene_difference(o->scene, found, difference, sizeof difference))
+        st = mien_fail(MIEN_ERR_IO, "%s: the set was begun with %s", path, difference);
+    scene_free(found);
     return st;
 }
 
@@ -150,6 +190,7 @@ static mien_status remove_set(const char *out, char **names, size_t count)
         mem_free(path);
         TRY(st);
     }
+    TRY(remove_file(out, SCENE));
     return remove_file(out, RECORD);
 }
 
@@ -161,35 +202,57 @@ static bool holds_anything(char **names, size_t count)
     return false;
 }
 
+/* Is there nothing yet but what a run writes before its record? */
+static bool is_beginning(char **names, size_t count)
+{
+    static const char *const first[] = {SCENE, SCENE ".part", RECORD ".part"};
+    for (size_t i = 0; i < count; i++) {
+        bool is_ours = file_is_litter(names[i]);
+        for (size_t k = 0; k < sizeof first / sizeof *first; k++)
+            is_ours |= strcmp(names[i], first[k]) == 0;
+        if (!is_ours)
+            return false;
+    }
+    return true;
+}
+
 mien_status set_folder_prepare(const synth_options *options, const face_model *face)
 {
     mien_status st;
-    char *record = NULL, *text = NULL, **names = NULL;
+    char *record = NULL, *scene_path = NULL, *text = NULL, **names = NULL;
     size_t count = 0;
+    str scene_text = {0};
     json_t *wanted = NULL;
     TRY_OUT(record_make(&wanted, options, face));
     TRY_OUT(file_join(&record, options->out, RECORD));
+    TRY_OUT(file_join(&scene_path, options->out, SCENE));
     TRY_OUT(file_make_folders(options->out));
     TRY_OUT(file_list(&names, &count, options->out));
     bool is_used = holds_anything(names, count);
     if (is_used && options->force) {
         TRY_OUT(remove_set(options->out, names, count));
     } else if (is_used && options->resume) {
-        if (!file_exists(record)) {
+        if (file_exists(record)) {
+            TRY_OUT(record_compare(record, wanted));
+        } else if (!is_beginning(names, count)) {
             st = mien_fail(MIEN_ERR_IO, "%s: no " RECORD " inside: not a set that can be resumed", options->out);
             goto out;
         }
-        TRY_OUT(record_compare(record, wanted));
+        TRY_OUT(scene_compare(scene_path, options));
     } else if (is_used) {
         st = mien_fail(MIEN_ERR_IO, "%s: not empty (wanted an empty folder, --resume or --force)", options->out);
         goto out;
     }
+    TRY_OUT(scene_print(options->scene, &scene_text));
+    TRY_OUT(file_write_all(scene_path, scene_text.text, scene_text.length));
     TRY_OUT(json_print(&text, wanted));
     TRY_OUT(file_write_all(record, text, strlen(text)));
 out:
     file_list_free(names, count);
     mem_free(record);
+    mem_free(scene_path);
     mem_free(text);
+    str_free(&scene_text);
     json_decref(wanted);
     return st;
 }

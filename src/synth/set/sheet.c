@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "synth/set/adorn.h"
+#include "synth/set/draws.h"
 #include "synth/set/lighting.h"
 #include "synth/set/sheet_page.h"
 
@@ -121,7 +122,7 @@ static void worn(sheet *s, sheet_cell *c, int row, int column)
     close_shot(s, c, row % 2);
     c->how.field = 2.7f;
     c->how.shift_y = 0;
-    occluders_draw(w, &s->page.who, EXPRESSION_NEUTRAL, &r); /* for its colours */
+    occluders_draw(w, &s->page.who, EXPRESSION_NEUTRAL, s->page.options->scene, &r); /* for its colours */
     w->hat = HAT_NONE;
     w->scarf = SCARF_NONE;
     w->hand = HAND_NONE;

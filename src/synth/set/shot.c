@@ -1,5 +1,5 @@
 /* Drawing a shot: where the head points, where the camera and the lights stand, what is behind. */
-#include "synth/draw/look.h"
+#include "synth/set/draws.h"
 
 static vec3 direction(float azimuth, float elevation)
 {
@@ -27,40 +27,45 @@ static float expose(const shot *s, const person *who)
     return seen / (skin * light);
 }
 
-void shot_draw(shot *out, const person *who, rng *r)
+void shot_draw(shot *out, const person *who, const scene *from, rng *r)
 {
     shot s = {.seed = rng_u32(r)};
-    s.yaw = maxf(-32, minf(32, 11 * rng_normal(r)));
-    s.pitch = maxf(-18, minf(18, 6 * rng_normal(r) - 1));
-    s.roll = maxf(-14, minf(14, 4 * rng_normal(r)));
-    s.distance = rng_range(r, 5.5f, 14);
-    s.field = rng_range(r, 1.35f, 1.75f);
-    s.shift_x = 0.02f * rng_normal(r);
-    s.shift_y = 0.03f * rng_normal(r) - 0.04f;
+    s.yaw = distribution_draw(&from->pose_yaw, r);
+    s.pitch = distribution_draw(&from->pose_pitch, r);
+    s.roll = distribution_draw(&from->pose_roll, r);
+    s.distance = distribution_draw(&from->camera_distance, r);
+    s.field = distribution_draw(&from->framing_field, r);
+    s.shift_x = distribution_draw(&from->framing_shift_x, r);
+    s.shift_y = distribution_draw(&from->framing_shift_y, r);
 
-    float side = rng_bool(r) ? 1 : -1, contrast = rng_float(r), warmth = rng_range(r, -0.7f, 1);
-    s.key_from = direction(side * rng_range(r, 5, 70), rng_range(r, 8, 60));
-    s.fill_from = direction(-side * rng_range(r, 20, 80), rng_range(r, -15, 30));
+    float side = share_draw(&from->light_from_left, r) ? 1 : -1, contrast = distribution_draw(&from->light_contrast, r),
+          warmth = distribution_draw(&from->light_warmth, r);
+    s.key_from = direction(side * distribution_draw(&from->light_key_azimuth, r),
+                           distribution_draw(&from->light_key_elevation, r));
+    s.fill_from = direction(-side * distribution_draw(&from->light_fill_azimuth, r),
+                            distribution_draw(&from->light_fill_elevation, r));
     s.key = v3_scale(warm(warmth), mixf(0.45f, 1.2f, contrast));
-    s.fill = v3_scale(warm(warmth - rng_range(r, -0.3f, 0.8f)), mixf(0.42f, 0.12f, contrast));
-    vec3 around = v3_scale(warm(rng_range(r, -0.8f, 0.6f)), mixf(0.60f, 0.28f, contrast));
+    s.fill = v3_scale(warm(warmth - distribution_draw(&from->light_fill_warmth, r)), mixf(0.42f, 0.12f, contrast));
+    vec3 around = v3_scale(warm(distribution_draw(&from->light_sky_warmth, r)), mixf(0.60f, 0.28f, contrast));
     s.sky = v3_scale(around, 1.15f);
-    s.ground = v3_scale(v3_mul(around, warm(0.4f)), rng_range(r, 0.45f, 0.85f));
-    surround_add_sky(&s.around, s.sky, s.ground);
-    s.exposure = expose(&s, who) * rng_range(r, 0.75f, 1.12f);
+    s.ground = v3_scale(v3_mul(around, warm(0.4f)), distribution_draw(&from->light_ground, r));
+    s.exposure = expose(&s, who) * distribution_draw(&from->camera_exposure, r);
 
-    float grey = rng_float(r), level = 0.02f + 0.55f * grey * grey;
+    float level = distribution_draw(&from->background_level, r);
+    rng colours = rng_branch(r, from->background_colour.stream),
+        levels = rng_branch(r, from->background_contrast.stream);
     for (int i = 0; i < 2; i++) {
         vec3 c = v3(rng_float(r), rng_float(r), rng_float(r));
-        c = v3_scale(v3_mix(v3_all(luminance(c)), c, rng_range(r, 0.05f, 0.6f)), level * rng_range(r, 0.8f, 2.2f));
-        *(i ? &s.back_b : &s.back_a) = c;
+        c = v3_mix(v3_all(luminance(c)), c, distribution_next(&from->background_colour, &colours));
+        *(i ? &s.back_b : &s.back_a) = v3_scale(c, level * distribution_next(&from->background_contrast, &levels));
     }
-    s.back_blobs = rng_range(r, 0.1f, 1);
+    s.back_blobs = distribution_draw(&from->background_blobs, r);
     vec3 dye = v3(rng_float(r), rng_float(r), rng_float(r));
-    s.cloth = v3_scale(v3_mix(v3_all(luminance(dye)), dye, rng_range(r, 0.1f, 0.9f)), rng_range(r, 0.08f, 0.8f));
-    s.blur = rng_below(r, 3) == 0 ? rng_range(r, 0.3f, 0.9f) : 0;
-    s.grain = rng_range(r, 0, 5) * rng_float(r);
-    s.quality = 72 + (int)rng_below(r, 24);
+    s.cloth = v3_scale(v3_mix(v3_all(luminance(dye)), dye, distribution_draw(&from->background_cloth_colour, r)),
+                       distribution_draw(&from->background_cloth_level, r));
+    s.blur = share_draw(&from->degradation_blurred, r) ? distribution_draw(&from->degradation_blur, r) : 0;
+    s.grain = distribution_draw(&from->degradation_grain, r);
+    s.quality = (int)distribution_draw(&from->degradation_jpeg_quality, r);
     *out = s;
 }
 

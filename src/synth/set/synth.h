@@ -19,6 +19,8 @@ const char *synth_task_name(int task);
 /* What sheets show: "expressions", "intensity", ...; NULL past the last. */
 const char *synth_sheet_name(int kind);
 
+typedef struct scene scene; /* what to draw: synth/set/scene.h */
+
 /* Which labels labels.csv leaves out, as sets that people have labelled do. A face itself always has all of them. */
 typedef enum {
     SYNTH_COMPLETE,  /* none */
@@ -37,25 +39,27 @@ typedef struct {
     int clip;  /* frames of a clip: one head in motion, a folder each (clip_000001/000001.jpg); 0: pictures */
     int crowd; /* most heads in one picture, 2..SYNTH_MAX_CROWD; 0: one each */
     uint64_t seed;
-    bool studio;       /* frontal faces in one plain light, as on sheets: an easy set */
-    bool resume;       /* go on in a folder that an interrupted run with the same options left */
-    bool force;        /* replace the set that the folder holds */
-    int threads;       /* 0: all cores */
-    const char *sheet; /* PNG to write: a page of faces to look at (sheet.h); NULL: none */
-    int sheet_kind;    /* synth_sheet_name */
-    const char *quiz;  /* PNG of faces to be named, and NAME-answers.png with it; NULL: none */
+    const scene *scene; /* from which distributions; borrowed, read for this task */
+    bool resume;        /* go on in a folder that an interrupted run with the same options left */
+    bool force;         /* replace the set that the folder holds */
+    int threads;        /* 0: all cores */
+    const char *sheet;  /* PNG to write: a page of faces to look at (sheet.h); NULL: none */
+    int sheet_kind;     /* synth_sheet_name */
+    const char *quiz;   /* PNG of faces to be named, and NAME-answers.png with it; NULL: none */
 } synth_options;
 #define SYNTH_OPTIONS_INIT                                                                                             \
     {                                                                                                                  \
         .size = 112, .seed = 1, .task = SYNTH_LSD                                                                      \
     }
+#define SYNTH_MAX_COUNT 100000000 /* faces, and people */
 #define SYNTH_MAX_CROWD 16
 #define SYNTH_MAX_CLIP 100000
 #define SYNTH_FRAMES_PER_SECOND 25
 #define SYNTH_SHEET_ROWS 4
 #define SYNTH_SHEET_CELL 160 /* pixels of a face on the sheet, or options.size where that is more */
 
-/* Draws the set and the sheet. Writes DIR/synth.json (the options) first, the faces, then DIR/labels.csv.
+/* Draws the set and the sheet. Writes DIR/scene.yaml and DIR/synth.json (the options) first, the faces, then
+ * DIR/labels.csv.
  * Errors MIEN_ERR_ARG for impossible options; MIEN_ERR_IO, also for a used folder without resume or force, and for
  * resume with other options (the first that differs is named); MIEN_ERR_FORMAT for the face model; MIEN_ERR_CANCELLED
  * when p asked to stop. */
