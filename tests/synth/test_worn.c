@@ -95,6 +95,7 @@ static const covering coverings[] = {
     {"fist under the chin", {.hand = HAND_CHIN}, 6.25f, 6.1f, 0.3, 8.0f, 7.0f, 0.05},
     {"microphone", {.held = HELD_MICROPHONE}, 6.5f, 6.3f, 0.2, 8.0f, 7.1f, 0.05},
     {"cup", {.held = HELD_CUP}, 6.5f, 6.2f, 0.4, 8.0f, 7.1f, 0.05},
+    {"tears", {.tears = 1}, 7.1f, 6.8f, 0.03, 6.5f, 6.3f, 0.02},
     {"sunglasses", {.sunglasses = true}, 7.35f, 7.2f, 0.6, 6.8f, 6.3f, 0.02},
 };
 #define COVERINGS (int)(sizeof coverings / sizeof *coverings)
@@ -140,7 +141,7 @@ static void synth__worn__changes_no_other_label(void **state)
     str a = {0}, b = {0};
     assert_ok(labels_row(&a, &plain, "a.jpg", 0, &bare, &s.who, told));
     assert_ok(labels_row(&b, &plain, "a.jpg", 0, &covered, &s.who, told));
-    static const char nothing[] = ",none,none,none,none,0,0\n", all[] = ",cap,neck,cheeks,none,0,1\n";
+    static const char nothing[] = ",none,none,none,none,0,0,0.0000\n", all[] = ",cap,neck,cheeks,none,0,1,0.0000\n";
     size_t shared = a.length - strlen(nothing);
     assert_string_equal(a.text + shared, nothing);
     assert_string_equal(b.text + shared, all);

@@ -193,6 +193,21 @@ static vec3 makeup(const setting *s, vec3 p, vec3 c)
     return v3_mul(c, v3(1, 1 - 0.30f * blush, 1 - 0.22f * blush));
 }
 
+/* How deep in a tear's track a place lies, 0..1: two a side, winding down the cheek. *aside: across the track, -1..1.
+ */
+static float tear_at(const setting *s, vec3 p, float *aside)
+{
+    float x = fabsf(p.x), most = 0, fall = smooth_step(7.20f, 7.14f, p.y) * smooth_step(6.3f, 6.55f, p.y);
+    *aside = 0;
+    for (uint32_t k = 0; k < 2; k++) {
+        float winding = noise_1d(p.y * 4.5f, s->how->seed + 11 + k + 2 * (p.x < 0)) - 0.5f;
+        float d = (x - 0.22f - 0.15f * (float)k - 0.06f * (7.2f - p.y) - 0.06f * winding) / 0.020f, in = bump(d);
+        *aside = in > most ? d : *aside;
+        most = maxf(most, in);
+    }
+    return most * fall * (p.z > 0.8f);
+}
+
 vec3 skin_shade(const setting *s, const surface *at)
 {
     if (is_dressed(at->rest))
@@ -233,5 +248,11 @@ vec3 skin_shade(const setting *s, const surface *at)
     vec3 rough = v3_unit(v3_madd(at->normal, grain, 0.22f * (1 - 0.5f * lips)));
     float amount = who->oil * open * fresnel;
     float sharp = 2.4f * middle + 3.2f * lips;
+    if (s->how->worn.tears > 0) { /* a thread of water shines on its side toward the light */
+        float aside, wet = s->how->worn.tears * tear_at(s, p, &aside);
+        rough = v3_unit(v3_madd(rough, v3(aside, 0, 0), 0.5f * wet));
+        amount += 0.06f * wet;
+        out = v3_scale(out, 1 - 0.12f * wet);
+    }
     return v3_madd(out, gloss(s, at, rough, 5, 1.6f * (1 - lips) / sharp), amount * sharp);
 }
