@@ -1,6 +1,8 @@
 /* Only ratios of lights matter here, for the exposure takes out their sum: the key light is about 1 in each row. */
 #include "synth/set/lighting.h"
 
+#include <stddef.h>
+
 typedef struct {
     float low, high;
 } range;
