@@ -223,6 +223,7 @@ static void draw_shade(shot *s, rng *r)
 
 void lighting_draw(shot *s, int which, const person *who, rng *r)
 {
+    s->lighting = which;
     if (which == 0)
         return;
     const setup *from = &setups[which];
