@@ -33,7 +33,7 @@ static const struct {
 
 /* What one side's steps were. */
 typedef struct {
-    char isa[16];
+    char isa[32];
     double *losses, *norms; /* [steps]; a loss is the sum of all of a step's last batch */
     size_t gradient_count, value_count;
     float *gradients; /* [gradient_count] of the first step */
@@ -114,6 +114,7 @@ static mien_status take_steps(side *s, bench_subject *subject, const mien_bench_
         const int64_t start = clock_ns();
         step_params step;
         TRY_OUT(bench_subject_step(subject, o, (uint32_t)i));
+        TRY_OUT(bench_subject_wait(subject));
         for (int l = 0; l < io->loss_count; l++) {
             float loss;
             TRY_OUT(program_read(p, io->losses[l].value, &loss));

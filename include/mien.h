@@ -117,6 +117,10 @@ typedef struct mien_compute {
                                   computes, those that make pictures ready for it */
     mien_progress_fn progress; /* NULL: nobody listens */
     void *payload;             /* handed to progress */
+    int is_fast; /* kernels whose bits differ from run to run are allowed where they are faster: on a GPU, else
+                    MIEN_ERR_ARG */
+    int is_tf32; /* products and convolutions of f32 may be computed in TF32, whose factors have 10 bits behind the
+                    point: likewise */
 } mien_compute;
 MIEN_OPTIONS(mien_compute, MIEN_OPTIONS_COMPUTE)
 

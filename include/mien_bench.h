@@ -46,7 +46,9 @@ MIEN_OPTIONS(mien_bench_options, MIEN_OPTIONS_BENCH)
  * label-smoothed cross entropy, forward, backward, Adam; of the deviation module also with class weights; of a
  * multi-task network what a step of `task: mtl` is by default: a batch for action units, one for expressions and one
  * for valence and arousal, each of fresh pictures, forward and backward, their losses, one SGD update (all their
- * pictures count). Times are the median. data: pictures a second through the loader. */
+ * pictures count). Times are the median; on a GPU, where steps follow each other with one wait at their end and
+ * pictures are brought beside the step before, a step's share of all (profiled: the median). data: pictures a second
+ * through the loader. */
 typedef struct mien_bench_result {
     int batch, size, threads;
     const char *precision, *isa; /* "f32", "avx2" */

@@ -19,6 +19,8 @@ MIEN_MUST_USE mien_status api_compute(mien_compute *out, const mien_compute *giv
 
 /* Is this what a device is called? NULL is the CPU. (device.c) */
 MIEN_MUST_USE mien_status api_check_device(const char *name);
+/* Is what this names a GPU? */
+bool api_is_gpu(const char *name);
 
 /* What follows takes what api_compute gave. */
 /* The backend that is asked for, checked against what the machine can do. Owned. */

@@ -42,6 +42,12 @@ mien_status api_check_device(const char *name)
     return MIEN_OK;
 }
 
+bool api_is_gpu(const char *name)
+{
+    device_choice choice;
+    return read_choice(&choice, name) && choice.is_cuda;
+}
+
 mien_status mien_device_check(const char *device)
 {
     TRY(api_need(device, "mien_device_check", "device"));
@@ -58,7 +64,8 @@ static mien_status create(backend **out, const mien_compute *c)
 {
     device_choice choice;
     (void)read_choice(&choice, c->device); /* api_compute has checked it */
-    return choice.is_cuda ? backend_cuda_create(out, &(cuda_options){.index = choice.index})
+    const cuda_options cuda = {.index = choice.index, .is_loose = c->is_fast, .is_tf32 = c->is_tf32};
+    return choice.is_cuda ? backend_cuda_create(out, &cuda)
                           : backend_cpu_create(out, &(cpu_options){.threads = api_threads(c)});
 }
 

@@ -82,6 +82,9 @@ mien_status api_compute(mien_compute *out, const mien_compute *given, const char
         return mien_fail(MIEN_ERR_ARG, "threads: %d (wanted 0 to %d)", c.threads, API_MAX_THREADS);
     if ((int)c.precision < MIEN_PRECISION_AUTO || (int)c.precision > MIEN_PRECISION_BF16)
         return mien_fail(MIEN_ERR_ARG, "precision: %d (wanted a mien_precision)", (int)c.precision);
+    if ((c.is_fast || c.is_tf32) && !api_is_gpu(c.device))
+        return mien_fail(MIEN_ERR_ARG, "%s: for a GPU alone (device cpu, wanted cuda or cuda:N)",
+                         c.is_fast ? "fast" : "tf32");
     *out = c;
     return MIEN_OK;
 }

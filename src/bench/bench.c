@@ -15,7 +15,7 @@ mien_status bench_subject_create(bench_subject *s, const mien_bench_options *o, 
     s->is_mtl = o->kind != MIEN_BENCH_PLAIN;
     if (s->is_mtl)
         return bench_mtl_create(&s->mtl, o, b, api_activation_type(b, o->compute));
-    bool is_training = o->what == MIEN_BENCH_TRAIN;
+    s->is_training = o->what == MIEN_BENCH_TRAIN;
     optimizer_attr adam = {.kind = OPTIMIZER_ADAM, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f};
     model_spec spec = {.task = task_lsd.name,
                        .arch = o->arch,
@@ -26,22 +26,24 @@ mien_status bench_subject_create(bench_subject *s, const mien_bench_options *o, 
                        .std = {0.25f, 0.25f, 0.25f},
                        .kind = o->is_deviation ? MODEL_DEVIATION : MODEL_PLAIN};
     TRY(model_create(&s->model, &spec));
-    TRY(model_init(s->model, 1, is_training));
+    TRY(model_init(s->model, 1, s->is_training));
     int64_t size = model_spec_of(s->model)->image_size;
     s->image_bytes = (size_t)o->batch * (size_t)(size * size * 3);
     TRY(mem_alloc(&s->images, s->image_bytes));
     TRY(mem_alloc(&s->labels, o->batch));
-    if (!is_training) {
+    const dtype type = api_activation_type(b, o->compute);
+    if (!s->is_training && b->side_by_side) {
         TRY(mem_alloc(&s->probabilities, o->batch * LSD_CLASSES));
-        return lanes_create(&s->lanes, s->model, o->batch, api_activation_type(b, o->compute), b);
+        return lanes_create(&s->lanes, s->model, o->batch, type, b);
     }
+    model_graph_options options = {.batch = o->batch, .activation_type = type};
+    if (!s->is_training)
+        return model_program(&s->program, &s->io, s->model, &options, b, NULL);
     s->loss = (class_loss){.label_smoothing = 0.2f, .has_class_weights = o->is_deviation};
     const model_ending ending = class_loss_ending(&s->loss);
-    model_graph_options options = {.batch = o->batch,
-                                   .activation_type = api_activation_type(b, o->compute),
-                                   .is_training = true,
-                                   .ending = &ending,
-                                   .optimizer = &adam};
+    options.is_training = true;
+    options.ending = &ending;
+    options.optimizer = &adam;
     TRY(model_program(&s->program, &s->io, s->model, &options, b, NULL));
     if (o->is_deviation)
         TRY(program_write(s->program, s->loss.class_weights, (const float[LSD_CLASSES]){1, 3, 5, 1, 1, 1}));
@@ -90,7 +92,6 @@ void bench_subject_fill(bench_subject *s, const mien_bench_options *o, uint32_t 
         s->labels[i] = (int32_t)rng_below(&r, LSD_CLASSES);
 }
 
-/* A device gets the pictures as a training's are brought to it, but for that here nothing runs beside. */
 mien_status bench_subject_step(bench_subject *s, const mien_bench_options *o, uint32_t step)
 {
     if (s->is_mtl)
@@ -99,10 +100,16 @@ mien_status bench_subject_step(bench_subject *s, const mien_bench_options *o, ui
         return lanes_run(s->lanes, s->images, o->batch, s->probabilities, NULL);
     TRY(program_stage(s->program, s->io.images, s->images));
     TRY(program_take(s->program, s->io.images));
-    TRY(program_write(s->program, s->loss.labels, s->labels));
-    TRY(program_set_step(s->program, &(step_params){.lr = 1e-5f, .step = step + 1, .seed = 1}));
-    TRY(program_run(s->program));
-    return program_wait(s->program);
+    if (s->is_training) {
+        TRY(program_write(s->program, s->loss.labels, s->labels));
+        TRY(program_set_step(s->program, &(step_params){.lr = 1e-5f, .step = step + 1, .seed = 1}));
+    }
+    return program_run(s->program);
+}
+
+mien_status bench_subject_wait(bench_subject *s)
+{
+    return program_wait(bench_subject_program(s));
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -117,7 +124,15 @@ static double median(double *values, int count)
     return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
 }
 
-static mien_status time_steps(mien_bench *bench, bench_subject *s, const mien_bench_options *o)
+static mien_status tell_step(progress *p, const mien_bench_options *o, int done)
+{
+    if (progress_tell(p, "bench", done, BENCH_UNTIMED + o->steps, NULL))
+        return mien_fail(MIEN_ERR_CANCELLED, "bench: interrupted");
+    return MIEN_OK;
+}
+
+/* Steps one at a time, each of a fresh batch: *out = the median's seconds. */
+static mien_status time_each(double *out, bench_subject *s, const mien_bench_options *o)
 {
     double *seconds = NULL;
     mien_status st = MIEN_OK;
@@ -129,17 +144,45 @@ static mien_status time_steps(mien_bench *bench, bench_subject *s, const mien_be
         bench_subject_fill(s, o, (uint32_t)i);
         int64_t start = clock_ns();
         TRY_OUT(bench_subject_step(s, o, (uint32_t)i));
+        TRY_OUT(bench_subject_wait(s));
         if (i >= BENCH_UNTIMED)
             seconds[i - BENCH_UNTIMED] = (double)(clock_ns() - start) * 1e-9;
-        if (progress_tell(&p, "bench", i + 1, BENCH_UNTIMED + o->steps, NULL))
-            TRY_OUT(mien_fail(MIEN_ERR_CANCELLED, "bench: interrupted"));
+        TRY_OUT(tell_step(&p, o, i + 1));
     }
-    double step = median(seconds, o->steps);
-    bench->result.ms = 1e3 * step;
-    bench->result.images_per_s = (double)(o->batch * batches_of(s)) / step;
+    *out = median(seconds, o->steps);
 out:
     mem_free(seconds);
     return st;
+}
+
+/* What a device is asked for: steps put into its stream one behind the other, of one batch that is brought anew each
+ * time, and one wait. *out = a step's share of the seconds. */
+static mien_status time_span(double *out, bench_subject *s, const mien_bench_options *o)
+{
+    progress p = api_progress(o->compute);
+    int64_t start = 0;
+    bench_subject_fill(s, o, 0);
+    for (int i = 0; i < BENCH_UNTIMED + o->steps; i++) {
+        if (i == BENCH_UNTIMED) {
+            TRY(bench_subject_wait(s));
+            start = clock_ns();
+        }
+        TRY(bench_subject_step(s, o, (uint32_t)i));
+        TRY(tell_step(&p, o, i + 1));
+    }
+    TRY(bench_subject_wait(s));
+    *out = (double)(clock_ns() - start) * 1e-9 / o->steps;
+    return MIEN_OK;
+}
+
+static mien_status time_steps(mien_bench *bench, bench_subject *s, const mien_bench_options *o, const backend *b)
+{
+    const bool is_span = b->wait && !o->is_profiled;
+    double step = 0;
+    TRY(is_span ? time_span(&step, s, o) : time_each(&step, s, o));
+    bench->result.ms = 1e3 * step;
+    bench->result.images_per_s = (double)(o->batch * batches_of(s)) / step;
+    return MIEN_OK;
 }
 
 /* --- profile ------------------------------------------------------------------------------------------------------ */
@@ -206,7 +249,7 @@ static mien_status bench_program(mien_bench *bench, const mien_bench_options *o)
     backend *b = NULL;
     TRY(api_backend(&b, o->compute));
     TRY_OUT(bench_subject_create(&s, o, b));
-    TRY_OUT(time_steps(bench, &s, o));
+    TRY_OUT(time_steps(bench, &s, o, b));
     mien_bench_result *r = &bench->result;
     r->lanes = s.lanes ? lanes_count(s.lanes) : 1;
     r->tile = s.lanes ? lanes_tile(s.lanes) : o->batch;

@@ -36,7 +36,7 @@ typedef struct {
 MIEN_MUST_USE mien_status bench_mtl_create(bench_mtl *b, const mien_bench_options *options, backend *on, dtype type);
 void bench_mtl_clear(bench_mtl *b);
 void bench_mtl_fill(bench_mtl *b, uint32_t step);
-/* Its draws, and the update; returns when all of it is done. */
+/* Its draws, and the update; on a device it may return before that is over. */
 MIEN_MUST_USE mien_status bench_mtl_step(bench_mtl *b, uint32_t step);
 
 /* A model at work: what a step fills in, and what it runs. */
@@ -45,10 +45,11 @@ typedef struct {
     bench_mtl mtl; /* instead of all that follows */
     model *model;
     size_t image_bytes;
-    program *program; /* train */
+    program *program; /* train, and all that a device does */
     model_io io;
     class_loss loss;
-    lanes *lanes; /* infer */
+    bool is_training;
+    lanes *lanes; /* infer on the caller's own threads */
     uint8_t *images;
     int32_t *labels;
     float *probabilities;
@@ -58,8 +59,10 @@ MIEN_MUST_USE mien_status bench_subject_create(bench_subject *s, const mien_benc
 void bench_subject_clear(bench_subject *s);
 /* A fresh batch, which is made beside the clock: pictures are the loader's. */
 void bench_subject_fill(bench_subject *s, const mien_bench_options *options, uint32_t step);
-/* Takes it in and computes; returns when all of it is done. */
+/* Takes it in and computes. On a device it may return before that is over, and the next step's pictures are brought
+ * beside it; bench_subject_wait returns when all is done. */
 MIEN_MUST_USE mien_status bench_subject_step(bench_subject *s, const mien_bench_options *options, uint32_t step);
+MIEN_MUST_USE mien_status bench_subject_wait(bench_subject *s);
 /* The program whose nodes are told of: the first lane's speaks for all. */
 program *bench_subject_program(const bench_subject *s);
 

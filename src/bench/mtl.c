@@ -188,6 +188,5 @@ mien_status bench_mtl_step(bench_mtl *b, uint32_t step)
         TRY(program_run_gradients(b->program, d == 0));
         TRY(stage(b, d + 1));
     }
-    TRY(program_run_update(b->program));
-    return program_wait(b->program);
+    return program_run_update(b->program);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { KEY_DEVICE = CLI_KEY_SHARED, KEY_PRECISION, KEY_THREADS, KEY_USAGE };
+enum { KEY_DEVICE = CLI_KEY_SHARED, KEY_PRECISION, KEY_THREADS, KEY_FAST, KEY_TF32, KEY_USAGE };
 
 static error_t parse_help(int key, char *arg, struct argp_state *state)
 {
@@ -142,6 +142,19 @@ static error_t parse_compute(int key, char *arg, struct argp_state *state)
             return EINVAL;
         compute->threads = (int)number;
         return 0;
+    case KEY_FAST:
+        compute->is_fast = 1;
+        return 0;
+    case KEY_TF32:
+        compute->is_tf32 = 1;
+        return 0;
+    case ARGP_KEY_END:
+        if ((compute->is_fast || compute->is_tf32) && strcmp(compute->device, "cpu") == 0) {
+            argp_error(state, "--%s: for a GPU alone (wanted --device cuda or cuda:N)",
+                       compute->is_fast ? "fast" : "tf32");
+            return EINVAL;
+        }
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -153,6 +166,8 @@ static const struct argp_option compute_options[] = {
      10},
     {"threads", KEY_THREADS, "N", 0,
      "Threads to compute with, or to make pictures ready where a GPU computes (default: one a core)", 10},
+    {"fast", KEY_FAST, 0, 0, "On a GPU: also what is faster but for bits that differ from run to run", 10},
+    {"tf32", KEY_TF32, 0, 0, "On a GPU: f32 products in TF32, of 10 bits behind the point", 10},
     {0},
 };
 const struct argp cli_compute_argp = {compute_options, parse_compute, NULL, NULL, NULL, NULL, NULL};

@@ -43,7 +43,7 @@ int cli_parse(console *c, const struct argp *argp, int argc, char **argv, void *
 #define CLI_KEY_FIRST 0x100
 #define CLI_KEY_SHARED 0x200
 
-/* --device, --precision, --threads as a child parser; its input is the mien_compute to fill. */
+/* --device, --precision, --threads, --fast, --tf32 as a child parser; its input is the mien_compute to fill. */
 extern const struct argp cli_compute_argp;
 
 /* The option's value as a whole number in [lo, hi]; otherwise an error through argp, and EINVAL. */

@@ -101,6 +101,12 @@ static void compute__impossible__is_refused(void **state)
     compute.precision = (mien_precision)7;
     assert_failure(mien_graph_text(&text, "small", &o), MIEN_ERR_ARG, "precision: 7");
     mien_compute_init(&compute);
+    compute.is_fast = 1;
+    assert_failure(mien_graph_text(&text, "small", &o), MIEN_ERR_ARG, "fast: for a GPU alone (device cpu, wanted");
+    mien_compute_init(&compute);
+    compute.is_tf32 = 1;
+    assert_failure(mien_graph_text(&text, "small", &o), MIEN_ERR_ARG, "tf32: for a GPU alone (device cpu, wanted");
+    mien_compute_init(&compute);
     o.batch = 0;
     assert_failure(mien_graph_text(&text, "small", &o), MIEN_ERR_ARG, "batch 0");
     assert_null(text);

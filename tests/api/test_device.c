@@ -2,6 +2,7 @@
  * from several threads. */
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/emulated_device.h"
+#include "backend/cuda/fakes.h"
 #include "base/thread.h"
 #include "graph/program.h"
 #include "infer/saved_model.h"
@@ -125,19 +126,26 @@ static void device__operator_that_it_lacks__is_named(void **state)
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-static mien_status bench_batch(mien_bench **out, mien_bench_what what, int batch)
+/* Its options, of f32; compute is theirs. */
+static mien_bench_options bench_options(mien_compute *compute, mien_bench_what what, int batch)
 {
     mien_bench_options o;
-    mien_compute compute;
     mien_bench_options_init(&o);
-    mien_compute_init(&compute);
-    compute.device = "cuda";
-    compute.precision = MIEN_PRECISION_F32;
-    o.compute = &compute;
+    mien_compute_init(compute);
+    compute->device = "cuda";
+    compute->precision = MIEN_PRECISION_F32;
+    o.compute = compute;
     o.what = what;
     o.arch = "efficientnet_b0";
     o.image_size = SIZE;
     o.batch = batch;
+    return o;
+}
+
+static mien_status bench_batch(mien_bench **out, mien_bench_what what, int batch)
+{
+    mien_compute compute;
+    const mien_bench_options o = bench_options(&compute, what, batch);
     return mien_bench_run(out, &o);
 }
 
@@ -235,6 +243,66 @@ static void device__bench__names_it(void **state)
     assert_int_equal(emulated_block_count(), 0);
 }
 
+/* However many steps there are: one wait before them and one behind. */
+static int waits_of(mien_bench_what what, mien_bench_kind kind, int steps)
+{
+    mien_bench *b = NULL;
+    mien_compute compute;
+    mien_bench_options o = bench_options(&compute, what, 2);
+    const int before = emulated_waits(), runs = emulated_runs();
+    o.kind = kind;
+    o.steps = steps;
+    assert_ok(mien_bench_run(&b, &o));
+    assert_true(emulated_runs() >= runs + steps);
+    mien_bench_free(b);
+    return emulated_waits() - before;
+}
+
+static void device__bench__waits_once(void **state)
+{
+    (void)state;
+    emulated = (emulated_machine){.is_idle = true};
+    assert_int_equal(waits_of(MIEN_BENCH_TRAIN, MIEN_BENCH_PLAIN, 5), waits_of(MIEN_BENCH_TRAIN, MIEN_BENCH_PLAIN, 9));
+    assert_int_equal(waits_of(MIEN_BENCH_INFER, MIEN_BENCH_PLAIN, 5), waits_of(MIEN_BENCH_INFER, MIEN_BENCH_PLAIN, 9));
+    assert_int_equal(waits_of(MIEN_BENCH_TRAIN, MIEN_BENCH_SMM, 5), waits_of(MIEN_BENCH_TRAIN, MIEN_BENCH_SMM, 9));
+    emulated = (emulated_machine){0};
+}
+
+/* What libraries are asked for: exact and the same each time, but where the caller wants it otherwise. */
+static void device__fast_and_tf32__are_asked_of_libraries(void **state)
+{
+    (void)state;
+    static const struct {
+        mien_precision precision;
+        int is_fast, is_tf32, engine;
+        const char *isa;
+    } rows[] = {{MIEN_PRECISION_F32, 0, 0, FAKE_EXACT, "sm_90"},
+                {MIEN_PRECISION_F32, 0, 1, FAKE_TENSOR_CORE, "sm_90+tf32"},
+                {MIEN_PRECISION_BF16, 0, 0, FAKE_TENSOR_CORE, "sm_90"},
+                {MIEN_PRECISION_BF16, 1, 0, FAKE_LOOSE, "sm_90+fast"},
+                {MIEN_PRECISION_F32, 1, 1, FAKE_LOOSE, "sm_90+fast+tf32"}};
+    emulated = (emulated_machine){.is_idle = true};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        mien_bench *b = NULL;
+        mien_compute compute;
+        const mien_bench_options o = bench_options(&compute, MIEN_BENCH_TRAIN, 2);
+        const fake_count before = fake_counts;
+        compute.precision = rows[i].precision;
+        compute.is_fast = rows[i].is_fast;
+        compute.is_tf32 = rows[i].is_tf32;
+        assert_ok(mien_bench_run(&b, &o));
+        assert_string_equal(mien_bench_result_of(b)->isa, rows[i].isa);
+        mien_bench_free(b);
+        const int convolutions = fake_counts.convolutions - before.convolutions,
+                  products = fake_counts.products - before.products,
+                  tf32_products = fake_counts.tf32_products - before.tf32_products;
+        assert_true(convolutions > 0 && products > 0);
+        assert_int_equal(fake_counts.engines[rows[i].engine] - before.engines[rows[i].engine], convolutions);
+        assert_int_equal(tf32_products > 0, rows[i].is_tf32); /* the head is f32's in a network of bf16 too */
+    }
+    emulated = (emulated_machine){0};
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +313,8 @@ int main(void)
         cmocka_unit_test(device__too_little_memory__says_what_fits),
         cmocka_unit_test(device__sessions_on_several_threads__answer_as_the_cpu_does),
         cmocka_unit_test(device__bench__names_it),
+        cmocka_unit_test(device__bench__waits_once),
+        cmocka_unit_test(device__fast_and_tf32__are_asked_of_libraries),
     };
     return cmocka_run_group_tests(tests, enter, temp_folder_leave);
 }

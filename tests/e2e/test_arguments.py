@@ -16,6 +16,7 @@ WRONG = [
     ["info", "a", "b"], ["info", "a", "--graph", "resnet50"], ["bench"], ["bench", "sleep"], ["bench", "train", "infer"],
     ["bench", "train", "--arch", "lenet"], ["bench", "train", "--batch", "0"], ["bench", "train", "--batch", "many"],
     ["bench", "train", "--threads", "-1"], ["bench", "train", "--precision", "f16"], ["bench", "train", "--device", "abacus"],
+    ["bench", "train", "--fast"], ["predict", "m.safetensors", "face.jpg", "--device", "cpu", "--tf32"],
     ["submit"], ["submit", "m"], ["submit", "m", "--list", "l", "--out", "o"],
     ["submit", "--list", "l", "--images", "d", "--out", "o"],
     ["submit", "m", "--task", "chess", "--list", "l", "--images", "d", "--out", "o"],
@@ -48,10 +49,10 @@ class Arguments(Case):
                 self.assertTrue(answer.out.startswith(f"Usage: mien {command} "), answer.out)
                 self.assertEqual(answer.err, "")
 
-    def test_what_computes_takes_device_precision_and_threads(self):
+    def test_what_computes_takes_where_and_how(self):
         for command in ("train", "eval", "predict", "submit", "bench", "synth"):
             text = mien(command, "--help").out
-            for option in ("--device", "--precision", "--threads"):
+            for option in ("--device", "--precision", "--threads", "--fast", "--tf32"):
                 self.assertIn(option, text, command)
 
     def test_version_is_the_headers(self):

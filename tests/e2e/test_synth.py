@@ -2,11 +2,14 @@
 import csv
 import hashlib
 import os
+import resource
 import shutil
+import signal
 import subprocess
+import time
 import unittest
 from pathlib import Path
-from support import MIEN, Case, find_wheel, main, mien
+from support import MIEN, ROOT, Case, find_wheel, main, mien, start
 
 
 def digest(folder):
@@ -70,6 +73,90 @@ class Synth(Case):
         self.assertEqual(digest(self.folder / "a"), before)
         self.assert_done(self.synth("a", "--force", "--seed", 9))
         self.assertNotEqual(digest(self.folder / "a"), before)
+
+    def test_scenes(self):
+        self.assertEqual(mien("synth", "--list-keys").out, (ROOT / "docs" / "scene.md").read_text())
+        scene = self.folder / "scene.yaml"
+        scene.write_text("preset: wild\npose: {yaw: 12, pitch: 0, manner: 0}\nage: {children: 1, child: [3, 9]}\n")
+        self.assert_done(self.synth("a", "--scene", scene))
+        with open(self.folder / "a" / "labels.csv", newline="") as f:
+            rows = list(csv.DictReader(f))
+        self.assertTrue(all(float(row["yaw"]) == 12 and 3 <= float(row["age"]) < 9 for row in rows), rows[0])
+        kept = self.folder / "a" / "scene.yaml"
+        self.assertIn("preset: wild\n", kept.read_text())
+        self.assert_done(self.synth("b", "--scene", kept))  # the scene that a set keeps draws it again
+        self.assertEqual(digest(self.folder / "a"), digest(self.folder / "b"))
+        self.assert_fails_alone(self.synth("a", "--resume", "--scene", "wild"), "scene.yaml")
+        self.assert_done(self.synth("c", "--studio"))
+        self.assert_done(self.synth("d", "--scene", "studio"))
+        self.assertEqual(digest(self.folder / "c"), digest(self.folder / "d"))
+        self.assert_fails(self.synth("e", "--scene", "studio", "--studio"), "--studio", code=2)
+        scene.write_text("pose: {yaw: [20, 10]}\n")
+        self.assert_fails_alone(self.synth("e", "--scene", scene), "scene.yaml: line 1: pose.yaw: [20, 10] is an empty range")
+        scene.write_text("gaze: {blink_share: 0.5}\n")
+        self.assert_fails_alone(self.synth("e", "--scene", scene), "gaze.blink_share: unknown key (wanted blink")
+        self.assert_fails_alone(self.synth("e", "--scene", "no_such"), "no_such")
+        self.assertFalse((self.folder / "e").exists())
+
+    def test_impossible_numbers_are_refused(self):
+        self.assert_fails(self.synth("a", count=0), "--count", code=2)
+        for size in (0, 15, 2049):
+            answer = mien("synth", "--face", self.face, "--out", self.folder / "a", "--count", 2, "--size", size)
+            self.assert_fails(answer, "--size", code=2)
+        self.assert_fails_alone(self.synth("a", "--identities", 25), "identities: 25 (wanted at most the count, 24)")
+        self.assertFalse((self.folder / "a").exists())
+
+    def wait_for_pictures(self, folder, count):
+        end = time.monotonic() + 60
+        while sum(1 for _ in folder.glob("*/*.jpg")) < count:
+            self.assertLess(time.monotonic(), end, "no picture appears")
+            time.sleep(0.001)
+
+    def assert_all_whole(self, folder, whole):
+        """What lies in the folder under a finished set's names is as there."""
+        found = {name: sum_ for name, sum_ in digest(folder).items() if not name.endswith(".part")}
+        self.assertEqual(found, {name: whole[name] for name in found})
+
+    def test_killed_at_any_time_it_goes_on_to_the_same_bits(self):
+        self.assert_done(self.synth("whole", count=240))
+        whole = digest(self.folder / "whole")
+        cut = self.folder / "cut"
+        arguments = ["synth", "--face", self.face, "--out", cut, "--count", 240, "--size", 48]
+        kills = 0
+        for pictures in (0, 1, 60, 150):
+            running = start(*arguments, "--resume", "--threads", 2)
+            if pictures:
+                self.wait_for_pictures(cut, pictures)
+            running.kill()
+            running.communicate()
+            kills += running.returncode == -9
+            if cut.exists():
+                self.assert_all_whole(cut, whole)
+        self.assertGreaterEqual(kills, 2)  # a fast machine may be done before the last ones
+        self.assert_done(mien(*arguments, "--resume"))
+        self.assertEqual({k: v for k, v in digest(cut).items() if not k.endswith(".part")}, whole)
+
+    def test_a_full_disk_leaves_whole_files_and_can_be_gone_on_from(self):
+        self.assert_done(self.synth("whole"))
+        whole = digest(self.folder / "whole")
+        sizes = sorted(path.stat().st_size for path in (self.folder / "whole").rglob("*.jpg"))
+        labels = (self.folder / "whole" / "labels.csv").stat().st_size
+        scene = (self.folder / "whole" / "scene.yaml").stat().st_size
+        self.assertLess(sizes[-1], labels)
+        for place, most in (("scene.yaml", 100), ("jpg", sizes[12]), ("labels.csv", labels - 1)):
+            def limit(most=most):
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+            if place == "jpg" and most < scene:
+                continue  # the scene would not fit either
+            name = f"full-{place}"
+            answer = mien("synth", "--face", self.face, "--out", self.folder / name, "--count", 24, "--size", 48,
+                          preexec_fn=limit)
+            self.assert_fails_alone(answer, place)
+            self.assertFalse((self.folder / name / "labels.csv").exists())
+            self.assert_all_whole(self.folder / name, whole)
+            self.assert_done(self.synth(name, "--resume"))
+            self.assertEqual({k: v for k, v in digest(self.folder / name).items() if not k.endswith(".part")}, whole)
 
     def test_a_sheet_alone(self):
         self.assert_done(mien("synth", "--face", self.face, "--sheet", self.folder / "s.png"))

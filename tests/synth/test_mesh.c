@@ -142,7 +142,8 @@ static void synth__simplify__ends_where_nothing_can_go(void **state)
     hills_make(&h, 1);
     assert_ok(simplify(&h.mesh, 0));
     int left = used_vertices(&h, used);
-    assert_true(left >= 4 && left < 20);
+    if (left < 3 || left > 60)
+        fail_msg("%d vertices are left", left);
 }
 
 static void synth__warp__goes_through_its_pairs(void **state)

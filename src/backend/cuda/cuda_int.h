@@ -13,6 +13,7 @@ typedef struct {
     device *device;
     cuda_libraries *libraries; /* NULL: every operator by its plain kernel */
     cuda_options options;
+    char isa[32];                     /* "sm_90", and what was asked of it: "sm_90+fast+tf32" */
     size_t free_at_first, least_free; /* bytes of the device's memory */
 } cuda_backend;
 

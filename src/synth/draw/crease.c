@@ -87,7 +87,7 @@ static float nose_to_mouth(const creases *c, int side, float x, float y)
     float t, d = fold_distance(x, y, 0.215f, 6.97f, 0.43f, 6.57f, &t);
     d -= 0.05f * (1 - (2 * t - 1) * (2 * t - 1)); /* bowed outward */
     float where = smooth_step(-0.02f, 0.12f, t) * smooth_step(1.15f, 0.8f, t);
-    return c->fold[side] * where * (0.50f * bump(d / 0.022f) + 0.30f * bump((d + 0.03f) / 0.07f));
+    return c->fold[side] * where * (0.50f * bump(d / 0.022f) + 0.14f * bump((d + 0.03f) / 0.07f));
 }
 
 /* Folds below the eye: under the lower lid's bulge, and fanning out from its outer corner. */

@@ -2,7 +2,8 @@
  * has to follow the head. */
 #include "synth/draw/glasses.h"
 
-#define LENS_COVER 0.045f
+#define LENS_COVER 0.032f
+#define DARK_LENS 0.88f /* cover of sunglasses' lenses: frames have more than 0.9 */
 
 static uint32_t add_point(glasses_mesh *m, const setting *s, vec3 middle, vec3 offset, vec3 normal, float cover)
 {
@@ -38,8 +39,28 @@ static float turn_of(int segment)
     return 6.2831853f * (float)segment / GLASSES_SEGMENTS;
 }
 
+/* A bright window, mirrored as a slanting patch. */
+static void add_window(glasses_mesh *m, const setting *s, vec3 middle, float outward)
+{
+    const person *who = s->who;
+    const vec3 bright = v3_add(v3_scale(s->how->key, 0.55f), v3_scale(s->how->sky, 0.6f));
+    const float side = s->how->key_from.x >= 0 ? 1 : -1, z = s->glasses_forward + 0.004f;
+    static const float corner[4][2] = {{0.10f, 0.72f}, {0.62f, 0.66f}, {0.48f, 0.05f}, {0.0f, 0.12f}};
+    uint32_t first = (uint32_t)m->point_count;
+    for (int i = 0; i < 4; i++) {
+        float x = side * corner[i][0] * who->glasses_width;
+        add_point(m, s, middle, v3(x, corner[i][1] * who->glasses_height, z - 0.16f * maxf(0, x * outward)),
+                  v3(0, 0, 1), s->how->worn.reflection * (i < 2 ? 0.75f : 0.35f));
+        m->points[m->point_count - 1].colour = bright;
+    }
+    add_triangle(m, first, first + 1, first + 2);
+    add_triangle(m, first, first + 2, first + 3);
+}
+
 static void add_lens(glasses_mesh *m, const setting *s, vec3 middle, float outward)
 {
+    const occluders *worn = &s->how->worn;
+    const vec3 glass = v3(0.016f, 0.017f, 0.020f);
     uint32_t hub = add_point(m, s, middle, v3(0, 0, s->glasses_forward), v3(0, 0, 1), 0.3f * LENS_COVER);
     uint32_t first = (uint32_t)m->point_count;
     for (int i = 0; i < GLASSES_SEGMENTS; i++) /* the sky is mirrored in the upper half */
@@ -47,6 +68,15 @@ static void add_lens(glasses_mesh *m, const setting *s, vec3 middle, float outwa
                   sinf(turn_of(i)) > 0 ? 2.2f * LENS_COVER : LENS_COVER);
     for (uint32_t i = 0; i < GLASSES_SEGMENTS; i++)
         add_triangle(m, hub, first + i, first + (i + 1) % GLASSES_SEGMENTS);
+    if (worn->sunglasses) /* dark, mirroring a little of the sky above */
+        for (uint32_t i = 0; i <= GLASSES_SEGMENTS; i++) {
+            glasses_point *p = &m->points[hub + i];
+            float up = i ? 0.5f + 0.5f * sinf(turn_of((int)i - 1)) : 0.4f;
+            p->colour = v3_madd(glass, s->how->sky, 0.09f * up * up);
+            p->cover = DARK_LENS;
+        }
+    if (worn->reflection > 0)
+        add_window(m, s, middle, outward);
 }
 
 static void add_rim(glasses_mesh *m, const setting *s, vec3 middle, float outward)

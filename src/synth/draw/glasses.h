@@ -5,8 +5,8 @@
 #include "synth/draw/setting.h"
 
 #define GLASSES_SEGMENTS 28 /* of a rim */
-#define GLASSES_POINTS (2 * (3 * GLASSES_SEGMENTS + 1) + 4 + 2 * 8)
-#define GLASSES_TRIANGLES (2 * 3 * GLASSES_SEGMENTS + 2 + 2 * 12)
+#define GLASSES_POINTS (2 * (3 * GLASSES_SEGMENTS + 1) + 2 * 4 + 4 + 2 * 8)
+#define GLASSES_TRIANGLES (2 * 3 * GLASSES_SEGMENTS + 2 * 2 + 2 + 2 * 12)
 
 typedef struct {
     vec3 position; /* camera space */

@@ -53,7 +53,12 @@ float hair_depth(vec3 p, const person *who)
     if (who->style == HAIR_BALD)
         return -1;
     float azimuth = atan2f(fabsf(p.x), p.z - 0.35f);
-    return p.y - hairline_height(azimuth, who) +
+    /* a fringe hangs over the forehead, longer on one side, its ends uneven */
+    float fringe = 0, side = p.x / 0.6f * who->fringe_side;
+    if (who->fringe > 0 && azimuth < 1.1f)
+        fringe = who->fringe * (0.62f + 0.38f * maxf(-1, minf(1, side))) * smooth_step(1.05f, 0.7f, azimuth) *
+                 (0.85f + 0.3f * noise_1d(p.x * 13, who->seed + 69));
+    return p.y - hairline_height(azimuth, who) + fringe +
            0.02f * (noise_1d(azimuth * 9 + (p.x < 0 ? 50 : 0), who->seed + 60) - 0.5f);
 }
 
@@ -123,7 +128,8 @@ static void add_shells(hair_mesh *m, const setting *s, const float *hair_depths,
         hair_point base = m->points[m->scalp[v]];
         /* the front is brushed up a little more than the sides; nothing stands off at the edge itself */
         float lumps = 0.7f + 0.6f * noise_3d(v3_scale(h->rest[v], who->hair_wave > 0.6f ? 7.0f : 3.5f), who->seed + 61);
-        float stand = who->hair_volume * smooth_step(-0.02f, 0.22f, base.depth) * lumps *
+        float stand = who->hair_volume * (s->how->worn.hat == HAT_NONE ? 1 : 0.25f) *
+                      smooth_step(-0.02f, 0.22f, base.depth) * lumps *
                       (0.6f + 0.4f * clamp01((h->rest[v].y - 7.2f) * 1.2f));
         for (int k = 0; k < HAIR_LAYERS; k++) {
             hair_point *q = &m->points[m->scalp[v] + k * per_layer];
@@ -170,7 +176,7 @@ static void add_curtain(hair_mesh *m, const setting *s, const vec3 *position)
     int first = m->point_count;
     for (int row = 0; row <= CURTAIN_ROWS; row++)
         for (int col = 0; col <= CURTAIN_COLUMNS; col++) {
-            float t = (float)row / CURTAIN_ROWS, open = 0.98f + 0.10f * t;
+            float t = (float)row / CURTAIN_ROWS, open = 0.98f - who->curtain + 0.10f * t;
             float turn = mixf(open, 6.2832f - open, (float)col / CURTAIN_COLUMNS);
             float y = middle_y + 0.32f - 2.1f * t;
             float tuck = smooth_step(0, 0.18f, t); /* grows out of the shells at the top */
@@ -205,10 +211,11 @@ void hair_build(hair_mesh *m, const setting *s, const float *hair_depths, const 
                 const vec3 *light, const float *shadow)
 {
     m->point_count = m->triangle_count = m->sheet_count = 0;
-    if (s->who->style == HAIR_BALD)
+    const hat_kind hat = s->how->worn.hat;
+    if (s->who->style == HAIR_BALD || hat == HAT_HEADSCARF)
         return;
     add_shells(m, s, hair_depths, position, normal, light, shadow);
-    if (s->who->style == HAIR_LONG) {
+    if (s->who->style == HAIR_LONG && hat != HAT_HOOD) {
         m->sheet_begin[m->sheet_count++] = m->triangle_count;
         add_curtain(m, s, position);
     }

@@ -20,10 +20,11 @@ typedef enum {
 extern const char *const hair_style_names[HAIR_STYLES + 1]; /* "bald"; NULL behind the last */
 
 typedef struct {
-    float age;         /* years, 18..80 */
+    float age;         /* years, 1..90 */
     float male;        /* 0 female .. 1 male */
     float ancestry[3]; /* African, Asian, Caucasian; sum 1 */
     float tone;        /* skin: 0 lightest .. 1 darkest */
+    float motion;      /* how far expression units move the lower face, of a grown one's way */
     uint32_t seed;     /* of the person's own textures */
 
     vec3 skin, hair, brow_hair, iris;
@@ -51,8 +52,63 @@ typedef struct {
     float glasses_width, glasses_height, glasses_thick;
     vec3 glasses_colour;
 
-    vec3 teeth;
+    vec3 teeth, nails;
+    float pores, shine;         /* of the skin: how coarse it is, and how far its gloss varies, about 1 */
+    float moles;                /* 0 none .. 1 many */
+    float eyeliner, eye_shadow; /* makeup, 0..1 */
+    vec3 shadow_tint;
+    float blush;
+    float fringe, fringe_side; /* decimetres that hair hangs over the forehead; -1..1: longer on the left */
+    float curtain;             /* radians by which long hair closes around the face */
 } person;
+
+/* What stands between the camera and the face, or frames it. */
+typedef enum {
+    HAT_NONE,
+    HAT_BEANIE,
+    HAT_CAP,
+    HAT_BRIM,
+    HAT_HEADSCARF,
+    HAT_HOOD,
+    HAT_KINDS,
+} hat_kind;
+typedef enum {
+    SCARF_NONE,
+    SCARF_NECK,
+    SCARF_MOUTH, /* up over the mouth */
+    SCARF_MASK,  /* a medical mask */
+    SCARF_KINDS,
+} scarf_kind;
+typedef enum {
+    HAND_NONE,
+    HAND_MOUTH,  /* flat before the mouth */
+    HAND_CHEEK,  /* a palm along one cheek */
+    HAND_CHEEKS, /* both */
+    HAND_BROW,   /* fingers over the forehead and an eye */
+    HAND_CHIN,   /* a fist under the chin */
+    HAND_KINDS,
+} hand_kind;
+typedef enum {
+    HELD_NONE,
+    HELD_MICROPHONE,
+    HELD_CUP,
+    HELD_KINDS,
+} held_kind;
+extern const char *const hat_names[HAT_KINDS + 1], *const scarf_names[SCARF_KINDS + 1],
+                                                       *const hand_names[HAND_KINDS + 1],
+                                                           *const held_names[HELD_KINDS + 1]; /* "beanie"; NULL last */
+
+typedef struct {
+    hat_kind hat;
+    scarf_kind scarf;
+    hand_kind hand;
+    held_kind held;
+    bool headphones, sunglasses;
+    bool from_left;               /* hands and what they hold come from the face's left */
+    float turn, side, up, spread; /* of a hand: degrees, decimetres, 0 fingers together .. 1 apart */
+    float reflection;             /* of glasses: 0 none .. 1 a window's */
+    vec3 hat_cloth, scarf_cloth, thing;
+} occluders;
 
 typedef enum {
     BACKGROUND_BLOBS, /* one colour into the other, with soft blobs */
@@ -121,6 +177,7 @@ typedef struct {
     float blur;       /* pixels, standard deviation */
     float grain;      /* grey levels, standard deviation, where the picture is white; half in the black */
     degradation degraded;
+    occluders worn;
     int quality; /* JPEG */
 } shot;
 

@@ -16,7 +16,7 @@ vec3 teeth_shade(const setting *s, const surface *at)
 {
     const shot *how = s->how;
     vec3 p = at->rest;
-    bool is_upper = p.y > 6.6f + 0.35f * (1.5f - p.z) * 0.1f;
+    bool is_upper = p.y > 6.6f + 0.035f * (1.5f - p.z);
     float place = p.x / TOOTH + (is_upper ? 0 : 0.5f), tooth = (float)floor_int(place), in = place - tooth;
     float edge = minf(in, 1 - in); /* 0 between two teeth */
     float gap = bump(edge / 0.07f);
@@ -27,8 +27,8 @@ vec3 teeth_shade(const setting *s, const surface *at)
     vec3 c = v3_mix(enamel, v3(0.42f, 0.15f, 0.14f), clamp01(root));
     float facing = clamp01(0.35f + 0.65f * v3_dot(at->normal, how->key_from));
     vec3 around = v3_madd(v3_madd(how->sky, how->fill, 0.35f), how->key, 0.50f * facing);
-    vec3 lit = v3_scale(v3_madd(around, at->light, 0.25f),
-                        mixf(0.12f, 1, s->lips_apart) * bump(maxf(0, s->mouth_front - 0.10f - p.z) / 0.42f));
+    float behind = maxf(0, s->mouth_front - 0.09f - p.z), row = is_upper ? 1 : 0.62f; /* lips shade the lower row */
+    vec3 lit = v3_scale(v3_madd(around, at->light, 0.25f), row * mixf(0.2f, 1, s->lips_apart) * bump(behind / 0.30f));
     return v3_madd(v3_mul(c, lit), gloss(s, at, at->normal, 5, 0), 0.06f);
 }
 

@@ -8,6 +8,7 @@
 #include "synth/draw/glasses.h"
 #include "synth/draw/hair.h"
 #include "synth/draw/noise.h"
+#include "synth/draw/occluder.h"
 #include "synth/face/bake.h"
 #include "synth/mesh/raster.h"
 
@@ -49,6 +50,8 @@ struct renderer {
     float *sheet_depth; /* [side, side] of one sheet of hair */
     uint32_t *sheet_id; /* [side, side] */
     glasses_mesh glasses;
+    occluder_mesh worn;
+    vec3 *worn_screen;
     background behind;
     uint8_t tone[TONE_STEPS + 1];
 };
@@ -58,6 +61,8 @@ void renderer_free(renderer *r)
     if (!r)
         return;
     hair_mesh_free(&r->hair);
+    occluder_mesh_free(&r->worn);
+    mem_free(r->worn_screen);
     mem_free(r->shape);
     mem_free(r->posed);
     mem_free(r->position);
@@ -134,6 +139,8 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     TRY_OUT(mem_alloc(&r->shadow_depth, SHADOW_SIDE * SHADOW_SIDE));
     TRY_OUT(hair_mesh_create(&r->hair, h));
     TRY_OUT(mem_alloc(&r->hair_screen, HAIR_LAYERS * v + (CURTAIN_COLUMNS + 1) * (CURTAIN_ROWS + 1)));
+    TRY_OUT(occluder_mesh_create(&r->worn, h));
+    TRY_OUT(mem_alloc(&r->worn_screen, (size_t)r->worn.point_room));
     TRY_OUT(background_create(&r->behind, size));
     TRY_OUT(mem_alloc(&r->sheet_depth, samples));
     TRY_OUT(mem_alloc(&r->sheet_id, samples));
@@ -193,8 +200,21 @@ static float past_shade(const shot *how, float right, float up)
     return 1 - how->shade_dark * dark;
 }
 
-/* Which vertices the key light reaches, by a depth picture from the light; softened by looking at 3 x 3 of its samples,
- * the wider apart the larger the light is. */
+/* The share of the key light that reaches a place in the shadow picture; softened by looking at 3 x 3 of its samples,
+ * `apart` from each other. */
+static float reached(const renderer *r, vec3 place, int apart)
+{
+    int x = (int)place.x, y = (int)place.y, lit = 0;
+    if (x < apart || y < apart || x >= SHADOW_SIDE - apart || y >= SHADOW_SIDE - apart)
+        return 1;
+    for (int j = -apart; j <= apart; j += apart)
+        for (int i = -apart; i <= apart; i += apart)
+            lit += place.z + SHADOW_BIAS * (float)apart >= r->shadow_depth[(y + j) * SHADOW_SIDE + x + i];
+    return (float)lit / 9;
+}
+
+/* Which vertices the key light reaches, by a depth picture from the light of the head and what it wears; the larger the
+ * light is, the softer. */
 static void cast_shadows(renderer *r, const setting *s)
 {
     const head *h = r->h;
@@ -210,18 +230,22 @@ static void cast_shadows(renderer *r, const setting *s)
         r->screen[v] =
             v3((v3_dot(p, right) + SHADOW_REACH) * scale, (SHADOW_REACH - v3_dot(p, up)) * scale, v3_dot(p, toward));
     }
+    for (int i = 0; i < r->worn.point_count; i++) {
+        vec3 p = v3_sub(r->worn.points[i].position, middle);
+        r->worn_screen[i] =
+            v3((v3_dot(p, right) + SHADOW_REACH) * scale, (SHADOW_REACH - v3_dot(p, up)) * scale, v3_dot(p, toward));
+    }
     raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->screen, h->triangles, 2 * h->quad_count, 0, false);
-    for (int v = 0; v < h->vertex_count; v++) {
-        int x = (int)r->screen[v].x, y = (int)r->screen[v].y, lit = 0;
-        float past = past_shade(s->how, v3_dot(r->position[v], right), v3_dot(r->position[v], up));
-        if (x < apart || y < apart || x >= SHADOW_SIDE - apart || y >= SHADOW_SIDE - apart) {
-            r->shadow[v] = past;
-            continue;
-        }
-        for (int j = -apart; j <= apart; j += apart)
-            for (int i = -apart; i <= apart; i += apart)
-                lit += r->screen[v].z + SHADOW_BIAS * (float)apart >= r->shadow_depth[(y + j) * SHADOW_SIDE + x + i];
-        r->shadow[v] = past * (float)lit / 9;
+    raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->worn_screen, r->worn.triangles,
+                r->worn.triangle_count, 0, true);
+    for (int v = 0; v < h->vertex_count; v++)
+        r->shadow[v] = reached(r, r->screen[v], apart) *
+                       past_shade(s->how, v3_dot(r->position[v], right), v3_dot(r->position[v], up));
+    for (int i = 0; i < r->worn.point_count; i++) {
+        occluder_point *p = &r->worn.points[i];
+        p->shadow = reached(r, r->worn_screen[i], apart) *
+                    past_shade(s->how, v3_dot(p->position, right), v3_dot(p->position, up));
+        p->light = occluder_light(s, p);
     }
 }
 
@@ -399,7 +423,7 @@ static vec3 hair_at(const renderer *r, const setting *s, const sample_group *g, 
     return at.depth < -0.12f ? v3_all(0) : hair_shade(s, &at, cover);
 }
 
-static void blend_hair(renderer *r, const sample_group *g, vec3 colour, float cover)
+static void blend_sheet(renderer *r, const sample_group *g, vec3 colour, float cover)
 {
     for (int k = 0; k < g->count; k++) {
         const size_t i = g->at[k];
@@ -428,7 +452,7 @@ static void draw_sheet(renderer *r, const setting *s, int first, int end, bool t
                 take_group(&g, r, &what, x, y, &left);
                 const vec3 colour = hair_at(r, s, &g, &cover);
                 if (cover > 0.02f)
-                    blend_hair(r, &g, colour, cover);
+                    blend_sheet(r, &g, colour, cover);
             }
 }
 
@@ -523,6 +547,49 @@ static void draw_glasses(renderer *r, const setting *s)
     }
 }
 
+static vec3 worn_at(const renderer *r, const setting *s, const sample_group *g, float *cover)
+{
+    occluder_point at = {0};
+    for (int k = 0; k < 3; k++) {
+        const occluder_point *c = &r->worn.points[r->worn.triangles[3 * (size_t)g->triangle + (size_t)k]];
+        float b = g->b[k];
+        at.position = v3_madd(at.position, c->position, b);
+        at.normal = v3_madd(at.normal, c->normal, b);
+        at.light = v3_madd(at.light, c->light, b);
+        at.colour = v3_madd(at.colour, c->colour, b);
+        at.across += c->across * b;
+        at.along += c->along * b;
+        at.depth += c->depth * b;
+        at.shadow += c->shadow * b;
+    }
+    return occluder_shade(s, &at, (stuff)r->worn.stuff[g->triangle], cover);
+}
+
+/* What is worn, over what is there, where it is nearer. */
+static void draw_worn(renderer *r, const setting *s)
+{
+    const size_t samples = (size_t)r->side * (size_t)r->side;
+    const seen what = {r->sheet_depth, r->sheet_id, r->worn_screen, r->worn.triangles, NULL};
+    sample_group g;
+    float cover;
+    if (r->worn.triangle_count == 0)
+        return;
+    for (int i = 0; i < r->worn.point_count; i++)
+        r->worn_screen[i] = project(r, s->how, r->worn.points[i].position);
+    memcpy(r->sheet_depth, r->depth, samples * sizeof *r->depth);
+    memset(r->sheet_id, 0xff, samples * sizeof *r->sheet_id); /* RASTER_NOTHING */
+    raster_draw(r->sheet_depth, r->sheet_id, r->side, r->side, r->worn_screen, r->worn.triangles,
+                r->worn.triangle_count, 0, true);
+    for (int y = 0; y < r->size; y++)
+        for (int x = 0; x < r->size; x++)
+            for (unsigned left = seen_samples(r, r->sheet_id, x, y); left;) {
+                take_group(&g, r, &what, x, y, &left);
+                const vec3 colour = worn_at(r, s, &g, &cover);
+                if (cover > 0.02f)
+                    blend_sheet(r, &g, colour, cover);
+            }
+}
+
 /* Before hair is blended over it, at the light that the exposure makes a background of. */
 static void set_background(renderer *r, const shot *how)
 {
@@ -595,11 +662,12 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     s.pixel = how->field / (float)r->size;
     s.mouth_front = h->rest[h->lip_upper].z;
     s.mouth_open = clamp01(units[JAW_OPEN] * 1.3f + 0.4f * (units[MOUTH_UPPER_UP_LEFT] + units[MOUTH_LOWER_DOWN_LEFT]));
-    s.lips_apart = smooth_step(0.005f, 0.06f, head_lip_gap(h, units));
+    s.lips_apart = smooth_step(-0.005f, 0.03f, head_lip_gap(h, units));
     creases_find(&s.crease, units, who);
 
     head_pose(h, r->posed, r->shape, units);
     place_vertices(r, &s);
+    occluder_build(&r->worn, &s, r->posed, r->normal, face_middle);
     cast_shadows(r, &s);
     for (int v = 0; v < h->vertex_count; v++)
         r->screen[v] = project(r, how, r->position[v]);
@@ -616,7 +684,8 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     set_background(r, how);
     draw_lashes(r, &s);
     draw_hair(r, &s);
-    if (who->glasses)
+    draw_worn(r, &s);
+    if (who->glasses || how->worn.sunglasses)
         draw_glasses(r, &s);
     resolve(r, out, how);
     return MIEN_OK;

@@ -137,6 +137,55 @@ static bool is_dressed(vec3 rest)
     return rest.y < 5.80f - 0.12f * rest.z;
 }
 
+/* Pores, moles, freckles, the dots of stubble: what they leave of each colour. */
+static vec3 spots_of_skin(const setting *s, vec3 p)
+{
+    const person *who = s->who;
+    float pore_left = detail_left(s, 95), dark = 0;
+    if (pore_left > 0.15f) { /* the same for a whole picture */
+        float pit = noise_3d(v3_scale(p, 95), who->seed + 8);
+        dark += 0.18f * who->pores * pore_left * smooth_step(0.42f, 0.2f, pit) * spot(p, 0, 6.98f, 0.5f, 0.42f);
+    }
+    if (who->stubble > 0.05f) {
+        float jaw = smooth_step(6.80f, 6.55f, p.y - 0.35f * fabsf(p.x)) * smooth_step(0.45f, 0.8f, p.z);
+        float hair = noise_3d(v3_scale(p, 62), who->seed + 9);
+        dark +=
+            who->stubble * detail_left(s, 62) * 0.8f * clamp01(jaw + spot(p, 0, 6.76f, 0.26f, 0.06f)) * (hair - 0.45f);
+    }
+    if (who->moles > 0) { /* at most one a cell, somewhere in it */
+        int x = floor_int(p.x * 6), y = floor_int(p.y * 6);
+        float size = hash_float(x, y, 2, who->seed), dx = p.x * 6 - (float)x, dy = p.y * 6 - (float)y;
+        dx -= 0.25f + 0.5f * hash_float(x, y, 0, who->seed);
+        dy -= 0.25f + 0.5f * hash_float(x, y, 1, who->seed);
+        float radius = 0.06f + 0.12f * hash_float(x, y, 3, who->seed);
+        dark += 0.75f * (size < 0.07f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
+    }
+    vec3 left = v3(1 - 0.75f * dark, 1 - 0.90f * dark, 1 - 0.95f * dark);
+    if (who->freckles > 0) {
+        float dot = noise_3d(v3_scale(p, 34), who->seed + 6);
+        float where = who->freckles * smooth_step(0.62f, 0.82f, dot) * spot(p, 0, 7.0f, 0.5f, 0.25f);
+        left = v3_mul(left, v3(1 - 0.35f * where, 1 - 0.5f * where, 1 - 0.55f * where));
+    }
+    return left;
+}
+
+/* Lash line and liner, shadow on the lids, blush. */
+static vec3 makeup(const setting *s, vec3 p, vec3 c)
+{
+    const person *who = s->who;
+    vec3 out = v3_sub(p, s->h->eye_middle[p.x < 0]);
+    float away = v3_dot(out, out), above = smooth_step(-0.03f, 0.01f, out.y);
+    if (away < 0.09f && p.z > 0.9f) {
+        float lid = who->eye_shadow * smooth_step(0.0f, 0.06f, out.y) * smooth_step(0.072f, 0.03f, away);
+        c = v3_mix(c, who->shadow_tint, 0.75f * lid);
+        float rim = smooth_step(0.168f * 0.168f, 0.155f * 0.155f, away) * who->lash;
+        float liner = smooth_step(0.186f * 0.186f, 0.166f * 0.166f, away) * who->eyeliner;
+        c = v3_scale(c, 1 - mixf(0.35f, 1, above) * maxf(0.85f * rim, 0.88f * liner));
+    }
+    float blush = who->blush * spots(p, 0.47f, 7.0f, 0.20f, 0.13f) * smooth_step(0.6f, 1.0f, p.z);
+    return v3_mul(c, v3(1, 1 - 0.30f * blush, 1 - 0.22f * blush));
+}
+
 vec3 skin_shade(const setting *s, const surface *at)
 {
     if (is_dressed(at->rest))
@@ -144,12 +193,9 @@ vec3 skin_shade(const setting *s, const surface *at)
     const person *who = s->who;
     vec3 p = at->rest, c = at->tint;
     float fine = noise_3d(v3_scale(p, 55), who->seed + 5);
-    c = v3_scale(c, 0.965f + 0.07f * fine);
-    if (who->freckles > 0) {
-        float dot = noise_3d(v3_scale(p, 34), who->seed + 6);
-        float where = who->freckles * smooth_step(0.62f, 0.82f, dot) * spot(p, 0, 7.0f, 0.5f, 0.25f);
-        c = v3_mul(c, v3(1 - 0.35f * where, 1 - 0.5f * where, 1 - 0.55f * where));
-    }
+    c = v3_scale(c, 1 + who->pores * (0.10f * fine - 0.05f));
+    c = v3_mul(c, spots_of_skin(s, p));
+    c = makeup(s, p, c);
 
     /* lips: redder than the skin, lined from top to bottom, darkest where they meet */
     float lips = smooth_step(0.30f, 0.62f, at->lips);
@@ -159,12 +205,6 @@ vec3 skin_shade(const setting *s, const surface *at)
         float line = noise_1d(p.x * 46 + 2 * noise_1d(p.y * 9, 3), who->seed + 4);
         c = v3_mix(c, v3_scale(red, 0.88f + 0.2f * line), lips);
     }
-    /* the lids' edges, dark where lashes grow */
-    vec3 from_eye = v3_sub(p, s->h->eye_middle[p.x < 0]);
-    float away = v3_dot(from_eye, from_eye);
-    float rim =
-        smooth_step(0.168f * 0.168f, 0.155f * 0.155f, away) * mixf(0.35f, 1, smooth_step(-0.03f, 0.01f, from_eye.y));
-    c = v3_scale(c, 1 - 0.85f * who->lash * rim);
     float dark = crease_at(s, p) * (1 - 0.7f * lips);
     c = v3_mul(c, v3(1 - 0.50f * dark, 1 - 0.58f * dark, 1 - 0.60f * dark));
 
@@ -175,7 +215,9 @@ vec3 skin_shade(const setting *s, const surface *at)
 
     vec3 out = v3_mul(c, at->light);
     /* gloss: a broad sheen, sharper on the oily middle of the face and on moist lips; grazing angles shine more */
-    float middle = 0.6f + 0.7f * spot(p, 0, 7.1f, 0.26f, 0.55f);
+    float middle =
+        0.6f + who->shine * (0.7f * spot(p, 0, 7.1f, 0.26f, 0.55f) + 0.45f * spot(p, 0, 7.75f, 0.42f, 0.22f) +
+                             0.5f * spots(p, 0.45f, 7.05f, 0.17f, 0.12f) + 0.3f * spot(p, 0, 6.34f, 0.16f, 0.1f));
     vec3 to_eye = v3_unit(v3_sub(v3(0, 0, s->how->distance), at->position));
     float facing = clamp01(v3_dot(at->normal, to_eye)), graze = 1 - facing;
     float fresnel = 0.028f + 0.35f * graze * graze * graze * graze;

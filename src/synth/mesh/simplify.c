@@ -195,13 +195,15 @@ static bool keeps_surface(const simplifier *s, uint32_t from, uint32_t to)
     return common == shared_triangles(s, from, to, &differ);
 }
 
-/* No triangle turns over or becomes a needle, in any pose. */
+/* No triangle turns over or becomes a needle, in any pose, and some are left. */
 static bool keeps_sides(const simplifier *s, uint32_t from, uint32_t to)
 {
+    int left = 0;
     for (uint32_t c = s->first[from]; c != NO_CORNER; c = s->next[c]) {
         uint32_t v = corner_after(s, c, 1), w = corner_after(s, c, 2);
         if (v == to || w == to)
             continue;
+        left++;
         for (int p = 0; p < s->m->pose_count; p++) {
             vec3 a = place(s, p, v), b = place(s, p, w), edge = v3_sub(b, a);
             vec3 before = v3_cross(edge, v3_sub(place(s, p, from), a)),
@@ -214,7 +216,7 @@ static bool keeps_sides(const simplifier *s, uint32_t from, uint32_t to)
                 return false;
         }
     }
-    return true;
+    return left > 0;
 }
 
 static mien_status slide(simplifier *s, uint32_t from, uint32_t to)

@@ -10,8 +10,6 @@
 
 /* Draws a person and the model's identity weights [face->identity.count], which depend on it. */
 void person_draw(person *out, float *identity, const face_model *face, const scene *s, rng *r);
-/* Draws what the person wears, and makeup; part of person_draw. */
-void person_adorn(person *p);
 /* Draws a shot of a person (lighting exposes for the skin, as a camera does). */
 void shot_draw(shot *out, const person *who, const scene *s, rng *r);
 /* The shot's degradations, blur, grain and JPEG. */

@@ -91,9 +91,9 @@ static const prototype prototypes[EXPRESSION_COUNT] = {
         {3, {[AU_4] = 1, [AU_5] = 0.8f, [AU_7] = 0.4f, [AU_23] = 0.9f}},
         {3, {[AU_4] = 1, [AU_5] = 0.7f, [AU_7] = 0.4f, [AU_17] = 0.5f, [AU_24] = 0.9f}},
         /* shouts */
-        {3, {[AU_4] = 1, [AU_5] = 0.5f, [AU_7] = 0.6f, [AU_10] = 0.8f, [AU_16] = 0.8f, [AU_20] = 0.4f, [AU_26] = 0.6f}, .calm = -0.2f},
+        {4, {[AU_4] = 1, [AU_5] = 0.5f, [AU_7] = 0.5f, [AU_10] = 0.9f, [AU_16] = 0.9f, [AU_20] = 0.5f, [AU_26] = 0.65f}, .calm = -0.2f},
         /* bares its teeth */
-        {2, {[AU_4] = 1, [AU_5] = 0.4f, [AU_7] = 0.7f, [AU_10] = 0.8f, [AU_16] = 0.9f, [AU_20] = 0.3f}, .calm = -0.1f},
+        {2, {[AU_4] = 1, [AU_5] = 0.6f, [AU_7] = 0.4f, [AU_10] = 0.9f, [AU_16] = 1, [AU_20] = 0.3f}, .calm = -0.1f},
         {1, {[AU_4] = 1, [AU_7] = 0.9f, [AU_15] = 0.3f, [AU_23] = 0.7f}},
     }},
     [EXPRESSION_DISGUST] = {-0.70f, 0.35f, {
@@ -128,7 +128,7 @@ static const prototype prototypes[EXPRESSION_COUNT] = {
         /* cries */
         {2, {[AU_1] = 0.9f, [AU_4] = 0.8f, [AU_6] = 0.8f, [AU_7] = 0.7f, [AU_10] = 0.6f, [AU_15] = 0.7f, [AU_16] = 0.7f, [AU_20] = 0.8f, [AU_26] = 0.35f}, EYES(0.85f), -0.6f},
         /* looks down or has its eyes closed */
-        {1, {[AU_1] = 0.9f, [AU_4] = 0.3f, [AU_15] = 0.8f, [AU_17] = 0.5f}, EYES(0.8f), 0.1f},
+        {3, {[AU_1] = 0.9f, [AU_4] = 0.3f, [AU_15] = 0.8f, [AU_17] = 0.5f}, EYES(0.85f), 0.1f},
         {1, {[AU_1] = 1, [AU_4] = 0.8f, [AU_6] = 0.4f, [AU_7] = 0.4f, [AU_15] = 0.9f, [AU_20] = 0.4f}},
     }},
     [EXPRESSION_SURPRISE] = {0.15f, 0.80f, {
@@ -141,7 +141,7 @@ static const prototype prototypes[EXPRESSION_COUNT] = {
 /* clang-format on */
 
 /* A threshold kept at a distance: neutral and meaningless movements stay this far below every label. */
-#define BELOW 0.6f
+#define BELOW 0.35f
 
 static void au_apply(float *units, int au, float level, float lean)
 {
@@ -176,18 +176,35 @@ void expression_label(face_expression *e, const head *h)
     }
 }
 
+static float clamp_signed(float v)
+{
+    return v < -1 ? -1 : v > 1 ? 1 : v;
+}
+
+/* How people hold themselves who feel so, at full intensity; each face does so more or less. */
+static const struct {
+    float nod;       /* degrees by which the head goes up */
+    float up, aside; /* where the eyes look, share of their farthest; aside is left or right */
+    float lids;      /* how far they come down */
+} manners[EXPRESSION_COUNT] = {
+    [EXPRESSION_ANGER] = {.nod = -9, .up = 0.1f},
+    [EXPRESSION_FEAR] = {.nod = 5, .aside = 0.4f},
+    [EXPRESSION_SADNESS] = {.nod = -8, .up = -0.4f, .lids = 0.25f},
+    [EXPRESSION_SURPRISE] = {.nod = 4},
+};
+
 /* Gaze, blinks and a slightly skewed mouth: seen in every photograph, labelled by none of our AUs. */
-static void add_idle(float *u, const scene *s, rng *r, expression_class c)
+static void add_idle(float *u, const scene *s, rng *r, expression_class c, float intensity)
 {
     float side = distribution_draw(&s->gaze_side, r),
-          up = maxf(-1, distribution_draw(&s->gaze_up, r) - (c == EXPRESSION_SADNESS ? 0.25f : 0));
+          up = clamp_signed(distribution_draw(&s->gaze_up, r) + manners[c].up * intensity);
+    side = clamp_signed(side + (side > 0 ? 1 : -1) * manners[c].aside * intensity);
     u[side > 0 ? EYE_LOOK_OUT_LEFT : EYE_LOOK_IN_LEFT] = fabsf(side);
     u[side > 0 ? EYE_LOOK_IN_RIGHT : EYE_LOOK_OUT_RIGHT] = fabsf(side);
     u[up > 0 ? EYE_LOOK_UP_LEFT : EYE_LOOK_DOWN_LEFT] = fabsf(up);
     u[up > 0 ? EYE_LOOK_UP_RIGHT : EYE_LOOK_DOWN_RIGHT] = fabsf(up);
     float blink = distribution_draw(share_draw(&s->gaze_blinks, r) ? &s->gaze_blink : &s->gaze_lids, r);
-    if (c == EXPRESSION_SADNESS)
-        blink += 0.15f * rng_float(r);
+    blink += manners[c].lids * intensity * rng_float(r);
     if (c == EXPRESSION_SURPRISE || c == EXPRESSION_FEAR)
         blink = 0;
     u[EYE_BLINK_LEFT] = clamp01(maxf(u[EYE_BLINK_LEFT], blink));
@@ -268,11 +285,6 @@ static void draw_other(face_expression *e, const scene *s, rng *r, float intensi
     e->arousal = 0.5f * intensity * (p->arousal + q->arousal);
 }
 
-static float clamp_signed(float v)
-{
-    return v < -1 ? -1 : v > 1 ? 1 : v;
-}
-
 void expression_draw(face_expression *out, const head *h, expression_class c, const scene *s, rng *r)
 {
     face_expression e = {.expression = c};
@@ -289,7 +301,8 @@ void expression_draw(face_expression *out, const head *h, expression_class c, co
     }
     e.valence = clamp_signed(e.valence + 0.05f * rng_normal(r));
     e.arousal = clamp_signed(e.arousal + 0.05f * rng_normal(r));
-    add_idle(e.units, s, r, c);
+    add_idle(e.units, s, r, c, e.intensity);
+    e.nod = manners[c].nod * e.intensity * distribution_draw(&s->pose_manner, r);
     expression_label(&e, h);
     *out = e;
 }

@@ -14,6 +14,7 @@ typedef struct {
     expression_class expression;
     float intensity;          /* 0..1; 0 for neutral */
     float valence, arousal;   /* -1..1 */
+    float nod;                /* degrees by which the head goes up with it, beside the shot's pitch */
     float units[UNIT_COUNT];  /* 0..1, what the face is moved by */
     uint8_t au[AU_COUNT];     /* 1 where the level reaches the AU's threshold */
     float au_level[AU_COUNT]; /* 0..1 */

@@ -165,7 +165,7 @@ mien_status labels_header(str *out)
     TRY(str_append(out, ",hair,light,background,jpeg_quality"));
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(str_printf(out, ",%s", unit_names[u]));
-    return str_append(out, "\n");
+    return str_append(out, ",hat,scarf,hand,held,headphones,sunglasses\n");
 }
 
 /* ",0.2500", or how the challenge writes what is missing. */
@@ -192,5 +192,7 @@ mien_status labels_row(str *out, const char *image, const synth_face *f, const p
                    background_names[f->shot.back_kind], f->shot.quality));
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(label(out, e->units[u], told.au, "-1"));
-    return str_append(out, "\n");
+    const occluders *worn = &f->shot.worn;
+    return str_printf(out, ",%s,%s,%s,%s,%d,%d\n", hat_names[worn->hat], scarf_names[worn->scarf],
+                      hand_names[worn->hand], held_names[worn->held], worn->headphones, worn->sunglasses);
 }

@@ -1,5 +1,6 @@
 /* Drawing a person: who they are, what they look like, and how the model's identity targets add up to them. */
 #include "base/str.h"
+#include "synth/set/adorn.h"
 #include "synth/set/draws.h"
 
 #include <stdio.h>
@@ -104,18 +105,33 @@ static float mode_weight(const char *name, float strength, uint32_t seed)
     return strength * hash_normal(seed, name_hash(name, strlen(name)));
 }
 
-/* Ancestry, sex and age blend the model's macrodetails: products of the three, young and old. */
+/* The ages that macrodetails have targets of, in years; between two, both have a part. */
+static const struct {
+    const char *name;
+    float years;
+} stages[] = {{"baby", 1}, {"child", 11}, {"young", 23}, {"old", 84}};
+#define STAGES (int)(sizeof stages / sizeof *stages)
+
+static float stage_weight(int stage, float age)
+{
+    float before = stage > 0 ? stages[stage - 1].years : -INFINITY, at = stages[stage].years,
+          after = stage + 1 < STAGES ? stages[stage + 1].years : INFINITY;
+    return age < at              ? stage == 0 ? 1 : clamp01((age - before) / (at - before))
+                        : stage + 1 == STAGES ? 1
+                                 : clamp01((after - age) / (after - at));
+}
+
+/* Ancestry, sex and age blend the model's macrodetails: products of the three. */
 static float macro_weight(const char *name, const person *who)
 {
     char wanted[64];
-    float old = clamp01((who->age - 22) / 62);
     for (int a = 0; a < 3; a++)
         for (int sex = 0; sex < 2; sex++)
-            for (int aged = 0; aged < 2; aged++) {
+            for (int i = 0; i < STAGES; i++) {
                 snprintf(wanted, sizeof wanted, "macrodetails/%s-%s-%s", ancestry_names[a], sex ? "male" : "female",
-                         aged ? "old" : "young");
+                         stages[i].name);
                 if (strcmp(name, wanted) == 0)
-                    return who->ancestry[a] * (sex ? who->male : 1 - who->male) * (aged ? old : 1 - old);
+                    return who->ancestry[a] * (sex ? who->male : 1 - who->male) * stage_weight(i, who->age);
             }
     return 0;
 }
@@ -167,24 +183,34 @@ static void draw_descent(person *p, const scene *s, rng *r)
 
 static void draw_hair(person *p, const scene *s, rng *r)
 {
-    static const uint8_t colours[][3] = {{24, 20, 18},  {48, 34, 26},   {84, 58, 38},
-                                         {128, 92, 58}, {176, 138, 88}, {124, 62, 34}};
-    float light = p->ancestry[2] * clamp01(1.2f - 3 * p->tone);
-    float weights[] = {0.5f + 2 * (1 - p->ancestry[2]), 0.8f, 1.1f * light, 0.8f * light, 0.6f * light, 0.25f * light};
-    p->hair =
-        v3_scale(from_srgb(colours[choice_draw_among(&s->identity_hair_colour, weights, r)]), rng_range(r, 0.7f, 1.2f));
+    /* in hair_colour_names' order */
+    static const uint8_t colours[][3] = {{24, 20, 18},   {48, 34, 26},    {84, 58, 38},  {128, 92, 58},
+                                         {176, 138, 88}, {214, 188, 142}, {124, 62, 34}, {96, 42, 30}};
+    float fair = p->ancestry[2] * clamp01(1.2f - 3 * p->tone), young = 1 - smooth_step(4, 16, p->age);
+    const float likely[] = {
+        0.5f + 2 * (1 - p->ancestry[2]), 0.8f,        1.1f * fair, 0.8f * fair, (0.6f + young) * fair,
+        (0.1f + 0.7f * young) * fair,    0.2f * fair, 0.15f};
+    p->hair = from_srgb(colours[choice_draw_among(&s->identity_hair_colour, likely, r)]);
+    vec3 dye = v3(rng_float(r), rng_float(r), rng_float(r));
+    if (share_draw(&s->identity_hair_dyed, r) && p->age > 14)
+        p->hair = v3_mul(dye, dye);
+    p->hair = v3_scale(p->hair, rng_range(r, 0.7f, 1.2f));
     p->grey = clamp01((p->age - 42) / 36 + 0.25f * rng_normal(r)) * smooth_step(34, 52, p->age);
     p->brow_hair = v3_mix(v3_scale(p->hair, 0.65f), v3(0.18f, 0.17f, 0.165f), 0.55f * p->grey);
 
     bool is_man = p->male > 0.5f;
-    const float of_age[HAIR_STYLES] = {p->age > 50 ? 2.5f : 1, 1, 1, 1};
-    p->style = (hair_style)(is_man ? choice_draw_among(&s->identity_hair_men, of_age, r)
-                                   : choice_draw(&s->identity_hair_women, r));
+    static const choice of_babies = {{[HAIR_BALD] = 3, [HAIR_CROPPED] = 6, [HAIR_SHORT] = 2}, HAIR_STYLES, 1};
+    const float of_age[HAIR_STYLES] = {p->age < 25 ? 0 : p->age > 50 ? 2.5f : 1, 1, 1, p->age > 62 ? 0.3f : 1};
+    p->style = (hair_style)(p->age < 2 ? choice_draw(&of_babies, r)
+                                       : choice_draw_among(is_man ? &s->identity_hair_men : &s->identity_hair_women,
+                                                           of_age, r));
     p->hairline = 0.05f * rng_normal(r) + (is_man ? 0.20f * rng_float(r) * smooth_step(28, 60, p->age) : -0.02f);
-    p->hair_wave = clamp01(p->ancestry[0] * 0.75f + 0.35f * rng_float(r) - 0.25f * p->ancestry[1]);
+    p->hair_wave = clamp01(p->ancestry[0] * 0.75f + 0.35f * rng_float(r) - 0.25f * p->ancestry[1] +
+                           distribution_draw(&s->identity_hair_wave, r));
     p->hair_volume = p->style == HAIR_CROPPED ? rng_range(r, 0.02f, 0.05f)
                      : p->style == HAIR_LONG  ? rng_range(r, 0.08f, 0.16f)
                                               : rng_range(r, 0.09f, 0.22f) * (1 + 0.6f * (p->hair_wave > 0.6f));
+    p->hair_volume *= distribution_draw(&s->identity_hair_volume, r);
     p->parting = rng_below(r, 3) == 0 ? 0 : rng_range(r, 0.1f, 0.35f) * (rng_bool(r) ? 1 : -1);
 
     p->stubble = is_man ? distribution_draw(&s->identity_stubble, r) * (1 - 0.5f * p->ancestry[1]) : 0;
@@ -229,16 +255,48 @@ static void draw_features(person *p, const scene *s, rng *r)
     p->glasses_colour = pick(r, frames, even, 5);
 }
 
+/* Children: no beards, thin brows, smooth skin with some red; babies with little hair, high up. */
+static void make_younger(person *p)
+{
+    float child = 1 - smooth_step(9, 19, p->age), baby = 1 - smooth_step(1.5f, 5, p->age);
+    bool is_man = p->age >= 18;
+    p->stubble *= 1 - smooth_step(0, 1, child);
+    p->beard = is_man ? p->beard : 0;
+    p->moustache = is_man ? p->moustache : 0;
+    p->lip_makeup = p->age >= 15 ? p->lip_makeup : 0;
+    p->glasses = p->glasses && p->age >= 4;
+    p->brow_thick *= 1 - 0.25f * child;
+    p->brow_dense *= (1 - 0.2f * child) * (1 - 0.4f * baby);
+    p->brow_height *= 1 - child;
+    p->brow_arch *= 1 - 0.7f * child;
+    p->lash = mixf(p->lash, 0.75f, child);
+    p->eye_shade *= 1 - 0.6f * child;
+    p->oil *= 1 - 0.3f * child;
+    p->flush = mixf(p->flush, 0.5f + 0.5f * p->flush, child);
+    p->lip_colour = mixf(p->lip_colour, 0.4f + 0.4f * p->lip_colour, child);
+    p->motion = 1 - 0.24f * stage_weight(0, p->age) - 0.12f * stage_weight(1, p->age);
+    p->hairline += 0.12f * baby;
+    p->hair_volume *= 1 - 0.4f * baby;
+}
+
+/* Not every model knows children. */
+static bool has_children(const face_model *face)
+{
+    return face_targets_find(&face->identity, "macrodetails/caucasian-female-child") >= 0;
+}
+
 void person_draw(person *out, float *identity, const face_model *face, const scene *s, rng *r)
 {
     person p = {.seed = rng_u32(r)};
     float shape = distribution_draw(&s->identity_shape, r);
-    p.age = distribution_draw(share_draw(&s->age_children, r) ? &s->age_child : &s->age_adult, r);
+    p.age = distribution_draw(share_draw(&s->age_children, r) && has_children(face) ? &s->age_child : &s->age_adult, r);
     p.male = 0.25f * rng_float(r) + (share_draw(&s->identity_men, r) ? 0.75f : 0);
     draw_descent(&p, s, r);
     draw_hair(&p, s, r);
     draw_features(&p, s, r);
-    person_adorn(&p);
+    make_younger(&p);
+    shape *= 1 - 0.4f * stage_weight(0, p.age) - 0.25f * stage_weight(1, p.age); /* they differ less, too */
+    person_adorn(&p, s, r);
     for (int t = 0; t < face->identity.count; t++) {
         const char *name = face->identity.names[t];
         identity[t] = str_starts(name, FACE_PCA_PREFIX)   ? mode_weight(name, shape, p.seed)

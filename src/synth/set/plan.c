@@ -2,6 +2,8 @@
  * picture is taken and which labels are told. */
 #include "synth/set/plan.h"
 
+#include "base/str.h"
+#include "synth/set/adorn.h"
 #include "synth/set/draws.h"
 
 #include <ctype.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 
 #define PERSON_EPOCH 1 /* random streams: (seed, 0, face) for faces, (seed, 1, identity) for people */
+#define WORN_EPOCH 4   /* (seed, 4, face) for what faces wear */
 
 /* The classes a task draws, in turn. */
 static const struct {
@@ -44,6 +47,16 @@ static expression_class face_class(const synth_options *options, int64_t number)
     return tasks[options->task].first + (expression_class)(number % tasks[options->task].count);
 }
 
+/* Lower faces of children are small beside their heads: what a level means to their mouths is fewer decimetres. */
+static void fit_units(float *units, const person *who)
+{
+    static const char *const lower[] = {"mouth", "jaw", "nose", "cheek"};
+    for (int u = 0; u < UNIT_COUNT; u++)
+        for (size_t i = 0; i < sizeof lower / sizeof *lower; i++)
+            if (str_starts(unit_names[u], lower[i]))
+                units[u] *= who->motion;
+}
+
 void synth_face_draw(synth_face *out, const synth_options *options, const head *h, const person *who, int64_t number)
 {
     /* the first identity is part of the name: two sets of one seed with different people share no pose or light either
@@ -52,7 +65,11 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
     out->number = number;
     out->identity = synth_identity(options, number);
     shot_draw(&out->shot, who, options->scene, &r);
+    rng worn = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, WORN_EPOCH, (uint64_t)number, RNG_SYNTH);
+    occluders_draw(&out->shot.worn, who, face_class(options, number), options->scene, &worn);
     expression_draw(&out->expression, h, face_class(options, number), options->scene, &r);
+    out->shot.pitch += out->expression.nod;
+    fit_units(out->expression.units, who);
 }
 
 /* Each label is drawn at a rate of its own, again where none was left. Such draws leave it to as many faces as the

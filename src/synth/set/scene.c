@@ -12,7 +12,8 @@
 #define MAX_BYTES (1 << 20)
 
 const char *const ancestry_names[] = {"african", "asian", "caucasian", NULL};
-const char *const hair_colour_names[] = {"black", "dark_brown", "brown", "light_brown", "blond", "red", NULL};
+const char *const hair_colour_names[] = {"black",  "dark_brown", "brown",  "light_brown", "blond",
+                                         "flaxen", "red",        "auburn", NULL};
 
 typedef struct {
     const char *key, *fallback;
@@ -25,6 +26,7 @@ static const other_default studio[] = {
     {"framing.shift_y", "-0.04"},
     {"pose.yaw", "0"},
     {"pose.pitch", "0"},
+    {"pose.manner", "0"},
     {"pose.roll", "0"},
     {"camera.distance", "9"},
     {"camera.exposure", "1"},
@@ -45,6 +47,13 @@ static const other_default studio[] = {
     {"background.blur", "0"},
     {"background.cloth_level", "0.1"},
     {"background.cloth_colour", "0.1"},
+    {"occluders.reflections", "0"},
+    {"occluders.sunglasses", "0"},
+    {"occluders.hat", "none"},
+    {"occluders.scarf", "none"},
+    {"occluders.hand", "none"},
+    {"occluders.held", "none"},
+    {"occluders.headphones", "0"},
     {"degradation.blurred", "0"},
     {"degradation.grain", "0"},
     {"degradation.jpeg_quality", "92"},
@@ -64,6 +73,12 @@ static const other_default portrait[] = {
     {"light.key_elevation", "[15, 45]"},
     {"light.contrast", "[0.2, 0.7]"},
     {"occluders.glasses", "0"},
+    {"occluders.sunglasses", "0"},
+    {"occluders.hat", "none"},
+    {"occluders.scarf", "none"},
+    {"occluders.hand", "none"},
+    {"occluders.held", "none"},
+    {"occluders.headphones", "0"},
     {"degradation.blurred", "0"},
     {"degradation.grain", "{mean: 0, std: 0.8, low: 0, high: 2}"},
     {"light.setup", "{keys: 3, soft: 3, window: 1.5, lamps: 1, split: 0.5}"},
@@ -87,7 +102,9 @@ static const other_default wild[] = {
     {"gaze.side", "{mean: 0, std: 0.45, low: -1, high: 1}"},
     {"gaze.up", "{mean: -0.05, std: 0.3, low: -0.9, high: 0.8}"},
     {"gaze.blinks", "0.07"},
-    {"age.children", "0.2"},
+    {"age.children", "0.25"},
+    {"age.child", "[1, 18]"},
+    {"age.adult", "{mean: 30, std: 24, low: 18, high: 90}"},
     {"expression.intensity", "[0.4, 1]"},
     {"expression.asymmetry", "{mean: 0, std: 0.16, low: -0.45, high: 0.45}"},
     {"camera.distance", "{mean: 8, std: 7, low: 3.2, high: 40}"},
@@ -214,6 +231,11 @@ mien_status scene_load(scene **out, const char *what, synth_task task)
             st = read_scene(out, NULL, NULL, 0, setting.text, task);
         str_free(&setting);
         return st;
+    }
+    if (!file_exists(what)) {
+        char words[96];
+        str_join_words(words, sizeof words, preset_names + 1, 3);
+        return mien_fail(MIEN_ERR_IO, "%s: neither a file nor a preset (wanted a YAML file, %s)", what, words);
     }
     TRY(file_read(&text, &length, what, MAX_BYTES));
     mien_status st = scene_read(out, what, text, length, task);

@@ -18,6 +18,8 @@ NUMBER(framing, shift_y, -0.5, 0.5, "{mean: -0.04, std: 0.03, low: -0.15, high: 
 NUMBER(pose, yaw, -90, 90, "{mean: 0, std: 11, low: -32, high: 32}",
        "Turn of the head, degrees; positive to its own left.")
 NUMBER(pose, pitch, -60, 60, "{mean: -1, std: 6, low: -18, high: 18}", "Nod, degrees; positive up.")
+NUMBER(pose, manner, 0, 3, "[0.2, 1.6]",
+       "How far heads go as people feel, times the intensity: anger and sadness down, fear and surprise up.")
 NUMBER(pose, roll, -60, 60, "{mean: 0, std: 4, low: -14, high: 14}", "Tilt, degrees; positive counter-clockwise.")
 
 NUMBER(gaze, side, -1, 1, "{mean: 0, std: 0.35, low: -0.8, high: 0.8}",
@@ -27,7 +29,7 @@ SHARE(gaze, blinks, "0.04", "Faces in the middle of a blink (never of fear or su
 NUMBER(gaze, blink, 0, 1, "[0.4, 1]", "How far a blink closes the eyes.")
 NUMBER(gaze, lids, 0, 1, "{mean: 0, std: 0.05, low: 0, high: 0.2}", "How far lids droop where there is no blink.")
 
-SHARE(age, children, "0.1", "People below 18.")
+SHARE(age, children, "0.15", "People below 18, where the face model knows children.")
 NUMBER(age, child, 1, 18, "[2, 18]", "Their years.")
 NUMBER(age, adult, 18, 90, "{mean: 28, std: 22, low: 18, high: 85}", "Years of the others.")
 
@@ -44,8 +46,12 @@ CHOICE(identity, hair_women, hair_style_names, "{bald: 0, cropped: 4, short: 30,
 CHOICE(identity, hair_men, hair_style_names, "{bald: 10, cropped: 28, short: 57, long: 5}",
        "Hair of men and boys; older men are bald more often.")
 CHOICE(identity, hair_colour, hair_colour_names,
-       "{black: 1, dark_brown: 1, brown: 1, light_brown: 1, blond: 1, red: 1}",
-       "Factors on how likely each is for the ancestry.")
+       "{black: 1, dark_brown: 1, brown: 1, light_brown: 1, blond: 1, flaxen: 1, red: 1, auburn: 1}",
+       "Factors on how likely each is for ancestry, skin and age; hair turns grey with age whatever it was.")
+SHARE(identity, hair_dyed, "0.02", "People above 14 whose hair has any colour at all.")
+NUMBER(identity, hair_wave, -1, 1, "0",
+       "How much more curly hair is than ancestry has it; 1: from straight to tight curls.")
+NUMBER(identity, hair_volume, 0.3, 3, "1", "Factor on how far hair stands off the scalp.")
 NUMBER(identity, stubble, 0, 1, "{mean: 0, std: 0.35, low: 0, high: 1}", "Of men: 0 shaved, 1 dark stubble.")
 SHARE(identity, beards, "0.2", "Men with a full beard.")
 SHARE(identity, moustaches, "0.12", "Of the others, men with a moustache.")
@@ -84,6 +90,16 @@ NUMBER(background, cloth_level, 0, 1, "[0.08, 0.8]", "Brightness of clothes.")
 NUMBER(background, cloth_colour, 0, 1, "[0.1, 0.9]", "Saturation of clothes.")
 
 SHARE(occluders, glasses, "0.14", "People who wear glasses.")
+SHARE(occluders, reflections, "0.5", "Faces with a window in their glasses.")
+SHARE(occluders, sunglasses, "0.03", "Faces with sunglasses.")
+CHOICE(occluders, hat, hat_names, "{none: 87, beanie: 3, cap: 4, brim: 3, headscarf: 2, hood: 1}",
+       "On the head; men wear caps for headscarves.")
+CHOICE(occluders, scarf, scarf_names, "{none: 95, neck: 2.7, mouth: 0.9, mask: 1.4}",
+       "Around the neck, up over the mouth, or a medical mask.")
+CHOICE(occluders, hand, hand_names, "{none: 92, mouth: 1.1, cheek: 2.1, cheeks: 0.5, brow: 1.1, chin: 3.2}",
+       "Hands before the face: more over the mouth and on both cheeks in fear and surprise, over the brow in sadness.")
+CHOICE(occluders, held, held_names, "{none: 98, microphone: 1.3, cup: 0.7}", "What a hand holds before the chin.")
+SHARE(occluders, headphones, "0.02", "Faces with headphones.")
 
 SHARE(degradation, blurred, "0.33", "Pictures that are not sharp.")
 NUMBER(degradation, blur, 0, 20, "[0.3, 0.9]", "How unsharp those are: pixels, standard deviation.")

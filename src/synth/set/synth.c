@@ -168,6 +168,9 @@ static mien_status check_options(const synth_options *o)
     if (o->identities < 0 || o->identities > MAX_COUNT || o->first_identity < 0 || o->first_identity > INT32_MAX)
         return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " from %" PRId64 " on (wanted at most %d, from 0..%d)",
                          o->identities, o->first_identity, MAX_COUNT, INT32_MAX);
+    if (o->out && o->identities > o->count)
+        return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " (wanted at most the count, %" PRId64 ")", o->identities,
+                         o->count);
     if (o->size < RENDER_MIN_SIZE || o->size > RENDER_MAX_SIZE)
         return mien_fail(MIEN_ERR_ARG, "size: %d (wanted %d..%d)", o->size, RENDER_MIN_SIZE, RENDER_MAX_SIZE);
     if (o->resume && o->force)

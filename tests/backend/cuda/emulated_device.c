@@ -43,7 +43,7 @@ static struct {
     const char *name;
     int count;
 } launches[MAX_NAMES];
-static int runs, blocks;
+static int runs, blocks, waits;
 
 static emulated_device *own(device *d)
 {
@@ -77,7 +77,8 @@ static mien_status emulated_alloc(device *d, void **out, size_t bytes)
     if (posix_memalign((void **)&block, HEADER, HEADER + bytes))
         return mien_fail(MIEN_ERR_NOMEM, "emulator: %zu bytes", bytes);
     memcpy(block, &bytes, sizeof bytes);
-    memset(block + HEADER, 0xff, bytes);
+    if (!emulated.is_idle)
+        memset(block + HEADER, 0xff, bytes);
     own(d)->used += bytes;
     blocks++;
     *out = block + HEADER;
@@ -97,6 +98,8 @@ static void emulated_dealloc(device *d, void *at)
 /* --- work --------------------------------------------------------------------------------------------------------- */
 static void do_work(const work *w)
 {
+    if (emulated.is_idle)
+        return;
     if (w->kernel)
         emulator_run(w->kernel, w->grid.blocks, w->grid.threads, w->args);
     else if (w->call)
@@ -184,6 +187,7 @@ static mien_status must_not_capture(device *d, const char *what)
 static mien_status emulated_upload(device *d, void *dst, const void *src, size_t bytes)
 {
     TRY(must_not_capture(d, "upload"));
+    waits += bytes > DEVICE_SMALL_BYTES;
     memcpy(dst, src, bytes);
     return MIEN_OK;
 }
@@ -191,12 +195,14 @@ static mien_status emulated_upload(device *d, void *dst, const void *src, size_t
 static mien_status emulated_download(device *d, void *dst, const void *src, size_t bytes)
 {
     TRY(must_not_capture(d, "download"));
+    waits++;
     memcpy(dst, src, bytes);
     return MIEN_OK;
 }
 
 static mien_status emulated_wait(device *d)
 {
+    waits++;
     return must_not_capture(d, "wait");
 }
 
@@ -318,6 +324,11 @@ int emulated_launches(const char *kernel)
 int emulated_runs(void)
 {
     return runs;
+}
+
+int emulated_waits(void)
+{
+    return waits;
 }
 
 int emulated_block_count(void)

@@ -11,12 +11,14 @@ typedef struct {
     int capability;      /* 0: 90 */
     int processors;      /* 0: 2; how many blocks a grid has depends on it */
     const char *refusal; /* not NULL: device_open fails with it */
+    bool is_idle;        /* nothing is computed, and memory is never touched: for accounts of what is planned */
 } emulated_machine;
 extern emulated_machine emulated;
 
 /* Launches of kernels of this name, NULL: of all, and runs of captured work, since the program began. */
 int emulated_launches(const char *kernel);
 int emulated_runs(void);
+int emulated_waits(void);       /* calls that return when all work is over */
 int emulated_block_count(void); /* blocks of memory that are not given back */
 
 /* For libraries that are faked: their work takes its place in the stream (args are copied), or in the run that is being

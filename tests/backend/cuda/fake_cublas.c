@@ -276,34 +276,56 @@ typedef struct {
     size_t workspace_bytes;
 } product;
 
-/* Element [i, k] of a matrix as it is taken. */
-static double element(const layout *l, const void *at, bool is_turned, int64_t batch, int64_t i, int64_t k)
+/* dst [columns, rows]: a matrix of rows x columns as it is taken, f64, column after column. */
+static void gather(double *dst, const layout *l, const void *at, bool is_turned, int64_t batch)
 {
-    const int64_t row = is_turned ? k : i, column = is_turned ? i : k;
-    return fake_load(at, batch * l->batch_stride + column * l->stride + row, l->type == LT_R_16BF);
+    const int64_t rows = is_turned ? l->columns : l->rows, columns = is_turned ? l->rows : l->columns;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t k = 0; k < columns; k++) {
+            const int64_t row = is_turned ? k : i, column = is_turned ? i : k;
+            dst[k * rows + i] = fake_load(at, batch * l->batch_stride + column * l->stride + row, l->type == LT_R_16BF);
+        }
 }
 
+static double *doubles(int64_t count)
+{
+    double *values = malloc((size_t)count * sizeof *values);
+    if (!values)
+        fake_die("no memory for a product");
+    return values;
+}
+
+/* d [rows, columns] = a b + bias, a column at a time; a, b and the column are f64 on the way. */
 static void compute(const void *args)
 {
     const product *c = args;
     const problem *p = &c->p;
     const bool is_half = p->d.type == LT_R_16BF, has_bias = p->m.epilogue == LT_EPILOGUE_BIAS;
-    const int64_t depth = p->m.turn_a ? p->a.rows : p->a.columns;
+    const int64_t depth = p->m.turn_a ? p->a.rows : p->a.columns, rows = p->d.rows, columns = p->d.columns;
+    double *a = doubles(depth * rows), *b = doubles(columns * depth), *sums = doubles(rows);
     memset(c->workspace, 0xa5, c->workspace_bytes);
-    for (int64_t n = 0; n < p->d.batch; n++)
-        for (int64_t j = 0; j < p->d.columns; j++)
-            for (int64_t i = 0; i < p->d.rows; i++) {
-                double sum = has_bias ? fake_load(p->m.bias, n * p->m.bias_stride + i, is_half) : 0;
-                for (int64_t k = 0; k < depth; k++)
-                    sum += element(&p->a, c->a, p->m.turn_a, n, i, k) * element(&p->b, c->b, p->m.turn_b, n, k, j);
-                fake_store(c->d, n * p->d.batch_stride + j * p->d.stride + i, sum, is_half);
-            }
-    for (int64_t j = 0; p->m.epilogue == LT_EPILOGUE_BGRADB && j < p->d.columns; j++) {
+    for (int64_t n = 0; n < p->d.batch; n++) {
+        gather(a, &p->a, c->a, p->m.turn_a, n); /* [depth, rows] */
+        gather(b, &p->b, c->b, p->m.turn_b, n); /* [columns, depth] */
+        for (int64_t j = 0; j < columns; j++) {
+            for (int64_t i = 0; i < rows; i++)
+                sums[i] = has_bias ? fake_load(p->m.bias, n * p->m.bias_stride + i, is_half) : 0;
+            for (int64_t k = 0; k < depth; k++)
+                for (int64_t i = 0; i < rows; i++)
+                    sums[i] += a[k * rows + i] * b[j * depth + k];
+            for (int64_t i = 0; i < rows; i++)
+                fake_store(c->d, n * p->d.batch_stride + j * p->d.stride + i, sums[i], is_half);
+        }
+    }
+    for (int64_t j = 0; p->m.epilogue == LT_EPILOGUE_BGRADB && j < columns; j++) {
         double sum = 0;
         for (int64_t k = 0; k < depth; k++)
-            sum += element(&p->b, c->b, p->m.turn_b, 0, k, j);
+            sum += b[j * depth + k];
         fake_store(p->m.bias, j, sum, is_half);
     }
+    free(a);
+    free(b);
+    free(sums);
 }
 
 static int run(lt_handle handle, lt_matmul m, const void *alpha, const void *a, lt_layout a_layout, const void *b,
@@ -332,6 +354,7 @@ static int run(lt_handle handle, lt_matmul m, const void *alpha, const void *a, 
         fake_die("%s: bias at %p", what, call.p.m.bias);
     fake_counts.products++;
     fake_counts.epilogues += call.p.m.epilogue != LT_EPILOGUE_DEFAULT;
+    fake_counts.tf32_products += call.p.m.compute == LT_COMPUTE_32F_FAST_TF32;
     emulated_call(stream, compute, &call, sizeof call);
     return LT_STATUS_SUCCESS;
 }

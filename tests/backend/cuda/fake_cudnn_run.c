@@ -1,4 +1,5 @@
-/* The faked cuDNN's arithmetic: plain loops over n, c, h, w, each element where the strides say. */
+/* The faked cuDNN's arithmetic, f64: each element is read and written where the strides say; between, a convolution has
+ * its operands side by side, so that loops over channels are quick. */
 #include "backend/cuda/fake_cudnn.h"
 #include "backend/cuda/fakes.h"
 
@@ -63,37 +64,83 @@ static bool next(const fake_tensor *t, int64_t at[4])
     return false;
 }
 
+/* All of a tensor, f64, its dimensions in this order: [d0, d1, d2, d3] of dim[order[..]]. */
+static double *dense(passings *all, const fake_tensor *t, const int order[4], bool is_loaded)
+{
+    double *values = calloc((size_t)count_of(t), sizeof *values), *to = values;
+    int64_t i[4];
+    if (!values)
+        fake_die("no memory for a convolution");
+    for (i[0] = 0; is_loaded && i[0] < t->dim[order[0]]; i[0]++)
+        for (i[1] = 0; i[1] < t->dim[order[1]]; i[1]++)
+            for (i[2] = 0; i[2] < t->dim[order[2]]; i[2]++)
+                for (i[3] = 0; i[3] < t->dim[order[3]]; i[3]++) {
+                    int64_t at[4];
+                    for (int k = 0; k < 4; k++)
+                        at[order[k]] = i[k];
+                    *to++ = load(all, t, at);
+                }
+    return values;
+}
+
+static void keep(passings *all, const fake_tensor *t, const int order[4], const double *values)
+{
+    int64_t i[4];
+    for (i[0] = 0; i[0] < t->dim[order[0]]; i[0]++)
+        for (i[1] = 0; i[1] < t->dim[order[1]]; i[1]++)
+            for (i[2] = 0; i[2] < t->dim[order[2]]; i[2]++)
+                for (i[3] = 0; i[3] < t->dim[order[3]]; i[3]++) {
+                    int64_t at[4];
+                    for (int k = 0; k < 4; k++)
+                        at[order[k]] = i[k];
+                    store(all, t, at, *values++);
+                }
+}
+
+/* What a tap adds: x [c], w [c, k], y [k] of a pixel. */
+static void tap(double *x, double *w, double *y, int64_t c, int64_t k, int type)
+{
+    for (int64_t i = 0; i < c; i++, w += k)
+        if (type == DNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)
+            for (int64_t j = 0; j < k; j++)
+                y[j] += x[i] * w[j];
+        else if (type == DNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR)
+            for (int64_t j = 0; j < k; j++)
+                w[j] += x[i] * y[j];
+        else {
+            double sum = 0;
+            for (int64_t j = 0; j < k; j++)
+                sum += w[j] * y[j];
+            x[i] += sum;
+        }
+}
+
+/* x [n, h, w, c], w [kh, kw, c, k], y [n, oh, ow, k] */
 static void convolution(passings *all, const fake_operation *o)
 {
-    const fake_tensor *target = o->type == DNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR         ? &o->y
-                                : o->type == DNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ? &o->x
-                                                                                                        : &o->w;
-    double *sums = calloc((size_t)count_of(target), sizeof *sums);
-    int64_t y[4] = {0};
-    if (!sums)
-        fake_die("no memory for a convolution");
-    do
-        for (int64_t c = 0; c < o->w.dim[1]; c++)
-            for (int64_t kh = 0; kh < o->w.dim[2]; kh++)
-                for (int64_t kw = 0; kw < o->w.dim[3]; kw++) {
-                    const int64_t x[] = {y[0], c, y[2] * o->stride[0] - o->before[0] + kh * o->dilation[0],
-                                         y[3] * o->stride[1] - o->before[1] + kw * o->dilation[1]};
-                    const int64_t w[] = {y[1], c, kh, kw};
-                    if (x[2] < 0 || x[2] >= o->x.dim[2] || x[3] < 0 || x[3] >= o->x.dim[3])
-                        continue;
-                    if (target == &o->y)
-                        sums[position(target, y)] += load(all, &o->x, x) * load(all, &o->w, w);
-                    else if (target == &o->x)
-                        sums[position(target, x)] += load(all, &o->y, y) * load(all, &o->w, w);
-                    else
-                        sums[position(target, w)] += load(all, &o->y, y) * load(all, &o->x, x);
-                }
-    while (next(&o->y, y));
-    int64_t at[4] = {0};
-    do
-        store(all, target, at, sums[position(target, at)]);
-    while (next(target, at));
-    free(sums);
+    static const int pixels[] = {0, 2, 3, 1}, taps[] = {2, 3, 1, 0};
+    const bool makes_y = o->type == DNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+               makes_x = o->type == DNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR;
+    const int64_t c = o->w.dim[1], k = o->w.dim[0], *xd = o->x.dim, *yd = o->y.dim;
+    double *x = dense(all, &o->x, pixels, !makes_x), *w = dense(all, &o->w, taps, makes_x || makes_y),
+           *y = dense(all, &o->y, pixels, !makes_y);
+    for (int64_t pixel = 0; pixel < yd[0] * yd[2] * yd[3]; pixel++)
+        for (int64_t t = 0; t < o->w.dim[2] * o->w.dim[3]; t++) {
+            const int64_t row = pixel / yd[3] % yd[2] * o->stride[0] - o->before[0] + t / o->w.dim[3] * o->dilation[0],
+                          column = pixel % yd[3] * o->stride[1] - o->before[1] + t % o->w.dim[3] * o->dilation[1];
+            const int64_t from = (pixel / (yd[2] * yd[3]) * xd[2] + row) * xd[3] + column;
+            if (row >= 0 && row < xd[2] && column >= 0 && column < xd[3])
+                tap(x + from * c, w + t * c * k, y + pixel * k, c, k, o->type);
+        }
+    if (makes_y)
+        keep(all, &o->y, pixels, y);
+    else if (makes_x)
+        keep(all, &o->x, pixels, x);
+    else
+        keep(all, &o->w, taps, w);
+    free(x);
+    free(w);
+    free(y);
 }
 
 static void pointwise(passings *all, const fake_operation *o)

@@ -39,6 +39,7 @@ typedef struct {
     int convolutions, graphs;  /* cuDNN: executed plans; those of several operations */
     int engines[FAKE_ENGINES]; /* executed plans of each */
     int products, epilogues;   /* cuBLASLt: products; those with an epilogue */
+    int tf32_products;         /* those whose factors of f32 may lose bits */
     int live;                  /* descriptors, handles, open libraries */
 } fake_count;
 extern fake_count fake_counts;
