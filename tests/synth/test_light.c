@@ -258,6 +258,43 @@ static void synth__background__leaves_the_face_alone(void **state)
     studio_close(&s);
 }
 
+/* What a preset draws: how many of 400 shots have each degradation, light and background. */
+static void synth__presets__studio_has_nothing_and_wild_has_all(void **state)
+{
+    enum { SHOTS = 400, KINDS = 18 };
+    (void)state;
+    scene *presets[2];
+    int hits[2][KINDS] = {0}, places[2][BACKGROUND_KINDS] = {0};
+    person who = {.skin = {0.5f, 0.4f, 0.3f}};
+    assert_ok(scene_load(&presets[0], "studio", SYNTH_LSD));
+    assert_ok(scene_load(&presets[1], "wild", SYNTH_LSD));
+    for (int preset = 0; preset < 2; preset++) {
+        for (uint64_t i = 0; i < SHOTS; i++) {
+            shot s;
+            rng r = rng_at(3, 0, i, RNG_TEST);
+            shot_draw(&s, &who, presets[preset], &r);
+            const degradation *d = &s.degraded;
+            const bool has[KINDS] = {s.blur > 0,           d->motion > 0,   d->shrink > 0,    d->warmth != 0,
+                                     d->tint != 0,         d->gamma != 0,   d->contrast != 0, d->vignette > 0,
+                                     d->halo > 0,          d->grey > 0,     d->sepia > 0,     d->fade > 0,
+                                     d->film_grain > 0,    d->halftone > 0, d->dust > 0,      d->scratches > 0,
+                                     d->first_quality > 0, d->watermark > 0};
+            for (int k = 0; k < KINDS; k++)
+                hits[preset][k] += has[k];
+            assert_true(d->grey > 0 || (d->sepia == 0 && d->fade == 0 && d->film_grain == 0));
+            places[preset][s.back_kind]++;
+            assert_true(s.exposure > 0 && s.exposure < 100 && fabsf(v3_length(s.key_from) - 1) < 1e-3f);
+        }
+        for (int k = 0; k < KINDS; k++)
+            if (preset == 0 ? hits[0][k] != 0 : hits[1][k] == 0)
+                fail_msg("preset %d, degradation %d: %d of %d", preset, k, hits[preset][k], (int)SHOTS);
+        for (int k = 0; k < BACKGROUND_KINDS; k++)
+            if (preset == 0 ? places[0][k] != (k == 0 ? SHOTS : 0) : places[1][k] == 0)
+                fail_msg("preset %d, %s: %d of %d", preset, background_names[k], places[preset][k], (int)SHOTS);
+        scene_free(presets[preset]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +305,7 @@ int main(void)
         cmocka_unit_test(synth__background__kinds_differ_and_repeat),
         cmocka_unit_test(synth__background__blur_smooths_and_keeps_the_light),
         cmocka_unit_test(synth__background__leaves_the_face_alone),
+        cmocka_unit_test(synth__presets__studio_has_nothing_and_wild_has_all),
     };
     return cmocka_run_group_tests(tests, packed_setup, packed_teardown);
 }

@@ -64,9 +64,13 @@ static void synth__set__is_the_same_on_any_number_of_threads(void **state)
     synth_options a = options_for(p, one, "one"), b = options_for(p, more, "three");
     a.threads = 1;
     b.threads = 3;
+    scene *wild; /* which has every light, background and degradation */
+    assert_ok(scene_load(&wild, "wild", SYNTH_LSD));
+    a.scene = b.scene = wild;
     assert_ok(run_set(&a));
     assert_ok(run_set(&b));
     assert_same_set(&a, more);
+    scene_free(wild);
 }
 
 static void synth__set__goes_on_where_it_stopped(void **state)

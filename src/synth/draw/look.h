@@ -164,6 +164,7 @@ typedef struct {
     vec3 key_from, fill_from;    /* directions toward the lights, camera space, unit */
     vec3 key, fill, sky, ground; /* light colours; sky and ground: the surroundings, where their mean will do */
     surround around;             /* light of all else */
+    int lighting;                /* the set-up that they are of: lighting_names in synth/set */
     float key_soft;              /* size of the key light: 0 the sun .. 1 a window beside the face */
     shade_kind shade;
     float shade_angle, shade_at; /* which way it runs, radians; where across the face, decimetres from its middle */

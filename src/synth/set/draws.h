@@ -12,6 +12,8 @@
 void person_draw(person *out, float *identity, const face_model *face, const scene *s, rng *r);
 /* Draws a shot of a person (lighting exposes for the skin, as a camera does). */
 void shot_draw(shot *out, const person *who, const scene *s, rng *r);
+/* The shot's degradations, blur, grain and JPEG. */
+void degradation_draw(shot *s, const scene *from, const rng *r);
 /* A plain studio shot, the same for everybody: for sheets. */
 void shot_studio(shot *out, const person *who);
 

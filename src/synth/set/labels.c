@@ -2,6 +2,8 @@
  * get out of step. */
 #include "synth/set/labels.h"
 
+#include "synth/set/lighting.h"
+
 #include <inttypes.h>
 #include <math.h>
 
@@ -89,6 +91,39 @@ static float light_azimuth(const synth_face *f, const person *who)
     (void)who;
     return atan2f(f->shot.key_from.x, f->shot.key_from.z) * degrees;
 }
+#define DEGRADED(field)                                                                                                \
+    static float degraded_##field(const synth_face *f, const person *who)                                              \
+    {                                                                                                                  \
+        (void)who;                                                                                                     \
+        return (float)f->shot.degraded.field;                                                                          \
+    }
+SHOT(key_soft)
+SHOT(exposure)
+SHOT(back_blur)
+DEGRADED(motion)
+DEGRADED(shrink)
+DEGRADED(warmth)
+DEGRADED(tint)
+DEGRADED(gamma)
+DEGRADED(contrast)
+DEGRADED(vignette)
+DEGRADED(halo)
+DEGRADED(grey)
+DEGRADED(sepia)
+DEGRADED(fade)
+DEGRADED(film_grain)
+DEGRADED(halftone)
+DEGRADED(dust)
+DEGRADED(scratches)
+DEGRADED(first_quality)
+DEGRADED(stretch)
+DEGRADED(watermark)
+DEGRADED(border)
+static float shade(const synth_face *f, const person *who)
+{
+    (void)who;
+    return f->shot.shade == SHADE_NONE ? 0 : f->shot.shade_dark;
+}
 static float light_elevation(const synth_face *f, const person *who)
 {
     (void)who;
@@ -133,6 +168,29 @@ static const column columns[] = {
     {"align_x", mark_align_x},
     {"align_y", mark_align_y},
     {"shown", mark_shown},
+    {"key_soft", shot_key_soft},
+    {"shade", shade},
+    {"exposure", shot_exposure},
+    {"background_blur", shot_back_blur},
+    {"motion", degraded_motion},
+    {"shrink", degraded_shrink},
+    {"warmth", degraded_warmth},
+    {"tint", degraded_tint},
+    {"gamma", degraded_gamma},
+    {"contrast", degraded_contrast},
+    {"vignette", degraded_vignette},
+    {"sharpness", degraded_halo},
+    {"grey", degraded_grey},
+    {"sepia", degraded_sepia},
+    {"fade", degraded_fade},
+    {"film_grain", degraded_film_grain},
+    {"halftone", degraded_halftone},
+    {"dust", degraded_dust},
+    {"scratches", degraded_scratches},
+    {"first_quality", degraded_first_quality},
+    {"stretch", degraded_stretch},
+    {"watermark", degraded_watermark},
+    {"border", degraded_border},
 };
 #define COLUMNS (int)(sizeof columns / sizeof *columns)
 
@@ -167,7 +225,7 @@ mien_status labels_header(str *out, const synth_options *options)
         TRY(str_printf(out, ",p_%s", expression_names[c]));
     for (int i = 0; i < COLUMNS; i++)
         TRY(str_printf(out, ",%s", columns[i].name));
-    TRY(str_append(out, ",hair,jpeg_quality"));
+    TRY(str_append(out, ",hair,light,background,jpeg_quality"));
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(str_printf(out, ",%s", unit_names[u]));
     return str_append(out, ",hat,scarf,hand,held,headphones,sunglasses,tears\n");
@@ -196,7 +254,8 @@ mien_status labels_row(str *out, const synth_options *options, const char *image
         TRY(label(out, expression_share(e, (expression_class)c), told.expression, "-1"));
     for (int i = 0; i < COLUMNS; i++)
         TRY(str_printf(out, ",%.4f", (double)columns[i].value(f, who)));
-    TRY(str_printf(out, ",%s,%d", hair_style_names[who->style], f->shot.quality));
+    TRY(str_printf(out, ",%s,%s,%s,%d", hair_style_names[who->style], lighting_names[f->shot.lighting],
+                   background_names[f->shot.back_kind], f->shot.quality));
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(label(out, e->units[u], told.au, "-1"));
     const occluders *worn = &f->shot.worn;

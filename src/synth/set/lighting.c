@@ -1,6 +1,8 @@
 /* Only ratios of lights matter here, for the exposure takes out their sum: the key light is about 1 in each row. */
 #include "synth/set/lighting.h"
 
+#include <stddef.h>
+
 typedef struct {
     float low, high;
 } range;
@@ -221,6 +223,7 @@ static void draw_shade(shot *s, rng *r)
 
 void lighting_draw(shot *s, int which, const person *who, rng *r)
 {
+    s->lighting = which;
     if (which == 0)
         return;
     const setup *from = &setups[which];

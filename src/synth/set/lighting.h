@@ -3,6 +3,7 @@
 #ifndef SYNTH_LIGHTING_H
 #define SYNTH_LIGHTING_H
 
+#include "base/rng.h"
 #include "synth/draw/look.h"
 
 /* "keys", "soft", ..., NULL. The first is no set-up: lights as the scene's other keys say. */

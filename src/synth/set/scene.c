@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "recipe/reading.h"
 #include "synth/draw/look.h"
+#include "synth/set/lighting.h"
 
 #include <string.h>
 
@@ -43,6 +44,7 @@ static const other_default studio[] = {
     {"background.colour", "0"},
     {"background.contrast", "1"},
     {"background.blobs", "0"},
+    {"background.blur", "0"},
     {"background.cloth_level", "0.1"},
     {"background.cloth_colour", "0.1"},
     {"occluders.reflections", "0"},
@@ -79,6 +81,12 @@ static const other_default portrait[] = {
     {"occluders.headphones", "0"},
     {"degradation.blurred", "0"},
     {"degradation.grain", "{mean: 0, std: 0.8, low: 0, high: 2}"},
+    {"light.setup", "{keys: 3, soft: 3, window: 1.5, lamps: 1, split: 0.5}"},
+    {"background.kind", "{blobs: 1, plain: 1, white: 1, black: 1, spot: 1, room: 0.5, foliage: 0.5, pattern: 0.3}"},
+    {"background.blur", "[0.01, 0.05]"},
+    {"degradation.contrast", "{mean: 0.2, std: 0.2, low: 0, high: 0.7}"},
+    {"degradation.stretched", "0.4"},
+    {"degradation.sharpened", "0.5"},
     {"degradation.jpeg_quality", "[88, 97]"},
     {NULL, NULL},
 };
@@ -99,13 +107,34 @@ static const other_default wild[] = {
     {"age.adult", "{mean: 30, std: 24, low: 18, high: 90}"},
     {"expression.intensity", "[0.4, 1]"},
     {"expression.asymmetry", "{mean: 0, std: 0.16, low: -0.45, high: 0.45}"},
-    {"camera.distance", "[4, 25]"},
+    {"camera.distance", "{mean: 8, std: 7, low: 3.2, high: 40}"},
     {"camera.exposure", "[0.55, 1.35]"},
     {"light.key_azimuth", "[0, 100]"},
     {"light.key_elevation", "[-10, 70]"},
-    {"degradation.blurred", "0.5"},
-    {"degradation.blur", "[0.3, 1.4]"},
-    {"degradation.grain", "{mean: 0, std: 4, low: 0, high: 14}"},
+    {"degradation.blurred", "0.3"},
+    {"degradation.blur", "[0.3, 1.2]"},
+    {"degradation.grain", "{mean: 0, std: 3, low: 0, high: 14}"},
+    {"light.setup", "{keys: 2, soft: 3, low_key: 2.5, window: 2, overcast: 1.5, sun: 2, lamps: 2, flash: 1.5, back: 1, "
+                    "below: 0.4, stage: 0.5, split: 0.8}"},
+    {"background.kind", "{blobs: 2, plain: 1.5, white: 2, black: 1.5, spot: 1, room: 1.5, shelves: 0.8, window: 0.7, "
+                        "foliage: 1.2, sky: 0.8, pattern: 1, crowd: 0.7, text: 0.6, lights: 0.4}"},
+    {"background.blur", "[0, 0.05]"},
+    {"degradation.moved", "0.05"},
+    {"degradation.shrunk", "0.3"},
+    {"degradation.warmth", "{mean: 0, std: 0.18, low: -0.8, high: 0.8}"},
+    {"degradation.tint", "{mean: 0, std: 0.15, low: -0.6, high: 0.6}"},
+    {"degradation.gamma", "{mean: 0, std: 0.2, low: -0.7, high: 0.7}"},
+    {"degradation.contrast", "{mean: 0.25, std: 0.3, low: -0.4, high: 1}"},
+    {"degradation.vignetted", "0.1"},
+    {"degradation.sharpened", "0.65"},
+    {"degradation.grey", "0.2"},
+    {"degradation.printed", "0.02"},
+    {"degradation.dusty", "0.03"},
+    {"degradation.scratched", "0.02"},
+    {"degradation.saved_twice", "0.4"},
+    {"degradation.stretched", "0.6"},
+    {"degradation.marked", "0.15"},
+    {"degradation.barred", "0.03"},
     {"degradation.jpeg_quality", "[40, 96]"},
     {NULL, NULL},
 };
