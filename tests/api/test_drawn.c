@@ -19,11 +19,11 @@ static recipe *read_recipe(const char *task, int seed)
     return r;
 }
 
-static drawn_source *open_source(const packed_face *p, const char *scene, const char *task, int seed)
+static drawn_source *open_source(const packed_face *p, const char *of, const char *task, int seed)
 {
     drawn_source *s;
     recipe *r = read_recipe(task, seed);
-    assert_ok(api_drawn_source_open(&s, scene, p->path, r));
+    assert_ok(api_drawn_source_open(&s, of, p->path, r));
     recipe_free(r);
     return s;
 }

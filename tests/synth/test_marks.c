@@ -4,6 +4,7 @@
 #include "synth/draw/render.h"
 #include "synth/face/landmarks.h"
 #include "synth/mesh/raster.h"
+#include "synth/set/draws.h"
 #include "synth/set/plan.h"
 
 #include <string.h>
@@ -149,6 +150,7 @@ typedef struct {
 static void studio_open(studio *s, const packed_face *p, int64_t identity)
 {
     synth_options o = SYNTH_OPTIONS_INIT;
+    o.scene = p->scene;
     *s = (studio){.weights = calloc((size_t)p->face->identity.count, sizeof(float))};
     assert_ok(renderer_create(&s->r, p->h, SIZE));
     synth_person(&s->who, s->weights, &o, p->face, identity);
