@@ -39,7 +39,10 @@ static float hat_depth(hat_kind kind, vec3 p)
     if (kind == HAT_HEADSCARF || kind == HAT_HOOD) {
         float wide = kind == HAT_HOOD ? 0.64f : 0.60f, high = kind == HAT_HOOD ? 0.99f : 0.91f;
         float dx = p.x / wide, dy = (p.y - 7.08f) / high, from_middle = sqrtf(dx * dx + dy * dy);
-        return maxf(0.6f * (from_middle - 1), maxf(0.5f * (0.45f - p.z), 6.16f - p.y));
+        float behind = 0.5f * (0.45f - p.z), oval = 0.6f * (from_middle - 1);
+        if (kind == HAT_HOOD) /* it stands off the jaw, where the veil and the collar are what is seen */
+            oval = minf(oval, p.y - 6.95f);
+        return maxf(oval, maxf(behind, 6.16f - p.y));
     }
     float line =
         kind == HAT_BEANIE ? mixf(mixf(7.84f, 7.56f, side), 7.0f, back) : mixf(mixf(7.94f, 7.66f, side), 7.35f, back);
@@ -228,7 +231,7 @@ static void add_collar(occluder_work *w, bool is_loose)
     add_veil(w, y - 0.2f, cloth);
     neck.front = maxf(neck.front, front_z(w, 0, 6.3f, 0.12f, neck.front) - 0.34f);
     neck.wide += is_loose ? 0.12f : 0.02f;
-    add_fold(w, &neck, y - 0.12f, 0.26f, 0.02f, 0.17f, cloth, STUFF_CLOTH);
+    add_fold(w, &neck, y - (is_loose ? 0.20f : 0.12f), 0.26f, 0.02f, 0.17f, cloth, STUFF_CLOTH);
     add_fold(w, &neck, y - 0.40f, 0.34f, -0.03f, 0.06f, cloth, STUFF_CLOTH);
 }
 
