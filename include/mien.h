@@ -127,7 +127,7 @@ MIEN_OPTIONS(mien_compute, MIEN_OPTIONS_COMPUTE)
 /* --- labelled sets ------------------------------------------------------------------------------------------------ */
 /* Annotations, and where their pictures lie. */
 typedef struct mien_source {
-    const char *path;     /* folder, CSV or annotation file */
+    const char *path;     /* folder, CSV or annotation file; in training also "synth:SCENE", a set that is drawn */
     const char *images;   /* the folder that names of pictures are relative to; NULL: as the annotations say */
     const char *fallback; /* the folder of pictures that cannot be read there; NULL: none */
 } mien_source;
@@ -149,6 +149,8 @@ typedef struct mien_train_options {
     const mien_source *sources; /* [source_count] */
     const mien_source *validation_sources;
     int source_count, validation_source_count;
+    const char *face; /* packed face model that sets called "synth:SCENE" are drawn with, SCENE as mien_synth_options
+                         has it; NULL: there are none */
 } mien_train_options;
 MIEN_OPTIONS(mien_train_options, MIEN_OPTIONS_TRAIN)
 
@@ -490,6 +492,36 @@ MIEN_API MIEN_MUST_USE mien_status mien_synth(const mien_synth_options *options)
 /* Every key of a scene with range, default and meaning, and the presets, as Markdown (docs/scene.md). Free with
  * mien_text_free. */
 MIEN_API MIEN_MUST_USE mien_status mien_scene_reference(char **out);
+
+/* The same faces in memory, one after another, with the labels of labels.csv, drawn ahead by threads:
+ *
+ *     mien_faces_open(&faces, &options, 0, 1);
+ *     while (!mien_faces_next(&face, faces) && face.pixels)
+ *         use(face.pixels, face.labels);
+ *     mien_faces_free(faces);
+ */
+typedef struct mien_faces mien_faces;
+typedef struct mien_face {
+    int64_t number;        /* in the set, from 0; -1: there are no more */
+    const char *image;     /* what a set's folder calls it; all of them: borrowed until the next call, NULL where there
+                              are no more */
+    const uint8_t *pixels; /* [height, width, 3] RGB, as drawn: a set's folder has it as a JPEG */
+    int height, width;
+    const float *labels;    /* [column_count] a class as its number; 0 where it is not told */
+    const uint8_t *is_told; /* [column_count] 1: the label is told; 0: it is missing */
+} mien_face;
+/* options as mien_synth's; what they say of files is not looked at. Of ranks that share a set, this one draws each
+ * ranks-th person's faces, from the rank-th on: rank 0 of 1 draws all. Free with mien_faces_free. Threads: one at a
+ * time. */
+MIEN_API MIEN_MUST_USE mien_status mien_faces_open(mien_faces **out, const mien_synth_options *options, int rank,
+                                                   int ranks);
+MIEN_API void mien_faces_free(mien_faces *faces);
+MIEN_API MIEN_MUST_USE mien_status mien_faces_next(mien_face *out, mien_faces *faces);
+/* The next face is the first one of this rank whose number is not below `number`. */
+MIEN_API MIEN_MUST_USE mien_status mien_faces_seek(mien_faces *faces, int64_t number);
+/* Columns of labels: of kind MIEN_COLUMN_CLASS or MIEN_COLUMN_VALUE. */
+MIEN_API int mien_faces_column_count(const mien_faces *faces);
+MIEN_API const mien_column *mien_faces_column(const mien_faces *faces, int index);
 
 #ifdef __cplusplus
 }

@@ -24,7 +24,12 @@ MIEN_OPTIONS(mien_graph_options, MIEN_OPTIONS_GRAPH)
 MIEN_API MIEN_MUST_USE mien_status mien_graph_text(char **out, const char *arch, const mien_graph_options *options);
 
 /* --- benchmarks --------------------------------------------------------------------------------------------------- */
-typedef enum mien_bench_what { MIEN_BENCH_TRAIN = 0, MIEN_BENCH_INFER = 1, MIEN_BENCH_DATA = 2 } mien_bench_what;
+typedef enum mien_bench_what {
+    MIEN_BENCH_TRAIN = 0,
+    MIEN_BENCH_INFER = 1,
+    MIEN_BENCH_DATA = 2,
+    MIEN_BENCH_SYNTH = 3
+} mien_bench_what;
 typedef enum mien_bench_kind { MIEN_BENCH_PLAIN = 0, MIEN_BENCH_SMM = 1, MIEN_BENCH_BASELINE = 2 } mien_bench_kind;
 typedef struct mien_bench_options {
     size_t size;
@@ -39,6 +44,7 @@ typedef struct mien_bench_options {
     int is_normalised;           /* data: batches end as normalised float, as a network takes them */
     int is_deviation;     /* train, infer: of the deviation module, a frozen and a trained copy of the architecture */
     mien_bench_kind kind; /* train: of a multi-task network over a feature map of the architecture */
+    const mien_synth_options *synth; /* synth: what is drawn, as mien_faces_open has it */
 } mien_bench_options;
 MIEN_OPTIONS(mien_bench_options, MIEN_OPTIONS_BENCH)
 
@@ -48,7 +54,8 @@ MIEN_OPTIONS(mien_bench_options, MIEN_OPTIONS_BENCH)
  * for valence and arousal, each of fresh pictures, forward and backward, their losses, one SGD update (all their
  * pictures count). Times are the median; on a GPU, where steps follow each other with one wait at their end and
  * pictures are brought beside the step before, a step's share of all (profiled: the median). data: pictures a second
- * through the loader. */
+ * through the loader. synth: faces a second, drawn and compressed; a step is `batch` of them, spread over the threads a
+ * person at a time. */
 typedef struct mien_bench_result {
     int batch, size, threads;
     const char *precision, *isa; /* "f32", "avx2" */
@@ -56,14 +63,15 @@ typedef struct mien_bench_result {
     double flops_per_s;          /* convolutions and products; 0 for data */
     int64_t peak_rss_bytes;
     int64_t planned_bytes, sum_bytes; /* activations as planned with reuse, and the sum of all tensors; 0 for data */
-    double images_per_cpu_s;          /* data: pictures a second of processor time, all threads together; else 0 */
+    double images_per_cpu_s; /* data, synth: pictures a second of processor time, all threads together; else 0 */
     int lanes, tile; /* infer: so many threads compute so many pictures at a time, each its own; 1 and the batch where
                         all compute it together, as in train; 0 for data */
     const char *device;        /* "cpu", "NVIDIA H100 80GB HBM3" */
     int64_t peak_device_bytes; /* of its memory, whatever took it: programs, code, libraries; 0 for the CPU */
 } mien_bench_result;
 
-/* One group of nodes with the same operator and implementation. */
+/* One group of nodes with the same operator and implementation; of synth a stage of drawing, whose seconds are those of
+ * all threads together. */
 typedef struct mien_bench_row {
     const char *group, *implementation; /* "conv2d_dw", "jit:avx2"; borrowed */
     int nodes;

@@ -1,9 +1,8 @@
 /* mien_face_pack and mien_synth: the generator's options, checked and handed over. */
 #include "synth/set/synth.h"
 
-#include "api/api.h"
+#include "api/drawn.h"
 #include "synth/face/face_model.h"
-#include "synth/set/scene.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,47 +47,74 @@ static mien_status find_sheet(int *out, const char *name)
     return mien_fail(MIEN_ERR_UNSUPPORTED, "sheet_kind: %.32s (wanted a name that mien_synth_sheet gives)", name);
 }
 
+mien_status api_drawn_describe(drawn_set *out, const mien_synth_options *o)
+{
+    const bool is_complete = !o->missing || !strcmp(o->missing, "none");
+    synth_task task;
+    int sheet_kind;
+    TRY(find_task(&task, o->task));
+    TRY(find_sheet(&sheet_kind, o->sheet_kind));
+    if (o->scene && o->is_studio)
+        return mien_fail(MIEN_ERR_ARG, "is_studio is a scene of its own (wanted no scene beside it)");
+    if (!is_complete && strcmp(o->missing, "aff-wild2"))
+        return mien_fail(MIEN_ERR_UNSUPPORTED, "missing: %.32s (wanted none or aff-wild2)", o->missing);
+    out->options = (synth_options){.face_path = o->face,
+                                   .count = o->count,
+                                   .identities = o->identities,
+                                   .first_identity = o->first_identity,
+                                   .size = o->image_size,
+                                   .task = task,
+                                   .clip = o->clip,
+                                   .crowd = o->crowd,
+                                   .sheet_kind = sheet_kind,
+                                   .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
+                                   .seed = o->seed};
+    TRY(scene_load(&out->scene, o->is_studio ? "studio" : o->scene, task));
+    out->options.scene = out->scene;
+    return MIEN_OK;
+}
+
+mien_status api_drawn_open(drawn_set *out, const mien_synth_options *given, const char *call)
+{
+    mien_synth_options o;
+    mien_compute compute;
+    TRY(api_need(given, call, "options"));
+    TRY(api_options(&o, given, MIEN_OPTIONS_SYNTH, call));
+    TRY(api_compute(&compute, o.compute, call));
+    TRY(api_need(o.face, call, "face"));
+    TRY(api_drawn_describe(out, &o));
+    out->options.threads = api_threads(&compute);
+    return face_stock_open(&out->stock, o.face);
+}
+
+void api_drawn_free(drawn_set *d)
+{
+    scene_free(d->scene);
+    face_stock_close(&d->stock);
+}
+
 mien_status mien_synth(const mien_synth_options *given)
 {
     mien_synth_options o;
     mien_compute compute;
+    drawn_set set = {0};
     TRY(api_need(given, "mien_synth", "options"));
     TRY(api_options(&o, given, MIEN_OPTIONS_SYNTH, "mien_synth"));
     TRY(api_compute(&compute, o.compute, "mien_synth"));
     TRY(api_need(o.face, "mien_synth", "face"));
     TRY(api_need(o.out ? o.out : o.sheet ? o.sheet : o.quiz, "mien_synth", "out"));
-    synth_task task;
-    int sheet_kind;
-    TRY(find_task(&task, o.task));
-    TRY(find_sheet(&sheet_kind, o.sheet_kind));
-    const bool is_complete = !o.missing || !strcmp(o.missing, "none");
-    if (!is_complete && strcmp(o.missing, "aff-wild2"))
-        return mien_fail(MIEN_ERR_UNSUPPORTED, "missing: %.32s (wanted none or aff-wild2)", o.missing);
-    if (o.scene && o.is_studio)
-        return mien_fail(MIEN_ERR_ARG, "mien_synth: is_studio is a scene of its own (wanted no scene beside it)");
     progress p = api_progress(&compute);
-    scene *s;
-    TRY(scene_load(&s, o.is_studio ? "studio" : o.scene, task));
-    mien_status st = synth_run(&(synth_options){.out = o.out,
-                                                .face_path = o.face,
-                                                .count = o.count,
-                                                .identities = o.identities,
-                                                .first_identity = o.first_identity,
-                                                .size = o.image_size,
-                                                .task = task,
-                                                .clip = o.clip,
-                                                .crowd = o.crowd,
-                                                .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
-                                                .seed = o.seed,
-                                                .scene = s,
-                                                .resume = o.is_resumed != 0,
-                                                .force = o.is_forced != 0,
-                                                .threads = api_threads(&compute),
-                                                .sheet = o.sheet,
-                                                .sheet_kind = sheet_kind,
-                                                .quiz = o.quiz},
-                               &p);
-    scene_free(s);
+    mien_status st = api_drawn_describe(&set, &o);
+    if (st == MIEN_OK) {
+        set.options.out = o.out;
+        set.options.sheet = o.sheet;
+        set.options.quiz = o.quiz;
+        set.options.resume = o.is_resumed != 0;
+        set.options.force = o.is_forced != 0;
+        set.options.threads = api_threads(&compute);
+        st = synth_run(&set.options, &p);
+    }
+    api_drawn_free(&set);
     return st;
 }
 

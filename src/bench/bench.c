@@ -201,6 +201,11 @@ static int compare_rows(const void *a, const void *b)
     return (x->seconds < y->seconds) - (x->seconds > y->seconds);
 }
 
+void bench_sort_rows(mien_bench *b)
+{
+    qsort(b->rows, (size_t)b->row_count, sizeof *b->rows, compare_rows);
+}
+
 /* A lane takes its share of a batch one tile after another, beside the others: its share's seconds are the step's. */
 static mien_status collect_rows(mien_bench *b, const program *p)
 {
@@ -223,7 +228,7 @@ static mien_status collect_rows(mien_bench *b, const program *p)
         row->flops += t.flops * tiles;
         row->bytes += t.bytes * tiles;
     }
-    qsort(b->rows, (size_t)b->row_count, sizeof *b->rows, compare_rows);
+    bench_sort_rows(b);
     return MIEN_OK;
 }
 
@@ -286,7 +291,7 @@ mien_status mien_bench_run(mien_bench **out, const mien_bench_options *given)
     if (o.batch < 1 || o.image_size < 0 || o.steps < 5)
         return mien_fail(MIEN_ERR_ARG, "mien_bench_run: batch %d, size %d, steps %d (wanted at least 1, 0, 5)", o.batch,
                          o.image_size, o.steps);
-    if (o.what != MIEN_BENCH_DATA)
+    if (o.what == MIEN_BENCH_TRAIN || o.what == MIEN_BENCH_INFER)
         TRY(api_need(o.arch, "mien_bench_run", "arch"));
     if (o.kind != MIEN_BENCH_PLAIN && (o.what != MIEN_BENCH_TRAIN || o.is_deviation))
         return mien_fail(MIEN_ERR_ARG, "mien_bench_run: kind of another step (wanted training, no deviation module)");
@@ -295,7 +300,9 @@ mien_status mien_bench_run(mien_bench **out, const mien_bench_options *given)
     TRY(mem_zalloc(&b, 1));
     TRY_OUT(arena_create(&b->texts, 0));
     b->result = (mien_bench_result){.batch = o.batch, .isa = mien_isa(), .precision = "f32", .device = "cpu"};
-    TRY_OUT(o.what == MIEN_BENCH_DATA ? bench_data(&b->result, &o) : bench_program(b, &o));
+    TRY_OUT(o.what == MIEN_BENCH_DATA    ? bench_data(&b->result, &o)
+            : o.what == MIEN_BENCH_SYNTH ? bench_synth(b, &o)
+                                         : bench_program(b, &o));
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     b->result.peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024;

@@ -1,4 +1,5 @@
-/* The parts of mien_bench_run: programs (bench.c), the multi-task step (mtl.c) and the loader (data.c). */
+/* The parts of mien_bench_run: programs (bench.c), the multi-task step (mtl.c), the loader (data.c) and drawing
+ * (synth.c). */
 #ifndef BENCH_BENCH_INT_H
 #define BENCH_BENCH_INT_H
 
@@ -68,5 +69,10 @@ program *bench_subject_program(const bench_subject *s);
 
 /* Pictures a second through the loader; fills images_per_s, ms, size and threads. */
 MIEN_MUST_USE mien_status bench_data(mien_bench_result *result, const mien_bench_options *options);
+
+/* Faces a second, drawn and compressed; fills what bench_data does, and the rows of a profile by stage. */
+MIEN_MUST_USE mien_status bench_synth(mien_bench *b, const mien_bench_options *options);
+/* Slowest first. */
+void bench_sort_rows(mien_bench *b);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <argp.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -51,6 +52,10 @@ error_t cli_int(struct argp_state *state, const char *option, const char *text, 
 
 /* Is the option's value one of name(0), name(1) ... NULL? Otherwise an error through argp, and EINVAL. */
 error_t cli_one_of(struct argp_state *state, const char *option, const char *text, const char *(*name)(int index));
+
+/* dst = the face model beside this program; the second says where there is none. */
+bool cli_face_beside(char dst[PATH_MAX]);
+bool cli_find_face(console *c, char dst[PATH_MAX]);
 
 /* All positional arguments, in order; borrowed from argv. */
 typedef struct {

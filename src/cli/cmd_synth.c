@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     KEY_OUT = CLI_KEY_FIRST,
@@ -16,10 +15,10 @@ enum {
     KEY_MISSING,
     KEY_FACE,
     KEY_SEED,
-    KEY_CLIP,
-    KEY_CROWD,
     KEY_SCENE,
     KEY_KEYS,
+    KEY_CLIP,
+    KEY_CROWD,
     KEY_STUDIO,
     KEY_RESUME,
     KEY_FORCE,
@@ -181,21 +180,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* face.safetensors beside the running binary: the README's first command puts it there. */
-static bool find_face(char dst[PATH_MAX])
-{
-    ssize_t length = readlink("/proc/self/exe", dst, PATH_MAX - 1);
-    if (length < 0)
-        return false;
-    dst[length] = '\0';
-    char *slash = strrchr(dst, '/');
-    static const char name[] = "/face.safetensors";
-    if (!slash || (size_t)(slash - dst) + sizeof name > PATH_MAX)
-        return false;
-    memcpy(slash, name, sizeof name);
-    return access(dst, R_OK) == 0;
-}
-
 static int print_keys(console *c)
 {
     char *text = NULL;
@@ -230,11 +214,8 @@ int cmd_synth(console *c, int argc, char **argv)
         return print_keys(c);
     char face[PATH_MAX];
     if (!a.synth.face) {
-        if (!find_face(face)) {
-            console_say(
-                c, "face model: none beside this program (wanted --face, or `mien face WHEEL --out FACE.safetensors`)");
+        if (!cli_find_face(c, face))
             return EXIT_FAILED;
-        }
         a.synth.face = face;
     }
     console_watch(c, &a.compute);

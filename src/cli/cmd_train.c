@@ -13,6 +13,7 @@ enum {
     KEY_OUT,
     KEY_RESUME,
     KEY_STRICT,
+    KEY_FACE,
     KEY_JSON,
     KEY_KEYS
 };
@@ -29,8 +30,10 @@ typedef struct {
 static const struct argp_option options[] = {
     {"set", KEY_SET, "KEY.KEY=VALUE", 0, "Change a key of the recipe; may be given again", 1},
     {"data", KEY_DATA, "DIR|CSV|ANNOTATIONS", 0,
-     "What to train on: a folder per class, `train` and `val` of such, a CSV path,label, or an annotation file; may be "
-     "given again where the task learns from several sets (default: the recipe's data.sets)",
+     "What to train on: a folder per class, `train` and `val` of such, a CSV path,label, an annotation file, or "
+     "`synth:SCENE`, faces drawn while it "
+     "trains, SCENE as `mien synth --scene` has it; may be given again where the task learns from several sets "
+     "(default: the recipe's data.sets)",
      1},
     {"val", KEY_VAL, "DIR|CSV|ANNOTATIONS", 0,
      "What to select on, likewise (default: the data's own `val`, else a held-out share)", 1},
@@ -41,6 +44,8 @@ static const struct argp_option options[] = {
     {"resume", KEY_RESUME, 0, 0, "Go on with what RUN holds", 1},
     {"strict", KEY_STRICT, 0, 0, "Refuse folders and rows that are none of the classes, instead of leaving them out",
      1},
+    {"face", KEY_FACE, "FACE.safetensors", 0,
+     "Face model that `synth:` sets are drawn with (default: face.safetensors beside this program)", 1},
     {"json", KEY_JSON, 0, 0, "Print what was trained as one JSON document", 2},
     {"list-keys", KEY_KEYS, 0, 0, "Print every key of a recipe, and leave", 3},
     {0},
@@ -74,6 +79,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_STRICT:
         a->train.is_strict = 1;
+        return 0;
+    case KEY_FACE:
+        a->train.face = arg;
         return 0;
     case KEY_JSON:
         a->is_json = true;
@@ -143,6 +151,9 @@ int cmd_train(console *c, int argc, char **argv)
     if (code == EXIT_DONE && a.wants_keys) {
         code = print_keys(c);
     } else if (code == EXIT_DONE) {
+        char face[PATH_MAX];
+        if (!a.train.face && cli_face_beside(face)) /* who needs one and has none is told by the library */
+            a.train.face = face;
         console_watch(c, &a.compute);
         mien_status st = mien_train(&a.train);
         code = st ? console_fail(c, st) : print_info(c, a.train.out, a.is_json);

@@ -229,6 +229,7 @@ static mien_status make_source(dataset *d)
         d->pictures.path = NULL;
         d->pictures.read = source_make;
         d->pictures.is_renewed = d->maker->is_renewed;
+        d->pictures.fingerprint = d->maker->fingerprint;
         TRY(mem_alloc(&d->groups, d->list.count));
         memcpy(d->groups, d->list.label, (size_t)d->list.count * sizeof *d->groups);
     }

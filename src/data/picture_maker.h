@@ -8,9 +8,10 @@
 
 typedef struct picture_maker picture_maker;
 struct picture_maker {
-    const char *what; /* as the user named it, for messages */
-    int64_t count;    /* of an epoch, the same in each */
-    bool is_renewed;  /* they differ from epoch to epoch; their number does not, nor what they are called */
+    const char *what;     /* as the user named it, for messages */
+    int64_t count;        /* of an epoch, the same in each */
+    uint64_t fingerprint; /* of what they are made of: another one, where the pictures are others */
+    bool is_renewed;      /* they differ from epoch to epoch; their number does not, nor what they are called */
     /* Appends an epoch's labels as a folder of such pictures holds them: a labels.csv, a row for each picture, in
      * order of their numbers. */
     mien_status (*table)(const picture_maker *m, uint32_t epoch, str *out);

@@ -41,7 +41,8 @@ struct picture_source {
     int64_t count;
     /* A picture that cannot be opened is the source's fault, a list's that names it, and no bad picture among many. */
     bool missing_is_fatal;
-    bool is_renewed; /* a picture is another one in each epoch, the reader's */
+    uint64_t fingerprint; /* of what pictures are made of; 0: they are files, which tell themselves */
+    bool is_renewed;      /* a picture is another one in each epoch, the reader's */
     /* The picture's name as the user knows it, into dst; too small is MIEN_ERR_ARG. */
     mien_status (*name)(const picture_source *s, int64_t index, char *dst, size_t bytes);
     /* The file that the picture is read from, likewise. NULL: pictures of this source are no files. */

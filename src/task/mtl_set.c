@@ -128,6 +128,7 @@ static mien_status wrap(task_set **out, annotations *known, const char *path, co
         const picture_maker *maker = set->known.parts[i].maker;
         set->base.is_by_class |= set->known.parts[i].is_by_class;
         set->source.is_renewed |= maker && maker->is_renewed;
+        set->source.fingerprint = maker ? set->source.fingerprint * 31 + maker->fingerprint : set->source.fingerprint;
     }
     set->is_partial = values && values->au == MTL_AU_PARTIAL;
     for (int h = 0; h < o->head_count; h++)

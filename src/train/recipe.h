@@ -58,6 +58,7 @@ typedef struct {
     char init[RECIPE_MAX_MODELS][1024]; /* by position in models; "" = from scratch */
     struct {
         source_list sets; /* where no others are given; empty: they must be */
+        int64_t drawn;    /* faces of an epoch, where a set is drawn */
         double val_share, max_bad_share;
         balance_kind balance;
         normalise_kind normalise;

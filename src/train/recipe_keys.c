@@ -47,6 +47,14 @@ const recipe_key recipe_keys[] = {
              "fallback: FOLDER}` of which the first is needed, as `--data`, `--images` and `--images-fallback` would "
              "say it. Several are one set, each with the labels that it has. (A key of its own, since `data` is a "
              "group.) Paths are as seen from where the command runs."},
+    {.name = "data.drawn",
+     .type = &recipe_type_int64,
+     .offset = FIELD(data.drawn),
+     .range = RECIPE_FROM_TO(6, 10000000),
+     .fallback = "6000",
+     .help =
+         "Faces of an epoch where a set is `synth:SCENE`, drawn while it trains, other ones of other people in each "
+         "epoch. `data.val_share` times as many, of people who are never trained on, are there to select by."},
     {.name = "data.val_share",
      .type = &recipe_type_double,
      .offset = FIELD(data.val_share),

@@ -43,6 +43,8 @@ static mien_status hash_plan(uint64_t *hash, const task_set *set, const epoch_pl
 {
     const picture_source *source = set->pictures->source;
     char name[PICTURE_NAME_BYTES];
+    if (source->fingerprint)
+        *hash = (*hash ^ source->fingerprint) * 1099511628211u;
     for (int64_t i = 0; i < plan->items->count; i++) {
         int64_t picture = plan->items->index[i];
         TRY(source->name(source, picture, name, sizeof name));

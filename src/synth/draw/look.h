@@ -108,6 +108,7 @@ typedef struct {
     float turn, side, up, spread; /* of a hand: degrees, decimetres, 0 fingers together .. 1 apart */
     float reflection;             /* of glasses: 0 none .. 1 a window's */
     vec3 hat_cloth, scarf_cloth, thing;
+    float tears; /* 0 none .. 1 wet tracks down the cheeks */
 } occluders;
 
 typedef enum {

@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <time.h>
 
 #define SUPER 2         /* samples per pixel and direction */
 #define SHADOW_SIDE 176 /* samples of the shadow picture */
@@ -21,6 +22,7 @@
 #define SHADOW_BIAS 0.035f
 #define TONE_STEPS 4096
 #define PIXEL_SAMPLES (SUPER * SUPER)
+#define ALL_SAMPLES ((1u << PIXEL_SAMPLES) - 1)
 #define SURFACE_STEP 0.08f /* decimetres: samples of a pixel that lie nearer to each other see one surface */
 
 /* The face is framed around this point of the neutral head: between eyes and mouth. */
@@ -29,7 +31,8 @@ static const vec3 face_middle = {0, 7.02f, 1.15f};
 struct renderer {
     const head *h;
     const person *who;
-    int head_count; /* drawn into the samples so far */
+    int head_count;                         /* drawn into the samples so far */
+    int64_t head_samples[RENDER_MAX_HEADS]; /* that each took, but the last */
     float glasses_forward;
     uint32_t lid[2];     /* vertices in the middle of the upper lids' edges */
     int size, side;      /* of the picture, of its samples */
@@ -41,6 +44,9 @@ struct renderer {
     vec3 *tint;          /* [V] */
     vec3 *light;         /* [V] */
     float *shadow;       /* [V] */
+    vec3 *from_light;    /* [V] as the key light's picture shows them */
+    bool *is_lit;        /* [V] light is asked for there: a vertex of what is seen, or under hair */
+    surface *corners;    /* [V] all that shading interpolates */
     float *hair_depth;   /* [V] decimetres inside the hairline */
     float *depth;        /* [side, side] */
     uint32_t *id;        /* [side, side] */
@@ -55,7 +61,38 @@ struct renderer {
     vec3 *worn_screen;
     background behind;
     uint8_t tone[TONE_STEPS + 1];
+    stage_clock *clock; /* NULL: nobody asks */
 };
+
+const char *const draw_stage_names[STAGE_COUNT] = {"person",     "pose", "light",   "raster", "shade",
+                                                   "background", "hair", "resolve", "post",   "jpeg"};
+
+static int64_t processor_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void stage_begin(stage_clock *c)
+{
+    if (c)
+        c->at = processor_ns();
+}
+
+void stage_end(stage_clock *c, draw_stage stage)
+{
+    if (!c)
+        return;
+    const int64_t now = processor_ns();
+    c->ns[stage] += now - c->at;
+    c->at = now;
+}
+
+void renderer_measure(renderer *r, stage_clock *clock)
+{
+    r->clock = clock;
+}
 
 void renderer_free(renderer *r)
 {
@@ -72,6 +109,9 @@ void renderer_free(renderer *r)
     mem_free(r->tint);
     mem_free(r->light);
     mem_free(r->shadow);
+    mem_free(r->from_light);
+    mem_free(r->is_lit);
+    mem_free(r->corners);
     mem_free(r->hair_depth);
     mem_free(r->depth);
     mem_free(r->id);
@@ -133,6 +173,9 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     TRY_OUT(mem_alloc(&r->tint, v));
     TRY_OUT(mem_alloc(&r->light, v));
     TRY_OUT(mem_alloc(&r->shadow, v));
+    TRY_OUT(mem_alloc(&r->from_light, v));
+    TRY_OUT(mem_alloc(&r->is_lit, v));
+    TRY_OUT(mem_zalloc(&r->corners, v));
     TRY_OUT(mem_alloc(&r->hair_depth, v));
     TRY_OUT(mem_alloc(&r->depth, samples));
     TRY_OUT(mem_alloc(&r->id, samples));
@@ -173,6 +216,24 @@ static void place_vertices(renderer *r, setting *s)
     for (int side = 0; side < 2; side++) {
         s->eye[side] = head_eye_middle(h, r->position, side);
         s->lid[side] = mat3_apply_back(&s->turn, v3_sub(r->position[r->lid[side]], s->eye[side])).y;
+    }
+}
+
+/* Most of a head is turned away, or behind what is before it: what nobody sees needs no light. */
+static void find_lit(renderer *r)
+{
+    const head *h = r->h;
+    const size_t samples = (size_t)r->side * (size_t)r->side;
+    const bool is_bald = r->who->style == HAIR_BALD;
+    uint32_t last = RASTER_NOTHING;
+    for (int v = 0; v < h->vertex_count; v++)
+        r->is_lit[v] = !is_bald && r->hair_depth[v] > HAIR_REACH;
+    for (size_t i = 0; i < samples; i++) {
+        if (r->id[i] == last || r->id[i] >= 2 * (uint32_t)h->quad_count) /* nothing, or a head that is finished */
+            continue;
+        last = r->id[i];
+        for (int k = 0; k < 3; k++)
+            r->is_lit[h->triangles[3 * (size_t)last + (size_t)k]] = true;
     }
 }
 
@@ -226,9 +287,9 @@ static void cast_shadows(renderer *r, const setting *s)
     int apart = 1 + (int)(4 * s->how->key_soft);
     for (int i = 0; i < SHADOW_SIDE * SHADOW_SIDE; i++)
         r->shadow_depth[i] = -INFINITY;
-    for (int v = 0; v < h->vertex_count; v++) { /* r->screen is borrowed until the camera needs it */
+    for (int v = 0; v < h->vertex_count; v++) {
         vec3 p = v3_sub(r->position[v], middle);
-        r->screen[v] =
+        r->from_light[v] =
             v3((v3_dot(p, right) + SHADOW_REACH) * scale, (SHADOW_REACH - v3_dot(p, up)) * scale, v3_dot(p, toward));
     }
     for (int i = 0; i < r->worn.point_count; i++) {
@@ -236,12 +297,14 @@ static void cast_shadows(renderer *r, const setting *s)
         r->worn_screen[i] =
             v3((v3_dot(p, right) + SHADOW_REACH) * scale, (SHADOW_REACH - v3_dot(p, up)) * scale, v3_dot(p, toward));
     }
-    raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->screen, h->triangles, 2 * h->quad_count, 0, false);
+    raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->from_light, h->triangles, 2 * h->quad_count, 0,
+                false);
     raster_draw(r->shadow_depth, NULL, SHADOW_SIDE, SHADOW_SIDE, r->worn_screen, r->worn.triangles,
                 r->worn.triangle_count, 0, true);
     for (int v = 0; v < h->vertex_count; v++)
-        r->shadow[v] = reached(r, r->screen[v], apart) *
-                       past_shade(s->how, v3_dot(r->position[v], right), v3_dot(r->position[v], up));
+        if (r->is_lit[v])
+            r->shadow[v] = reached(r, r->from_light[v], apart) *
+                           past_shade(s->how, v3_dot(r->position[v], right), v3_dot(r->position[v], up));
     for (int i = 0; i < r->worn.point_count; i++) {
         occluder_point *p = &r->worn.points[i];
         p->shadow = reached(r, r->worn_screen[i], apart) *
@@ -264,6 +327,8 @@ static void light_vertices(renderer *r, const setting *s)
     const shot *how = s->how;
     bool is_bald = s->who->style == HAIR_BALD;
     for (int v = 0; v < h->vertex_count; v++) {
+        if (!r->is_lit[v])
+            continue;
         vec3 n = r->normal[v];
         float ao = h->occlusion[v];
         if (!is_bald) { /* hair keeps some sky from the skin beside it */
@@ -282,22 +347,27 @@ static void light_vertices(renderer *r, const setting *s)
     }
 }
 
-static surface surface_at(const renderer *r, const uint32_t *c, const float b[3])
+/* What shading interpolates, side by side. */
+static void gather_corners(renderer *r)
 {
     const head *h = r->h;
-    surface at = {0};
-    for (int i = 0; i < 3; i++) {
-        uint32_t v = c[i];
-        at.rest = v3_madd(at.rest, h->rest[v], b[i]);
-        at.position = v3_madd(at.position, r->position[v], b[i]);
-        at.normal = v3_madd(at.normal, r->normal[v], b[i]);
-        at.tint = v3_madd(at.tint, r->tint[v], b[i]);
-        at.light = v3_madd(at.light, r->light[v], b[i]);
-        at.shadow += r->shadow[v] * b[i];
-        at.occlusion += h->occlusion[v] * b[i];
-        if (v < (uint32_t)h->face->vertex_count)
-            at.lips += h->face->mask[(size_t)v * MASK_COUNT + MASK_LIPS] * b[i];
-    }
+    for (int v = 0; v < h->vertex_count; v++)
+        if (r->is_lit[v])
+            r->corners[v] =
+                (surface){.rest = h->rest[v],
+                          .position = r->position[v],
+                          .normal = r->normal[v],
+                          .tint = r->tint[v],
+                          .light = r->light[v],
+                          .lips = v < h->face->vertex_count ? h->face->mask[(size_t)v * MASK_COUNT + MASK_LIPS] : 0,
+                          .shadow = r->shadow[v],
+                          .occlusion = h->occlusion[v]};
+}
+
+static surface surface_at(const renderer *r, const uint32_t *c, const float b[3])
+{
+    surface at;
+    blend_corners(&at, &r->corners[c[0]], &r->corners[c[1]], &r->corners[c[2]], b, sizeof at);
     at.normal = v3_unit(at.normal);
     return at;
 }
@@ -358,9 +428,28 @@ typedef struct {
     float b[3];        /* weights of its corners */
 } sample_group;
 
+/* A pixel that one triangle covers is one group. */
+static bool take_whole(sample_group *g, const renderer *r, const seen *what, int px, int py)
+{
+    for (int k = 0; k < PIXEL_SAMPLES; k++)
+        g->at[k] = (size_t)(py * SUPER + k / SUPER) * (size_t)r->side + (size_t)(px * SUPER + k % SUPER);
+    g->triangle = what->id[g->at[0]];
+    for (int k = 1; k < PIXEL_SAMPLES; k++)
+        if (what->id[g->at[k]] != g->triangle)
+            return false;
+    g->count = PIXEL_SAMPLES;
+    const uint32_t *c = &what->triangles[3 * (size_t)g->triangle];
+    return corner_weights(g->b, what->points[c[0]], what->points[c[1]], what->points[c[2]], ((float)px + 0.5f) * SUPER,
+                          ((float)py + 0.5f) * SUPER);
+}
+
 /* Takes the first group out of `left`, a bit for each of the pixel's samples. */
 static void take_group(sample_group *g, const renderer *r, const seen *what, int px, int py, unsigned *left)
 {
+    if (*left == ALL_SAMPLES && take_whole(g, r, what, px, py)) {
+        *left = 0;
+        return;
+    }
     const float centre = 0.5f;
     float first_x = 0, first_y = 0, sum_x = 0, sum_y = 0, z = 0, step = 0;
     int first_material = 0;
@@ -423,20 +512,10 @@ static void shade_surfaces(renderer *r, const setting *s)
 /* A point of a sheet of hair, and the share of its pixel that strands take there. */
 static vec3 hair_at(const renderer *r, const setting *s, const sample_group *g, float *cover)
 {
-    hair_point at = {0};
-    for (int k = 0; k < 3; k++) {
-        const hair_point *c = &r->hair.points[r->hair.triangles[3 * (size_t)g->triangle + (size_t)k]];
-        float b = g->b[k];
-        at.position = v3_madd(at.position, c->position, b);
-        at.normal = v3_madd(at.normal, c->normal, b);
-        at.light = v3_madd(at.light, c->light, b);
-        at.flow = v3_madd(at.flow, c->flow, b);
-        at.across += c->across * b;
-        at.along += c->along * b;
-        at.depth += c->depth * b;
-        at.layer += c->layer * b;
-        at.shadow += c->shadow * b;
-    }
+    const uint32_t *c = &r->hair.triangles[3 * (size_t)g->triangle];
+    const hair_point *points = r->hair.points;
+    hair_point at;
+    blend_corners(&at, &points[c[0]], &points[c[1]], &points[c[2]], g->b, sizeof at);
     *cover = 0;
     return at.depth < -0.12f ? v3_all(0) : hair_shade(s, &at, cover);
 }
@@ -615,7 +694,7 @@ static void set_background(renderer *r, const shot *how)
     for (int y = 0; y < r->size; y++)
         for (int x = 0; x < r->size; x++) {
             const unsigned surfaces = seen_samples(r, r->id, RASTER_NOTHING, x, y);
-            if (surfaces == (1u << PIXEL_SAMPLES) - 1)
+            if (surfaces == ALL_SAMPLES)
                 continue;
             const vec3 back = v3_scale(r->behind.pixels[(size_t)y * (size_t)r->size + (size_t)x], unexposed);
             for (int k = 0; k < PIXEL_SAMPLES; k++)
@@ -699,12 +778,21 @@ static mark_samples samples_of(const renderer *r)
     return (mark_samples){.side = r->side, .per_pixel = SUPER, .depth = r->depth, .id = r->id};
 }
 
+static int64_t count_samples(const renderer *r, uint32_t id)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < (size_t)r->side * (size_t)r->side; i++)
+        count += r->id[i] == id;
+    return count;
+}
+
 static void finish_head(renderer *r)
 {
     size_t samples = (size_t)r->side * (size_t)r->side;
     for (size_t i = 0; i < samples; i++)
         if (r->id[i] < triangle_count(r))
             r->id[i] = r->id[i] < head_triangle_count(r) ? finished_head(r->head_count - 1) : FINISHED_BODY;
+    r->head_samples[r->head_count - 1] = count_samples(r, finished_head(r->head_count - 1));
 }
 
 mien_status render_head(renderer *r, const float *units, const shot *how, face_marks *marks)
@@ -718,22 +806,30 @@ mien_status render_head(renderer *r, const float *units, const shot *how, face_m
     s.lips_apart = smooth_step(-0.005f, 0.03f, head_lip_gap(h, units));
     creases_find(&s.crease, units, who);
 
+    assert(r->head_count < RENDER_MAX_HEADS);
     if (r->head_count > 0)
         finish_head(r);
+    stage_begin(r->clock);
     head_pose(h, r->posed, r->shape, units);
     place_vertices(r, &s);
     occluder_build(&r->worn, &s, r->posed, r->normal, face_middle);
-    cast_shadows(r, &s);
+    stage_end(r->clock, STAGE_POSE);
     for (int v = 0; v < h->vertex_count; v++)
         r->screen[v] = project(r, how, r->position[v]);
-    light_vertices(r, &s);
-
     raster_draw(r->depth, r->id, r->side, r->side, r->screen, h->triangles, 2 * h->quad_count, 0, false);
+    stage_end(r->clock, STAGE_RASTER);
+    find_lit(r);
+    cast_shadows(r, &s);
+    light_vertices(r, &s);
+    gather_corners(r);
+    stage_end(r->clock, STAGE_LIGHT);
     shade_surfaces(r, &s);
+    stage_end(r->clock, STAGE_SHADE);
     if (r->head_count == 0) {
         TRY(background_paint(&r->behind, how));
         set_background(r, how);
     }
+    stage_end(r->clock, STAGE_BACKGROUND);
     draw_lashes(r, &s);
     draw_hair(r, &s);
     if (marks) { /* before what is worn or held makes the head larger */
@@ -747,6 +843,7 @@ mien_status render_head(renderer *r, const float *units, const shot *how, face_m
     draw_worn(r, &s);
     if (who->glasses || how->worn.sunglasses)
         draw_glasses(r, &s);
+    stage_end(r->clock, STAGE_HAIR);
     r->head_count++;
     return MIEN_OK;
 }
@@ -754,15 +851,19 @@ mien_status render_head(renderer *r, const float *units, const shot *how, face_m
 mien_status render_finish(image *out, renderer *r, const shot *how)
 {
     TRY(image_resize_buffer(out, r->size, r->size));
+    stage_begin(r->clock);
     resolve(r, out, how);
+    stage_end(r->clock, STAGE_RESOLVE);
     return MIEN_OK;
 }
 
 void render_look(const renderer *r, face_marks *marks)
 {
     mark_samples samples = samples_of(r);
-    bool is_last = marks->place == r->head_count - 1;
-    marks_look(marks, &samples, is_last ? 0 : finished_head(marks->place));
+    marks_look(marks, &samples);
+    const bool is_last = marks->place == r->head_count - 1;
+    const int64_t drawn = is_last ? 0 : r->head_samples[marks->place];
+    marks->shown = drawn == 0 ? 1 : (float)count_samples(r, finished_head(marks->place)) / (float)drawn;
 }
 
 mien_status render_face(image *out, renderer *r, const float *units, const shot *how)

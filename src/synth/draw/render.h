@@ -8,7 +8,32 @@
 #include "synth/face/head.h"
 
 #define RENDER_MIN_SIZE 16
+#define RENDER_MAX_HEADS 16 /* in one picture */
 #define RENDER_MAX_SIZE 2048
+
+/* Where a face's time goes. */
+typedef enum {
+    STAGE_PERSON, /* shape and colour of somebody new, what the face shows */
+    STAGE_POSE,
+    STAGE_LIGHT, /* shadows too */
+    STAGE_RASTER,
+    STAGE_SHADE,
+    STAGE_BACKGROUND,
+    STAGE_HAIR, /* lashes and glasses too */
+    STAGE_RESOLVE,
+    STAGE_POST,
+    STAGE_JPEG,
+    STAGE_COUNT,
+} draw_stage;
+extern const char *const draw_stage_names[STAGE_COUNT]; /* "pose" */
+
+/* Measures processor time of the calling thread, from one stage's end to the next one's. */
+typedef struct stage_clock {
+    int64_t at;              /* the last end */
+    int64_t ns[STAGE_COUNT]; /* spent in each */
+} stage_clock;
+void stage_begin(stage_clock *c); /* both: NULL is a no-op */
+void stage_end(stage_clock *c, draw_stage stage);
 
 typedef struct renderer renderer; /* buffers for one picture at a time; one per thread */
 
@@ -19,6 +44,9 @@ void renderer_free(renderer *r); /* NULL is a no-op */
 /* Whom the next pictures show: shapes and colours the head once. who is borrowed until the next call; identity
  * [face->identity.count] is not kept. */
 void renderer_set_person(renderer *r, const person *who, const float *identity);
+
+/* Tells where time goes from now on (borrowed); NULL: nobody asks. */
+void renderer_measure(renderer *r, stage_clock *clock);
 
 /* A picture is begun, takes one head after another, each over what lies behind it (from far to near; a person is set
  * before each), and is finished before the background of a shot. */

@@ -6,6 +6,8 @@
 #include "synth/draw/look.h"
 #include "synth/face/head.h"
 
+#include <string.h>
+
 /* How strongly the expression folds the skin, 0..1 each; [2] is left, right of the face. */
 typedef struct {
     float forehead, glabella, bridge, chin;
@@ -38,7 +40,23 @@ typedef struct {
     float lips;    /* mask, 0..1 */
     float shadow;  /* of the key light: 0 dark .. 1 lit */
     float occlusion;
+    float spare[2]; /* a whole number of vectors: blend_corners */
 } surface;
+
+/* dst = what three corners of a triangle have, weighted: structs of floats alone, `bytes` long, a multiple of 16. */
+static inline void blend_corners(void *dst, const void *p, const void *q, const void *r, const float b[3], size_t bytes)
+{
+    typedef float lanes __attribute__((vector_size(16)));
+    for (size_t i = 0; i < bytes; i += sizeof(lanes)) {
+        lanes x, y, z;
+        memcpy(&x, (const char *)p + i, sizeof x);
+        memcpy(&y, (const char *)q + i, sizeof y);
+        memcpy(&z, (const char *)r + i, sizeof z);
+        x = x * b[0] + y * b[1] + z * b[2];
+        memcpy((char *)dst + i, &x, sizeof x);
+    }
+}
+_Static_assert(sizeof(surface) % 16 == 0, "blend_corners takes whole vectors");
 
 /* What is left of a texture that has so many cells of noise a decimetre: a pixel shows the mean of what it covers. */
 static inline float detail_left(const setting *s, float cells)

@@ -84,7 +84,7 @@ static float brow_cover(const setting *s, vec3 p)
     float ragged = half * (0.75f + 0.55f * noise_2d(across * 0.5f, along, seed + 17));
     float body =
         smooth_step(ragged, 0.45f * ragged, fabsf(t)) * smooth_step(-0.05f, 0.08f, u) * smooth_step(1.08f, 0.85f, u);
-    return clamp01(body * who->brow_dense * (0.45f + 0.85f * strand));
+    return clamp01(body * who->brow_dense * (0.60f + 0.75f * strand));
 }
 
 /* Beard and moustache: places where hair grows, thinned by noise into strands. */
@@ -164,8 +164,8 @@ static vec3 spots_of_skin(const setting *s, vec3 p)
         float size = hash_float(x, y, 2, who->seed), dx = p.x * 6 - (float)x, dy = p.y * 6 - (float)y;
         dx -= 0.25f + 0.5f * hash_float(x, y, 0, who->seed);
         dy -= 0.25f + 0.5f * hash_float(x, y, 1, who->seed);
-        float radius = 0.06f + 0.12f * hash_float(x, y, 3, who->seed);
-        dark += 0.75f * (size < 0.07f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
+        float radius = 0.04f + 0.08f * hash_float(x, y, 3, who->seed);
+        dark += 0.75f * (size < 0.05f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
     }
     vec3 left = v3(1 - 0.75f * dark, 1 - 0.90f * dark, 1 - 0.95f * dark);
     if (who->freckles > 0) {
@@ -191,6 +191,21 @@ static vec3 makeup(const setting *s, vec3 p, vec3 c)
     }
     float blush = who->blush * spots(p, 0.47f, 7.0f, 0.20f, 0.13f) * smooth_step(0.6f, 1.0f, p.z);
     return v3_mul(c, v3(1, 1 - 0.30f * blush, 1 - 0.22f * blush));
+}
+
+/* How deep in a tear's track a place lies, 0..1: two a side, winding down the cheek. *aside: across the track, -1..1.
+ */
+static float tear_at(const setting *s, vec3 p, float *aside)
+{
+    float x = fabsf(p.x), most = 0, fall = smooth_step(7.20f, 7.14f, p.y) * smooth_step(6.3f, 6.55f, p.y);
+    *aside = 0;
+    for (uint32_t k = 0; k < 2; k++) {
+        float winding = noise_1d(p.y * 4.5f, s->how->seed + 11 + k + 2 * (p.x < 0)) - 0.5f;
+        float d = (x - 0.22f - 0.15f * (float)k - 0.06f * (7.2f - p.y) - 0.06f * winding) / 0.020f, in = bump(d);
+        *aside = in > most ? d : *aside;
+        most = maxf(most, in);
+    }
+    return most * fall * (p.z > 0.8f);
 }
 
 vec3 skin_shade(const setting *s, const surface *at)
@@ -233,5 +248,11 @@ vec3 skin_shade(const setting *s, const surface *at)
     vec3 rough = v3_unit(v3_madd(at->normal, grain, 0.22f * (1 - 0.5f * lips)));
     float amount = who->oil * open * fresnel;
     float sharp = 2.4f * middle + 3.2f * lips;
+    if (s->how->worn.tears > 0) { /* a thread of water shines on its side toward the light */
+        float aside, wet = s->how->worn.tears * tear_at(s, p, &aside);
+        rough = v3_unit(v3_madd(rough, v3(aside, 0, 0), 0.5f * wet));
+        amount += 0.06f * wet;
+        out = v3_scale(out, 1 - 0.12f * wet);
+    }
     return v3_madd(out, gloss(s, at, rough, 5, 1.6f * (1 - lips) / sharp), amount * sharp);
 }

@@ -49,6 +49,8 @@ void occluders_draw(occluders *out, const person *who, expression_class c, const
     o.side = 0.07f * rng_normal(r);
     o.up = 0.07f * rng_normal(r);
     o.spread = rng_float(r) * rng_float(r);
+    float crying = c == EXPRESSION_SADNESS ? 0.25f : c == EXPRESSION_FEAR ? 0.05f : 0, tears = rng_range(r, 0.4f, 1);
+    o.tears = rng_float(r) < crying ? tears : 0;
     o.hat_cloth = pick_colour(r, 0.02f, 0.6f);
     o.scarf_cloth = pick_colour(r, 0.02f, 0.6f);
     o.thing = pick_colour(r, 0.02f, 0.5f);

@@ -12,7 +12,8 @@ typedef struct drawer_room {
     renderer *renderer;
     float *weights; /* [faces of a picture, identity targets] */
     post_room *post;
-    int64_t identity; /* whom the renderer is set to, of pictures with one face; -1 nobody */
+    stage_clock *clock; /* NULL: nobody asks */
+    int64_t identity;   /* whom the renderer is set to, of pictures with one face; -1 nobody */
 } drawer_room;
 
 void drawer_free(drawer *d)
@@ -48,6 +49,12 @@ mien_status drawer_create(drawer **out, const synth_options *options, const head
 out:
     drawer_free(d);
     return st;
+}
+
+void drawer_measure(drawer *d, stage_clock *clock)
+{
+    d->room->clock = clock;
+    renderer_measure(d->room->renderer, clock);
 }
 
 static float *weights_of(const drawer_room *room, int place)
@@ -93,6 +100,7 @@ mien_status drawer_draw(drawer *d, int64_t picture)
     const shot *how = &d->faces[0].face.shot;
     d->face_count = synth_face_count(o, picture);
     render_begin(room->renderer);
+    stage_begin(room->clock);
     if (o->crowd > 0) {
         TRY(draw_crowd(d, picture));
     } else {
@@ -103,10 +111,14 @@ mien_status drawer_draw(drawer *d, int64_t picture)
             room->identity = identity;
         }
         synth_face_draw(&d->faces[0].face, o, room->h, &d->faces[0].who, picture);
+        stage_end(room->clock, STAGE_PERSON);
         TRY(draw_head(d, 0));
     }
     for (int i = 0; i < d->face_count; i++)
         render_look(room->renderer, &d->faces[i].face.marks);
     TRY(render_finish(&d->picture, room->renderer, how));
-    return post_apply(&d->picture, how, room->post);
+    stage_begin(room->clock);
+    TRY(post_apply(&d->picture, how, room->post));
+    stage_end(room->clock, STAGE_POST);
+    return MIEN_OK;
 }

@@ -3,6 +3,7 @@
 #define SYNTH_DRAWER_H
 
 #include "image/image.h"
+#include "synth/draw/render.h"
 #include "synth/set/plan.h"
 
 typedef struct {
@@ -22,6 +23,8 @@ typedef struct drawer {
 /* options and head are borrowed; options must be possible ones (synth_run checks them). */
 MIEN_MUST_USE mien_status drawer_create(drawer **out, const synth_options *options, const head *h);
 void drawer_free(drawer *d); /* NULL is a no-op */
+/* Tells where time goes from now on (borrowed); NULL: nobody asks. */
+void drawer_measure(drawer *d, stage_clock *clock);
 MIEN_MUST_USE mien_status drawer_draw(drawer *d, int64_t picture);
 
 #endif

@@ -170,7 +170,7 @@ mien_status labels_header(str *out, const synth_options *options)
     TRY(str_append(out, ",hair,jpeg_quality"));
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(str_printf(out, ",%s", unit_names[u]));
-    return str_append(out, ",hat,scarf,hand,held,headphones,sunglasses\n");
+    return str_append(out, ",hat,scarf,hand,held,headphones,sunglasses,tears\n");
 }
 
 /* ",0.2500", or how the challenge writes what is missing. */
@@ -200,8 +200,9 @@ mien_status labels_row(str *out, const synth_options *options, const char *image
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(label(out, e->units[u], told.au, "-1"));
     const occluders *worn = &f->shot.worn;
-    return str_printf(out, ",%s,%s,%s,%s,%d,%d\n", hat_names[worn->hat], scarf_names[worn->scarf],
-                      hand_names[worn->hand], held_names[worn->held], worn->headphones, worn->sunglasses);
+    return str_printf(out, ",%s,%s,%s,%s,%d,%d,%.4f\n", hat_names[worn->hat], scarf_names[worn->scarf],
+                      hand_names[worn->hand], held_names[worn->held], worn->headphones, worn->sunglasses,
+                      (double)worn->tears);
 }
 
 mien_status landmarks_header(str *out, const synth_options *options)

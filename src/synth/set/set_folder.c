@@ -45,12 +45,36 @@ static mien_status record_make(json_t **out, const synth_options *o, const face_
     char sum[20], seed[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, face_sum(face));
     snprintf(seed, sizeof seed, "%" PRIu64, o->seed);
-    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
+    *out = json_pack("{s:i, s:s, s:i, s:i, s:I, s:I, s:I, s:i, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
                      synth_task_name((int)o->task), "clip", o->clip, "crowd", o->crowd, "count", (json_int_t)o->count,
                      "identities", (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size",
                      o->size, "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed", seed, "face",
                      face->source, "face_sum", sum);
     return json_check(*out);
+}
+
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+    for (; *text; text++)
+        h = (h ^ (uint8_t)*text) * 1099511628211u;
+    return h;
+}
+
+mien_status set_fingerprint(uint64_t *out, const synth_options *options, const face_model *face)
+{
+    mien_status st;
+    json_t *record = NULL;
+    char *text = NULL;
+    str scene_text = {0};
+    TRY_OUT(record_make(&record, options, face));
+    TRY_OUT(json_print(&text, record));
+    TRY_OUT(scene_print(options->scene, &scene_text));
+    *out = hash_text(hash_text(14695981039346656037u, text), scene_text.text) | 1;
+out:
+    json_decref(record);
+    mem_free(text);
+    str_free(&scene_text);
+    return st;
 }
 
 /* Resuming needs the same options; the first that differs is named. */

@@ -8,4 +8,7 @@
  * options, untouched; with force whatever set is there is removed first (files that are not a set's stay). */
 MIEN_MUST_USE mien_status set_folder_prepare(const synth_options *options, const face_model *face);
 
+/* A number that differs where sets of these options do; never 0. */
+MIEN_MUST_USE mien_status set_fingerprint(uint64_t *out, const synth_options *options, const face_model *face);
+
 #endif

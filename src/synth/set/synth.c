@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "synth/draw/render.h"
 #include "synth/set/drawer.h"
+#include "synth/set/faces.h"
 #include "synth/set/labels.h"
 #include "synth/set/rows.h"
 #include "synth/set/set_folder.h"
@@ -18,8 +19,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-
-#define MAX_COUNT 100000000
 
 /* What a run's threads share. */
 typedef struct {
@@ -181,30 +180,37 @@ static mien_status check_kind(const synth_options *o)
     return MIEN_OK;
 }
 
+mien_status synth_check_set(const synth_options *o)
+{
+    if (!synth_task_name((int)o->task))
+        return mien_fail(MIEN_ERR_ARG, "task: %d (wanted lsd, mtl or identity)", (int)o->task);
+    if (o->missing != SYNTH_COMPLETE && o->task != SYNTH_MTL)
+        return mien_fail(MIEN_ERR_ARG, "missing: of %s sets nothing is left out (wanted task mtl)",
+                         synth_task_name((int)o->task));
+    if (o->count < 0 || o->count > SYNTH_MAX_COUNT)
+        return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted 1..%d)", o->count, SYNTH_MAX_COUNT);
+    if (o->identities < 0 || o->identities > SYNTH_MAX_COUNT || o->first_identity < 0 || o->first_identity > INT32_MAX)
+        return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " from %" PRId64 " on (wanted at most %d, from 0..%d)",
+                         o->identities, o->first_identity, SYNTH_MAX_COUNT, INT32_MAX);
+    if (o->size < RENDER_MIN_SIZE || o->size > RENDER_MAX_SIZE)
+        return mien_fail(MIEN_ERR_ARG, "size: %d (wanted %d..%d)", o->size, RENDER_MIN_SIZE, RENDER_MAX_SIZE);
+    return check_kind(o);
+}
+
 static mien_status check_options(const synth_options *o)
 {
     if (!o->face_path)
         return mien_fail(MIEN_ERR_ARG, "face: no face model given");
     if (!o->out && !o->sheet && !o->quiz)
         return mien_fail(MIEN_ERR_ARG, "out: neither a folder nor a sheet or quiz to write");
-    if (!synth_task_name((int)o->task))
-        return mien_fail(MIEN_ERR_ARG, "task: %d (wanted lsd, mtl or identity)", (int)o->task);
-    if (o->missing != SYNTH_COMPLETE && o->task != SYNTH_MTL)
-        return mien_fail(MIEN_ERR_ARG, "missing: of %s sets nothing is left out (wanted task mtl)",
-                         synth_task_name((int)o->task));
-    if (o->count < (o->out ? 1 : 0) || o->count > MAX_COUNT)
-        return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted 1..%d)", o->count, MAX_COUNT);
-    if (o->identities < 0 || o->identities > MAX_COUNT || o->first_identity < 0 || o->first_identity > INT32_MAX)
-        return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " from %" PRId64 " on (wanted at most %d, from 0..%d)",
-                         o->identities, o->first_identity, MAX_COUNT, INT32_MAX);
+    TRY(synth_check_set(o));
+    if (o->out && o->count < 1)
+        return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted 1..%d)", o->count, SYNTH_MAX_COUNT);
     if (o->out && o->crowd <= 0 && o->identities > o->count)
         return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " (wanted at most the count, %" PRId64 ")", o->identities,
                          o->count);
-    if (o->size < RENDER_MIN_SIZE || o->size > RENDER_MAX_SIZE)
-        return mien_fail(MIEN_ERR_ARG, "size: %d (wanted %d..%d)", o->size, RENDER_MIN_SIZE, RENDER_MAX_SIZE);
     if (o->sheet && !synth_sheet_name(o->sheet_kind))
         return mien_fail(MIEN_ERR_ARG, "sheet: kind %d (wanted one that has a name)", o->sheet_kind);
-    TRY(check_kind(o));
     if (o->resume && o->force)
         return mien_fail(MIEN_ERR_ARG, "resume and force exclude each other");
     return MIEN_OK;

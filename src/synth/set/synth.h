@@ -51,6 +51,7 @@ typedef struct {
     {                                                                                                                  \
         .size = 112, .seed = 1, .task = SYNTH_LSD                                                                      \
     }
+#define SYNTH_MAX_COUNT 100000000 /* faces, and people */
 #define SYNTH_MAX_CROWD 16
 #define SYNTH_MAX_CLIP 100000
 #define SYNTH_FRAMES_PER_SECOND 25
