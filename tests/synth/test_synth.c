@@ -491,6 +491,10 @@ static void synth__clip__moves_smoothly_and_says_so(void **state)
     synth_options o = options_for(p, out, "unused");
     float *weights = calloc((size_t)p->face->identity.count, sizeof *weights);
     int blinked = 0;
+    scene *grown; /* children's units are less than their levels */
+    static const char text[] = "age: {children: 0}";
+    assert_ok(scene_read(&grown, "grown", text, strlen(text), SYNTH_MTL));
+    o.scene = grown;
     assert_non_null(weights);
     o.task = SYNTH_MTL;
     o.clip = FRAMES;
@@ -535,6 +539,7 @@ static void synth__clip__moves_smoothly_and_says_so(void **state)
     }
     assert_true(blinked > CLIPS / 4);
     free(weights);
+    scene_free(grown);
 }
 
 /* Rows of a crowd: several heads a picture, each with a box, and nobody twice. */

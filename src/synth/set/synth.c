@@ -206,7 +206,7 @@ static mien_status check_options(const synth_options *o)
     TRY(synth_check_set(o));
     if (o->out && o->count < 1)
         return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted 1..%d)", o->count, SYNTH_MAX_COUNT);
-    if (o->out && o->identities > o->count)
+    if (o->out && o->crowd <= 0 && o->identities > o->count)
         return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " (wanted at most the count, %" PRId64 ")", o->identities,
                          o->count);
     if (o->sheet && !synth_sheet_name(o->sheet_kind))
