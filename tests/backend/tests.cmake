@@ -53,7 +53,7 @@ target_link_libraries(cuda_plan PRIVATE mien_cuda_emulated)
 add_test(NAME backend_cuda_plan COMMAND cuda_plan train efficientnet_b0 32 bf16 2 64)
 
 # Steps of every backbone and of SMM-EmotionNet on the emulated device, each as small as leaves its batch norms some values to
-# go by: ten of those that are quick, fewer of the others (ten in .ci/run), and under a sanitizer one of the quickest.
+# go by: ten of the quickest, fewer of the others (ten in .ci/run), and under a sanitizer one of the quickest.
 find_program(python NAMES python3 REQUIRED)
 add_executable(steps_emulated ${CMAKE_SOURCE_DIR}/bench/bench_steps.c)
 set_target_properties(steps_emulated PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
@@ -67,12 +67,13 @@ if(MIEN_SANITIZE)
   add_steps_test(steps_cuda_efficientnet_b0 long efficientnet_b0 64 1)
 else()
   add_steps_test(steps_cuda_efficientnet_b0 long efficientnet_b0 64 10)
-  add_steps_test(steps_cuda_efficientnet_lite0 long efficientnet_lite0 64 10)
-  foreach(row "googlenet 64 2" "resnet50 64 2" "vit_b_16 32 1" "inception_v3 107 1" "efficientnet_b0+smm 64 2")
+  foreach(row "efficientnet_lite0 64 3" "googlenet 64 2" "resnet50 64 2" "vit_b_16 32 1" "inception_v3 107 1" "efficientnet_b0+smm 64 1")
     string(REPLACE " " ";" words ${row})
     list(GET words 0 network)
     list(GET words 1 size)
     add_steps_test(steps_cuda_${network} long ${words})
-    add_steps_test(ten_steps_cuda_${network} slow ${network} ${size} 10)
+    if(NOT network STREQUAL "inception_v3") # of two pictures, too sensitive for more than its first
+      add_steps_test(ten_steps_cuda_${network} slow ${network} ${size} 10)
+    endif()
   endforeach()
 endif()

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import time
 import unittest
 from pathlib import Path
 from support import MIEN, Case, find_wheel, main, mien
@@ -115,6 +116,19 @@ class Synth(Case):
         self.assertTrue(12 <= len(rows) <= 24)
         self.assert_fails(self.synth("b", "--crowd", 99), "crowd", code=2)
         self.assert_fails_alone(self.synth("b", "--crowd", 4, "--identities", 2), "identities: 2")
+
+    def test_a_killed_set_is_completed_to_the_same_bytes(self):
+        for i, kind in enumerate((["--crowd", 3], ["--task", "identity", "--identities", 6])):
+            cut = self.folder / f"cut{i}"
+            self.assert_done(self.synth(f"whole{i}", *kind, count=60))
+            command = [MIEN, "synth", "--face", self.face, "--out", cut, "--count", 60, "--size", 48, *kind]
+            process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while process.poll() is None and len(list(cut.rglob("*.jpg"))) < 7:
+                time.sleep(0.01)
+            process.kill()
+            process.wait()
+            self.assert_done(self.synth(f"cut{i}", *kind, "--resume", count=60))
+            self.assertEqual(digest(cut), digest(self.folder / f"whole{i}"))
 
     def test_sheets_and_a_quiz(self):
         kinds = ("expressions", "intensity", "units", "pose", "gaze", "light", "tones", "ages", "worn", "degradations", "landmarks", "set")

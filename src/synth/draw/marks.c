@@ -88,25 +88,33 @@ void marks_place(face_marks *m, const head *h, const surface_point brows[10], co
     align(m);
 }
 
+/* Does a row show the head itself? Hair, which is drawn as triangle 0, may hang lower than that reaches. */
+static bool shows_head(const uint32_t *row, int side, uint32_t end)
+{
+    for (int x = 0; x < side; x++)
+        if (row[x] > 0 && row[x] < end)
+            return true;
+    return false;
+}
+
 void marks_bound(face_marks *m, const mark_samples *s, uint32_t end)
 {
-    m->samples = 0;
-    int left = s->side, right = -1, top = s->side, bottom = -1;
-    /* hair, which is drawn as triangle 0, may hang lower than the head reaches: that is found first */
-    for (int y = 0; y < s->side; y++)
-        for (int x = 0; x < s->side; x++) {
-            uint32_t id = s->id[y * s->side + x];
-            if (id > 0 && id < end)
-                bottom = y;
-            m->samples += id < end;
-        }
-    for (int y = 0; y <= bottom; y++)
-        for (int x = 0; x < s->side; x++)
-            if (s->id[y * s->side + x] < end) {
-                left = x < left ? x : left;
-                right = x > right ? x : right;
-                top = y < top ? y : top;
-            }
+    int left = s->side, right = -1, top = s->side, bottom = s->side - 1;
+    while (bottom >= 0 && !shows_head(s->id + (size_t)bottom * (size_t)s->side, s->side, end))
+        bottom--;
+    for (int y = bottom; y >= 0; y--) {
+        const uint32_t *row = s->id + (size_t)y * (size_t)s->side;
+        int first = 0, last = s->side - 1;
+        while (first <= last && row[first] >= end)
+            first++;
+        while (last > first && row[last] >= end)
+            last--;
+        if (first > last)
+            continue;
+        left = first < left ? first : left;
+        right = last > right ? last : right;
+        top = y;
+    }
     float scale = 1 / (float)s->per_pixel;
     m->head = bottom < 0 ? (mark_box){0}
                          : (mark_box){(float)left * scale, (float)top * scale, (float)(right + 1) * scale,
@@ -122,12 +130,8 @@ static bool is_seen(vec3 point, const mark_samples *s, float nearer)
     return nearest <= 0 || nearest > own - nearer;
 }
 
-void marks_look(face_marks *m, const mark_samples *s, uint32_t id)
+void marks_look(face_marks *m, const mark_samples *s)
 {
-    int64_t left = 0;
-    for (int64_t i = 0; id && i < (int64_t)s->side * s->side; i++)
-        left += s->id[i] == id;
-    m->shown = !id ? 1 : m->samples > 0 ? minf(1, (float)left / (float)m->samples) : 0; /* a hat may add to it */
     for (int i = 0; i < LANDMARK_COUNT; i++) {
         bool is_lid = i >= LANDMARK_EYE_RIGHT && i < LANDMARK_LIPS;
         m->is_seen[MARK_FIVE + i] = is_seen(m->point[MARK_FIVE + i], s, is_lid ? NEARER_THAN_LIDS : NEARER);

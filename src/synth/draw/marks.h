@@ -23,9 +23,8 @@ typedef struct {
     /* The similarity that takes the standard frame of 112 x 112 pixels, in which aligned faces have their five points,
      * to this picture, by least squares: x' = a x - b y + x0, y' = b x + a y + y0. */
     float align_a, align_b, align_x, align_y;
-    float shown;     /* share of the head that no nearer one covers */
-    int64_t samples; /* that show it or its hair */
-    int place;       /* its number among the heads of the picture */
+    float shown; /* share of the head that no nearer one covers */
+    int place;   /* its number among the heads of the picture */
 } face_marks;
 
 /* A picture's samples, several a pixel. */
@@ -40,8 +39,7 @@ void marks_place(face_marks *m, const head *h, const surface_point brows[10], co
                  const mark_samples *s);
 /* The box of the head's samples: those of triangles below `end`. To be called before another head is drawn. */
 void marks_bound(face_marks *m, const mark_samples *s, uint32_t end);
-/* Which points are seen, and what share of the head, when all has been drawn. id: what the head's samples have become;
- * 0 where no other head was drawn after it. */
-void marks_look(face_marks *m, const mark_samples *s, uint32_t id);
+/* Which points are seen, when all has been drawn. */
+void marks_look(face_marks *m, const mark_samples *s);
 
 #endif

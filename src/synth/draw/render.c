@@ -29,7 +29,8 @@ static const vec3 face_middle = {0, 7.02f, 1.15f};
 struct renderer {
     const head *h;
     const person *who;
-    int head_count; /* drawn into the samples so far */
+    int head_count;                         /* drawn into the samples so far */
+    int64_t head_samples[RENDER_MAX_HEADS]; /* that each took, but the last */
     float glasses_forward;
     uint32_t lid[2];     /* vertices in the middle of the upper lids' edges */
     int size, side;      /* of the picture, of its samples */
@@ -699,12 +700,21 @@ static mark_samples samples_of(const renderer *r)
     return (mark_samples){.side = r->side, .per_pixel = SUPER, .depth = r->depth, .id = r->id};
 }
 
+static int64_t count_samples(const renderer *r, uint32_t id)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < (size_t)r->side * (size_t)r->side; i++)
+        count += r->id[i] == id;
+    return count;
+}
+
 static void finish_head(renderer *r)
 {
     size_t samples = (size_t)r->side * (size_t)r->side;
     for (size_t i = 0; i < samples; i++)
         if (r->id[i] < triangle_count(r))
             r->id[i] = r->id[i] < head_triangle_count(r) ? finished_head(r->head_count - 1) : FINISHED_BODY;
+    r->head_samples[r->head_count - 1] = count_samples(r, finished_head(r->head_count - 1));
 }
 
 mien_status render_head(renderer *r, const float *units, const shot *how, face_marks *marks)
@@ -718,6 +728,7 @@ mien_status render_head(renderer *r, const float *units, const shot *how, face_m
     s.lips_apart = smooth_step(-0.005f, 0.03f, head_lip_gap(h, units));
     creases_find(&s.crease, units, who);
 
+    assert(r->head_count < RENDER_MAX_HEADS);
     if (r->head_count > 0)
         finish_head(r);
     head_pose(h, r->posed, r->shape, units);
@@ -761,8 +772,10 @@ mien_status render_finish(image *out, renderer *r, const shot *how)
 void render_look(const renderer *r, face_marks *marks)
 {
     mark_samples samples = samples_of(r);
-    bool is_last = marks->place == r->head_count - 1;
-    marks_look(marks, &samples, is_last ? 0 : finished_head(marks->place));
+    marks_look(marks, &samples);
+    const bool is_last = marks->place == r->head_count - 1;
+    const int64_t drawn = is_last ? 0 : r->head_samples[marks->place];
+    marks->shown = drawn == 0 ? 1 : (float)count_samples(r, finished_head(marks->place)) / (float)drawn;
 }
 
 mien_status render_face(image *out, renderer *r, const float *units, const shot *how)

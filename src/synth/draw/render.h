@@ -8,6 +8,7 @@
 #include "synth/face/head.h"
 
 #define RENDER_MIN_SIZE 16
+#define RENDER_MAX_HEADS 16 /* in one picture */
 #define RENDER_MAX_SIZE 1024
 
 typedef struct renderer renderer; /* buffers for one picture at a time; one per thread */

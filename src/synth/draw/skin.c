@@ -84,7 +84,7 @@ static float brow_cover(const setting *s, vec3 p)
     float ragged = half * (0.75f + 0.55f * noise_2d(across * 0.5f, along, seed + 17));
     float body =
         smooth_step(ragged, 0.45f * ragged, fabsf(t)) * smooth_step(-0.05f, 0.08f, u) * smooth_step(1.08f, 0.85f, u);
-    return clamp01(body * who->brow_dense * (0.45f + 0.85f * strand));
+    return clamp01(body * who->brow_dense * (0.60f + 0.75f * strand));
 }
 
 /* Beard and moustache: places where hair grows, thinned by noise into strands. */
@@ -164,8 +164,8 @@ static vec3 spots_of_skin(const setting *s, vec3 p)
         float size = hash_float(x, y, 2, who->seed), dx = p.x * 6 - (float)x, dy = p.y * 6 - (float)y;
         dx -= 0.25f + 0.5f * hash_float(x, y, 0, who->seed);
         dy -= 0.25f + 0.5f * hash_float(x, y, 1, who->seed);
-        float radius = 0.06f + 0.12f * hash_float(x, y, 3, who->seed);
-        dark += 0.75f * (size < 0.07f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
+        float radius = 0.04f + 0.08f * hash_float(x, y, 3, who->seed);
+        dark += 0.75f * (size < 0.05f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
     }
     vec3 left = v3(1 - 0.75f * dark, 1 - 0.90f * dark, 1 - 0.95f * dark);
     if (who->freckles > 0) {
