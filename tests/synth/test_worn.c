@@ -134,10 +134,11 @@ static void synth__worn__changes_no_other_label(void **state)
     expression_plain(&bare.expression, p->h, EXPRESSION_FEAR);
     covered = bare;
     covered.shot.worn = (occluders){.hat = HAT_CAP, .scarf = SCARF_NECK, .hand = HAND_CHEEKS, .sunglasses = true};
+    const synth_options plain = SYNTH_OPTIONS_INIT;
     const synth_told told = {true, true, true};
     str a = {0}, b = {0};
-    assert_ok(labels_row(&a, "a.jpg", &bare, &s.who, told));
-    assert_ok(labels_row(&b, "a.jpg", &covered, &s.who, told));
+    assert_ok(labels_row(&a, &plain, "a.jpg", 0, &bare, &s.who, told));
+    assert_ok(labels_row(&b, &plain, "a.jpg", 0, &covered, &s.who, told));
     static const char nothing[] = ",none,none,none,none,0,0\n", all[] = ",cap,neck,cheeks,none,0,1\n";
     size_t shared = a.length - strlen(nothing);
     assert_string_equal(a.text + shared, nothing);

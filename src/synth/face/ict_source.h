@@ -21,9 +21,16 @@ typedef struct {
     float *uv;               /* [uv_count, 2] */
 } ict_source;
 
-/* Reads the safetensors form: tensors neutral, identity, expression, faces, faces_uv, uv, and the names of the
- * expressions as metadata. Everything lies in `memory`.
- * Errors MIEN_ERR_IO, MIEN_ERR_FORMAT "ict.safetensors: faces: entry 7 is 70000 (wanted below 26719)". */
+/* Reads FaceXModel, the folder of OBJ meshes that USC publishes: generic_neutral_mesh.obj, identity000.obj and on, and
+ * one mesh for each expression, under its name. Everything lies in `memory`.
+ * Errors MIEN_ERR_IO, MIEN_ERR_FORMAT "FaceXModel/jawOpen.obj: 5 vertices (wanted 26719, as generic_neutral_mesh.obj)".
+ */
+MIEN_MUST_USE mien_status ict_source_load_folder(ict_source *out, arena *memory, const char *folder);
+#define ICT_NEUTRAL_MESH "generic_neutral_mesh.obj"
+
+/* Reads the same data from one safetensors file: tensors neutral, identity, expression, faces, faces_uv, uv, and the
+ * names of the expressions as metadata. Everything lies in `memory`. Errors MIEN_ERR_IO, MIEN_ERR_FORMAT
+ * "ict.safetensors: faces: entry 7 is 70000 (wanted below 26719)". */
 MIEN_MUST_USE mien_status ict_source_load(ict_source *out, arena *memory, const char *path);
 /* The same over bytes in memory; `name` stands for the path in messages. */
 MIEN_MUST_USE mien_status ict_source_load_bytes(ict_source *out, arena *memory, const void *bytes, size_t length,

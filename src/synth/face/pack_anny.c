@@ -167,7 +167,7 @@ static mien_status read_mesh(packer *p)
     char where[512];
     TRY(zipr_read_name(&bytes, &length, p->wheel, BASE_MESH, MAX_ENTRY_BYTES));
     snprintf(where, sizeof where, "%s: %s", p->path, BASE_MESH);
-    mien_status st = wavefront_parse(&p->body, p->memory, (const char *)bytes, length, where);
+    mien_status st = wavefront_parse(&p->body, p->memory, (const char *)bytes, length, 4, where);
     mem_free(bytes);
     return st;
 }

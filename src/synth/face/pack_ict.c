@@ -5,7 +5,7 @@
 #include "synth/face/pack_ict.h"
 
 #include "base/arena.h"
-#include "base/mem.h"
+#include "base/file.h"
 #include "format/face_labels.h"
 #include "synth/face/bake.h"
 #include "synth/face/ict_source.h"
@@ -13,7 +13,6 @@
 #include "synth/mesh/warp.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -312,7 +311,7 @@ static mien_status cut_head(packer *p)
             p->triangle_count += is_seen(part, at); /* the next overwrites one that is not */
         }
     if (p->triangle_count == 0)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: faces: none of the head above y = %g dm", p->path, (double)CUT_Y);
+        return mien_fail(MIEN_ERR_FORMAT, "%s: no face of the head above y = %g dm", p->path, (double)CUT_Y);
     return MIEN_OK;
 }
 
@@ -321,7 +320,7 @@ static mien_status add_shape(packer *p, vec3 *dst, const char *name, float weigh
 {
     int e = ict_source_find(&p->source, name);
     if (e < 0)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: expression_names: %s is missing", p->path, name);
+        return mien_fail(MIEN_ERR_FORMAT, "%s: expression %s is missing", p->path, name);
     const vec3 *moves = &p->source.expression[(size_t)e * ICT_VERTICES];
     for (int v = 0; v < ICT_VERTICES; v++)
         dst[v] = v3_madd(dst[v], moves[v], weight * DECIMETRES);
@@ -517,7 +516,7 @@ static mien_status map_rest(packer *p)
     warp skin;
     st = warp_create(&skin, from, to, n);
     if (st != MIEN_OK)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: neutral: no head: its landmarks lie on each other", p->path);
+        return mien_fail(MIEN_ERR_FORMAT, "%s: no head: its landmarks lie on each other", p->path);
     for (int v = 0; v < p->face->vertex_count; v++)
         p->face->rest[v] = rest_of(p, &skin, (int)p->from[v]);
     warp_free(&skin);
@@ -662,7 +661,7 @@ static mien_status read_units(packer *p)
 static mien_status pack(face_model **out, packer *p)
 {
     if (p->source.vertex_count != ICT_VERTICES)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: neutral: %d vertices (wanted %d, ICT-FaceKit light)", p->path,
+        return mien_fail(MIEN_ERR_FORMAT, "%s: %d vertices (wanted %d, ICT-FaceKit light)", p->path,
                          p->source.vertex_count, ICT_VERTICES);
     p->face->source = "ict-facekit light";
     p->face->licence = "MIT, Copyright (c) 2020 USC Institute for Creative Technologies";
@@ -679,8 +678,7 @@ static mien_status pack(face_model **out, packer *p)
     return MIEN_OK;
 }
 
-/* Reads with ict_source_load where bytes is NULL. */
-static mien_status pack_from(face_model **out, const char *path, const void *bytes, size_t length)
+mien_status pack_ict(face_model **out, const char *path)
 {
     mien_status st;
     packer p = {.path = path};
@@ -689,22 +687,12 @@ static mien_status pack_from(face_model **out, const char *path, const void *byt
     TRY_OUT(arena_create(&memory, 1 << 20));
     TRY_OUT(arena_alloc(memory, &p.face, 1));
     p.face->memory = memory;
-    TRY_OUT(bytes ? ict_source_load_bytes(&p.source, p.memory, bytes, length, path)
-                  : ict_source_load(&p.source, p.memory, path));
+    TRY_OUT(file_is_folder(path) ? ict_source_load_folder(&p.source, p.memory, path)
+                                 : ict_source_load(&p.source, p.memory, path));
     TRY_OUT(pack(out, &p));
     memory = NULL;
 out:
     arena_free(p.memory);
     arena_free(memory);
     return st;
-}
-
-mien_status pack_ict(face_model **out, const char *path)
-{
-    return pack_from(out, path, NULL, 0);
-}
-
-mien_status pack_ict_bytes(face_model **out, const void *bytes, size_t length, const char *name)
-{
-    return pack_from(out, name, bytes, length);
 }

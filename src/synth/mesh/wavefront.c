@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MAX_FIELDS 5 /* one more than any line that we read may have */
+#define MAX_FIELDS 6 /* one more than any line that we read may have */
 #define FIELD_BYTES 64
 #define MAX_ELEMENTS 5000000
 
@@ -88,7 +88,8 @@ static mien_status wrong_fields(const line_reader *r, const char *wanted)
 
 static mien_status parse_face(wavefront_mesh *m, const line_reader *r)
 {
-    for (int i = 0; i < 4; i++) {
+    m->quads[4 * m->quad_count + 3] = m->quad_uv[4 * m->quad_count + 3] = WAVEFRONT_NO_CORNER;
+    for (int i = 0; i < r->count - 1; i++) {
         char corner[FIELD_BYTES];
         memcpy(corner, r->field[i + 1], FIELD_BYTES);
         char *slash = strchr(corner, '/');
@@ -124,7 +125,8 @@ static mien_status count_lines(wavefront_mesh *m, const char *text, size_t lengt
     return MIEN_OK;
 }
 
-mien_status wavefront_parse(wavefront_mesh *out, arena *memory, const char *text, size_t length, const char *where)
+mien_status wavefront_parse(wavefront_mesh *out, arena *memory, const char *text, size_t length, int least_corners,
+                            const char *where)
 {
     wavefront_mesh count = {0}, m = {0};
     TRY(count_lines(&count, text, length, where));
@@ -153,7 +155,7 @@ mien_status wavefront_parse(wavefront_mesh *out, arena *memory, const char *text
             TRY(arena_strdup(memory, &name, r.count > 1 ? r.field[1] : ""));
             m.groups[m.group_count++] = name;
         } else if (strcmp(r.field[0], "f") == 0) {
-            if (r.count != 5)
+            if (r.count < 1 + least_corners || r.count > 5)
                 return wrong_fields(&r, "f v/vt v/vt v/vt v/vt");
             TRY(parse_face(&m, &r));
         }

@@ -274,7 +274,8 @@ static void make_younger(person *p)
     p->oil *= 1 - 0.3f * child;
     p->flush = mixf(p->flush, 0.5f + 0.5f * p->flush, child);
     p->lip_colour = mixf(p->lip_colour, 0.4f + 0.4f * p->lip_colour, child);
-    p->motion = 1 - 0.24f * stage_weight(0, p->age) - 0.12f * stage_weight(1, p->age);
+    p->motion = 1 - 0.24f * stage_weight(0, p->age) -
+                0.12f * stage_weight(1, p->age) * (1 - smooth_step(11, 18, p->age)); /* grown at 18 */
     p->hairline += 0.12f * baby;
     p->hair_volume *= 1 - 0.4f * baby;
 }

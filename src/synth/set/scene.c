@@ -152,8 +152,8 @@ static const struct {
     {wild, "faces as they are found anywhere: turned, in any light, badly taken, of all ages"},
 };
 
-/* A task's own: where all eight classes and their levels are told, faint ones teach too. */
-static const other_default of_mtl[] = {{"expression.intensity", "[0.3, 1]"}, {NULL, NULL}};
+/* The other tasks' own: where all eight classes and their levels are told, faint ones teach too. */
+static const other_default of_all_classes[] = {{"expression.intensity", "[0.3, 1]"}, {NULL, NULL}};
 
 #define FIELD(group, part) .name = #group "." #part, .offset = offsetof(scene, group##_##part)
 static const recipe_key rows[] = {
@@ -188,8 +188,8 @@ static mien_status make_table(scene *s, const char *preset, synth_task task)
     int index = recipe_word_index(preset_names, preset);
     s->table.texts = s->texts;
     TRY(recipe_table_add(&s->table, "", rows, (int)(sizeof rows / sizeof *rows), s));
-    if (task == SYNTH_MTL)
-        TRY(set_defaults(s, of_mtl));
+    if (task != SYNTH_LSD)
+        TRY(set_defaults(s, of_all_classes));
     return set_defaults(s, index < 0 ? none : presets[index].defaults);
 }
 

@@ -56,7 +56,7 @@ NUMBER(identity, stubble, 0, 1, "{mean: 0, std: 0.35, low: 0, high: 1}", "Of men
 SHARE(identity, beards, "0.2", "Men with a full beard.")
 SHARE(identity, moustaches, "0.12", "Of the others, men with a moustache.")
 
-NUMBER(expression, intensity, 0, 1, "[0.55, 1]", "Of the six expressions and `other`. (Task `mtl`: [0.3, 1].)")
+NUMBER(expression, intensity, 0, 1, "[0.55, 1]", "Of the six expressions and `other`. (Tasks of all eight: [0.3, 1].)")
 NUMBER(expression, asymmetry, -0.6, 0.6, "{mean: 0, std: 0.1, low: -0.3, high: 0.3}",
        "By how much more of a unit the face's left side moves than its level, and its right less.")
 NUMBER(expression, jitter, -0.9, 0.9, "{mean: 0, std: 0.12, low: -0.24, high: 0.24}",

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "synth/set/plan.h"
 #include "synth/set/scene.h"
 
 #include <ctype.h>
@@ -44,11 +45,11 @@ static mien_status record_make(json_t **out, const synth_options *o, const face_
     char sum[20], seed[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, face_sum(face));
     snprintf(seed, sizeof seed, "%" PRIu64, o->seed);
-    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
-                     o->task == SYNTH_LSD ? "lsd" : "mtl", "count", (json_int_t)o->count, "identities",
-                     (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size", o->size,
-                     "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed", seed, "face", face->source,
-                     "face_sum", sum);
+    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
+                     synth_task_name((int)o->task), "clip", o->clip, "crowd", o->crowd, "count", (json_int_t)o->count,
+                     "identities", (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size",
+                     o->size, "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed", seed, "face",
+                     face->source, "face_sum", sum);
     return json_check(*out);
 }
 
@@ -133,32 +134,40 @@ static mien_status remove_faces(const char *folder)
     return st;
 }
 
-/* Both tasks' faces go: the set that is replaced may be the other's. */
-static mien_status remove_set(const char *out, const char *const *folders, int folder_count)
+/* "ANGER", "000012" or "clip_000001" */
+static bool is_set_folder(const char *name)
 {
-    TRY(remove_file(out, "labels.csv"));
+    char folder[SYNTH_FOLDER_BYTES];
+    for (int i = 0; i < synth_class_folders(SYNTH_LSD); i++) {
+        synth_class_folder(folder, SYNTH_LSD, i);
+        if (strcmp(name, folder) == 0)
+            return true;
+    }
+    const char *digits = str_starts(name, "clip_") ? name + 5 : name;
+    return strlen(digits) >= 6 && strspn(digits, "0123456789") == strlen(digits);
+}
+
+/* The faces of any task go, since the set that is replaced may be another's, and its folders where they are left empty.
+ */
+static mien_status remove_set(const char *out, char **names, size_t count)
+{
+    static const char *const tables[] = {"labels.csv", "landmarks.csv", "labels.csv.part", "landmarks.csv.part"};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        TRY(remove_file(out, tables[i]));
     TRY(remove_faces(out));
-    for (int i = 0; i < folder_count; i++) {
+    for (size_t i = 0; i < count; i++) {
+        if (!is_set_folder(names[i]))
+            continue;
         char *path;
-        TRY(file_join(&path, out, folders[i]));
+        TRY(file_join(&path, out, names[i]));
         mien_status st = remove_faces(path);
+        if (st == MIEN_OK)
+            rmdir(path); /* which refuses where anything else is inside */
         mem_free(path);
         TRY(st);
     }
     TRY(remove_file(out, SCENE));
     return remove_file(out, RECORD);
-}
-
-static mien_status make_class_folders(const char *out, const char *const *folders, int folder_count)
-{
-    for (int i = 0; i < folder_count; i++) {
-        char *path;
-        TRY(file_join(&path, out, folders[i]));
-        mien_status st = file_make_folders(path);
-        mem_free(path);
-        TRY(st);
-    }
-    return MIEN_OK;
 }
 
 static bool holds_anything(char **names, size_t count)
@@ -183,8 +192,7 @@ static bool is_beginning(char **names, size_t count)
     return true;
 }
 
-mien_status set_folder_prepare(const synth_options *options, const face_model *face, const char *const *folders,
-                               int folder_count)
+mien_status set_folder_prepare(const synth_options *options, const face_model *face)
 {
     mien_status st;
     char *record = NULL, *scene_path = NULL, *text = NULL, **names = NULL;
@@ -198,7 +206,7 @@ mien_status set_folder_prepare(const synth_options *options, const face_model *f
     TRY_OUT(file_list(&names, &count, options->out));
     bool is_used = holds_anything(names, count);
     if (is_used && options->force) {
-        TRY_OUT(remove_set(options->out, folders, folder_count));
+        TRY_OUT(remove_set(options->out, names, count));
     } else if (is_used && options->resume) {
         if (file_exists(record)) {
             TRY_OUT(record_compare(record, wanted));
@@ -215,8 +223,6 @@ mien_status set_folder_prepare(const synth_options *options, const face_model *f
     TRY_OUT(file_write_all(scene_path, scene_text.text, scene_text.length));
     TRY_OUT(json_print(&text, wanted));
     TRY_OUT(file_write_all(record, text, strlen(text)));
-    if (options->task == SYNTH_LSD)
-        TRY_OUT(make_class_folders(options->out, folders, folder_count));
 out:
     file_list_free(names, count);
     mem_free(record);
