@@ -170,9 +170,10 @@ static void deviation__memory_plan__frozen_copy_adds_nothing_that_stays(void **s
         /* one feature row a picture is alive beside the other copy; the rest fits where that copy's values will be */
         const program_memory w = program_memory_used(whole.p), o = program_memory_used(without.p),
                              i = program_memory_used(alone.p);
-        print_message("%s: %zu bytes planned with the frozen copy, %zu without, %zu for it alone (sums %zu, %zu, %zu)\n",
-                      architecture_at(a)->name, w.planned_bytes, o.planned_bytes, i.planned_bytes, w.sum_bytes,
-                      o.sum_bytes, i.sum_bytes);
+        print_message(
+            "%s: %zu bytes planned with the frozen copy, %zu without, %zu for it alone (sums %zu, %zu, %zu)\n",
+            architecture_at(a)->name, w.planned_bytes, o.planned_bytes, i.planned_bytes, w.sum_bytes, o.sum_bytes,
+            i.sum_bytes);
         assert_true(w.planned_bytes <= o.planned_bytes + o.planned_bytes / 50);
         assert_true(w.sum_bytes > o.sum_bytes + i.sum_bytes / 2); /* alone it has pictures and scratch of its own */
         assert_int_equal(w.constant_bytes, i.constant_bytes);

@@ -1,3 +1,4 @@
+/* A drawer is one thread's: it keeps a renderer, and the person that the last face was of. */
 #include "synth/set/drawer.h"
 
 #include "base/mem.h"

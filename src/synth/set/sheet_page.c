@@ -1,3 +1,4 @@
+/* A page keeps one person and one renderer from cell to cell; letters are strokes, dark around and light inside. */
 #include "synth/set/sheet_page.h"
 
 #include "base/mem.h"
