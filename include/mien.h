@@ -474,6 +474,9 @@ typedef struct mien_synth_options {
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     const char *missing; /* labels that an mtl set leaves out: "aff-wild2", a task's at a time, as often as s-Aff-Wild2
                           * lacks them; NULL or "none": none */
+    const char *const *more_faces; /* further face models, of other sources: each person has the head of one of all */
+    int more_face_count;
+    float face_share; /* of the people who have the head of `face`; 0: as many as have each other one's */
 } mien_synth_options;
 MIEN_OPTIONS(mien_synth_options, MIEN_OPTIONS_SYNTH)
 

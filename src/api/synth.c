@@ -50,6 +50,9 @@ mien_status mien_synth(const mien_synth_options *given)
     progress p = api_progress(&compute);
     return synth_run(&(synth_options){.out = o.out,
                                       .face_path = o.face,
+                                      .more_faces = o.more_faces,
+                                      .more_face_count = o.more_face_count,
+                                      .face_share = o.face_share,
                                       .count = o.count,
                                       .identities = o.identities,
                                       .first_identity = o.first_identity,

@@ -21,7 +21,8 @@ typedef enum {
 extern const char *const hair_style_names[HAIR_STYLES]; /* "bald" */
 
 typedef struct {
-    float age;         /* years, 18..80 */
+    const face_model *face; /* whose head it is; borrowed */
+    float age;         /* years, 18..80; of a population's heads only colours and hair have it, and sex and descent */
     float male;        /* 0 female .. 1 male */
     float ancestry[3]; /* African, Asian, Caucasian; sum 1 */
     float tone;        /* skin: 0 lightest .. 1 darkest */

@@ -22,9 +22,10 @@ typedef enum {
     MATERIAL_COUNT,
 } material;
 
-typedef struct {
-    const face_model *face; /* borrowed */
-    int vertex_count;       /* the model's vertices, then the neck's rings */
+typedef struct head {
+    const face_model *face;  /* borrowed */
+    const struct head *next; /* of the heads that a set's people have, each of another model; NULL: the last */
+    int vertex_count;        /* the model's vertices, then the neck's rings */
     int quad_count;
     vec3 *rest;               /* [vertex_count] places on MakeHuman's neutral head: where colour is decided */
     float *occlusion;         /* [vertex_count] */
@@ -49,8 +50,13 @@ typedef struct {
  * found. */
 MIEN_MUST_USE mien_status head_create(head **out, const face_model *face);
 void head_free(head *h); /* NULL is a no-op */
+/* Of the heads from h on, the one of that model; h itself where there is none. */
+const head *head_of(const head *h, const face_model *face);
+/* How many identity weights a person of any of them has at most. */
+int head_weights(const head *h);
 
-/* shape [vertex_count] = the face at rest + identity weights [face->identity.count] (NULL: all zero), and the neck below. */
+/* shape [vertex_count] = the face at rest + identity weights [face->identity.count] (NULL: all zero), and the neck
+ * below. */
 void head_shape(const head *h, vec3 *shape, const float *identity);
 /* posed [vertex_count] = shape + unit weights [UNIT_COUNT], and the neck below. */
 void head_pose(const head *h, vec3 *posed, const vec3 *shape, const float *units);

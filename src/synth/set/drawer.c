@@ -40,7 +40,7 @@ mien_status drawer_create(drawer **out, const synth_options *options, const head
     room->identity = -1;
     TRY_OUT(renderer_create(&room->renderer, h, options->size));
     TRY_OUT(post_room_create(&room->post));
-    TRY_OUT(mem_zalloc(&room->weights, (size_t)h->face->identity.count));
+    TRY_OUT(mem_zalloc(&room->weights, (size_t)head_weights(h)));
     *out = d;
     return MIEN_OK;
 out:
@@ -54,7 +54,7 @@ mien_status drawer_draw(drawer *d, int64_t number)
     const synth_options *o = room->options;
     int64_t identity = synth_identity(o, number);
     if (identity != room->identity) {
-        synth_person(&d->who, room->weights, o, room->h->face, identity);
+        synth_person(&d->who, room->weights, o, room->h, identity);
         renderer_set_person(room->renderer, &d->who, room->weights);
         room->identity = identity;
     }

@@ -32,29 +32,25 @@ SHOT(field)
 SHOT(distance)
 SHOT(blur)
 SHOT(grain)
-PERSON(age)
-PERSON(male)
 PERSON(tone)
 PERSON(grey)
 PERSON(stubble)
 PERSON(beard)
 PERSON(moustache)
 
-static float african(const synth_face *f, const person *who)
-{
-    (void)f;
-    return who->ancestry[0];
-}
-static float asian(const synth_face *f, const person *who)
-{
-    (void)f;
-    return who->ancestry[1];
-}
-static float caucasian(const synth_face *f, const person *who)
-{
-    (void)f;
-    return who->ancestry[2];
-}
+/* What the shape of a head shows; of a population's heads nobody knows it. */
+#define SHAPE(name, member)                                                                                            \
+    static float shape_##name(const synth_face *f, const person *who)                                                  \
+    {                                                                                                                  \
+        (void)f;                                                                                                       \
+        return face_model_is_population(who->face) ? -1 : who->member;                                                 \
+    }
+SHAPE(age, age)
+SHAPE(male, male)
+SHAPE(african, ancestry[0])
+SHAPE(asian, ancestry[1])
+SHAPE(caucasian, ancestry[2])
+
 static float glasses(const synth_face *f, const person *who)
 {
     (void)f;
@@ -75,11 +71,11 @@ static const column columns[] = {
     {"yaw", shot_yaw},
     {"pitch", shot_pitch},
     {"roll", shot_roll},
-    {"age", person_age},
-    {"male", person_male},
-    {"african", african},
-    {"asian", asian},
-    {"caucasian", caucasian},
+    {"age", shape_age},
+    {"male", shape_male},
+    {"african", shape_african},
+    {"asian", shape_asian},
+    {"caucasian", shape_caucasian},
     {"skin_tone", person_tone},
     {"grey_hair", person_grey},
     {"stubble", person_stubble},
@@ -107,7 +103,7 @@ mien_status labels_header(str *out)
     TRY(str_append(out, ",hair,jpeg_quality"));
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(str_printf(out, ",%s", unit_names[u]));
-    return str_append(out, ",hat,scarf,hand,held,headphones,sunglasses\n");
+    return str_append(out, ",hat,scarf,hand,held,headphones,sunglasses,face_model\n");
 }
 
 /* ",0.2500", or how the challenge writes what is missing. */
@@ -134,6 +130,8 @@ mien_status labels_row(str *out, const char *image, const synth_face *f, const p
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(label(out, e->units[u], told.au, "-1"));
     const occluders *worn = &f->shot.worn;
-    return str_printf(out, ",%s,%s,%s,%s,%d,%d\n", hat_names[worn->hat], scarf_names[worn->scarf],
-                      hand_names[worn->hand], held_names[worn->held], worn->headphones, worn->sunglasses);
+    char kind[FACE_KIND_BYTES];
+    face_model_kind(kind, who->face);
+    return str_printf(out, ",%s,%s,%s,%s,%d,%d,%s\n", hat_names[worn->hat], scarf_names[worn->scarf],
+                      hand_names[worn->hand], held_names[worn->held], worn->headphones, worn->sunglasses, kind);
 }

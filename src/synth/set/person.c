@@ -234,7 +234,7 @@ static void draw_features(person *p, rng *r)
 
 void person_draw(person *out, float *identity, const face_model *face, rng *r)
 {
-    person p = {.seed = rng_u32(r)};
+    person p = {.face = face, .seed = rng_u32(r)};
     p.age = 18 + 60 * rng_float(r) * (0.35f + 0.65f * rng_float(r));
     p.male = rng_bool(r) ? rng_range(r, 0.75f, 1) : rng_range(r, 0, 0.25f);
     draw_descent(&p, r);

@@ -11,6 +11,7 @@
 #define LOW_INTENSITY 0.55f /* of the six expressions in an LSD set, where a face is to be told from the others */
 #define LOW_INTENSITY_MTL 0.30f
 #define PERSON_EPOCH 1 /* random streams: (seed, 0, face) for faces, (seed, 1, identity) for people */
+#define HEAD_EPOCH 5   /* (seed, 5, identity) for whose head a person has */
 #define WORN_EPOCH 4   /* (seed, 4, face) for what faces wear */
 
 /* The classes a task draws, in turn. */
@@ -37,10 +38,26 @@ int64_t synth_identity(const synth_options *options, int64_t number)
     return options->first_identity + number / tasks[options->task].count % people;
 }
 
-void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity)
+/* The first head goes to its share of the people, the others share the rest alike. */
+static const head *pick_head(const synth_options *options, const head *h, int64_t identity)
+{
+    int others = 0;
+    for (const head *other = h->next; other; other = other->next)
+        others++;
+    rng r = rng_at(options->seed, HEAD_EPOCH, (uint64_t)identity, RNG_SYNTH);
+    float at = rng_float(&r), first = options->face_share > 0 ? options->face_share : 1 / (1 + (float)others);
+    if (others == 0 || at < first)
+        return h;
+    int skipped = (int)((at - first) / (1 - first) * (float)others);
+    for (h = h->next; skipped > 0 && h->next; skipped--)
+        h = h->next;
+    return h;
+}
+
+void synth_person(person *out, float *weights, const synth_options *options, const head *h, int64_t identity)
 {
     rng r = rng_at(options->seed, PERSON_EPOCH, (uint64_t)identity, RNG_SYNTH);
-    person_draw(out, weights, face, &r);
+    person_draw(out, weights, pick_head(options, h, identity)->face, &r);
 }
 
 static expression_class face_class(const synth_options *options, int64_t number)
@@ -62,7 +79,8 @@ void synth_face_draw(synth_face *out, const synth_options *options, const head *
     rng worn = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, WORN_EPOCH, (uint64_t)number, RNG_SYNTH);
     if (!options->studio)
         occluders_draw(&out->shot.worn, who, face_class(options, number), &worn);
-    expression_draw(&out->expression, h, face_class(options, number), tasks[options->task].low, 1, &r);
+    expression_draw(&out->expression, head_of(h, who->face), face_class(options, number), tasks[options->task].low, 1,
+                    &r);
     if (!options->studio)
         out->shot.pitch += out->expression.nod;
 }

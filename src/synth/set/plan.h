@@ -17,9 +17,9 @@ typedef struct {
 
 /* Draws face `number`: class, identity, expression and shot. The person comes from synth_person; `who` must be it. */
 void synth_face_draw(synth_face *out, const synth_options *options, const head *h, const person *who, int64_t number);
-/* Which identity face `number` shows, and who that is. weights [face->identity.count] */
+/* Which identity face `number` shows, and who that is, with one of the heads from h on. weights [head_weights(h)] */
 int64_t synth_identity(const synth_options *options, int64_t number);
-void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity);
+void synth_person(person *out, float *weights, const synth_options *options, const head *h, int64_t identity);
 /* Which of a face's labels are told. */
 typedef struct {
     bool va, expression, au;

@@ -22,12 +22,12 @@ static mien_status draw_sheet(image *sheet, image *cell, renderer *r, float *wei
     for (int row = 0; row < SYNTH_SHEET_ROWS; row++) {
         person who;
         shot how;
-        synth_person(&who, weights, options, h->face, options->first_identity + row);
+        synth_person(&who, weights, options, h, options->first_identity + row);
         renderer_set_person(r, &who, weights);
         shot_studio(&how, &who);
         for (int column = 0; column < 6; column++) {
             face_expression e;
-            expression_plain(&e, h, EXPRESSION_ANGER + (expression_class)column);
+            expression_plain(&e, head_of(h, who.face), EXPRESSION_ANGER + (expression_class)column);
             how.yaw = 9 * (float)((row + column) % 3 - 1); /* each face is seen a little from the side, too */
             TRY(render_face(cell, r, e.units, &how));
             paste(sheet, cell, column, row);
@@ -44,7 +44,7 @@ mien_status sheet_write(const synth_options *options, const head *h)
     image sheet = {0}, cell = {0};
     int size = options->size > SYNTH_SHEET_CELL ? options->size : SYNTH_SHEET_CELL;
     TRY_OUT(renderer_create(&r, h, size));
-    TRY_OUT(mem_zalloc(&weights, (size_t)h->face->identity.count));
+    TRY_OUT(mem_zalloc(&weights, (size_t)head_weights(h)));
     TRY_OUT(image_resize_buffer(&sheet, 6 * size, SYNTH_SHEET_ROWS * size));
     TRY_OUT(draw_sheet(&sheet, &cell, r, weights, options, h));
     TRY_OUT(image_write_png(options->sheet, &sheet));

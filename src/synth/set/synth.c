@@ -7,6 +7,7 @@
 #include "base/team.h"
 #include "base/thread.h"
 #include "synth/draw/render.h"
+#include "synth/set/cast.h"
 #include "synth/set/drawer.h"
 #include "synth/set/labels.h"
 #include "synth/set/set_folder.h"
@@ -125,7 +126,7 @@ static mien_status write_labels(const run_state *run, const char *path)
     str text = {0};
     person who = {0};
     int64_t identity = -1;
-    TRY_OUT(mem_zalloc(&weights, (size_t)run->h->face->identity.count));
+    TRY_OUT(mem_zalloc(&weights, (size_t)head_weights(run->h)));
     TRY_OUT(file_write_open(&file, path));
     TRY_OUT(labels_header(&text));
     for (int64_t i = 0; i < o->count; i++) {
@@ -133,7 +134,7 @@ static mien_status write_labels(const run_state *run, const char *path)
         char name[64];
         if (synth_identity(o, i) != identity) {
             identity = synth_identity(o, i);
-            synth_person(&who, weights, o, run->h->face, identity);
+            synth_person(&who, weights, o, run->h, identity);
         }
         synth_face_draw(&face, o, run->h, &who, i);
         synth_face_name(name, sizeof name, o, i);
@@ -157,6 +158,9 @@ static mien_status check_options(const synth_options *o)
 {
     if (!o->face_path)
         return mien_fail(MIEN_ERR_ARG, "face: no face model given");
+    if (o->more_face_count < 0 || o->more_face_count >= CAST_MAX || !(o->face_share >= 0 && o->face_share <= 1))
+        return mien_fail(MIEN_ERR_ARG, "face: %d models, the first for a share of %g (wanted at most %d, 0..1)",
+                         1 + o->more_face_count, (double)o->face_share, CAST_MAX);
     if (!o->out && !o->sheet)
         return mien_fail(MIEN_ERR_ARG, "out: neither a folder nor a sheet to write");
     if (o->task != SYNTH_LSD && o->task != SYNTH_MTL)
@@ -183,7 +187,7 @@ static mien_status draw_set(const synth_options *options, const head *h, progres
         synth_class_folder(names[i], SYNTH_LSD, i);
         folders[i] = names[i];
     }
-    TRY(set_folder_prepare(options, h->face, folders, synth_class_count(SYNTH_LSD)));
+    TRY(set_folder_prepare(options, h, folders, synth_class_count(SYNTH_LSD)));
     run_state run = {.options = options,
                      .h = h,
                      .progress = p,
@@ -200,17 +204,14 @@ static mien_status draw_set(const synth_options *options, const head *h, progres
 mien_status synth_run(const synth_options *options, progress *p)
 {
     mien_status st;
-    face_model *face = NULL;
-    head *h = NULL;
+    cast heads = {0};
     TRY(check_options(options));
-    TRY_OUT(face_model_load(&face, options->face_path));
-    TRY_OUT(head_create(&h, face));
+    TRY_OUT(cast_open(&heads, options));
     if (options->out)
-        TRY_OUT(draw_set(options, h, p));
+        TRY_OUT(draw_set(options, heads.heads[0], p));
     if (options->sheet)
-        TRY_OUT(sheet_write(options, h));
+        TRY_OUT(sheet_write(options, heads.heads[0]));
 out:
-    head_free(h);
-    face_model_free(face);
+    cast_close(&heads);
     return st;
 }
