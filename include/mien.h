@@ -454,8 +454,11 @@ MIEN_API MIEN_MUST_USE mien_status mien_info(char **out, const char *path);
  * into a file of a few MB. */
 MIEN_API MIEN_MUST_USE mien_status mien_face_pack(const char *source, const char *out_path);
 
-/* What faces may be drawn for: "lsd" (six expressions, a folder each), "mtl" (all eight); NULL past the end. */
+/* What faces may be drawn for: "lsd" (six expressions, a folder each), "mtl" (all eight), "identity" (a folder a
+ * person, all eight); NULL past the end. */
 MIEN_API const char *mien_synth_task(int index);
+/* What sheets may show: "expressions" (four people, six expressions), "intensity", "units" ...; NULL past the end. */
+MIEN_API const char *mien_synth_sheet(int index);
 
 typedef struct mien_synth_options {
     size_t size;
@@ -470,13 +473,17 @@ typedef struct mien_synth_options {
     int is_studio;               /* frontal faces in one plain light: an easy set */
     int is_resumed;              /* go on where an interrupted call stopped */
     int is_forced;               /* replace the set that `out` holds */
-    const char *sheet;           /* PNG of four people in six expressions; NULL: none */
+    const char *sheet;           /* PNG, a page of faces to look at; NULL: none */
     const mien_compute *compute; /* NULL: as mien_compute_init sets it */
     const char *missing; /* labels that an mtl set leaves out: "aff-wild2", a task's at a time, as often as s-Aff-Wild2
                           * lacks them; NULL or "none": none */
+    int clip;            /* frames of a clip (one head in motion, a folder each, 25 a second); 0: pictures */
+    int crowd;           /* most heads in one picture, each with a row of its own; 0: one each */
+    const char *sheet_kind; /* what `sheet` shows (mien_synth_sheet); NULL: the first */
     const char *const *more_faces; /* further face models, of other sources: each person has the head of one of all */
     int more_face_count;
-    float face_share; /* of the people who have the head of `face`; 0: as many as have each other one's */
+    float face_share;       /* of the people who have the head of `face`; 0: as many as have each other one's */
+    const char *quiz;       /* PNG of numbered faces to be named; NAME-answers.png beside it says what they show */
 } mien_synth_options;
 MIEN_OPTIONS(mien_synth_options, MIEN_OPTIONS_SYNTH)
 

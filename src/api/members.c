@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "format/ensemble_file.h"
 #include "infer/scores.h"
 #include "nn/model.h"
 #include "train/run.h"
@@ -15,7 +16,8 @@ typedef struct {
     int count, capacity;
 } member_list;
 
-static mien_status add_source(member_list *list, const char *path, const char *name, bool counts)
+/* weight 0: 1 */
+static mien_status add_source(member_list *list, const char *path, const char *name, bool counts, double weight)
 {
     if (list->count == list->capacity) {
         int capacity = list->capacity ? 2 * list->capacity : 8;
@@ -25,7 +27,7 @@ static mien_status add_source(member_list *list, const char *path, const char *n
     }
     char *copy = NULL;
     TRY(arena_strdup(list->texts, &copy, path));
-    list->sources[list->count++] = (ensemble_source){.path = copy, .name = name, .counts = counts};
+    list->sources[list->count++] = (ensemble_source){.path = copy, .name = name, .counts = counts, .weight = weight};
     return MIEN_OK;
 }
 
@@ -40,10 +42,28 @@ static mien_status add_run(member_list *list, const char *path, bool all_stages)
         if (!all_stages && !models[i].is_last)
             continue;
         TRY_OUT(arena_printf(list->texts, &name, "%s-%s", models[i].name, models[i].stage));
-        TRY_OUT(add_source(list, models[i].path, name, models[i].is_last));
+        TRY_OUT(add_source(list, models[i].path, name, models[i].is_last, 0));
     }
 out:
     mem_free(models);
+    return st;
+}
+
+static mien_status fail_scores(const char *path)
+{
+    return mien_fail(MIEN_ERR_FORMAT, "%s: scores of one set (wanted a model, which answers for any picture)", path);
+}
+
+/* Its members count together as much as one model beside them. */
+static mien_status add_ensemble(member_list *list, const char *path)
+{
+    ensemble_file f;
+    TRY(ensemble_file_read(&f, path));
+    mien_status st = MIEN_OK;
+    for (int i = 0; st == MIEN_OK && i < f.count; i++)
+        st = scores_is_file(f.members[i].path) ? fail_scores(f.members[i].path)
+                                               : add_source(list, f.members[i].path, NULL, true, f.members[i].weight);
+    ensemble_file_free(&f);
     return st;
 }
 
@@ -54,9 +74,10 @@ static mien_status add_path(member_list *list, const char *path, bool all_stages
     if (file_is_folder(path))
         return mien_fail(MIEN_ERR_FORMAT, "%s: a folder, and no run (wanted a model file or a run folder)", path);
     if (scores_is_file(path) && !all_stages)
-        return mien_fail(MIEN_ERR_FORMAT, "%s: scores of one set (wanted a model, which answers for any picture)",
-                         path);
-    return add_source(list, path, NULL, true);
+        return fail_scores(path);
+    if (ensemble_file_is(path))
+        return add_ensemble(list, path);
+    return add_source(list, path, NULL, true, 0);
 }
 
 static void free_list(member_list *list)

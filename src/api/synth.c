@@ -33,6 +33,20 @@ static mien_status find_task(synth_task *out, const char *name)
     return mien_fail(MIEN_ERR_UNSUPPORTED, "task: %.32s (wanted %s)", name, known);
 }
 
+const char *mien_synth_sheet(int index)
+{
+    return synth_sheet_name(index);
+}
+
+/* NULL: the first. */
+static mien_status find_sheet(int *out, const char *name)
+{
+    for (*out = 0; synth_sheet_name(*out); (*out)++)
+        if (!name || strcmp(name, synth_sheet_name(*out)) == 0)
+            return MIEN_OK;
+    return mien_fail(MIEN_ERR_UNSUPPORTED, "sheet_kind: %.32s (wanted a name that mien_synth_sheet gives)", name);
+}
+
 mien_status mien_synth(const mien_synth_options *given)
 {
     mien_synth_options o;
@@ -41,9 +55,11 @@ mien_status mien_synth(const mien_synth_options *given)
     TRY(api_options(&o, given, MIEN_OPTIONS_SYNTH, "mien_synth"));
     TRY(api_compute(&compute, o.compute, "mien_synth"));
     TRY(api_need(o.face, "mien_synth", "face"));
-    TRY(api_need(o.out ? o.out : o.sheet, "mien_synth", "out"));
+    TRY(api_need(o.out ? o.out : o.sheet ? o.sheet : o.quiz, "mien_synth", "out"));
     synth_task task;
+    int sheet_kind;
     TRY(find_task(&task, o.task));
+    TRY(find_sheet(&sheet_kind, o.sheet_kind));
     const bool is_complete = !o.missing || !strcmp(o.missing, "none");
     if (!is_complete && strcmp(o.missing, "aff-wild2"))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "missing: %.32s (wanted none or aff-wild2)", o.missing);
@@ -58,12 +74,16 @@ mien_status mien_synth(const mien_synth_options *given)
                                       .first_identity = o.first_identity,
                                       .size = o.image_size,
                                       .task = task,
+                                      .clip = o.clip,
+                                      .crowd = o.crowd,
                                       .missing = is_complete ? SYNTH_COMPLETE : SYNTH_AFF_WILD2,
                                       .seed = o.seed,
                                       .studio = o.is_studio != 0,
                                       .resume = o.is_resumed != 0,
                                       .force = o.is_forced != 0,
                                       .threads = api_threads(&compute),
-                                      .sheet = o.sheet},
+                                      .sheet = o.sheet,
+                                      .sheet_kind = sheet_kind,
+                                      .quiz = o.quiz},
                      &p);
 }

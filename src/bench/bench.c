@@ -29,7 +29,7 @@ mien_status bench_subject_create(bench_subject *s, const mien_bench_options *o, 
     TRY(model_init(s->model, 1, s->is_training));
     int64_t size = model_spec_of(s->model)->image_size;
     s->image_bytes = (size_t)o->batch * (size_t)(size * size * 3);
-    TRY(mem_alloc(&s->images, s->image_bytes));
+    TRY(mem_zalloc(&s->images, s->image_bytes)); /* of which bench_fill leaves a few bytes */
     TRY(mem_alloc(&s->labels, o->batch));
     const dtype type = api_activation_type(b, o->compute);
     if (!s->is_training && b->side_by_side) {

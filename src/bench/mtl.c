@@ -138,7 +138,7 @@ mien_status bench_mtl_create(bench_mtl *b, const mien_bench_options *o, backend 
     const size_t size = (size_t)model_spec_of(b->model)->image_size;
     b->image_bytes = (size_t)o->batch * size * size * 3;
     TRY(mem_alloc(&b->rows, b->draws * o->batch));
-    return mem_alloc(&b->images, (size_t)b->draws * b->image_bytes);
+    return mem_zalloc(&b->images, (size_t)b->draws * b->image_bytes);
 }
 
 void bench_mtl_clear(bench_mtl *b)

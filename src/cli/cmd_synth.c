@@ -17,10 +17,14 @@ enum {
     KEY_FACE,
     KEY_FACE_SHARE,
     KEY_SEED,
+    KEY_CLIP,
+    KEY_CROWD,
     KEY_STUDIO,
     KEY_RESUME,
     KEY_FORCE,
     KEY_SHEET,
+    KEY_SHEET_OF,
+    KEY_QUIZ,
     KEY_JSON
 };
 
@@ -39,7 +43,10 @@ static const struct argp_option options[] = {
     {"identities", KEY_IDENTITIES, "K", 0, "Different heads (default: one for every ten pictures)", 1},
     {"first-identity", KEY_FIRST, "I", 0, "Number of the first head; disjoint ranges share nobody (default 0)", 1},
     {"size", KEY_SIZE, "S", 0, "Pixels a side (default 112)", 1},
-    {"task", KEY_TASK, "TASK", 0, "Expressions: the six basic ones, a folder each, or all eight", 1},
+    {"task", KEY_TASK, "TASK", 0,
+     "Expressions: the six basic ones, a folder each; or all eight, in one folder or a folder a person", 1},
+    {"clip", KEY_CLIP, "N", 0, "One head in motion as N frames, a folder a clip; --count is of all frames", 1},
+    {"crowd", KEY_CROWD, "M", 0, "2 to M heads in each picture, a row each in labels.csv", 1},
     {"missing", KEY_MISSING, "none|aff-wild2", 0,
      "Labels to leave out of labels.csv where all are drawn: a task's at a time, as often as s-Aff-Wild2 lacks them",
      1},
@@ -52,7 +59,9 @@ static const struct argp_option options[] = {
     {"studio", KEY_STUDIO, 0, 0, "Frontal faces in one plain light: an easy set", 1},
     {"resume", KEY_RESUME, 0, 0, "Go on where an interrupted call stopped", 2},
     {"force", KEY_FORCE, 0, 0, "Replace what DIR holds", 2},
-    {"sheet", KEY_SHEET, "PNG", 0, "Also draw a sheet of expressions by identities", 2},
+    {"sheet", KEY_SHEET, "PNG", 0, "Also draw a sheet of faces to look at", 2},
+    {"sheet-of", KEY_SHEET_OF, "KIND", 0, "What the sheet shows (default expressions, of four people)", 2},
+    {"quiz", KEY_QUIZ, "PNG", 0, "Also draw a page of faces to be named, and NAME-answers.png beside it", 2},
     {"json", KEY_JSON, 0, 0, "Print what was written as one JSON document", 3},
     {0},
 };
@@ -72,6 +81,14 @@ static error_t parse_number(int key, char *arg, struct argp_state *state)
     case KEY_SIZE:
         err = cli_int(state, "size", arg, 16, 1024, &number);
         s->image_size = (int)number;
+        return err;
+    case KEY_CLIP:
+        err = cli_int(state, "clip", arg, 2, 100000, &number);
+        s->clip = (int)number;
+        return err;
+    case KEY_CROWD:
+        err = cli_int(state, "crowd", arg, 2, 16, &number);
+        s->crowd = (int)number;
         return err;
     case KEY_FACE_SHARE:
         err = cli_int(state, "face-share", arg, 1, 100, &number);
@@ -116,6 +133,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_FIRST:
     case KEY_SIZE:
     case KEY_SEED:
+    case KEY_CLIP:
+    case KEY_CROWD:
         return parse_number(key, arg, state);
     case KEY_TASK:
         s->task = arg;
@@ -143,6 +162,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SHEET:
         s->sheet = arg;
         return 0;
+    case KEY_SHEET_OF:
+        s->sheet_kind = arg;
+        return cli_one_of(state, "sheet-of", arg, mien_synth_sheet);
+    case KEY_QUIZ:
+        s->quiz = arg;
+        return 0;
     case KEY_JSON:
         a->is_json = true;
         return 0;
@@ -150,8 +175,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "'%s' is no option", arg);
         return EINVAL;
     case ARGP_KEY_END:
-        if (s->out ? !s->count : !s->sheet) {
+        if (s->out ? !s->count : !s->sheet && !s->quiz) {
             argp_error(state, "%s is missing", s->out ? "--count" : "--out");
+            return EINVAL;
+        }
+        if (s->sheet_kind && !s->sheet) {
+            argp_error(state, "--sheet-of without --sheet");
             return EINVAL;
         }
         if (s->is_resumed && s->is_forced) {
@@ -214,12 +243,15 @@ int cmd_synth(console *c, int argc, char **argv)
     console_clear(c);
     if (a.is_json)
         return print_json(c, stdout,
-                          json_pack("{s:o, s:I, s:o}", "out", a.synth.out ? json_text(a.synth.out) : json_null(),
+                          json_pack("{s:o, s:I, s:o, s:o}", "out", a.synth.out ? json_text(a.synth.out) : json_null(),
                                     "count", (json_int_t)(a.synth.out ? a.synth.count : 0), "sheet",
-                                    a.synth.sheet ? json_text(a.synth.sheet) : json_null()));
+                                    a.synth.sheet ? json_text(a.synth.sheet) : json_null(), "quiz",
+                                    a.synth.quiz ? json_text(a.synth.quiz) : json_null()));
     if (a.synth.out)
         printf("%s: %lld faces\n", a.synth.out, (long long)a.synth.count);
     if (a.synth.sheet)
         printf("%s\n", a.synth.sheet);
+    if (a.synth.quiz)
+        printf("%s\n", a.synth.quiz);
     return EXIT_DONE;
 }

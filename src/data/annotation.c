@@ -11,6 +11,7 @@
 static const char *const va_columns[] = {"valence", "arousal"};
 static const char *const expression_columns[] = {"expression"};
 static const char *const pose_columns[] = {"yaw", "pitch", "roll"};
+static const char *const gaze_columns[] = {"gaze_left_yaw", "gaze_left_pitch", "gaze_right_yaw", "gaze_right_pitch"};
 
 const annotation_form annotation_forms[ANNOTATION_KINDS] = {
     [ANNOTATION_VA] = {"valence and arousal", 2, va_columns, -1, 1, false},
@@ -19,6 +20,7 @@ const annotation_form annotation_forms[ANNOTATION_KINDS] = {
     [ANNOTATION_AU_LEVEL] = {"action units' levels", AU_COUNT, au_level_names, 0, 1, false},
     [ANNOTATION_UNITS] = {"expression units", UNIT_COUNT, unit_names, 0, 1, false},
     [ANNOTATION_POSE] = {"head pose", 3, pose_columns, -180, 180, false},
+    [ANNOTATION_GAZE] = {"gaze", 4, gaze_columns, -180, 180, false},
 };
 
 void annotations_free(annotations *a)

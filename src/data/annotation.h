@@ -1,7 +1,7 @@
 /* Pictures and what is known of each for several tasks: valence and arousal, an expression, action units and their
- * levels, the 52 expression units' weights, head pose. A missing value is a bit of a mask, never a number: how files
- * write it (-5, -1, an empty field) is known to their reader alone. Compact: the challenge's 142,333
- * pictures open in well under a second and cost under 50 MB. */
+ * levels, the 52 expression units' weights, head pose, gaze. A missing value is a bit of a mask, never a number: how
+ * files write it (-5, -1, an empty field) is known to their reader alone. Compact: the challenge's 142,333 pictures
+ * open in well under a second and cost under 50 MB. */
 #ifndef DATA_ANNOTATION_H
 #define DATA_ANNOTATION_H
 
@@ -17,6 +17,7 @@ typedef enum {
     ANNOTATION_AU_LEVEL,   /* of all eighteen: 0..1 */
     ANNOTATION_UNITS,      /* weights: 0..1 */
     ANNOTATION_POSE,       /* yaw, pitch, roll: degrees, -180..180 */
+    ANNOTATION_GAZE,       /* yaw, pitch of the left eye, of the right: likewise */
     ANNOTATION_KINDS,
 } annotation_kind;
 
@@ -73,9 +74,10 @@ typedef enum {
  * - a file, its images below its folder. Either the challenge's form: `image,valence,arousal,expression,aus`, then 16
  *   fields a row, with the header or without. Or named columns in any order: a name (image, image_path, path, file,
  *   filename) and any of valence, arousal, expression (label, class), AU01 (AU1) .. AU26, AU01_i .., yaw, pitch, roll,
- *   browDownLeft .. tongueOut; others are ignored. Or `path,label` (data/list.h), the labels expressions. Missing are:
- *   -5 for valence and arousal, -1 for all else but pose, and empty fields of named columns. An expression is a number
- *   0..7 or a name (data/label.h). Valence without arousal is kept, and no picture of the VA subset.
+ *   gaze_left_yaw .., browDownLeft .. tongueOut; others are ignored. Or `path,label` (data/list.h), the labels
+ * expressions. Missing are: -5 for valence and arousal, -1 for all else but angles, and empty fields of named columns.
+ * An expression is a number 0..7 or a name (data/label.h). Valence without arousal is kept, and no picture of the VA
+ * subset.
  * - a folder with a labels.csv: that file.
  * - a folder with a folder per expression, which need not be all eight.
  * - a folder with `train` and `val` of either.

@@ -412,6 +412,12 @@ static void attention(onnx_build *b)
     onnx_emit(b, "Reshape", NULL, ONNX_INPUTS(y, form));
 }
 
+static void multiply(onnx_build *b)
+{
+    const float factor = ((const multiply_attr *)b->node->attr)->factor;
+    onnx_emit(b, "Mul", NULL, ONNX_INPUTS(onnx_in(b, 0), onnx_floats(b, "factor", 0, &factor)));
+}
+
 static void softmax(onnx_build *b)
 {
     onnx_emit(b, "Softmax", NULL, ONNX_INPUTS(onnx_in(b, 0)));
@@ -439,6 +445,7 @@ static const struct {
     {&op_tokens_def, tokens},
     {&op_first_token_def, first_token},
     {&op_attention_def, attention},
+    {&op_multiply_def, multiply},
     {&op_softmax_def, softmax},
     {&op_roi_embed_def, roi_embed},
     {&op_group_linear_def, group_linear},

@@ -33,7 +33,7 @@ static mien_status add_member(ensemble *e, member **out, const ensemble_source *
         e->capacity = capacity;
     }
     member *m = &e->members[e->count];
-    *m = (member){.counts = source->counts};
+    *m = (member){.counts = source->counts, .weight = source->weight != 0 ? source->weight : 1};
     if (source->name)
         snprintf(m->name, sizeof m->name, "%s", source->name);
     else
@@ -139,15 +139,14 @@ static mien_status take_heads(ensemble *e, const model_head *heads, int count)
 /* The mean over models that count of their thresholds of output i of a head; false where none has any of its own. */
 static bool mean_threshold(float *out, const ensemble *e, int head, int i)
 {
-    double sum = 0;
-    int count = 0;
+    double sum = 0, count = 0;
     bool has_own = false;
     for (int m = 0; m < e->count; m++) {
         if (!e->members[m].model || !e->members[m].counts)
             continue;
         const float *own = model_spec_of(e->members[m].model)->heads[head].thresholds;
-        sum += own ? (double)own[i] : 0.5;
-        count++;
+        sum += e->members[m].weight * (own ? (double)own[i] : 0.5);
+        count += e->members[m].weight;
         has_own = has_own || own;
     }
     *out = has_own ? (float)(sum / count) : 0.5f;
@@ -243,6 +242,10 @@ const char *ensemble_member_name(const ensemble *e, int member_index)
 bool ensemble_member_counts(const ensemble *e, int member_index)
 {
     return e->members[member_index].counts;
+}
+double ensemble_member_weight(const ensemble *e, int member_index)
+{
+    return e->members[member_index].weight;
 }
 const char *ensemble_member_path(const ensemble *e, int member_index)
 {

@@ -16,6 +16,7 @@ enum { NAME_BYTES = 160 };
 typedef struct {
     char name[NAME_BYTES];
     bool counts;
+    double weight;
     char *path;                /* owned */
     model *model;              /* NULL: its answers are kept */
     const score_table *scores; /* the ensemble's */

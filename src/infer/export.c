@@ -5,9 +5,11 @@
 
 #include "base/mem.h"
 #include "format/tensor_file.h"
+#include "graph/op.h"
 #include "nn/model.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MEMBER_NAME_BYTES = 64, INPUT_NAME_BYTES = 48 };
@@ -249,20 +251,27 @@ static void work_free(export_work *w)
     mem_free(w->inputs);
 }
 
-/* Every member's outputs in the order of the ensemble's heads. */
-static mien_status find_outputs(export_member *m, const export_work *w, const char *path)
+/* Every member's outputs in the order of the ensemble's heads, each times `share`: what their mean is made of. */
+static mien_status find_outputs(export_member *m, const export_work *w, const char *path, double share)
 {
     const model_spec *spec = model_spec_of(m->model);
+    char name[96];
     for (int h = 0, at; h < w->head_count; h++) {
         TRY(head_find(&at, spec->heads, spec->head_count, w->heads[h].name, path));
         m->outputs[h] = m->io.heads[at].output;
+        snprintf(name, sizeof name, "%.80s.weight", w->heads[h].name);
+        if (share != 1)
+            TRY(op_multiply(m->graph, &m->outputs[h], name, m->outputs[h], (float)share));
     }
     return MIEN_OK;
 }
 
 static mien_status prepare(export_work *w, const ensemble *e)
 {
+    double weights = 0;
     w->count = ensemble_member_count(e);
+    for (int i = 0; i < w->count; i++)
+        weights += ensemble_member_weight(e, i);
     w->heads = ensemble_heads(e, &w->head_count);
     TRY(mem_zalloc(&w->members, w->count));
     TRY(mem_zalloc(&w->inputs, w->count));
@@ -273,7 +282,7 @@ static mien_status prepare(export_work *w, const ensemble *e)
         TRY(read_about(&m->about, ensemble_member_path(e, i)));
         TRY(model_describe(&m->graph, &m->io, m->model,
                            &(model_graph_options){.batch = 1, .activation_type = DTYPE_F32}));
-        TRY(find_outputs(m, w, ensemble_member_path(e, i)));
+        TRY(find_outputs(m, w, ensemble_member_path(e, i), ensemble_member_weight(e, i) * w->count / weights));
         name_member(w, i);
         find_input(w, m);
     }

@@ -25,7 +25,8 @@ typedef struct {
     const char *path; /* a model file, or a score file: a member for each of its own */
     const char
         *name; /* what its row is called; NULL: the file's base name, or its folder's where that is best.safetensors */
-    bool counts; /* part of the mean */
+    bool counts;   /* part of the mean */
+    double weight; /* ... how much, beside the others; 0: 1 */
 } ensemble_source;
 /* Sources and their texts are borrowed for the call; b outlives the ensemble. b NULL: only to look at the models;
  * nothing may run. */
@@ -37,6 +38,7 @@ MIEN_MUST_USE mien_status ensemble_check_pictures(const ensemble *e, int64_t cou
 int ensemble_member_count(const ensemble *e);
 const char *ensemble_member_name(const ensemble *e, int member); /* "resnet50-stage1" or the file's base name; unique */
 bool ensemble_member_counts(const ensemble *e, int member);      /* part of the mean */
+double ensemble_member_weight(const ensemble *e, int member);    /* in the mean, beside the others: 1 unless told */
 const char *ensemble_member_path(const ensemble *e, int member);
 struct model *ensemble_model(const ensemble *e, int member); /* the ensemble's; NULL: its answers are kept */
 /* What the members answer, and how many numbers that is in a row: the outputs of every head, one after the other. The

@@ -170,14 +170,15 @@ bool is_row_finite(const float *row, int width)
 
 void ensemble_mean(float *mean, const float *members, const ensemble *e)
 {
-    int width = e->width, counted = 0;
+    const int width = e->width;
+    double counted = 0;
     for (int i = 0; i < e->count; i++)
-        counted += e->members[i].counts;
+        counted += e->members[i].counts ? e->members[i].weight : 0;
     for (int c = 0; c < width; c++) {
         double sum = 0;
         for (int i = 0; i < e->count; i++)
             if (e->members[i].counts)
-                sum += (double)members[i * width + c];
+                sum += e->members[i].weight * (double)members[i * width + c];
         mean[c] = (float)(sum / counted);
     }
 }

@@ -8,15 +8,16 @@
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
-static void answer_class(float *row, int size)
+static void answer_class(float *row, int size, float temperature)
 {
+    const double sharp = temperature != 0 ? 1 / (double)temperature : 1;
     double largest = (double)row[0], sum = 0;
     for (int c = 1; c < size; c++)
         largest = fmax(largest, (double)row[c]);
     for (int c = 0; c < size; c++)
-        sum += exp((double)row[c] - largest);
+        sum += exp(sharp * ((double)row[c] - largest));
     for (int c = 0; c < size; c++)
-        row[c] = (float)(exp((double)row[c] - largest) / sum);
+        row[c] = (float)(exp(sharp * ((double)row[c] - largest)) / sum);
 }
 
 static void answer_binaries(float *row, int size)
@@ -34,7 +35,7 @@ static void answer_clipped(float *row, int size)
 void head_answer(float *row, const model_head *h, bool is_clipped)
 {
     if (h->kind == HEAD_CLASS)
-        answer_class(row, h->size);
+        answer_class(row, h->size, h->temperature);
     else if (h->kind == HEAD_BINARIES)
         answer_binaries(row, h->size);
     else if (is_clipped)

@@ -20,7 +20,11 @@ typedef struct {
     const char *loss, *metric;  /* "cross_entropy", "f1": words of the task that trains it; NULL: none is named */
     const char *const *columns; /* [size] of the outputs: names of classes, "valence" ... */
     const float *thresholds;    /* [size] of binaries: a probability above it is a yes; NULL: 0.5 for all */
+    float temperature; /* of a class head: probabilities are the softmax of logits over it (Guo et al. 2017); 0: 1 */
 } model_head;
+
+#define HEAD_MIN_TEMPERATURE 0.02f
+#define HEAD_MAX_TEMPERATURE 50.0f
 
 #define MODEL_MAX_HEADS 8
 /* What the one head is called that a model of classes alone has. */

@@ -81,14 +81,19 @@ static void describe_over_map(net *n, model_io *io, const model *m, value_id x)
 /* What a head says: its logits as probabilities, or as they are. */
 static mien_status describe_output(graph *g, value_id *out, const model_head *h, value_id logits, bool is_only)
 {
-    char name[96];
+    char name[96], scaled[112];
     if (h->kind == HEAD_REGRESSION) {
         *out = logits;
         return MIEN_OK;
     }
     const char *op = h->kind == HEAD_CLASS ? "softmax" : "sigmoid";
     snprintf(name, sizeof name, "%s%s%s", is_only ? "" : h->name, is_only ? "" : ".", op);
-    return h->kind == HEAD_CLASS ? op_softmax(g, out, name, logits) : op_activation(g, out, name, logits, ACT_SIGMOID);
+    if (h->kind == HEAD_BINARIES)
+        return op_activation(g, out, name, logits, ACT_SIGMOID);
+    snprintf(scaled, sizeof scaled, "%s.temperature", name);
+    if (h->temperature != 0)
+        TRY(op_multiply(g, &logits, scaled, logits, 1 / h->temperature));
+    return op_softmax(g, out, name, logits);
 }
 
 /* Outputs that a loss or the network gave by the way are not computed twice; networks over a feature map give all that
@@ -281,6 +286,20 @@ static mien_status check_thresholds(const model_head *h, const float *values)
     return MIEN_OK;
 }
 
+/* Regions of SMM-EmotionNet are averaged as probabilities: there are no logits to divide. */
+static mien_status check_temperature(const model_spec *spec, const model_head *h, float value)
+{
+    if (value != 0 && (h->kind != HEAD_CLASS || model_is_over_map(spec->kind)))
+        return mien_fail(MIEN_ERR_ARG,
+                         "heads: %.32s: temperature of a head of kind %s in a model of kind %s (wanted "
+                         "class, in plain or deviation)",
+                         h->name, head_kind_name(h->kind), model_kind_name(spec->kind));
+    if (value != 0 && !(value >= HEAD_MIN_TEMPERATURE && value <= HEAD_MAX_TEMPERATURE))
+        return mien_fail(MIEN_ERR_ARG, "heads: %.32s: temperature %g (wanted %g to %g)", h->name, (double)value,
+                         (double)HEAD_MIN_TEMPERATURE, (double)HEAD_MAX_TEMPERATURE);
+    return MIEN_OK;
+}
+
 static mien_status check_heads(const model_spec *spec)
 {
     if (spec->head_count < 0 || spec->head_count > MODEL_MAX_HEADS)
@@ -294,6 +313,7 @@ static mien_status check_heads(const model_spec *spec)
         if (at->size < 1)
             return mien_fail(MIEN_ERR_ARG, "heads: %.32s: %d outputs (wanted at least 1)", at->name, at->size);
         TRY(check_thresholds(at, at->thresholds));
+        TRY(check_temperature(spec, at, at->temperature));
         for (int i = 0; i < h; i++)
             if (strcmp(spec->heads[i].name, at->name) == 0)
                 return mien_fail(MIEN_ERR_ARG, "heads: %.32s twice", at->name);
@@ -439,6 +459,13 @@ mien_status model_set_thresholds(model *m, int head, const float *values)
 {
     TRY(check_thresholds(&m->heads[head], values));
     return copy_thresholds(m, &m->heads[head], values);
+}
+
+mien_status model_set_temperature(model *m, int head, float value)
+{
+    TRY(check_temperature(&m->spec, &m->heads[head], value));
+    m->heads[head].temperature = value;
+    return MIEN_OK;
 }
 
 mien_status model_load_backbone(model *m, tensor_file *f, const char *path)

@@ -114,6 +114,9 @@ void model_set_normalisation(model *m, const float mean[3], const float std[3]);
 /* Head `head`'s thresholds become values [its size], of which a copy is kept; NULL: 0.5 for all again. MIEN_ERR_ARG
  * where the head is not of binaries or a value not within 0..1. */
 MIEN_MUST_USE mien_status model_set_thresholds(model *m, int head, const float *values);
+/* Programs made from here on divide the class head's logits by it; 0: none. MIEN_ERR_ARG where it is no class head, of
+ * a network over a feature map, or the value out of range. */
+MIEN_MUST_USE mien_status model_set_temperature(model *m, int head, float value);
 
 /* Files: *out is ready to run. metrics: a JSON object text to store, or NULL. licence likewise. */
 MIEN_MUST_USE mien_status model_load(model **out, const char *path);

@@ -95,10 +95,11 @@ static json_t *text_array(const char *const *texts, int count)
     return array;
 }
 
-/* A model of one class head says its classes, as models always have; any other says its heads too. */
+/* A model of one class head says its classes, as models always have; any other says its heads too, and so does one with
+ * a temperature. */
 static bool is_of_classes_alone(const model_spec *spec)
 {
-    return spec->head_count == 1 && spec->heads[0].kind == HEAD_CLASS &&
+    return spec->head_count == 1 && spec->heads[0].kind == HEAD_CLASS && spec->heads[0].temperature == 0 &&
            strcmp(spec->heads[0].name, HEAD_EXPRESSION) == 0;
 }
 
@@ -110,10 +111,12 @@ static json_t *head_array(const model_spec *spec)
     json_t *array = json_array();
     for (int h = 0; h < spec->head_count; h++) {
         const model_head *at = &spec->heads[h];
-        json_array_append_new(array, json_pack("{s:s, s:s, s:s?, s:s?, s:o, s:o*}", "name", at->name, "kind",
-                                               head_kind_name(at->kind), "loss", at->loss, "metric", at->metric,
-                                               "columns", text_array(at->columns, at->size), "thresholds",
-                                               at->thresholds ? float_array(at->thresholds, at->size) : NULL));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s, s:s?, s:s?, s:o, s:o*, s:o*}", "name", at->name, "kind",
+                                        head_kind_name(at->kind), "loss", at->loss, "metric", at->metric, "columns",
+                                        text_array(at->columns, at->size), "thresholds",
+                                        at->thresholds ? float_array(at->thresholds, at->size) : NULL, "temperature",
+                                        at->temperature != 0 ? json_real((double)at->temperature) : NULL));
     }
     return array;
 }
@@ -222,6 +225,17 @@ static mien_status read_thresholds(model_head *head, arena *numbers, const json_
     return MIEN_OK;
 }
 
+static mien_status read_temperature(model_head *head, const json_t *root, const char *where)
+{
+    const json_t *value = json_object_get(root, "temperature");
+    if (!value)
+        return MIEN_OK;
+    if (!json_is_number(value) || !((float)json_number_value(value) > 0))
+        return mien_fail(MIEN_ERR_FORMAT, "%s: temperature: not a number above 0", where);
+    head->temperature = (float)json_number_value(value);
+    return MIEN_OK;
+}
+
 static mien_status read_head(model_head *out, arena *texts, const json_t *root, const char *where)
 {
     const char *kind;
@@ -232,6 +246,7 @@ static mien_status read_head(model_head *out, arena *texts, const json_t *root, 
     out->loss = json_string_value(json_object_get(root, "loss"));
     out->metric = json_string_value(json_object_get(root, "metric"));
     TRY(read_texts(&out->columns, &out->size, texts, root, "columns", where));
+    TRY(read_temperature(out, root, where));
     return read_thresholds(out, texts, root, where);
 }
 

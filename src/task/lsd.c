@@ -6,6 +6,7 @@
 #include "data/dataset.h"
 #include "data/label.h"
 #include "format/csv.h"
+#include "task/calibrate.h"
 #include "task/class_loss.h"
 #include "task/metric.h"
 #include "task/score.h"
@@ -43,6 +44,8 @@ static const recipe_key keys[] = {
      .after = "seed"},
 };
 
+static const char *const temperature_words[] = {"none", "held_out", NULL};
+
 static const recipe_key stage_keys[] = {
     {.name = "label_smoothing",
      .type = &recipe_type_float,
@@ -56,6 +59,13 @@ static const recipe_key stage_keys[] = {
      .offset = offsetof(lsd_stage_values, class_weights),
      .fallback = "[]",
      .help = "A weight for each class, in their order; empty: all alike."},
+    {.name = "temperature",
+     .type = &recipe_type_word,
+     .offset = offsetof(lsd_stage_values, temperature),
+     .words = temperature_words,
+     .fallback = "none",
+     .help = "`held_out`: the best model keeps the temperature that makes its probabilities fit the held-out pictures "
+             "best (least log loss), and divides its logits by it from then on; which class is the likeliest stays."},
 };
 
 static const char *const select_words[] = {"loss", "macro_f1", NULL}, *const shown_words[] = {"macro_f1", "accuracy",
@@ -342,6 +352,28 @@ static json_t *metrics(const task_report *r)
                      "accuracy", r->items[0].value, "macro_f1", r->items[1].value, "f1", f1);
 }
 
+/* The temperature that is best for the pictures that selected it. */
+static mien_status keep(model *m, const task_pass *pass, const task_values *values)
+{
+    const lsd_stage_values *v = values->stage;
+    int32_t *truth;
+    if (v->temperature == LSD_TEMPERATURE_NONE)
+        return MIEN_OK;
+    TRY(mem_alloc(&truth, pass->count));
+    for (int64_t i = 0; i < pass->count; i++)
+        truth[i] = label_of(pass->set, pass->pictures[i]);
+    const float *outputs = pass->outputs[0];
+    const calibrate_set set = {.members = &outputs,
+                               .member_count = 1,
+                               .truth = truth,
+                               .is_known = pass->is_read,
+                               .count = pass->count,
+                               .classes = pass->heads[0].size};
+    const float temperature = calibrate_temperature(&set, 0);
+    mem_free(truth);
+    return model_set_temperature(m, 0, temperature);
+}
+
 static mien_status write_validation(str *text, const task_pass *pass)
 {
     const picture_source *source = pass->set->pictures->source;
@@ -437,6 +469,7 @@ const task_def task_lsd = {
     .score = score,
     .head_score = head_score,
     .metrics = metrics,
+    .keep = keep,
     .write_validation = write_validation,
     .challenge_heads = &challenge_head,
     .challenge_head_count = 1,

@@ -12,9 +12,11 @@ extern const char *const lsd_classes[LSD_CLASSES];
 typedef struct {
     recipe_classes classes;
 } lsd_values;
+typedef enum { LSD_TEMPERATURE_NONE, LSD_TEMPERATURE_HELD_OUT } lsd_temperature;
 typedef struct {
     float label_smoothing;
     recipe_weights class_weights; /* none: all alike */
+    lsd_temperature temperature;
 } lsd_stage_values;
 
 extern const task_def task_lsd;

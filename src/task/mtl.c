@@ -25,8 +25,8 @@ static const recipe_key stage_keys[] = {
                 "`baseline` looks at the largest value of each channel of the same map."),
     KEY("heads", words, heads, .words = mtl_head_words, .fallback = "[va, expression, au]",
         .help = "What is learned: `va`, `expression` (of eight) and `au` (twelve) are the challenge's; `au_intensity` "
-                "(of 18 units, 0 to 1), `blendshapes` (52, under ARKit's names) and `pose` (yaw, pitch, roll in "
-                "degrees) are trained where labels have them."),
+                "(of 18 units, 0 to 1), `blendshapes` (52, under ARKit's names), `pose` (yaw, pitch, roll in degrees) "
+                "and `gaze` (yaw and pitch of each eye) are trained where labels have them."),
     KEY("stride", int, stride, .range = RECIPE_FROM_TO(0, 64), .fallback = "0",
         .help = "Of the architecture's feature map that the network stands on, in pixels: 16 or 32, as far as there is "
                 "one; 0 is the architecture's own (inception_v3: Mixed_6e, 16)."),
@@ -69,8 +69,8 @@ static const task_default defaults[] = {
 };
 
 static const task_stage stages[] = {{.name = "mtl", .kind = MODEL_SMM, .help = "Training on all tasks at once."}};
-static const char *const select_words[] = {"p_mtl",          "p_va",          "p_expr", "p_au",
-                                           "p_au_intensity", "p_blendshapes", "p_pose", NULL},
+static const char *const select_words[] = {"p_mtl",         "p_va",   "p_expr", "p_au", "p_au_intensity",
+                                           "p_blendshapes", "p_pose", "p_gaze", NULL},
                          *const shown_words[] = {"p_mtl", "p_va", "p_expr", "p_au", NULL};
 
 /* The name of an architecture's map of a stride; NULL: it has none, and whoever describes the model says so. */
@@ -191,7 +191,7 @@ static int make_draws(task_draw *out, const task_values *values, const model_hea
 enum { TARGET, MASK, WEIGHTS, INPUTS_A_HEAD };
 _Static_assert(MODEL_MAX_HEADS *INPUTS_A_HEAD <= TASK_MAX_INPUTS, "a task_ending has room for every head's inputs");
 
-static const float pose_beta = 10; /* degrees: a smaller error's gradient falls with it */
+static const float angle_beta = 10; /* degrees: a smaller error's gradient falls with it */
 
 static value_id *input_of(task_ending *e, int head, int which)
 {
@@ -222,7 +222,7 @@ static float loss_weight(int row, int draws)
 {
     if (row < MTL_CHALLENGE_HEADS)
         return 1;
-    return 1 / ((float)draws * (row == MTL_POSE ? pose_beta : (float)mtl_heads[row].size));
+    return 1 / ((float)draws * (mtl_is_angles(row) ? angle_beta : (float)mtl_heads[row].size));
 }
 
 static mien_status describe_loss(value_id *loss, task_ending *e, graph *g, model_io *io, int head, int row)
@@ -239,8 +239,9 @@ static mien_status describe_loss(value_id *loss, task_ending *e, graph *g, model
     case MTL_AU:
         return op_binary_cross_entropy(g, loss, name, logits, target, weights, mask);
     case MTL_POSE:
+    case MTL_GAZE:
         return op_regression(g, loss, name, logits, target, mask,
-                             &(regression_attr){.kind = REGRESSION_SMOOTH_L1, .beta = pose_beta});
+                             &(regression_attr){.kind = REGRESSION_SMOOTH_L1, .beta = angle_beta});
     default:
         return op_ccc(g, loss, name, logits, target, mask);
     }
@@ -309,7 +310,7 @@ static bool is_taught(int row, const int *drawn, int drawn_count, int draw)
     return drawn_count == 0 || row >= MTL_CHALLENGE_HEADS || row == drawn[draw];
 }
 
-/* What is known of a picture, as its mirror image has it: of poses and of units of one side. */
+/* What is known of a picture, as its mirror image has it: of angles and of units of one side. */
 static void mirror(float *values, uint8_t *mask, int row)
 {
     float was[UNIT_COUNT];
@@ -317,6 +318,14 @@ static void mirror(float *values, uint8_t *mask, int row)
     if (row == MTL_POSE) { /* yaw, pitch, roll */
         values[0] = -values[0];
         values[2] = -values[2];
+    }
+    for (int k = 0; row == MTL_GAZE && k < 2; k++) { /* yaw, pitch: each eye's become the other's, yaw turns round */
+        const float value = values[k], sign = k == 0 ? -1 : 1;
+        const uint8_t known = mask[k];
+        values[k] = sign * values[2 + k];
+        values[2 + k] = sign * value;
+        mask[k] = mask[2 + k];
+        mask[2 + k] = known;
     }
     if (row != MTL_BLENDSHAPES)
         return;

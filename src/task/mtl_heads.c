@@ -7,7 +7,9 @@
         .columns = names                                                                                               \
     }
 
-static const char *const va_columns[] = {"valence", "arousal"}, *const pose_columns[] = {"yaw", "pitch", "roll"};
+static const char *const va_columns[] = {"valence", "arousal"}, *const pose_columns[] = {"yaw", "pitch", "roll"},
+                         *const gaze_columns[] = {"gaze_left_yaw", "gaze_left_pitch", "gaze_right_yaw",
+                                                  "gaze_right_pitch"};
 
 const model_head mtl_heads[MTL_HEADS] = {
     HEAD("va", HEAD_REGRESSION, 2, "ccc", "p_va", va_columns),
@@ -16,10 +18,12 @@ const model_head mtl_heads[MTL_HEADS] = {
     HEAD("au_intensity", HEAD_REGRESSION, AU_COUNT, "ccc", "p_au_intensity", au_level_names),
     HEAD("blendshapes", HEAD_REGRESSION, UNIT_COUNT, "ccc", "p_blendshapes", unit_names),
     HEAD("pose", HEAD_REGRESSION, 3, "smooth_l1", "p_pose", pose_columns),
+    HEAD("gaze", HEAD_REGRESSION, 4, "smooth_l1", "p_gaze", gaze_columns),
 };
 const annotation_kind mtl_head_kinds[MTL_HEADS] = {ANNOTATION_VA,       ANNOTATION_EXPRESSION, ANNOTATION_AU,
-                                                   ANNOTATION_AU_LEVEL, ANNOTATION_UNITS,      ANNOTATION_POSE};
-const char *const mtl_head_words[] = {"va", HEAD_EXPRESSION, "au", "au_intensity", "blendshapes", "pose", NULL};
+                                                   ANNOTATION_AU_LEVEL, ANNOTATION_UNITS,      ANNOTATION_POSE,
+                                                   ANNOTATION_GAZE};
+const char *const mtl_head_words[] = {"va", HEAD_EXPRESSION, "au", "au_intensity", "blendshapes", "pose", "gaze", NULL};
 
 int mtl_head_of(const model_head *h)
 {

@@ -10,7 +10,12 @@
 
 /* Rows of heads: the challenge's three, then further ones, the order in which models have them and files their
  * columns. */
-enum { MTL_VA, MTL_EXPRESSION, MTL_AU, MTL_CHALLENGE_HEADS, MTL_BLENDSHAPES = 4, MTL_POSE, MTL_HEADS };
+enum { MTL_VA, MTL_EXPRESSION, MTL_AU, MTL_CHALLENGE_HEADS, MTL_BLENDSHAPES = 4, MTL_POSE, MTL_GAZE, MTL_HEADS };
+/* Heads that say angles in degrees. */
+static inline bool mtl_is_angles(int row)
+{
+    return row == MTL_POSE || row == MTL_GAZE;
+}
 extern const model_head mtl_heads[MTL_HEADS];
 extern const annotation_kind mtl_head_kinds[MTL_HEADS]; /* the annotations that teach each */
 extern const char *const mtl_head_words[MTL_HEADS + 1]; /* their names, NULL-terminated */

@@ -207,7 +207,7 @@ static mien_status measure_challenge(mtl_report *out, const task_pass *pass)
 
 /* --- further heads ------------------------------------------------------------------------------------------------ */
 
-/* Of each column with two labels or more its CCC, and of poses the mean error in degrees; of all the mean CCC and ICC.
+/* Of each column with two labels or more its CCC, and of angles the mean error in degrees; of all the mean CCC and ICC.
  */
 static void add_agreement(task_report *r, int row, const metric_agreement *each)
 {
@@ -229,7 +229,7 @@ static void add_agreement(task_report *r, int row, const metric_agreement *each)
         return;
     for (int k = 0; k < h->size; k++)
         add_item(r, NULL, ccc, h->columns[k], each[k].count < 2 ? (double)NAN : each[k].ccc);
-    for (int k = 0; row == MTL_POSE && k < h->size; k++)
+    for (int k = 0; mtl_is_angles(row) && k < h->size; k++)
         add_item(r, NULL, mae, h->columns[k], each[k].mae);
     add_shown(r, h->metric, NULL, h->metric, ccc_sum / count);
     add_item(r, NULL, icc, NULL, icc_sum / count);

@@ -181,7 +181,8 @@ struct task_def {
      * trains on, *validation becomes that; NULL: it has none, or nobody asks. */
     mien_status (*open)(task_set **out, task_set **validation, const task_set_options *o);
     void (*close)(task_set *set); /* NULL is a no-op */
-    /* What is known of pictures that are made anew in each epoch is that epoch's from now on. */
+    /* What is known of pictures that are made anew in each epoch is that epoch's from now on. NULL:
+     * they are files, which stay. */
     mien_status (*renew)(task_set *set, uint32_t epoch);
     /* A number that tells what is known of a picture: a run that goes on must meet the same. */
     uint64_t (*fingerprint)(const task_set *set, int64_t picture);

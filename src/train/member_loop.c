@@ -192,7 +192,8 @@ static mien_status run_batches(member *m)
     m->waited_s = 0;
     m->is_brought = false;
     what_text(what, m, "epoch");
-    TRY(m->task->renew(m->options->sets->training, (uint32_t)m->state.epoch));
+    if (m->task->renew)
+        TRY(m->task->renew(m->options->sets->training, (uint32_t)m->state.epoch));
     for (int d = 0; m->state.batch < m->batches && d < m->draw_count; d++)
         TRY(loader_start(m->loaders[d], (uint32_t)m->state.epoch, m->state.batch));
     for (;;) {

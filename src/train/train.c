@@ -7,6 +7,7 @@
 #include "train/member.h"
 #include "train/normalise.h"
 #include "train/pictures.h"
+#include "train/run_ensemble.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -300,7 +301,7 @@ static mien_status train(run_state *run)
             TRY(train_stage(run, i, stage));
         close_init(&run->inits[i]);
     }
-    return MIEN_OK;
+    return run->recipe->model_count > 1 ? run_ensemble_fit(o->out) : MIEN_OK;
 }
 
 mien_status train_run(const train_options *options)

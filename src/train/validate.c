@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "train/feature_cache.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -212,10 +213,30 @@ const task_report *validator_report(const validator *v)
     return &v->report;
 }
 
-mien_status validator_keep(const validator *v, model *m, const task_values *values)
+/* What the pass said becomes what the model says from now on. */
+static void apply_temperature(validator *v, int h, const model_head *head)
+{
+    const int size = head->size;
+    for (int64_t i = 0; i < v->options.plan->total; i++) {
+        float *row = v->outputs[h] + i * size;
+        if (!v->is_read[i])
+            continue;
+        for (int c = 0; c < size; c++)
+            row[c] = logf(fmaxf(row[c], FLT_MIN));
+        head_answer(row, head, false);
+    }
+}
+
+mien_status validator_keep(validator *v, model *m, const task_values *values)
 {
     const task_pass pass = pass_of(v);
-    return v->options.task->keep ? v->options.task->keep(m, &pass, values) : MIEN_OK;
+    if (!v->options.task->keep)
+        return MIEN_OK;
+    TRY(v->options.task->keep(m, &pass, values));
+    for (int h = 0; h < v->head_count; h++)
+        if (model_spec_of(m)->heads[h].temperature != 0)
+            apply_temperature(v, h, &model_spec_of(m)->heads[h]);
+    return MIEN_OK;
 }
 
 mien_status validator_write_csv(const validator *v, const char *path)

@@ -28,8 +28,9 @@ void validator_free(validator *v); /* NULL is a no-op */
 MIEN_MUST_USE mien_status validator_run(validator *v, progress *p, const char *what);
 /* Of the last pass. */
 const task_report *validator_report(const validator *v);
-/* Gives the model what it keeps of the last pass, as a recipe's values say. */
-MIEN_MUST_USE mien_status validator_keep(const validator *v, model *m, const task_values *values);
+/* Gives the model what it keeps of the last pass, as a recipe's values say; a temperature changes the pass's
+ * probabilities too. */
+MIEN_MUST_USE mien_status validator_keep(validator *v, model *m, const task_values *values);
 /* Of the last pass: a row a picture that was read. */
 MIEN_MUST_USE mien_status validator_write_csv(const validator *v, const char *path);
 

@@ -295,16 +295,19 @@ static void annotations__drawn_faces__are_read_back(void **state)
     str text = {0};
     face.shot.yaw = -5;
     face.shot.roll = 2.5f;
+    face.marks.gaze[1][0] = -12;
     face.expression.au[0] = 1;           /* AU01 */
     face.expression.au_level[17] = 0.5f; /* AU26 */
     face.expression.units[TONGUE_OUT] = 0.25f;
-    assert_ok(labels_header(&text));
-    assert_ok(labels_row(&text, "1.jpg", &face, &who, (synth_told){.va = true, .expression = true, .au = true}));
-    assert_ok(labels_row(&text, "2.jpg", &face, &who, (synth_told){0}));
+    const synth_options plain = SYNTH_OPTIONS_INIT;
+    const synth_told all = {.va = true, .expression = true, .au = true};
+    assert_ok(labels_header(&text, &plain));
+    assert_ok(labels_row(&text, &plain, "1.jpg", 0, &face, &who, all));
+    assert_ok(labels_row(&text, &plain, "2.jpg", 0, &face, &who, (synth_told){0}));
     annotations a = read_text(*state, text.text);
     for (int k = 0; k < ANNOTATION_KINDS; k++) {
         assert_true(annotation_known(&a, (annotation_kind)k, 0) == annotation_all((annotation_kind)k));
-        if (k != ANNOTATION_POSE)
+        if (k != ANNOTATION_POSE && k != ANNOTATION_GAZE)
             assert_int_equal(annotation_known(&a, (annotation_kind)k, 1), 0);
     }
     assert_true(value_at(&a, ANNOTATION_EXPRESSION, 0, 0) == EXPRESSION_FEAR);
@@ -313,6 +316,7 @@ static void annotations__drawn_faces__are_read_back(void **state)
     assert_true(value_at(&a, ANNOTATION_AU_LEVEL, 0, 17) == 0.5 && value_at(&a, ANNOTATION_AU_LEVEL, 0, 0) == 0);
     assert_true(value_at(&a, ANNOTATION_UNITS, 0, TONGUE_OUT) == 0.25);
     assert_true(value_at(&a, ANNOTATION_POSE, 1, 0) == -5 && value_at(&a, ANNOTATION_POSE, 1, 2) == 2.5);
+    assert_true(value_at(&a, ANNOTATION_GAZE, 1, 2) == -12 && value_at(&a, ANNOTATION_GAZE, 0, 3) == 0);
     annotations_free(&a);
     str_free(&text);
 }

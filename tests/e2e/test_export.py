@@ -1,26 +1,12 @@
 """Models that leave: `mien export`, and what it refuses."""
-import json
 import os
 import resource
-import struct
 import subprocess
 from support import BASE, CLASSES, MIEN, Case, main, mien
-from torchlike import read_safetensors
+from torchlike import read_safetensors, rewrite
 
 RUN = BASE / "run"
 MODEL = RUN / "efficientnet_b0-stage1" / "best.safetensors"
-
-
-def rewrite(source, path, **changes):
-    """A copy of a model file whose metadata says something else."""
-    raw = source.read_bytes()
-    begin = 8 + struct.unpack("<Q", raw[:8])[0]
-    head = json.loads(raw[8:begin])
-    about = {**json.loads(head["__metadata__"]["mien"]), **changes}
-    head["__metadata__"]["mien"] = json.dumps(about)
-    text = json.dumps(head).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + raw[begin:])
-    return path
 
 
 class Export(Case):

@@ -75,6 +75,61 @@ class Synth(Case):
         self.assert_done(mien("synth", "--face", self.face, "--sheet", self.folder / "s.png"))
         self.assertEqual((self.folder / "s.png").read_bytes()[:4], b"\x89PNG")
 
+    def rows(self, name, table="labels.csv"):
+        with open(self.folder / name / table, newline="") as f:
+            return list(csv.DictReader(f))
+
+    def test_landmarks_lie_in_the_face(self):
+        self.assert_done(self.synth("a", "--studio"))
+        labels, marks = self.rows("a"), self.rows("a", "landmarks.csv")
+        self.assertEqual([row["image"] for row in labels], [row["image"] for row in marks])
+        for row, mark in zip(labels, marks):
+            left, top, right, bottom = (float(row["face_" + side]) for side in ("left", "top", "right", "bottom"))
+            for i in range(1, 69):
+                self.assertTrue(left - 0.1 <= float(mark[f"x{i}"]) <= right + 0.1, (i, mark))
+                self.assertTrue(top - 0.1 <= float(mark[f"y{i}"]) <= bottom + 0.1, (i, mark))
+            self.assertLess(float(mark["right_eye_x"]), float(mark["left_eye_x"]))
+            self.assertAlmostEqual(sum(float(row[c]) for c in row if c.startswith("p_")), 1, places=3)
+
+    def test_a_folder_a_person(self):
+        self.assert_done(self.synth("a", "--task", "identity", "--identities", 3))
+        for who in ("000000", "000001", "000002"):
+            self.assertEqual(len(list((self.folder / "a" / who).glob("*.jpg"))), 8)
+        for row in self.rows("a"):
+            self.assertEqual(row["image"].split("/")[0], f"{int(row['identity']):06d}")
+        self.assert_fails_alone(self.synth("b", "--task", "identity", "--identities", 5), "multiple of the 5 identities")
+
+    def test_clips_are_folders_of_frames(self):
+        self.assert_done(self.synth("a", "--clip", 12))
+        rows = self.rows("a")
+        self.assertEqual([row["image"] for row in rows], [f"clip_{c:06d}/{f:06d}.jpg" for c in (1, 2) for f in range(1, 13)])
+        self.assertEqual([float(row["timestamp"]) for row in rows[:3]], [0, 0.04, 0.08])
+        self.assert_fails_alone(self.synth("b", "--clip", 7), "multiple of a clip's 7 frames")
+        self.assert_fails(self.synth("b", "--clip", 1), "clip", code=2)
+        self.assert_fails_alone(self.synth("b", "--clip", 12, "--crowd", 3), "exclude each other")
+
+    def test_crowds_have_a_row_a_head(self):
+        self.assert_done(self.synth("a", "--crowd", 4, count=6))
+        rows = self.rows("a")
+        self.assertEqual(len({row["image"] for row in rows}), 6)
+        self.assertTrue(12 <= len(rows) <= 24)
+        self.assert_fails(self.synth("b", "--crowd", 99), "crowd", code=2)
+        self.assert_fails_alone(self.synth("b", "--crowd", 4, "--identities", 2), "identities: 2")
+
+    def test_sheets_and_a_quiz(self):
+        kinds = ("expressions", "intensity", "units", "pose", "gaze", "light", "tones", "ages", "worn", "degradations", "landmarks", "set")
+        for kind in kinds[1:4]:
+            self.assert_done(mien("synth", "--face", self.face, "--sheet", self.folder / f"{kind}.png", "--sheet-of", kind))
+            self.assertEqual((self.folder / f"{kind}.png").read_bytes()[:4], b"\x89PNG")
+        answer = mien("synth", "--face", self.face, "--sheet", self.folder / "s.png", "--sheet-of", "moods")
+        for kind in kinds:
+            self.assert_fails(answer, kind, code=2)
+        self.assert_fails(mien("synth", "--face", self.face, "--out", self.folder / "x", "--count", 6, "--sheet-of", "pose"),
+                          "--sheet", code=2)
+        self.assert_done(mien("synth", "--face", self.face, "--quiz", self.folder / "q.png"))
+        question, answers = ((self.folder / name).read_bytes() for name in ("q.png", "q-answers.png"))
+        self.assertTrue(question[:4] == answers[:4] == b"\x89PNG" and question != answers)
+
     def test_the_packed_model_is_found_beside_the_binary(self):
         place = self.folder / "bin"
         place.mkdir()

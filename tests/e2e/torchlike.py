@@ -140,3 +140,15 @@ def write_safetensors(path, tensors, metadata):
         at += len(t.raw)
     text = json.dumps(head).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(t.raw for t in tensors.values()))
+
+
+def rewrite(source, path, **changes):
+    """A copy of a model file whose metadata says something else."""
+    raw = source.read_bytes()
+    begin = 8 + struct.unpack("<Q", raw[:8])[0]
+    head = json.loads(raw[8:begin])
+    about = {**json.loads(head["__metadata__"]["mien"]), **changes}
+    head["__metadata__"]["mien"] = json.dumps(about)
+    text = json.dumps(head).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + raw[begin:])
+    return path

@@ -216,8 +216,9 @@ static void ensemble__scores_of_other_classes__are_told(void **state)
     answers kept;
     const char *const a[] = {"a.safetensors"};
     const ensemble_options options = {.precision = PRECISION_F32};
-    const ensemble_source alone[] = {{"three.npy", NULL, true}}, six[] = {{"six.npy", NULL, true}},
-                          mixed[] = {{"six.npy", NULL, true}, {"a.safetensors", NULL, true}};
+    const ensemble_source alone[] = {{.path = "three.npy", .counts = true}},
+                          six[] = {{.path = "six.npy", .counts = true}},
+                          mixed[] = {{.path = "six.npy", .counts = true}, {.path = "a.safetensors", .counts = true}};
     predict_faces(&kept, a, 1, 4, PICTURES);
     keep_scores("three.npy", &kept, -1, -1);
     assert_failure(ensemble_open(&e, alone, 1, cpu, &options), MIEN_ERR_FORMAT,
@@ -368,12 +369,36 @@ static void ensemble__who_listens__may_stop_it(void **state)
     ensemble_free(e);
 }
 
+static void ensemble__weights__are_those_of_the_mean(void **state)
+{
+    (void)state;
+    const ensemble_source sources[] = {{.path = "a.safetensors", .counts = true, .weight = 0.75},
+                                       {.path = "b.safetensors", .counts = true, .weight = 0.25}};
+    ensemble *e;
+    float each[2][3], mean[3];
+    uint8_t rgb[32 * 32 * 3];
+    for (size_t i = 0; i < sizeof rgb; i++)
+        rgb[i] = (uint8_t)(i * 2654435761u >> 24);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(ensemble_open(&e, sources + (i < 2 ? i : 0), i < 2 ? 1 : 2, cpu,
+                                &(ensemble_options){.precision = PRECISION_F32}));
+        session *s = open_session(e, 1);
+        assert_ok(answer_one(s, i < 2 ? each[i] : mean, rgb, 32, 32));
+        session_free(s);
+        ensemble_free(e);
+    }
+    for (int c = 0; c < 3; c++)
+        assert_true(fabsf(mean[c] - (0.75f * each[0][c] + 0.25f * each[1][c])) < 1e-6f);
+    assert_true(fabsf(each[0][0] - each[1][0]) > 1e-3f);
+}
+
 static void ensemble__wrong_models__are_told(void **state)
 {
     (void)state;
     static const char *const others[] = {"anger", "fear", "joy"};
-    const ensemble_source mixed[] = {{"a.safetensors", NULL, true}, {"c.safetensors", NULL, true}},
-                          text[] = {{"text.safetensors", NULL, true}};
+    const ensemble_source mixed[] = {{.path = "a.safetensors", .counts = true},
+                                     {.path = "c.safetensors", .counts = true}},
+                          text[] = {{.path = "text.safetensors", .counts = true}};
     ensemble *e;
     const ensemble_options options = {.precision = PRECISION_F32};
     save_model_of("c.safetensors", "lsd", "efficientnet_b0", 32, others, 0.5f, 3);
@@ -422,6 +447,7 @@ int main(void)
         cmocka_unit_test(ensemble__bad_pictures__are_told_and_the_others_answered),
         cmocka_unit_test(ensemble__output_that_is_not_finite__is_a_failure),
         cmocka_unit_test(ensemble__who_listens__may_stop_it),
+        cmocka_unit_test(ensemble__weights__are_those_of_the_mean),
         cmocka_unit_test(ensemble__wrong_models__are_told),
         cmocka_unit_test(ensemble__names__tell_members_apart),
     };

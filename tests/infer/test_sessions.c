@@ -19,7 +19,8 @@ static int enter(void **state)
 {
     if (temp_folder_enter(state) != 0)
         return 1;
-    const ensemble_source sources[] = {{"a.safetensors", NULL, true}, {"b.safetensors", NULL, true}};
+    const ensemble_source sources[] = {{.path = "a.safetensors", .counts = true},
+                                       {.path = "b.safetensors", .counts = true}};
     save_model("a.safetensors", 32, 1);
     save_model("b.safetensors", 40, 2);
     assert_ok(backend_cpu_create(&cpu, &(cpu_options){.threads = 2}));

@@ -37,6 +37,67 @@ static model *make(const model_head *of, int count)
     return m;
 }
 
+/* What one model says of a picture: logits, and probabilities. */
+static void ask(float logits[3], float p[3], model *m)
+{
+    uint8_t images[SIZE * SIZE * 3];
+    model_io io;
+    graph *g;
+    backend *b;
+    program *run;
+    for (size_t i = 0; i < sizeof images; i++)
+        images[i] = (uint8_t)(i * 2654435761u >> 24);
+    assert_ok(model_graph(&g, &io, m, &(model_graph_options){.batch = 1, .activation_type = DTYPE_F32}));
+    assert_ok(backend_cpu_create(&b, &(cpu_options){.threads = 1}));
+    assert_ok(program_create(&run, g, b, param_store_memory(model_params(m))));
+    assert_ok(program_write(run, io.images, images));
+    assert_ok(program_run(run));
+    assert_ok(program_read(run, io.heads[0].logits, logits));
+    assert_ok(program_read(run, io.heads[0].output, p));
+    program_free(run);
+    b->free(b);
+}
+
+/* Alone and beside others; logits stay what they are. */
+static void heads__temperature__divides_logits(void **state)
+{
+    (void)state;
+    for (int count = 1; count <= HEADS; count += HEADS - 1) {
+        float logits[3], p[3], again[3], wanted[3];
+        model *m = make(heads, count), *back;
+        ask(logits, p, m);
+        assert_ok(model_set_temperature(m, 0, 2.5f));
+        assert_ok(model_save(m, "warm.safetensors", NULL));
+        model_free(m);
+        assert_ok(model_load(&back, "warm.safetensors"));
+        assert_true(model_spec_of(back)->heads[0].temperature == 2.5f);
+        ask(again, p, back);
+        assert_memory_equal(again, logits, sizeof logits);
+        memcpy(wanted, logits, sizeof wanted);
+        head_answer(wanted, &model_spec_of(back)->heads[0], false);
+        float sum = 0, other[3];
+        for (int c = 0; c < 3; c++) {
+            assert_true(fabsf(p[c] - wanted[c]) < 1e-6f);
+            sum += other[c] = expf(logits[c] / 2.5f);
+        }
+        for (int c = 0; c < 3; c++)
+            assert_true(fabsf(p[c] - other[c] / sum) < 1e-6f);
+        model_free(back);
+    }
+}
+
+static void heads__temperature_that_cannot_be__is_refused(void **state)
+{
+    (void)state;
+    model *m = make(heads, HEADS);
+    assert_failure(model_set_temperature(m, 1, 2), MIEN_ERR_ARG, "heads: au: temperature of a head of kind binaries");
+    assert_failure(model_set_temperature(m, 0, NAN), MIEN_ERR_ARG, "heads: expression: temperature nan");
+    assert_failure(model_set_temperature(m, 0, 51), MIEN_ERR_ARG,
+                   "heads: expression: temperature 51 (wanted 0.02 to 50)");
+    assert_ok(model_set_temperature(m, 0, 0));
+    model_free(m);
+}
+
 static void heads__saved__come_back(void **state)
 {
     (void)state;
@@ -179,9 +240,13 @@ static void heads__bad_metadata__is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(heads__saved__come_back),           cmocka_unit_test(heads__of_classes_alone__are_not_said),
-        cmocka_unit_test(heads__answers__are_of_their_kind), cmocka_unit_test(heads__faults__are_told),
+        cmocka_unit_test(heads__saved__come_back),
+        cmocka_unit_test(heads__of_classes_alone__are_not_said),
+        cmocka_unit_test(heads__answers__are_of_their_kind),
+        cmocka_unit_test(heads__faults__are_told),
         cmocka_unit_test(heads__bad_metadata__is_told),
+        cmocka_unit_test(heads__temperature__divides_logits),
+        cmocka_unit_test(heads__temperature_that_cannot_be__is_refused),
     };
     return cmocka_run_group_tests_name("heads", tests, temp_folder_enter, temp_folder_leave);
 }

@@ -46,11 +46,12 @@ static void assert_same_file(const char *folder_a, const char *folder_b, const c
 static void assert_same_set(const synth_options *a, const char *folder_b)
 {
     for (int64_t i = 0; i < a->count; i++) {
-        char name[64];
-        synth_face_name(name, sizeof name, a, i);
+        char name[SYNTH_NAME_BYTES];
+        synth_picture_name(name, a, i);
         assert_same_file(a->out, folder_b, name);
     }
     assert_same_file(a->out, folder_b, "labels.csv");
+    assert_same_file(a->out, folder_b, "landmarks.csv");
     assert_same_file(a->out, folder_b, "synth.json");
 }
 
@@ -74,8 +75,8 @@ static void synth__set__goes_on_where_it_stopped(void **state)
     assert_ok(run_set(&a));
     assert_ok(run_set(&b));
     for (int64_t i = 5; i < COUNT; i += 3) {
-        char name[64];
-        synth_face_name(name, sizeof name, &b, i);
+        char name[SYNTH_NAME_BYTES];
+        synth_picture_name(name, &b, i);
         snprintf(path, sizeof path, "%s/%s", cut, name);
         assert_int_equal(unlink(path), 0);
     }
@@ -334,6 +335,195 @@ static void synth__set__shares_out_classes_and_people(void **state)
     free(weights);
 }
 
+/* One set of each kind, small. */
+typedef struct {
+    const char *name;
+    synth_task task;
+    int clip, crowd;
+} set_kind;
+static const set_kind kinds[] = {{"people", SYNTH_IDENTITY, 0, 0},
+                                 {"clips", SYNTH_LSD, 8, 0},
+                                 {"moods", SYNTH_MTL, 12, 0},
+                                 {"crowd", SYNTH_MTL, 0, 4}};
+
+static synth_options kind_options(const packed_face *p, char out[96], const set_kind *kind, const char *suffix)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s-%s", kind->name, suffix);
+    synth_options o = options_for(p, out, name);
+    o.task = kind->task;
+    o.clip = kind->clip;
+    o.crowd = kind->crowd;
+    o.size = kind->crowd ? 64 : SIZE;
+    return o;
+}
+
+static void synth__kinds__are_the_same_on_threads_and_after_a_stop(void **state)
+{
+    packed_face *p = packed_of(state);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        char one[96], more[96], cut[96], path[256];
+        synth_options a = kind_options(p, one, &kinds[k], "one"), b = kind_options(p, more, &kinds[k], "more"),
+                      c = kind_options(p, cut, &kinds[k], "cut");
+        a.threads = 1;
+        b.threads = 3;
+        assert_ok(run_set(&a));
+        assert_ok(run_set(&b));
+        assert_same_set(&a, more);
+
+        int64_t after = 9;
+        progress stopper = {.callback = stop_after, .payload = &after};
+        assert_failure(synth_run(&c, &stopper), MIEN_ERR_CANCELLED, "stopped after");
+        snprintf(path, sizeof path, "%s/labels.csv", cut);
+        assert_false(file_exists(path));
+        c.resume = true;
+        assert_ok(run_set(&c));
+        assert_same_set(&a, cut);
+    }
+}
+
+/* A table that was cut anywhere, as by a full disk or a lost machine, is completed to the same bytes. */
+static void synth__resume__mends_tables_that_were_cut(void **state)
+{
+    packed_face *p = packed_of(state);
+    static const struct {
+        size_t labels, landmarks; /* bytes left; SIZE_MAX: all */
+    } cuts[] = {{0, SIZE_MAX}, {40, SIZE_MAX}, {SIZE_MAX, 5000}, {9000, 3000}, {SIZE_MAX, SIZE_MAX}};
+    char whole[96], cut[96], path[256];
+    synth_options a = kind_options(p, whole, &kinds[3], "whole"), b = kind_options(p, cut, &kinds[3], "mended");
+    assert_ok(run_set(&a));
+    assert_ok(run_set(&b));
+    b.resume = true;
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        static const char *const names[] = {"labels.csv", "landmarks.csv"};
+        for (int t = 0; t < 2; t++) {
+            char part[300];
+            size_t left = t ? cuts[i].landmarks : cuts[i].labels;
+            snprintf(path, sizeof path, "%s/%s", cut, names[t]);
+            snprintf(part, sizeof part, "%s.part", path);
+            assert_int_equal(rename(path, part), 0);
+            if (left != SIZE_MAX)
+                assert_int_equal(truncate(part, (off_t)left), 0);
+        }
+        snprintf(path, sizeof path, "%s/00000%zu.jpg", cut, i + 1);
+        assert_int_equal(unlink(path), 0);
+        assert_ok(run_set(&b));
+        assert_same_set(&a, cut);
+    }
+}
+
+static void synth__identity__has_a_folder_a_person(void **state)
+{
+    packed_face *p = packed_of(state);
+    char out[96], path[256];
+    synth_options o = kind_options(p, out, &kinds[0], "folders");
+    o.first_identity = 11;
+    assert_ok(run_set(&o));
+    for (int who = 11; who < 15; who++)
+        for (int i = 1; i <= COUNT / 4; i++) {
+            snprintf(path, sizeof path, "%s/%06d/%06d.jpg", out, who, i);
+            assert_true(file_exists(path));
+        }
+    /* another kind of set in its place leaves nothing of it */
+    synth_options other = o;
+    other.task = SYNTH_MTL;
+    other.force = true;
+    assert_ok(run_set(&other));
+    snprintf(path, sizeof path, "%s/000011", out);
+    assert_false(file_exists(path));
+}
+
+/* Change from one frame to the next at most: lids fall in a sixth of a second, a jaw opens and shuts five times in one.
+ */
+static void synth__clip__moves_smoothly_and_says_so(void **state)
+{
+    enum { FRAMES = 50, CLIPS = 16 };
+    packed_face *p = packed_of(state);
+    char out[96];
+    synth_options o = options_for(p, out, "unused");
+    float *weights = calloc((size_t)p->face->identity.count, sizeof *weights);
+    int blinked = 0;
+    assert_non_null(weights);
+    o.task = SYNTH_MTL;
+    o.clip = FRAMES;
+    o.count = FRAMES * CLIPS;
+    for (int64_t clip = 0; clip < CLIPS; clip++) {
+        synth_face was = {0}, f;
+        person who;
+        float apex = 0, lids = 0;
+        expression_class shown = EXPRESSION_NEUTRAL;
+        synth_person(&who, weights, &o, p->h, synth_identity(&o, clip * FRAMES));
+        for (int i = 0; i < FRAMES; i++) {
+            synth_face_draw(&f, &o, p->h, &who, clip * FRAMES + i);
+            face_expression again = f.expression;
+            expression_label(&again, p->h);
+            assert_memory_equal(again.au, f.expression.au, sizeof again.au); /* labels are this frame's units' */
+            for (int u = 0; u < UNIT_COUNT; u++) {
+                bool is_lid = u == EYE_BLINK_LEFT || u == EYE_BLINK_RIGHT;
+                float step = fabsf(f.expression.units[u] - was.expression.units[u]);
+                assert_true(f.expression.units[u] >= 0 && f.expression.units[u] <= 1);
+                if (i > 0 && step > (is_lid ? 0.45f : 0.25f))
+                    fail_msg("clip %d, frame %d: %s steps by %g", (int)clip, i, unit_names[u], (double)step);
+            }
+            if (i > 0) {
+                assert_true(f.identity == was.identity && f.shot.seed == was.shot.seed);
+                assert_true(f.shot.key_from.x == was.shot.key_from.x && f.shot.distance == was.shot.distance);
+                assert_true(fabsf(f.shot.yaw - was.shot.yaw) < 1 && fabsf(f.shot.pitch - was.shot.pitch) < 2.5f);
+                assert_true(fabsf(f.expression.valence - was.expression.valence) < 0.3f);
+                assert_true(fabsf(f.expression.intensity - was.expression.intensity) < 0.3f);
+            }
+            apex = maxf(apex, f.expression.intensity);
+            lids = maxf(lids, f.expression.units[EYE_BLINK_LEFT]);
+            if (f.expression.expression != EXPRESSION_NEUTRAL)
+                shown = f.expression.expression;
+            if (i == 0 || i == FRAMES - 1)
+                assert_true(f.expression.expression == EXPRESSION_NEUTRAL && f.expression.intensity == 0);
+            was = f;
+        }
+        assert_int_equal(shown, clip % 8); /* classes take turns, a clip each */
+        assert_true(shown == EXPRESSION_NEUTRAL ? apex == 0 : apex >= 0.29f);
+        blinked += lids > 0.9f;
+    }
+    assert_true(blinked > CLIPS / 4);
+    free(weights);
+}
+
+/* Rows of a crowd: several heads a picture, each with a box, and nobody twice. */
+static int crowd_heads[COUNT + 1], crowd_people[COUNT + 1][16], crowd_covered;
+static void check_crowd_row(const csv_reader *r, const header *h, const char *folder)
+{
+    (void)folder;
+    char name[16];
+    snprintf(name, sizeof name, "%.6s", r->fields[0].text);
+    int picture = atoi(name), place = (int)number_at(r, h, "head"), who = (int)number_at(r, h, "identity");
+    assert_int_equal(place, ++crowd_heads[picture]);
+    for (int i = 0; i < place - 1; i++)
+        assert_int_not_equal(crowd_people[picture][i], who);
+    crowd_people[picture][place - 1] = who;
+    double left = number_at(r, h, "head_left"), right = number_at(r, h, "head_right"),
+           top = number_at(r, h, "head_top"), bottom = number_at(r, h, "head_bottom"), shown = number_at(r, h, "shown");
+    assert_true(left >= 0 && right <= 64 && top >= 0 && bottom <= 64 && right > left && bottom > top);
+    assert_true(shown >= 0 && shown <= 1);
+    crowd_covered += shown < 1;
+}
+
+static void synth__crowd__shows_several_people(void **state)
+{
+    packed_face *p = packed_of(state);
+    char out[96];
+    synth_options o = kind_options(p, out, &kinds[3], "rows");
+    o.crowd = 8;
+    o.identities = 9;
+    assert_ok(run_set(&o));
+    int rows = (int)read_labels(out, check_crowd_row), most = 0;
+    assert_true(rows > 2 * COUNT && rows < 8 * COUNT);
+    for (int i = 1; i <= COUNT; i++) {
+        assert_true(crowd_heads[i] >= 2 && crowd_heads[i] <= 8);
+        most = crowd_heads[i] > most ? crowd_heads[i] : most;
+    }
+    assert_true(most >= 7 && crowd_covered > 0);
+}
+
 static void synth__sheet__shows_rows_of_people(void **state)
 {
     packed_face *p = packed_of(state);
@@ -366,10 +556,22 @@ static void synth__options__impossible_ones_are_named(void **state)
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "exclude each other");
     bad = o, bad.missing = SYNTH_AFF_WILD2; /* of the lsd task */
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "missing");
+    bad = o, bad.clip = 1;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "clip: 1 frames (wanted 2..");
+    bad = o, bad.clip = 7;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "count: 24 (wanted a multiple of a clip's 7 frames)");
+    bad = o, bad.crowd = 17;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "crowd: 17 heads (wanted 2..16)");
+    bad = o, bad.crowd = 8;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "identities: 4 (wanted 8 or more");
+    bad = o, bad.crowd = 4, bad.clip = 4;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "exclude each other");
+    bad = o, bad.task = SYNTH_IDENTITY, bad.identities = 5;
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "count: 24 (wanted a multiple of the 5 identities)");
     bad = o, bad.face_path = NULL;
     assert_failure(run_set(&bad), MIEN_ERR_ARG, "no face model");
     bad = o, bad.out = NULL;
-    assert_failure(run_set(&bad), MIEN_ERR_ARG, "neither a folder nor a sheet");
+    assert_failure(run_set(&bad), MIEN_ERR_ARG, "neither a folder nor a sheet or quiz");
     bad = o, bad.face_path = "nowhere.safetensors";
     assert_failure(run_set(&bad), MIEN_ERR_IO, "nowhere.safetensors");
     assert_false(file_exists(out)); /* nothing was begun */
@@ -386,6 +588,11 @@ int main(void)
         cmocka_unit_test(synth__missing__takes_labels_a_task_at_a_time),
         cmocka_unit_test(synth__missing__shares_are_the_published_ones),
         cmocka_unit_test(synth__set__shares_out_classes_and_people),
+        cmocka_unit_test(synth__kinds__are_the_same_on_threads_and_after_a_stop),
+        cmocka_unit_test(synth__resume__mends_tables_that_were_cut),
+        cmocka_unit_test(synth__identity__has_a_folder_a_person),
+        cmocka_unit_test(synth__clip__moves_smoothly_and_says_so),
+        cmocka_unit_test(synth__crowd__shows_several_people),
         cmocka_unit_test(synth__sheet__shows_rows_of_people),
         cmocka_unit_test(synth__options__impossible_ones_are_named),
     };

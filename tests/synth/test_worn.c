@@ -2,6 +2,7 @@
  * but those that name it. */
 #include "packed.h"
 #include "synth/draw/render.h"
+#include "synth/draw/setting.h"
 #include "synth/set/adorn.h"
 #include "synth/set/expression.h"
 #include "synth/set/labels.h"
@@ -133,10 +134,11 @@ static void synth__worn__changes_no_other_label(void **state)
     expression_plain(&bare.expression, p->h, EXPRESSION_FEAR);
     covered = bare;
     covered.shot.worn = (occluders){.hat = HAT_CAP, .scarf = SCARF_NECK, .hand = HAND_CHEEKS, .sunglasses = true};
+    const synth_options plain = SYNTH_OPTIONS_INIT;
     const synth_told told = {true, true, true};
     str a = {0}, b = {0};
-    assert_ok(labels_row(&a, "a.jpg", &bare, &s.who, told));
-    assert_ok(labels_row(&b, "a.jpg", &covered, &s.who, told));
+    assert_ok(labels_row(&a, &plain, "a.jpg", 0, &bare, &s.who, told));
+    assert_ok(labels_row(&b, &plain, "a.jpg", 0, &covered, &s.who, told));
     static const char nothing[] = ",none,none,none,none,0,0\n", all[] = ",cap,neck,cheeks,none,0,1\n";
     size_t shared = a.length - strlen(nothing);
     assert_string_equal(a.text + shared, nothing);
@@ -239,6 +241,52 @@ static void synth__surface__makeup_and_marks_are_seen(void **state)
     studio_close(&s);
 }
 
+/* Where a unit folds the skin, on a face without lines of its own. */
+static const struct {
+    face_unit unit;
+    vec3 low, high; /* of the neutral head: the fold runs through this box */
+} folds[] = {
+    {BROW_INNER_UP, {-0.1f, 7.6f, 1.3f}, {0.1f, 7.9f, 1.3f}},
+    {BROW_DOWN_LEFT, {0.03f, 7.42f, 1.4f}, {0.07f, 7.55f, 1.4f}},
+    {NOSE_SNEER_LEFT, {0, 7.2f, 1.5f}, {0.05f, 7.35f, 1.5f}},
+    {MOUTH_SMILE_LEFT, {0.25f, 6.65f, 1.3f}, {0.5f, 6.9f, 1.3f}},
+    {CHEEK_SQUINT_LEFT, {0.55f, 7.15f, 1.0f}, {0.65f, 7.4f, 1.0f}},
+    {MOUTH_FROWN_LEFT, {0.25f, 6.4f, 1.4f}, {0.36f, 6.5f, 1.4f}},
+    {MOUTH_SHRUG_LOWER, {-0.1f, 6.25f, 1.4f}, {0.1f, 6.42f, 1.4f}},
+};
+
+static float deepest(const setting *s, vec3 low, vec3 high)
+{
+    float most = 0;
+    for (int i = 0; i <= 20; i++)
+        for (int k = 0; k <= 20; k++)
+            most = fmaxf(most, crease_at(s, v3(mixf(low.x, high.x, (float)i / 20), mixf(low.y, high.y, (float)k / 20),
+                                               mixf(low.z, high.z, (float)i / 20))));
+    return most;
+}
+
+static void synth__surface__folds_deepen_with_their_units(void **state)
+{
+    (void)state;
+    const person young = {.seed = 5}, old = {.seed = 5, .lines = 1};
+    for (size_t i = 0; i < sizeof folds / sizeof *folds; i++) {
+        float units[UNIT_COUNT] = {0}, depth[3];
+        setting s = {.who = &young};
+        for (int level = 0; level < 3; level++) {
+            units[folds[i].unit] = 0.5f * (float)level;
+            creases_find(&s.crease, units, &young);
+            depth[level] = deepest(&s, folds[i].low, folds[i].high);
+        }
+        if (depth[1] < depth[0] + 0.05f || depth[2] < depth[1] + 0.05f)
+            fail_msg("%s: %.3f, %.3f, %.3f", unit_names[folds[i].unit], (double)depth[0], (double)depth[1],
+                     (double)depth[2]);
+    }
+    setting s = {.who = &old};
+    const float none[UNIT_COUNT] = {0};
+    creases_find(&s.crease, none, &old);
+    assert_true(deepest(&s, folds[0].low, folds[0].high) > 0.1f); /* age leaves them standing */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +295,7 @@ int main(void)
         cmocka_unit_test(synth__worn__any_draw_fits_any_head),
         cmocka_unit_test(synth__surface__smiles_show_bright_teeth),
         cmocka_unit_test(synth__surface__makeup_and_marks_are_seen),
+        cmocka_unit_test(synth__surface__folds_deepen_with_their_units),
     };
     return cmocka_run_group_tests(tests, packed_setup, packed_teardown);
 }

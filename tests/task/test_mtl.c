@@ -47,8 +47,8 @@ static void mtl__heads_and_draws__have_the_tasks_order(void **state)
     } cases[] = {
         {"mtl.heads=[va, expression, au]", "mtl.sampler=tasks", "va expression au ",
          "action units, expressions, valence and arousal, "},
-        {"mtl.heads=[pose, au, blendshapes, expression, au_intensity, va]", "mtl.sampler=tasks",
-         "va expression au au_intensity blendshapes pose ", "action units, expressions, valence and arousal, "},
+        {"mtl.heads=[gaze, pose, au, blendshapes, expression, au_intensity, va]", "mtl.sampler=tasks",
+         "va expression au au_intensity blendshapes pose gaze ", "action units, expressions, valence and arousal, "},
         {"mtl.heads=[au, va]", "mtl.sampler=tasks", "va au ", "action units, valence and arousal, "},
         {"mtl.heads=[expression]", "mtl.sampler=tasks", "expression ", "expressions, "},
         {"mtl.heads=[pose]", "mtl.sampler=tasks", "pose ", "any label, "},
@@ -150,11 +150,11 @@ static void make_heads(network *n, graph *g)
     assert_true(offset <= MAX_PARAMS);
 }
 
-/* Heads va, expression, au and pose over numbers, with the task's end. */
-static void network_create(network *n, const char *setting)
+/* Some heads over numbers, with the task's end. */
+static void network_create_of(network *n, const char *file, const char *heads, const char *setting)
 {
-    *n = (network){.r = MTL_RECIPE("mtl.heads=[va, expression, au, pose]", setting)};
-    n->set = mtl_open_one("labels.csv", n->r, true);
+    *n = (network){.r = MTL_RECIPE(heads, setting)};
+    n->set = mtl_open_one(file, n->r, true);
     n->ending = (task_ending){.task = &task_mtl, .values = recipe_values(n->r, 0)};
     n->spec = (model_spec){.heads = n->r->heads, .head_count = n->r->head_count};
     graph *g = new_graph(true);
@@ -174,6 +174,11 @@ static void network_create(network *n, const char *setting)
     for (int i = 0; i < ROWS * WIDTH; i++)
         x[i] = 0.3f * (float)((i * 5) % 11 - 5);
     assert_ok(program_write(n->p, n->x, x));
+}
+
+static void network_create(network *n, const char *setting)
+{
+    network_create_of(n, "labels.csv", "mtl.heads=[va, expression, au, pose]", setting);
 }
 
 static void network_free(network *n)
@@ -286,6 +291,27 @@ static void mtl__mirrored_pictures__have_mirrored_targets(void **state)
     assert_int_equal(unit_mirrored(JAW_OPEN), JAW_OPEN);
     for (int u = 0; u < UNIT_COUNT; u++)
         assert_int_equal(unit_mirrored(unit_mirrored((face_unit)u)), u);
+}
+
+/* A mirrored picture's left eye is its right one, which looks the other way. */
+static void mtl__mirrored_gaze__changes_eyes(void **state)
+{
+    (void)state;
+    network n;
+    float gaze[ROWS][4];
+    uint8_t mask[ROWS][4];
+    const task_row rows[ROWS] = {{0, 0, 1, false}, {0, 0, 1, true}, {1, 1, 1, true}, {1, 1, 1, false}};
+    set_text(".", "gaze.csv",
+             "image,gaze_left_yaw,gaze_left_pitch,gaze_right_yaw,gaze_right_pitch\n1,10,-5,14,-6\n2,,,-3,-1\n");
+    network_create_of(&n, "gaze.csv", "mtl.heads=[gaze]", "mtl={sampler: joint}");
+    assert_ok(task_mtl.fill(&n.ending, n.p, &n.spec, n.set, 0, rows, ROWS));
+    assert_ok(program_read(n.p, input_of(&n, 0, TARGET), gaze));
+    assert_ok(program_read(n.p, input_of(&n, 0, MASK), mask));
+    assert_true(gaze[0][0] == 10 && gaze[0][1] == -5 && gaze[0][2] == 14 && gaze[0][3] == -6);
+    assert_true(gaze[1][0] == -14 && gaze[1][1] == -6 && gaze[1][2] == -10 && gaze[1][3] == -5);
+    assert_true(gaze[2][0] == 3 && gaze[2][1] == -1 && mask[2][0] && mask[2][1] && !mask[2][2] && !mask[2][3]);
+    assert_true(gaze[3][2] == -3 && !mask[3][0] && !mask[3][1] && mask[3][2] && mask[3][3]);
+    network_free(&n);
 }
 
 /* Runs the batch; the heads whose weights have a gradient, as letters of "veap". Of the others it is zero to the bit,
@@ -475,6 +501,7 @@ int main(void)
         cmocka_unit_test(mtl__a_batch_of_one_task__teaches_no_other),
         cmocka_unit_test(mtl__targets__are_the_pictures),
         cmocka_unit_test(mtl__mirrored_pictures__have_mirrored_targets),
+        cmocka_unit_test(mtl__mirrored_gaze__changes_eyes),
         cmocka_unit_test(mtl__labels_that_a_batch_lacks__move_nothing),
         cmocka_unit_test(mtl__constant_valence__is_finite),
         cmocka_unit_test(mtl__losses__are_weighed),

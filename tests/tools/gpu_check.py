@@ -45,9 +45,10 @@ class GpuCheck(unittest.TestCase):
         self.assertEqual([json.loads(line) for line in (self.out / "gpu-check.jsonl").read_text().splitlines()], lines)
 
     def test_rehearsal_runs_operators_and_steps(self):
-        code, lines, said = check(self.out, "--rehearse", "--part", "a,b")
+        code, lines, said = check(self.out, "--rehearse", "--part", "a,b,e.sanitizer")
         self.assertEqual(code, 0, said)
-        self.assertEqual([line["ok"] for line in lines if "ok" in line and "steps" not in line], [True, True])
+        self.assertEqual([line["ok"] for line in lines if "ok" in line and "steps" not in line], [True, True, True])
+        self.assertIn({"part": "e.sanitizer", "tool": "compute-sanitizer", "absent": "no device"}, lines)
         self.assertGreater(next(line for line in lines if "backend" in line)["passed"], 0)
         self.assertTrue(all(line["ok"] for line in lines if "steps" in line))
 

@@ -61,7 +61,8 @@ static void recipe__no_file__is_the_paper(void **state)
 
 static void assert_sets(const source_list *sets)
 {
-    static const task_source wanted[] = {{.path = "faces"}, {"it's.csv", "a b", "c"}, {.path = "d", .fallback = "e"}};
+    static const task_source wanted[] = {
+        {.path = "faces"}, {.path = "it's.csv", .images = "a b", .fallback = "c"}, {.path = "d", .fallback = "e"}};
     assert_int_equal(sets->count, 3);
     for (int i = 0; i < 3; i++) {
         const char *const got[] = {sets->at[i].path, sets->at[i].images, sets->at[i].fallback};

@@ -3,7 +3,7 @@
 #include "synth/draw/glasses.h"
 
 #define LENS_COVER 0.032f
-#define DARK_LENS 0.88f /* cover of sunglasses' lenses: frames have more than 0.9 */
+#define DARK_LENS 0.97f /* cover of sunglasses' lenses: as opaque as a frame */
 
 static uint32_t add_point(glasses_mesh *m, const setting *s, vec3 middle, vec3 offset, vec3 normal, float cover)
 {

@@ -63,13 +63,8 @@ static vec3 hat_place(const occluder_work *w, hat_kind kind, int v, float depth)
         p = v3_madd(p, n, 0.06f + puff);
         p.y += 0.38f * smooth_step(7.9f, 8.2f, rest.y);
         p.y = minf(p.y, mixf(p.y, 8.75f, 0.8f));
-    } else { /* cloth drapes over ears instead of following them, and hangs free of the neck */
+    } else { /* hangs free of the neck */
         float far = kind == HAT_HOOD ? 0.13f : 0.07f, neck = smooth_step(6.3f, 5.9f, rest.y);
-        bool is_ear = v < h->face->vertex_count && h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS] > 0.15f;
-        if (is_ear) {
-            p.x = p.x < 0 ? -0.69f : 0.69f;
-            n = v3_unit(v3(p.x, 0, 0.15f));
-        }
         p = v3_madd(p, n, far + 0.12f * neck + 0.3f * puff + 0.03f * smooth_step(0.12f, 0.0f, depth));
         p.y += (kind == HAT_HOOD ? 0.22f : 0.06f) * crown;
     }
@@ -84,7 +79,7 @@ static void add_shell(occluder_work *w, hat_kind kind, stuff of)
         float depth = hat_depth(kind, h->rest[v]);
         bool is_ear = v < h->face->vertex_count && h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS] > 0.3f;
         w->m->place[v] = -1;
-        if (depth < -0.14f || (is_ear && kind != HAT_HEADSCARF && kind != HAT_HOOD))
+        if (depth < -0.14f || is_ear)
             continue;
         vec3 rest = h->rest[v], n = mat3_apply_back(&w->s->turn, w->normal[v]);
         float azimuth = atan2f(rest.x, rest.z - 0.45f);
@@ -197,12 +192,40 @@ static girth neck_girth(const occluder_work *w, float *y)
     return neck;
 }
 
+/* What hangs from a headscarf over the ears and beside the jaw, open at the face. */
+static void add_veil(occluder_work *w, float bottom, vec3 cloth)
+{
+    enum { COLUMNS = 28, ROWS = 9 };
+    const head *h = w->s->h;
+    const float top = 7.85f;
+    girth g = measure(w, 7.3f, top);
+    float narrow = g.wide, wide = g.wide;
+    for (int v = 0; v < h->face->vertex_count; v++)
+        wide = maxf(wide, h->face->mask[(size_t)v * MASK_COUNT + MASK_EARS] > 0.5f ? fabsf(w->posed[v].x) : 0);
+    g.front -= 0.30f;
+    uint32_t first = (uint32_t)w->m->point_count;
+    for (int j = 0; j <= ROWS; j++)
+        for (int i = 0; i <= COLUMNS; i++) {
+            float t = (float)j / ROWS, open = mixf(1.20f, 0.50f, smooth_step(0.25f, 0.7f, t));
+            float turn = mixf(open, 2 * HALF_TURN - open, (float)i / COLUMNS);
+            g.wide = mixf(narrow, wide, smooth_step(0, 0.25f, t));
+            vec3 p = around(&g, turn, mixf(top, bottom, t), 0.05f + 0.02f * sinf(turn * 5 + 4 * t));
+            add_point(w, p, v3(sinf(turn), 0, cosf(turn)), cloth, turn, t, 1);
+        }
+    for (uint32_t j = 0; j < ROWS; j++)
+        for (uint32_t i = 0; i < COLUMNS; i++) {
+            uint32_t a = first + j * (COLUMNS + 1) + i, b = a + COLUMNS + 1;
+            add_quad(w, a, a + 1, b + 1, b, STUFF_CLOTH);
+        }
+}
+
 /* Cloth between the jaw and the neck, below a headscarf or a hood. */
 static void add_collar(occluder_work *w, bool is_loose)
 {
     float y;
     girth neck = neck_girth(w, &y);
     vec3 cloth = w->s->how->worn.hat_cloth;
+    add_veil(w, y - 0.2f, cloth);
     neck.front = maxf(neck.front, front_z(w, 0, 6.3f, 0.12f, neck.front) - 0.34f);
     neck.wide += is_loose ? 0.12f : 0.02f;
     add_fold(w, &neck, y - 0.12f, 0.26f, 0.02f, 0.17f, cloth, STUFF_CLOTH);

@@ -170,6 +170,7 @@ typedef struct {
     float shade_dark;            /* key light lost in it, share */
     float exposure;
     uint32_t seed;              /* of background and grain */
+    uint32_t frame;             /* of a clip, whose grain is another's in each */
     vec3 back_a, back_b, cloth; /* background colours */
     background_kind back_kind;
     float back_blobs; /* strength of what is out of focus behind, in blobs */

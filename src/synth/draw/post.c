@@ -179,7 +179,7 @@ static mien_status sensor_noise(chain *c)
         for (int x = 0; x < im->width; x++)
             for (int k = 0; k < 3; k++) {
                 uint8_t *p = &im->pixels[3 * ((size_t)y * (size_t)im->width + (size_t)x) + (size_t)k];
-                uint32_t h = hash_lattice(x, y, k, c->how->seed + SEED_SENSOR);
+                uint32_t h = hash_lattice(x, y, k, c->how->seed + SEED_SENSOR + 977 * c->how->frame);
                 *p = to_level((float)*p + deviation[*p] * hash_normal(h));
             }
     return MIEN_OK;

@@ -30,6 +30,8 @@ struct renderer {
     const head *heads; /* the first that people may have */
     const head *h;     /* the person's */
     const person *who;
+    int head_count;                         /* drawn into the samples so far */
+    int64_t head_samples[RENDER_MAX_HEADS]; /* that each took, but the last */
     float glasses_forward;
     uint32_t lid[2];     /* vertices in the middle of the upper lids' edges */
     int size, side;      /* of the picture, of its samples */
@@ -324,6 +326,23 @@ static float cross_2d(vec3 a, vec3 b, float x, float y)
     return (b.x - a.x) * (y - a.y) - (b.y - a.y) * (x - a.x);
 }
 
+static uint32_t triangle_count(const renderer *r)
+{
+    return 2 * (uint32_t)r->h->quad_count;
+}
+static uint32_t head_triangle_count(const renderer *r)
+{
+    return 2 * (uint32_t)r->h->neck_first;
+}
+
+/* What samples of a head become when another is begun, whose triangles have the same numbers: the head's own, and one
+ * for necks and clothes. */
+#define FINISHED_BODY (RASTER_NOTHING - 1)
+static uint32_t finished_head(int number)
+{
+    return FINISHED_BODY - 1 - (uint32_t)number;
+}
+
 /* Weights of a triangle's corners at a place on the screen. A sliver says little beyond its edges: false there. */
 static bool corner_weights(float b[3], vec3 p0, vec3 p1, vec3 p2, float x, float y)
 {
@@ -386,14 +405,14 @@ static void take_group(sample_group *g, const renderer *r, const seen *what, int
         corner_weights(g->b, p0, p1, p2, first_x, first_y);
 }
 
-/* The pixel's samples that see anything. */
-static unsigned seen_samples(const renderer *r, const uint32_t *id, int px, int py)
+/* The pixel's samples that see a triangle below `end`. */
+static unsigned seen_samples(const renderer *r, const uint32_t *id, uint32_t end, int px, int py)
 {
     unsigned mask = 0;
     for (int k = 0; k < PIXEL_SAMPLES; k++)
-        mask |= (unsigned)(id[(size_t)(py * SUPER + k / SUPER) * (size_t)r->side + (size_t)(px * SUPER + k % SUPER)] !=
-                           RASTER_NOTHING)
-                << k;
+        mask |=
+            (unsigned)(id[(size_t)(py * SUPER + k / SUPER) * (size_t)r->side + (size_t)(px * SUPER + k % SUPER)] < end)
+            << k;
     return mask;
 }
 
@@ -404,7 +423,7 @@ static void shade_surfaces(renderer *r, const setting *s)
     sample_group g;
     for (int y = 0; y < r->size; y++)
         for (int x = 0; x < r->size; x++)
-            for (unsigned left = seen_samples(r, r->id, x, y); left;) {
+            for (unsigned left = seen_samples(r, r->id, triangle_count(r), x, y); left;) {
                 take_group(&g, r, &what, x, y, &left);
                 const surface at = surface_at(r, &h->triangles[3 * (size_t)g.triangle], g.b);
                 const vec3 colour = shaders[h->quad_material[g.triangle / 2]](s, &at);
@@ -459,7 +478,7 @@ static void draw_sheet(renderer *r, const setting *s, int first, int end, bool t
                 end - first, (uint32_t)first, two_sided);
     for (int y = 0; y < r->size; y++)
         for (int x = 0; x < r->size; x++)
-            for (unsigned left = seen_samples(r, r->sheet_id, x, y); left;) {
+            for (unsigned left = seen_samples(r, r->sheet_id, RASTER_NOTHING, x, y); left;) {
                 take_group(&g, r, &what, x, y, &left);
                 const vec3 colour = hair_at(r, s, &g, &cover);
                 if (cover > 0.02f)
@@ -593,7 +612,7 @@ static void draw_worn(renderer *r, const setting *s)
                 r->worn.triangle_count, 0, true);
     for (int y = 0; y < r->size; y++)
         for (int x = 0; x < r->size; x++)
-            for (unsigned left = seen_samples(r, r->sheet_id, x, y); left;) {
+            for (unsigned left = seen_samples(r, r->sheet_id, RASTER_NOTHING, x, y); left;) {
                 take_group(&g, r, &what, x, y, &left);
                 const vec3 colour = worn_at(r, s, &g, &cover);
                 if (cover > 0.02f)
@@ -607,7 +626,7 @@ static void set_background(renderer *r, const shot *how)
     const float unexposed = 1 / how->exposure;
     for (int y = 0; y < r->size; y++)
         for (int x = 0; x < r->size; x++) {
-            const unsigned surfaces = seen_samples(r, r->id, x, y);
+            const unsigned surfaces = seen_samples(r, r->id, RASTER_NOTHING, x, y);
             if (surfaces == (1u << PIXEL_SAMPLES) - 1)
                 continue;
             const vec3 back = v3_scale(r->behind.pixels[(size_t)y * (size_t)r->size + (size_t)x], unexposed);
@@ -653,6 +672,19 @@ static float find_glasses_forward(const renderer *r)
     return front - eyes + 0.03f;
 }
 
+/* Where the drawn brows' middle lines lie on the head: five points each, from the picture's left to its right. */
+static void find_brows(surface_point brows[10], const setting *s)
+{
+    static const float along[5] = {0.98f, 0.74f, 0.5f, 0.26f, 0.02f};
+    for (int i = 0; i < 10; i++) {
+        const bool is_right = i < 5;
+        float x, y;
+        brow_middle(s, is_right, along[is_right ? i : 9 - i], &x, &y);
+        if (!landmarks_brow_at(&brows[i], s->h, is_right ? -x : x, y))
+            brows[i] = s->h->landmarks.point[LANDMARK_BROWS + i];
+    }
+}
+
 void renderer_set_person(renderer *r, const person *who, const float *identity)
 {
     r->who = who;
@@ -667,11 +699,42 @@ void renderer_set_person(renderer *r, const person *who, const float *identity)
     }
 }
 
-mien_status render_face(image *out, renderer *r, const float *units, const shot *how)
+void render_begin(renderer *r)
+{
+    size_t samples = (size_t)r->side * (size_t)r->side;
+    for (size_t i = 0; i < samples; i++) {
+        r->depth[i] = -INFINITY;
+        r->id[i] = RASTER_NOTHING;
+    }
+    r->head_count = 0;
+}
+
+static mark_samples samples_of(const renderer *r)
+{
+    return (mark_samples){.side = r->side, .per_pixel = SUPER, .depth = r->depth, .id = r->id};
+}
+
+static int64_t count_samples(const renderer *r, uint32_t id)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < (size_t)r->side * (size_t)r->side; i++)
+        count += r->id[i] == id;
+    return count;
+}
+
+static void finish_head(renderer *r)
+{
+    size_t samples = (size_t)r->side * (size_t)r->side;
+    for (size_t i = 0; i < samples; i++)
+        if (r->id[i] < triangle_count(r))
+            r->id[i] = r->id[i] < head_triangle_count(r) ? finished_head(r->head_count - 1) : FINISHED_BODY;
+    r->head_samples[r->head_count - 1] = count_samples(r, finished_head(r->head_count - 1));
+}
+
+mien_status render_head(renderer *r, const float *units, const shot *how, face_marks *marks)
 {
     const head *h = r->h;
     const person *who = r->who;
-    TRY(image_resize_buffer(out, r->size, r->size));
     setting s = {.h = h, .who = who, .how = how, .glasses_forward = r->glasses_forward};
     s.pixel = how->field / (float)r->size;
     s.mouth_front = h->rest[h->lip_upper].z;
@@ -679,6 +742,9 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
     s.lips_apart = smooth_step(-0.005f, 0.03f, head_lip_gap(h, units));
     creases_find(&s.crease, units, who);
 
+    assert(r->head_count < RENDER_MAX_HEADS);
+    if (r->head_count > 0)
+        finish_head(r);
     head_pose(h, r->posed, r->shape, units);
     place_vertices(r, &s);
     occluder_build(&r->worn, &s, r->posed, r->normal, face_middle);
@@ -687,20 +753,48 @@ mien_status render_face(image *out, renderer *r, const float *units, const shot 
         r->screen[v] = project(r, how, r->position[v]);
     light_vertices(r, &s);
 
-    size_t samples = (size_t)r->side * (size_t)r->side;
-    for (size_t i = 0; i < samples; i++) {
-        r->depth[i] = -INFINITY;
-        r->id[i] = RASTER_NOTHING;
-    }
     raster_draw(r->depth, r->id, r->side, r->side, r->screen, h->triangles, 2 * h->quad_count, 0, false);
     shade_surfaces(r, &s);
-    TRY(background_paint(&r->behind, how));
-    set_background(r, how);
+    if (r->head_count == 0) {
+        TRY(background_paint(&r->behind, how));
+        set_background(r, how);
+    }
     draw_lashes(r, &s);
     draw_hair(r, &s);
+    if (marks) { /* before what is worn or held makes the head larger */
+        mark_samples samples = samples_of(r);
+        surface_point brows[10];
+        find_brows(brows, &s);
+        marks_place(marks, h, brows, r->position, r->screen, &samples);
+        marks_bound(marks, &samples, head_triangle_count(r));
+        marks->place = r->head_count;
+    }
     draw_worn(r, &s);
     if (who->glasses || how->worn.sunglasses)
         draw_glasses(r, &s);
+    r->head_count++;
+    return MIEN_OK;
+}
+
+mien_status render_finish(image *out, renderer *r, const shot *how)
+{
+    TRY(image_resize_buffer(out, r->size, r->size));
     resolve(r, out, how);
     return MIEN_OK;
+}
+
+void render_look(const renderer *r, face_marks *marks)
+{
+    mark_samples samples = samples_of(r);
+    marks_look(marks, &samples);
+    const bool is_last = marks->place == r->head_count - 1;
+    const int64_t drawn = is_last ? 0 : r->head_samples[marks->place];
+    marks->shown = drawn == 0 ? 1 : (float)count_samples(r, finished_head(marks->place)) / (float)drawn;
+}
+
+mien_status render_face(image *out, renderer *r, const float *units, const shot *how)
+{
+    render_begin(r);
+    TRY(render_head(r, units, how, NULL));
+    return render_finish(out, r, how);
 }

@@ -4,9 +4,11 @@
 
 #include "image/image.h"
 #include "synth/draw/look.h"
+#include "synth/draw/marks.h"
 #include "synth/face/head.h"
 
 #define RENDER_MIN_SIZE 16
+#define RENDER_MAX_HEADS 16 /* in one picture */
 #define RENDER_MAX_SIZE 1024
 
 typedef struct renderer renderer; /* buffers for one picture at a time; one per thread */
@@ -20,8 +22,17 @@ void renderer_free(renderer *r); /* NULL is a no-op */
  * [face->identity.count] is not kept. */
 void renderer_set_person(renderer *r, const person *who, const float *identity);
 
-/* Draws the person into out (resized to size x size); units [UNIT_COUNT] weights 0..1. The same person, units and shot
- * give the same bytes, whatever was drawn before. renderer_set_person must have been called. */
+/* A picture is begun, takes one head after another, each over what lies behind it (from far to near; a person is set
+ * before each), and is finished before the background of a shot. */
+void render_begin(renderer *r);
+/* Draws the person; marks (NULL: none) takes all but which points are seen. */
+MIEN_MUST_USE mien_status render_head(renderer *r, const float *units, const shot *how, face_marks *marks);
+MIEN_MUST_USE mien_status render_finish(image *out, renderer *r, const shot *how);
+/* Which points of a head are seen, once all heads are drawn. */
+void render_look(const renderer *r, face_marks *marks);
+
+/* All that for one head: draws the person into out (resized to size x size); units [UNIT_COUNT] weights 0..1. The same
+ * person, units and shot give the same bytes, whatever was drawn before. renderer_set_person must have been called. */
 MIEN_MUST_USE mien_status render_face(image *out, renderer *r, const float *units, const shot *how);
 
 #endif

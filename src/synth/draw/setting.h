@@ -56,6 +56,9 @@ void creases_find(creases *out, const float *units, const person *who);
 float crease_at(const setting *s, vec3 rest);
 /* The skin's colour at a vertex: what changes slowly over the face. */
 vec3 skin_tint(const head *h, int vertex, const person *who);
+/* The middle line of a brow on the neutral head, mirrored to its left where is_right: along is 0 at the nose's end, 1
+ * at the outer. */
+void brow_middle(const setting *s, bool is_right, float along, float *x, float *y);
 vec3 skin_shade(const setting *s, const surface *at);
 vec3 eye_left_shade(const setting *s, const surface *at);
 vec3 eye_right_shade(const setting *s, const surface *at);

@@ -48,24 +48,31 @@ vec3 skin_tint(const head *h, int vertex, const person *who)
     return v3_mul(c, v3(1 - 0.38f * shave, 1 - 0.34f * shave, 1 - 0.28f * shave));
 }
 
+void brow_middle(const setting *s, bool is_right, float along, float *x, float *y)
+{
+    const person *who = s->who;
+    const creases *c = &s->crease;
+    float rise = 0.044f * (1 + who->brow_arch), peak = 0.66f;
+    float arc = along < peak ? rise * sinf(1.5708f * along / peak)
+                             : rise - (0.046f + 0.02f * who->brow_arch) * (along - peak) * (along - peak) / 0.1156f;
+    /* the skin over the bone slides farther than the mesh carries it, most of all at the inner ends */
+    float inner = (1 - along) * (1 - along), press = c->press[is_right];
+    float slide = 0.050f * c->brow_inner * (1 - press) * inner - press * (0.018f + 0.022f * inner);
+    *x = 0.092f + 0.408f * along;
+    *y = 7.458f + who->brow_height + arc + slide;
+}
+
 /* The share of a brow's hairs at p, 0..1: a tapering arc of strokes that stand up at the nose and lie along the arc
  * outside. */
 static float brow_cover(const setting *s, vec3 p)
 {
     const person *who = s->who;
-    const creases *c = &s->crease;
     float x = fabsf(p.x);
     if (p.z < 1.0f || x < 0.04f || x > 0.56f || p.y < 7.3f || p.y > 7.72f)
         return 0;
-    float u = (x - 0.092f) / 0.408f; /* 0 at the nose .. 1 outside */
-    float rise = 0.044f * (1 + who->brow_arch), peak = 0.66f;
-    float arc = u < peak ? rise * sinf(1.5708f * u / peak)
-                         : rise - (0.046f + 0.02f * who->brow_arch) * (u - peak) * (u - peak) / 0.1156f;
-    /* the skin over the bone slides farther than the mesh carries it, most of all at the inner ends */
-    float inner = (1 - u) * (1 - u);
-    float slide =
-        0.050f * c->brow_inner * (1 - c->press[p.x < 0]) * inner - c->press[p.x < 0] * (0.018f + 0.022f * inner);
-    float t = p.y - (7.458f + who->brow_height + arc + slide);
+    float u = (x - 0.092f) / 0.408f, middle_x, middle_y; /* u: 0 at the nose .. 1 outside */
+    brow_middle(s, p.x < 0, u, &middle_x, &middle_y);
+    float t = p.y - middle_y;
     float half = 0.050f * who->brow_thick * (u < 0.25f ? 0.75f + u : u < 0.6f ? 1.0f : 1.0f - 1.9f * (u - 0.6f));
     if (half < 0.008f || u < -0.06f || u > 1.1f)
         return 0;
@@ -77,7 +84,7 @@ static float brow_cover(const setting *s, vec3 p)
     float ragged = half * (0.75f + 0.55f * noise_2d(across * 0.5f, along, seed + 17));
     float body =
         smooth_step(ragged, 0.45f * ragged, fabsf(t)) * smooth_step(-0.05f, 0.08f, u) * smooth_step(1.08f, 0.85f, u);
-    return clamp01(body * who->brow_dense * (0.45f + 0.85f * strand));
+    return clamp01(body * who->brow_dense * (0.60f + 0.75f * strand));
 }
 
 /* Beard and moustache: places where hair grows, thinned by noise into strands. */
@@ -157,8 +164,8 @@ static vec3 spots_of_skin(const setting *s, vec3 p)
         float size = hash_float(x, y, 2, who->seed), dx = p.x * 6 - (float)x, dy = p.y * 6 - (float)y;
         dx -= 0.25f + 0.5f * hash_float(x, y, 0, who->seed);
         dy -= 0.25f + 0.5f * hash_float(x, y, 1, who->seed);
-        float radius = 0.06f + 0.12f * hash_float(x, y, 3, who->seed);
-        dark += 0.75f * (size < 0.07f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
+        float radius = 0.04f + 0.08f * hash_float(x, y, 3, who->seed);
+        dark += 0.75f * (size < 0.05f * who->moles) * smooth_step(radius, 0.6f * radius, sqrtf(dx * dx + dy * dy));
     }
     vec3 left = v3(1 - 0.75f * dark, 1 - 0.90f * dark, 1 - 0.95f * dark);
     if (who->freckles > 0) {

@@ -53,8 +53,8 @@ static const struct {
     face_unit unit;
     float weight;
 } at_rest[] = {
-    {EYE_WIDE_LEFT, 0.42f},     {EYE_WIDE_RIGHT, 0.42f},     {MOUTH_PRESS_LEFT, 0.5f},  {MOUTH_PRESS_RIGHT, 0.5f},
-    {MOUTH_SMILE_LEFT, 0.125f}, {MOUTH_SMILE_RIGHT, 0.125f}, {NOSE_SNEER_LEFT, -0.65f}, {NOSE_SNEER_RIGHT, -0.65f},
+    {EYE_WIDE_LEFT, 0.42f},     {EYE_WIDE_RIGHT, 0.42f},   {MOUTH_PRESS_LEFT, 0.45f},
+    {MOUTH_PRESS_RIGHT, 0.45f}, {NOSE_SNEER_LEFT, -0.65f}, {NOSE_SNEER_RIGHT, -0.65f},
 };
 
 static float gain(int unit)
@@ -215,11 +215,12 @@ static mien_status find_units(head *h)
     return MIEN_OK;
 }
 
-/* Below the cut the neck goes down and back, then widens into shoulders; ring k hangs under the rim. */
+/* Below the cut the neck goes down and back, then widens into shoulders, and a trunk that only crowds show; ring k
+ * hangs under the rim. */
 static void hang_neck(const head *h, vec3 *posed)
 {
-    static const float drop[NECK_RINGS] = {0.10f, 0.30f, 0.42f, 0.60f, 1.2f};
-    static const float wide[NECK_RINGS] = {1.0f, 1.06f, 1.35f, 2.3f, 3.4f};
+    static const float drop[NECK_RINGS] = {0.10f, 0.30f, 0.42f, 0.60f, 1.2f, 8.0f};
+    static const float wide[NECK_RINGS] = {1.0f, 1.06f, 1.35f, 2.3f, 3.4f, 3.1f};
     vec3 middle = {0};
     for (int i = 0; i < h->rim_count; i++)
         middle = v3_madd(middle, posed[h->rim[i]], 1 / (float)h->rim_count);
@@ -228,7 +229,8 @@ static void hang_neck(const head *h, vec3 *posed)
             vec3 p = posed[h->rim[i]], out = v3_sub(p, middle);
             float y = mixf(p.y, middle.y, (float)(k + 1) / NECK_RINGS) - drop[k];
             posed[h->face->vertex_count + k * h->rim_count + i] =
-                v3(middle.x + out.x * wide[k], y, middle.z + out.z * (1 + (wide[k] - 1) * 0.3f) - 0.25f * drop[k]);
+                v3(middle.x + out.x * wide[k], y,
+                   middle.z + out.z * (1 + (wide[k] - 1) * 0.3f) - 0.25f * minf(drop[k], 1.2f));
         }
 }
 
@@ -257,6 +259,7 @@ static mien_status add_surfaces(head *h)
         memcpy(&h->quads[4 * n], c, 4 * sizeof *c);
         h->quad_material[n++] = (uint8_t)m;
     }
+    h->neck_first = n;
     for (int k = 0; k < NECK_RINGS; k++)
         for (int i = 0; i < h->rim_count; i++) {
             int next = (i + 1) % h->rim_count;
@@ -295,6 +298,7 @@ static mien_status build(head *h)
         int ring = v - f->vertex_count;
         h->occlusion[v] = ring < 0 ? f->occlusion[v] : maxf(0.45f, f->occlusion[h->rim[ring % h->rim_count]]);
     }
+    st = landmarks_find(&h->landmarks, h, h->memory);
 out:
     mem_free(edges);
     return st;

@@ -5,10 +5,11 @@
 
 #include "format/face_labels.h"
 #include "synth/face/face_model.h"
+#include "synth/face/landmarks.h"
 
 #include <stdint.h>
 
-#define NECK_RINGS 5 /* rows of vertices below the rim of the cut */
+#define NECK_RINGS 6 /* rows of vertices below the rim of the cut */
 
 /* What a triangle is made of. */
 typedef enum {
@@ -23,16 +24,16 @@ typedef enum {
 } material;
 
 typedef struct head {
-    const face_model *face;  /* borrowed */
-    const struct head *next; /* of the heads that a set's people have, each of another model; NULL: the last */
-    int vertex_count;        /* the model's vertices, then the neck's rings */
-    int quad_count;
-    vec3 *rest;               /* [vertex_count] places on MakeHuman's neutral head: where colour is decided */
-    float *occlusion;         /* [vertex_count] */
-    uint32_t *quads;          /* [quad_count, 4] opaque surfaces only */
-    uint8_t *quad_material;   /* [quad_count] */
-    uint32_t *triangles;      /* [2 quad_count, 3] */
-    uint32_t *lash_triangles; /* [lash_count, 3] */
+    const face_model *face;     /* borrowed */
+    const struct head *next;    /* of the heads that a set's people have, each of another model; NULL: the last */
+    int vertex_count;           /* the model's vertices, then the neck's rings */
+    int quad_count, neck_first; /* quads; the first that hangs below the cut */
+    vec3 *rest;                 /* [vertex_count] places on MakeHuman's neutral head: where colour is decided */
+    float *occlusion;           /* [vertex_count] */
+    uint32_t *quads;            /* [quad_count, 4] opaque surfaces only */
+    uint8_t *quad_material;     /* [quad_count] */
+    uint32_t *triangles;        /* [2 quad_count, 3] */
+    uint32_t *lash_triangles;   /* [lash_count, 3] */
     int lash_count;
     uint32_t *rim; /* [rim_count] vertices around the cut, in order */
     int rim_count;
@@ -43,6 +44,7 @@ typedef struct head {
     uint32_t lip_upper, lip_lower; /* vertices in the middle of the lips' inner edges: their gap is AU25 */
     float lip_part[UNIT_COUNT];    /* decimetres by which a unit at weight 1 parts them */
     int unit[UNIT_COUNT];          /* target of each expression unit in the model */
+    head_landmarks landmarks;
     struct arena *memory;
 } head;
 

@@ -88,30 +88,30 @@ typedef struct {
 /* clang-format off */
 static const prototype prototypes[EXPRESSION_COUNT] = {
     [EXPRESSION_ANGER] = {-0.60f, 0.70f, {
-        {3, {[AU_4] = 1, [AU_5] = 0.8f, [AU_7] = 0.4f, [AU_23] = 0.9f}},
-        {3, {[AU_4] = 1, [AU_5] = 0.7f, [AU_7] = 0.4f, [AU_17] = 0.5f, [AU_24] = 0.9f}},
+        {3, {[AU_4] = 1, [AU_5] = 0.9f, [AU_7] = 0.3f, [AU_23] = 0.9f}},
+        {3, {[AU_4] = 1, [AU_5] = 0.9f, [AU_7] = 0.3f, [AU_17] = 0.3f, [AU_24] = 0.75f}},
         /* shouts */
         {4, {[AU_4] = 1, [AU_5] = 0.5f, [AU_7] = 0.5f, [AU_10] = 0.9f, [AU_16] = 0.9f, [AU_20] = 0.5f, [AU_26] = 0.65f}, .calm = -0.2f},
         /* bares its teeth */
-        {2, {[AU_4] = 1, [AU_5] = 0.6f, [AU_7] = 0.4f, [AU_10] = 0.9f, [AU_16] = 1, [AU_20] = 0.3f}, .calm = -0.1f},
+        {1, {[AU_4] = 1, [AU_5] = 0.6f, [AU_7] = 0.4f, [AU_10] = 0.6f, [AU_16] = 1, [AU_20] = 0.3f, [AU_26] = 0.16f}, .calm = -0.1f},
         {1, {[AU_4] = 1, [AU_7] = 0.9f, [AU_15] = 0.3f, [AU_23] = 0.7f}},
     }},
     [EXPRESSION_DISGUST] = {-0.70f, 0.35f, {
-        {3, {[AU_4] = 0.35f, [AU_7] = 0.5f, [AU_9] = 1, [AU_15] = 0.6f, [AU_16] = 0.5f}},
-        {3, {[AU_4] = 0.4f, [AU_7] = 0.6f, [AU_9] = 1, [AU_10] = 0.8f, [AU_17] = 0.6f}},
+        {3, {[AU_6] = 0.4f, [AU_7] = 0.7f, [AU_9] = 1, [AU_10] = 0.5f, [AU_15] = 0.8f, [AU_16] = 0.4f}},
+        {3, {[AU_6] = 0.5f, [AU_7] = 0.8f, [AU_9] = 1, [AU_10] = 0.8f, [AU_17] = 0.6f}},
         /* spits it out */
-        {2, {[AU_4] = 0.35f, [AU_6] = 0.5f, [AU_7] = 0.6f, [AU_9] = 1, [AU_10] = 1, [AU_16] = 0.8f, [AU_26] = 0.3f}, {{TONGUE_OUT, 0.5f}}},
-        {1, {[AU_4] = 0.5f, [AU_9] = 0.9f, [AU_10] = 0.9f, [AU_15] = 0.6f}},
+        {1, {[AU_6] = 0.5f, [AU_7] = 0.8f, [AU_9] = 1, [AU_10] = 1, [AU_15] = 0.4f, [AU_16] = 0.8f, [AU_26] = 0.3f}, {{TONGUE_OUT, 0.5f}}},
+        {1, {[AU_4] = 0.3f, [AU_7] = 0.6f, [AU_9] = 0.9f, [AU_10] = 0.9f, [AU_15] = 0.8f}},
         /* eyes shut to it */
-        {1, {[AU_4] = 0.4f, [AU_6] = 0.6f, [AU_7] = 0.8f, [AU_9] = 1, [AU_10] = 0.7f, [AU_15] = 0.6f}, EYES(0.6f)},
+        {2, {[AU_6] = 0.6f, [AU_7] = 0.8f, [AU_9] = 1, [AU_10] = 0.7f, [AU_15] = 0.8f}, EYES(0.4f)},
     }},
     [EXPRESSION_FEAR] = {-0.62f, 0.80f, {
-        {3, {[AU_1] = 1, [AU_2] = 0.55f, [AU_4] = 0.5f, [AU_5] = 1, [AU_7] = 0.3f, [AU_16] = 0.5f, [AU_20] = 1, [AU_26] = 0.35f}},
-        {3, {[AU_1] = 1, [AU_2] = 0.4f, [AU_4] = 0.6f, [AU_5] = 1, [AU_16] = 0.9f, [AU_20] = 1}},
+        {3, {[AU_1] = 1, [AU_2] = 0.6f, [AU_4] = 0.4f, [AU_5] = 1, [AU_7] = 0.3f, [AU_16] = 0.5f, [AU_20] = 1, [AU_26] = 0.25f}},
+        {3, {[AU_1] = 1, [AU_2] = 0.3f, [AU_4] = 0.4f, [AU_5] = 1, [AU_10] = 0.3f, [AU_16] = 0.8f, [AU_20] = 1}},
         /* screams */
-        {2, {[AU_1] = 1, [AU_2] = 0.6f, [AU_4] = 0.5f, [AU_5] = 1, [AU_10] = 0.4f, [AU_16] = 0.8f, [AU_20] = 0.9f, [AU_26] = 0.8f}, .calm = -0.15f},
+        {1, {[AU_1] = 1, [AU_2] = 0.5f, [AU_4] = 0.5f, [AU_5] = 1, [AU_10] = 0.4f, [AU_16] = 0.9f, [AU_20] = 1, [AU_26] = 0.7f}, .calm = -0.15f},
         /* holds its breath */
-        {1, {[AU_1] = 1, [AU_4] = 0.6f, [AU_5] = 0.95f, [AU_20] = 0.8f}},
+        {3, {[AU_1] = 0.9f, [AU_2] = 0.7f, [AU_5] = 1, [AU_20] = 1}, {{MOUTH_ROLL_LOWER, 0.25f}}},
     }},
     [EXPRESSION_HAPPINESS] = {0.85f, 0.45f, {
         {3, {[AU_6] = 0.9f, [AU_10] = 0.5f, [AU_12] = 1, [AU_16] = 0.6f}},
@@ -126,7 +126,7 @@ static const prototype prototypes[EXPRESSION_COUNT] = {
         {3, {[AU_1] = 1, [AU_4] = 0.5f, [AU_15] = 1}},
         {3, {[AU_1] = 1, [AU_4] = 0.5f, [AU_15] = 0.9f, [AU_17] = 0.8f}},
         /* cries */
-        {2, {[AU_1] = 0.9f, [AU_4] = 0.8f, [AU_6] = 0.8f, [AU_7] = 0.7f, [AU_10] = 0.6f, [AU_15] = 0.7f, [AU_16] = 0.7f, [AU_20] = 0.8f, [AU_26] = 0.35f}, EYES(0.85f), -0.6f},
+        {2, {[AU_1] = 1, [AU_4] = 0.4f, [AU_6] = 0.6f, [AU_15] = 1, [AU_16] = 0.8f, [AU_20] = 0.6f, [AU_26] = 0.25f}, EYES(0.8f), -0.6f},
         /* looks down or has its eyes closed */
         {3, {[AU_1] = 0.9f, [AU_4] = 0.3f, [AU_15] = 0.8f, [AU_17] = 0.5f}, EYES(0.85f), 0.1f},
         {1, {[AU_1] = 1, [AU_4] = 0.8f, [AU_6] = 0.4f, [AU_7] = 0.4f, [AU_15] = 0.9f, [AU_20] = 0.4f}},
@@ -134,7 +134,7 @@ static const prototype prototypes[EXPRESSION_COUNT] = {
     [EXPRESSION_SURPRISE] = {0.15f, 0.80f, {
         {4, {[AU_1] = 1, [AU_2] = 1, [AU_5] = 0.9f, [AU_26] = 0.75f}},
         {2, {[AU_1] = 1, [AU_2] = 1, [AU_5] = 1, [AU_26] = 0.5f}, {{MOUTH_FUNNEL, 0.5f}}},
-        {1, {[AU_1] = 0.9f, [AU_2] = 1, [AU_26] = 0.6f}, .calm = 0.1f},
+        {1, {[AU_1] = 0.9f, [AU_2] = 1, [AU_5] = 0.35f, [AU_26] = 0.7f}, .calm = 0.1f},
         {2, {[AU_1] = 1, [AU_2] = 0.9f, [AU_5] = 0.8f, [AU_26] = 1}, .calm = -0.1f},
     }},
 };
@@ -161,6 +161,16 @@ static void au_apply(float *units, int au, float level, float lean)
         units[right] = maxf(units[right], clamp01(weight * (1 - both)));
 }
 
+void expression_unit(float *units, int au, float level)
+{
+    if (au != AU_25) {
+        au_apply(units, au, level, 0);
+        return;
+    }
+    au_apply(units, AU_10, 0.5f * level, 0);
+    au_apply(units, AU_16, level, 0);
+}
+
 void expression_label(face_expression *e, const head *h)
 {
     const float *u = e->units;
@@ -183,7 +193,7 @@ static const struct {
     float lids;      /* how far they come down */
 } manners[EXPRESSION_COUNT] = {
     [EXPRESSION_ANGER] = {.nod = -9, .up = 0.1f},
-    [EXPRESSION_FEAR] = {.nod = 5, .aside = 0.4f},
+    [EXPRESSION_FEAR] = {.nod = 4, .aside = 0.45f},
     [EXPRESSION_SADNESS] = {.nod = -8, .up = -0.4f, .lids = 0.25f},
     [EXPRESSION_SURPRISE] = {.nod = 4},
 };
@@ -275,6 +285,9 @@ static void draw_other(face_expression *e, rng *r, float intensity)
     const prototype *p = &prototypes[a], *q = &prototypes[b];
     apply_variant(e->units, pick_variant(p, r), 0.45f * intensity, r);
     apply_variant(e->units, pick_variant(q, r), 0.45f * intensity, r);
+    e->toward[0] = a;
+    e->toward[1] = b;
+    e->toward_share[0] = e->toward_share[1] = 0.5f;
     e->valence = 0.5f * intensity * (p->valence + q->valence);
     e->arousal = 0.5f * intensity * (p->arousal + q->arousal);
 }
@@ -284,9 +297,17 @@ static float clamp_signed(float v)
     return v < -1 ? -1 : v > 1 ? 1 : v;
 }
 
+float expression_share(const face_expression *e, expression_class c)
+{
+    float shown = clamp01(e->intensity / EXPRESSION_CLEAR), share = c == EXPRESSION_NEUTRAL ? 1 - shown : 0;
+    for (int i = 0; i < 2; i++)
+        share += e->toward[i] == c ? shown * e->toward_share[i] : 0;
+    return share;
+}
+
 void expression_draw(face_expression *out, const head *h, expression_class c, float low, float high, rng *r)
 {
-    face_expression e = {.expression = c};
+    face_expression e = {.expression = c, .toward = {c}, .toward_share = {1}};
     e.intensity = c == EXPRESSION_NEUTRAL ? 0 : rng_range(r, low, high);
     if (c == EXPRESSION_NEUTRAL) {
         draw_neutral(e.units, r);
@@ -308,7 +329,7 @@ void expression_draw(face_expression *out, const head *h, expression_class c, fl
 
 void expression_plain(face_expression *out, const head *h, expression_class c)
 {
-    face_expression e = {.expression = c};
+    face_expression e = {.expression = c, .toward = {c}, .toward_share = {1}};
     if (c != EXPRESSION_NEUTRAL) {
         e.intensity = 1;
         apply_variant(e.units, &prototypes[c].variants[0], 1, NULL);

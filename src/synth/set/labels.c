@@ -25,6 +25,12 @@ typedef struct {
         (void)f;                                                                                                       \
         return who->field;                                                                                             \
     }
+#define MARK(name, member)                                                                                             \
+    static float mark_##name(const synth_face *f, const person *who)                                                   \
+    {                                                                                                                  \
+        (void)who;                                                                                                     \
+        return f->marks.member;                                                                                        \
+    }
 SHOT(yaw)
 SHOT(pitch)
 SHOT(roll)
@@ -37,6 +43,24 @@ PERSON(grey)
 PERSON(stubble)
 PERSON(beard)
 PERSON(moustache)
+
+MARK(gaze_left_yaw, gaze[0][0])
+MARK(gaze_left_pitch, gaze[0][1])
+MARK(gaze_right_yaw, gaze[1][0])
+MARK(gaze_right_pitch, gaze[1][1])
+MARK(head_left, head.left)
+MARK(head_top, head.top)
+MARK(head_right, head.right)
+MARK(head_bottom, head.bottom)
+MARK(face_left, face.left)
+MARK(face_top, face.top)
+MARK(face_right, face.right)
+MARK(face_bottom, face.bottom)
+MARK(align_a, align_a)
+MARK(align_b, align_b)
+MARK(align_x, align_x)
+MARK(align_y, align_y)
+MARK(shown, shown)
 
 /* What the shape of a head shows; of a population's heads nobody knows it. */
 #define SHAPE(name, member)                                                                                            \
@@ -88,16 +112,55 @@ static const column columns[] = {
     {"light_elevation", light_elevation},
     {"blur", shot_blur},
     {"grain", shot_grain},
+    {"gaze_left_yaw", mark_gaze_left_yaw},
+    {"gaze_left_pitch", mark_gaze_left_pitch},
+    {"gaze_right_yaw", mark_gaze_right_yaw},
+    {"gaze_right_pitch", mark_gaze_right_pitch},
+    {"head_left", mark_head_left},
+    {"head_top", mark_head_top},
+    {"head_right", mark_head_right},
+    {"head_bottom", mark_head_bottom},
+    {"face_left", mark_face_left},
+    {"face_top", mark_face_top},
+    {"face_right", mark_face_right},
+    {"face_bottom", mark_face_bottom},
+    {"align_a", mark_align_a},
+    {"align_b", mark_align_b},
+    {"align_x", mark_align_x},
+    {"align_y", mark_align_y},
+    {"shown", mark_shown},
 };
 #define COLUMNS (int)(sizeof columns / sizeof *columns)
 
-mien_status labels_header(str *out)
+/* What names a row: the picture, and which head of a crowd or frame of a clip it is. */
+static mien_status key_header(str *out, const synth_options *options)
 {
-    TRY(str_append(out, "image,identity,expression,intensity,valence,arousal"));
+    return str_append(out, options->clip > 0    ? "image,clip,frame,timestamp"
+                           : options->crowd > 0 ? "image,head"
+                                                : "image");
+}
+
+static mien_status key(str *out, const synth_options *options, const char *image, int place, const synth_face *f)
+{
+    TRY(str_append(out, image));
+    if (options->clip > 0) {
+        const int64_t frame = f->number % options->clip;
+        return str_printf(out, ",%" PRId64 ",%" PRId64 ",%.4f", f->number / options->clip + 1, frame + 1,
+                          (double)frame / SYNTH_FRAMES_PER_SECOND);
+    }
+    return options->crowd > 0 ? str_printf(out, ",%d", place + 1) : MIEN_OK;
+}
+
+mien_status labels_header(str *out, const synth_options *options)
+{
+    TRY(key_header(out, options));
+    TRY(str_append(out, ",identity,expression,intensity,valence,arousal"));
     for (int a = 0; a < AU_COUNT; a++)
         TRY(str_printf(out, ",%s", au_names[a]));
     for (int a = 0; a < AU_COUNT; a++)
         TRY(str_printf(out, ",%s", au_level_names[a]));
+    for (int c = 0; c < EXPRESSION_COUNT; c++)
+        TRY(str_printf(out, ",p_%s", expression_names[c]));
     for (int i = 0; i < COLUMNS; i++)
         TRY(str_printf(out, ",%s", columns[i].name));
     TRY(str_append(out, ",hair,jpeg_quality"));
@@ -112,11 +175,12 @@ static mien_status label(str *out, float value, bool is_told, const char *missin
     return is_told ? str_printf(out, ",%.4f", (double)value) : str_printf(out, ",%s", missing);
 }
 
-mien_status labels_row(str *out, const char *image, const synth_face *f, const person *who, synth_told told)
+mien_status labels_row(str *out, const synth_options *options, const char *image, int place, const synth_face *f,
+                       const person *who, synth_told told)
 {
     const face_expression *e = &f->expression;
-    TRY(str_printf(out, "%s,%" PRId64 ",%s", image, f->identity,
-                   told.expression ? expression_names[e->expression] : "-1"));
+    TRY(key(out, options, image, place, f));
+    TRY(str_printf(out, ",%" PRId64 ",%s", f->identity, told.expression ? expression_names[e->expression] : "-1"));
     TRY(label(out, e->intensity, told.expression, "-1"));
     TRY(label(out, e->valence, told.va, "-5"));
     TRY(label(out, e->arousal, told.va, "-5"));
@@ -124,6 +188,8 @@ mien_status labels_row(str *out, const char *image, const synth_face *f, const p
         TRY(str_printf(out, ",%d", told.au ? e->au[a] : -1));
     for (int a = 0; a < AU_COUNT; a++)
         TRY(label(out, e->au_level[a], told.au, "-1"));
+    for (int c = 0; c < EXPRESSION_COUNT; c++)
+        TRY(label(out, expression_share(e, (expression_class)c), told.expression, "-1"));
     for (int i = 0; i < COLUMNS; i++)
         TRY(str_printf(out, ",%.4f", (double)columns[i].value(f, who)));
     TRY(str_printf(out, ",%s,%d", hair_style_names[who->style], f->shot.quality));
@@ -134,4 +200,24 @@ mien_status labels_row(str *out, const char *image, const synth_face *f, const p
     face_model_kind(kind, who->face);
     return str_printf(out, ",%s,%s,%s,%s,%d,%d,%s\n", hat_names[worn->hat], scarf_names[worn->scarf],
                       hand_names[worn->hand], held_names[worn->held], worn->headphones, worn->sunglasses, kind);
+}
+
+mien_status landmarks_header(str *out, const synth_options *options)
+{
+    static const char *const five[MARK_FIVE] = {"right_eye", "left_eye", "nose", "mouth_right", "mouth_left"};
+    TRY(key_header(out, options));
+    for (int i = 0; i < MARK_FIVE; i++)
+        TRY(str_printf(out, ",%s_x,%s_y,%s_seen", five[i], five[i], five[i]));
+    for (int i = 1; i <= LANDMARK_COUNT; i++)
+        TRY(str_printf(out, ",x%d,y%d,seen%d", i, i, i));
+    return str_append(out, "\n");
+}
+
+mien_status landmarks_row(str *out, const synth_options *options, const char *image, int place, const synth_face *f)
+{
+    TRY(key(out, options, image, place, f));
+    for (int i = 0; i < MARK_COUNT; i++)
+        TRY(str_printf(out, ",%.2f,%.2f,%d", (double)f->marks.point[i].x, (double)f->marks.point[i].y,
+                       f->marks.is_seen[i]));
+    return str_append(out, "\n");
 }

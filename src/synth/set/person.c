@@ -39,6 +39,13 @@ static const struct {
     {"neck/neck-double", 0.2f},
 };
 
+/* Where the mean person is not the mesh's neutral, whose lids, with Asian shapes above all, cover more of the iris than
+ * people's do. */
+static const struct {
+    const char *axis;
+    float mean;
+} means[] = {{"eyes/*-eye-height1", 0.15f}, {"eyes/*-eye-height2", 0.15f}, {"eyes/*-eye-height3", 0.15f}};
+
 /* The two ends of an axis, as the names of its targets end. */
 static const char *const ends[][2] = {
     {"-decr", "-incr"},        {"-in", "-out"},         {"-down", "-up"},
@@ -94,6 +101,8 @@ static float target_weight(const char *name, uint32_t seed)
     float value = spread * hash_normal(seed, name_hash(axis, strlen(axis)));
     if (is_paired)
         value = 0.97f * value + 0.12f * spread * hash_normal(seed, own);
+    for (size_t i = 0; i < sizeof means / sizeof *means; i++)
+        value += strcmp(axis, means[i].axis) == 0 ? means[i].mean : 0;
     if (sign == 0) /* a shape of its own, such as head-oval: one-sided, seldom strong */
         return maxf(0, value - 0.1f);
     return maxf(0, sign * value);

@@ -3,6 +3,7 @@
 #include "synth/set/plan.h"
 
 #include "synth/set/adorn.h"
+#include "synth/set/clip.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -10,9 +11,6 @@
 
 #define LOW_INTENSITY 0.55f /* of the six expressions in an LSD set, where a face is to be told from the others */
 #define LOW_INTENSITY_MTL 0.30f
-#define PERSON_EPOCH 1 /* random streams: (seed, 0, face) for faces, (seed, 1, identity) for people */
-#define HEAD_EPOCH 5   /* (seed, 5, identity) for whose head a person has */
-#define WORN_EPOCH 4   /* (seed, 4, face) for what faces wear */
 
 /* The classes a task draws, in turn. */
 static const struct {
@@ -23,6 +21,7 @@ static const struct {
 } tasks[] = {
     [SYNTH_LSD] = {"lsd", EXPRESSION_ANGER, 6, LOW_INTENSITY},
     [SYNTH_MTL] = {"mtl", EXPRESSION_NEUTRAL, 8, LOW_INTENSITY_MTL},
+    [SYNTH_IDENTITY] = {"identity", EXPRESSION_NEUTRAL, 8, LOW_INTENSITY_MTL},
 };
 
 const char *synth_task_name(int task)
@@ -30,12 +29,52 @@ const char *synth_task_name(int task)
     return task >= 0 && (size_t)task < sizeof tasks / sizeof tasks[0] ? tasks[task].name : NULL;
 }
 
+rng synth_stream(const synth_options *options, uint32_t epoch, int64_t number)
+{
+    /* the first identity is part of the name: two sets of one seed with different people share no pose or light either
+     */
+    return rng_at(options->seed ^ (uint64_t)options->first_identity << 32, epoch, (uint64_t)number, RNG_SYNTH);
+}
+
+int64_t synth_people(const synth_options *options)
+{
+    if (options->identities > 0)
+        return options->identities;
+    if (options->clip > 0)
+        return (options->count / options->clip + 1) / 2;
+    int64_t people = options->count / 10;
+    if (options->crowd > 0)
+        people = options->count < options->crowd ? options->crowd : options->count;
+    return people < 1 ? 1 : people;
+}
+
+int64_t synth_row(const synth_options *options)
+{
+    if (options->clip > 0)
+        return options->clip;
+    if (options->crowd > 0)
+        return 1;
+    if (options->task == SYNTH_IDENTITY)
+        return options->count / synth_people(options);
+    return tasks[options->task].count;
+}
+
+int synth_face_count(const synth_options *options, int64_t picture)
+{
+    if (options->crowd <= 0)
+        return 1;
+    rng r = synth_stream(options, SYNTH_CROWD_EPOCH, picture);
+    return 2 + (int)rng_below(&r, (uint32_t)options->crowd - 1);
+}
+
+int64_t synth_face_number(const synth_options *options, int64_t picture, int place)
+{
+    return options->crowd > 0 ? picture * options->crowd + place : picture;
+}
+
 int64_t synth_identity(const synth_options *options, int64_t number)
 {
-    int64_t people = options->identities;
-    if (people <= 0)
-        people = options->count >= 10 ? options->count / 10 : 1;
-    return options->first_identity + number / tasks[options->task].count % people;
+    return options->first_identity + number / synth_row(options) % synth_people(options);
 }
 
 /* The first head goes to its share of the people, the others share the rest alike. */
@@ -44,7 +83,7 @@ static const head *pick_head(const synth_options *options, const head *h, int64_
     int others = 0;
     for (const head *other = h->next; other; other = other->next)
         others++;
-    rng r = rng_at(options->seed, HEAD_EPOCH, (uint64_t)identity, RNG_SYNTH);
+    rng r = rng_at(options->seed, SYNTH_HEAD_EPOCH, (uint64_t)identity, RNG_SYNTH);
     float at = rng_float(&r), first = options->face_share > 0 ? options->face_share : 1 / (1 + (float)others);
     if (others == 0 || at < first)
         return h;
@@ -56,31 +95,37 @@ static const head *pick_head(const synth_options *options, const head *h, int64_
 
 void synth_person(person *out, float *weights, const synth_options *options, const head *h, int64_t identity)
 {
-    rng r = rng_at(options->seed, PERSON_EPOCH, (uint64_t)identity, RNG_SYNTH);
+    rng r = rng_at(options->seed, SYNTH_PERSON_EPOCH, (uint64_t)identity, RNG_SYNTH);
     person_draw(out, weights, pick_head(options, h, identity)->face, &r);
 }
 
-static expression_class face_class(const synth_options *options, int64_t number)
+/* Faces in a row show one class after another; of clips each shows one. */
+static int class_index(const synth_options *options, int64_t number)
 {
-    return tasks[options->task].first + (expression_class)(number % tasks[options->task].count);
+    int64_t at = options->clip > 0                 ? number / options->clip
+                 : options->task == SYNTH_IDENTITY ? number % synth_row(options)
+                                                   : number;
+    return (int)(at % tasks[options->task].count);
 }
 
 void synth_face_draw(synth_face *out, const synth_options *options, const head *h, const person *who, int64_t number)
 {
-    /* the first identity is part of the name: two sets of one seed with different people share no pose or light either
-     */
-    rng r = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, 0, (uint64_t)number, RNG_SYNTH);
-    out->number = number;
-    out->identity = synth_identity(options, number);
+    h = head_of(h, who->face);
+    *out = (synth_face){.number = number, .identity = synth_identity(options, number)};
+    const expression_class c = tasks[options->task].first + (expression_class)class_index(options, number);
+    const bool is_clip = options->clip > 0;
+    const int64_t own = is_clip ? number / options->clip : number;
+    rng r = synth_stream(options, is_clip ? SYNTH_CLIP_EPOCH : SYNTH_FACE_EPOCH, own);
     if (options->studio)
         shot_studio(&out->shot, who);
     else
         shot_draw(&out->shot, who, &r);
-    rng worn = rng_at(options->seed ^ (uint64_t)options->first_identity << 32, WORN_EPOCH, (uint64_t)number, RNG_SYNTH);
+    rng worn = synth_stream(options, SYNTH_WORN_EPOCH, own);
     if (!options->studio)
-        occluders_draw(&out->shot.worn, who, face_class(options, number), &worn);
-    expression_draw(&out->expression, head_of(h, who->face), face_class(options, number), tasks[options->task].low, 1,
-                    &r);
+        occluders_draw(&out->shot.worn, who, c, &worn);
+    expression_draw(&out->expression, h, c, tasks[options->task].low, 1, &r);
+    if (is_clip)
+        clip_move(out, h, &r, (int)(number % options->clip), options->clip);
     if (!options->studio)
         out->shot.pitch += out->expression.nod;
 }
@@ -103,9 +148,9 @@ synth_told synth_labels_told(const synth_options *options, int64_t number)
     return told;
 }
 
-int synth_class_count(synth_task task)
+int synth_class_folders(synth_task task)
 {
-    return tasks[task].count;
+    return task == SYNTH_LSD ? tasks[task].count : 0;
 }
 
 void synth_class_folder(char dst[SYNTH_FOLDER_BYTES], synth_task task, int index)
@@ -115,10 +160,19 @@ void synth_class_folder(char dst[SYNTH_FOLDER_BYTES], synth_task task, int index
         *dst = (char)toupper((unsigned char)*dst);
 }
 
-void synth_face_name(char *dst, size_t bytes, const synth_options *options, int64_t number)
+void synth_picture_name(char dst[SYNTH_NAME_BYTES], const synth_options *options, int64_t picture)
 {
+    int64_t row = synth_row(options);
     char folder[SYNTH_FOLDER_BYTES];
-    synth_class_folder(folder, options->task, (int)(number % tasks[options->task].count));
-    snprintf(dst, bytes, "%s%s%06" PRId64 ".jpg", options->task == SYNTH_LSD ? folder : "",
-             options->task == SYNTH_LSD ? "/" : "", number + 1);
+    if (options->clip > 0) {
+        snprintf(dst, SYNTH_NAME_BYTES, "clip_%06" PRId64 "/%06" PRId64 ".jpg", picture / row + 1, picture % row + 1);
+    } else if (options->task == SYNTH_IDENTITY) {
+        snprintf(dst, SYNTH_NAME_BYTES, "%06" PRId64 "/%06" PRId64 ".jpg", synth_identity(options, picture),
+                 picture % row + 1);
+    } else if (options->task == SYNTH_LSD && options->crowd <= 0) {
+        synth_class_folder(folder, options->task, class_index(options, picture));
+        snprintf(dst, SYNTH_NAME_BYTES, "%s/%06" PRId64 ".jpg", folder, picture + 1);
+    } else {
+        snprintf(dst, SYNTH_NAME_BYTES, "%06" PRId64 ".jpg", picture + 1);
+    }
 }

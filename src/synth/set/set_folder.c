@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "synth/set/plan.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -49,11 +50,12 @@ static mien_status record_make(json_t **out, const synth_options *o, const head 
     snprintf(sum, sizeof sum, "%016" PRIx64, all);
     snprintf(share, sizeof share, "%g", (double)o->face_share);
     snprintf(seed, sizeof seed, "%" PRIu64, o->seed);
-    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:b, s:s, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
-                     o->task == SYNTH_LSD ? "lsd" : "mtl", "count", (json_int_t)o->count, "identities",
-                     (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size", o->size,
-                     "studio", (int)o->studio, "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed",
-                     seed, "face", sources.text, "face_sum", sum, "face_share", share);
+    *out = json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:b, s:s, s:s, s:s, s:s, s:s}", "version", SET_VERSION,
+                     "task", synth_task_name((int)o->task), "clip", o->clip, "crowd", o->crowd, "count",
+                     (json_int_t)o->count, "identities", (json_int_t)o->identities, "first_identity",
+                     (json_int_t)o->first_identity, "size", o->size, "studio", (int)o->studio, "missing",
+                     o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed", seed, "face", sources.text,
+                     "face_sum", sum, "face_share", share);
     st = json_check(*out);
 out:
     str_free(&sources);
@@ -126,31 +128,39 @@ static mien_status remove_faces(const char *folder)
     return st;
 }
 
-/* Both tasks' faces go: the set that is replaced may be the other's. */
-static mien_status remove_set(const char *out, const char *const *folders, int folder_count)
+/* "ANGER", "000012" or "clip_000001" */
+static bool is_set_folder(const char *name)
 {
-    TRY(remove_file(out, "labels.csv"));
+    char folder[SYNTH_FOLDER_BYTES];
+    for (int i = 0; i < synth_class_folders(SYNTH_LSD); i++) {
+        synth_class_folder(folder, SYNTH_LSD, i);
+        if (strcmp(name, folder) == 0)
+            return true;
+    }
+    const char *digits = str_starts(name, "clip_") ? name + 5 : name;
+    return strlen(digits) >= 6 && strspn(digits, "0123456789") == strlen(digits);
+}
+
+/* The faces of any task go, since the set that is replaced may be another's, and its folders where they are left empty.
+ */
+static mien_status remove_set(const char *out, char **names, size_t count)
+{
+    static const char *const tables[] = {"labels.csv", "landmarks.csv", "labels.csv.part", "landmarks.csv.part"};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        TRY(remove_file(out, tables[i]));
     TRY(remove_faces(out));
-    for (int i = 0; i < folder_count; i++) {
+    for (size_t i = 0; i < count; i++) {
+        if (!is_set_folder(names[i]))
+            continue;
         char *path;
-        TRY(file_join(&path, out, folders[i]));
+        TRY(file_join(&path, out, names[i]));
         mien_status st = remove_faces(path);
+        if (st == MIEN_OK)
+            rmdir(path); /* which refuses where anything else is inside */
         mem_free(path);
         TRY(st);
     }
     return remove_file(out, RECORD);
-}
-
-static mien_status make_class_folders(const char *out, const char *const *folders, int folder_count)
-{
-    for (int i = 0; i < folder_count; i++) {
-        char *path;
-        TRY(file_join(&path, out, folders[i]));
-        mien_status st = file_make_folders(path);
-        mem_free(path);
-        TRY(st);
-    }
-    return MIEN_OK;
 }
 
 static bool holds_anything(char **names, size_t count)
@@ -161,8 +171,7 @@ static bool holds_anything(char **names, size_t count)
     return false;
 }
 
-mien_status set_folder_prepare(const synth_options *options, const head *h, const char *const *folders,
-                               int folder_count)
+mien_status set_folder_prepare(const synth_options *options, const head *h)
 {
     mien_status st;
     char *record = NULL, *text = NULL, **names = NULL;
@@ -174,7 +183,7 @@ mien_status set_folder_prepare(const synth_options *options, const head *h, cons
     TRY_OUT(file_list(&names, &count, options->out));
     bool is_used = holds_anything(names, count);
     if (is_used && options->force) {
-        TRY_OUT(remove_set(options->out, folders, folder_count));
+        TRY_OUT(remove_set(options->out, names, count));
     } else if (is_used && options->resume) {
         if (!file_exists(record)) {
             st = mien_fail(MIEN_ERR_IO, "%s: no " RECORD " inside: not a set that can be resumed", options->out);
@@ -187,8 +196,6 @@ mien_status set_folder_prepare(const synth_options *options, const head *h, cons
     }
     TRY_OUT(json_print(&text, wanted));
     TRY_OUT(file_write_all(record, text, strlen(text)));
-    if (options->task == SYNTH_LSD)
-        TRY_OUT(make_class_folders(options->out, folders, folder_count));
 out:
     file_list_free(names, count);
     mem_free(record);

@@ -4,10 +4,8 @@
 #include "synth/face/head.h"
 #include "synth/set/synth.h"
 
-/* Makes options->out ready to take a set: an empty folder with the class folders and synth.json in it; with resume the
- * folder of the same options, untouched; with force whatever set is there is removed first (files that are not a set's
- * stay). */
-MIEN_MUST_USE mien_status set_folder_prepare(const synth_options *options, const head *h, const char *const *folders,
-                                             int folder_count);
+/* Makes options->out ready to take a set: an empty folder with synth.json in it; with resume the folder of the same
+ * options, untouched; with force whatever set is there is removed first (files that are not a set's stay). */
+MIEN_MUST_USE mien_status set_folder_prepare(const synth_options *options, const head *h);
 
 #endif

@@ -1,5 +1,5 @@
-/* Threads take a person's faces at a time as they become free. A face is drawn from a stream named by its number,
- * whichever thread draws it, and what is there already is skipped. */
+/* Threads take a person's pictures at a time as they become free. A face is drawn from a stream named by its number,
+ * whichever thread draws it, and what is there already, with its rows, is skipped. */
 #include "synth/set/synth.h"
 
 #include "base/file.h"
@@ -10,6 +10,7 @@
 #include "synth/set/cast.h"
 #include "synth/set/drawer.h"
 #include "synth/set/labels.h"
+#include "synth/set/rows.h"
 #include "synth/set/set_folder.h"
 #include "synth/set/sheet.h"
 
@@ -26,58 +27,100 @@ typedef struct {
     const synth_options *options;
     const head *h;
     progress *progress;
-    int64_t count, chunk;     /* faces; one person's, drawn in a row by one thread */
-    atomic_int_fast64_t next; /* the first face that nobody has taken */
+    rows *rows;
+    int64_t count, row;       /* pictures; how many in a row a thread takes: one person's */
+    atomic_int_fast64_t next; /* the first picture that nobody has taken */
     atomic_int_fast64_t done;
     atomic_bool stop;
     pthread_mutex_t lock; /* guards all below */
-    mien_status failure;  /* the first face's, in the set's order, that failed */
-    int64_t failed_face;
+    mien_status failure;  /* the first picture's, in the set's order, that failed */
+    int64_t failed_picture;
     char text[1024];
 } run_state;
 
-static mien_status draw_face(drawer *d, const run_state *run, int64_t number)
+static mien_status write_picture(const drawer *d, const char *path)
+{
+    char *slash = strrchr(path, '/');
+    *slash = '\0'; /* the picture's folder, which may be its person's or clip's own */
+    mien_status st = file_make_folders(path);
+    *slash = '/';
+    TRY(st);
+    return image_write_jpeg(path, &d->picture, d->faces[0].face.shot.quality);
+}
+
+static mien_status add_rows(str text[ROWS_TABLES], const drawer *d, const run_state *run, int64_t picture)
+{
+    char name[SYNTH_NAME_BYTES];
+    synth_picture_name(name, run->options, picture);
+    for (int i = 0; i < d->face_count; i++) {
+        const synth_face *f = &d->faces[i].face;
+        synth_told told = synth_labels_told(run->options, f->number);
+        TRY(labels_row(&text[0], run->options, name, i, f, &d->faces[i].who, told));
+        TRY(landmarks_row(&text[1], run->options, name, i, f));
+    }
+    return MIEN_OK;
+}
+
+/* A picture whose rows are kept is left alone where it is there. text: NULL where the rows are kept. */
+static mien_status draw_picture(drawer *d, str *text, const run_state *run, int64_t picture)
 {
     const synth_options *o = run->options;
-    char name[64], *path;
-    synth_face_name(name, sizeof name, o, number);
+    char name[SYNTH_NAME_BYTES], *path;
+    synth_picture_name(name, o, picture);
     TRY(file_join(&path, o->out, name));
     mien_status st = MIEN_OK;
-    if (o->resume && file_exists(path))
+    if (!text && file_exists(path))
         goto out;
-    TRY_OUT(drawer_draw(d, number));
-    TRY_OUT(image_write_jpeg(path, &d->picture, d->face.shot.quality));
+    TRY_OUT(drawer_draw(d, picture));
+    TRY_OUT(write_picture(d, path));
+    if (text)
+        TRY_OUT(add_rows(text, d, run, picture));
 out:
     mem_free(path);
     return st;
 }
 
-static void record_failure(run_state *run, mien_status st, int64_t number)
+static void stop_run(run_state *run)
+{
+    atomic_store(&run->stop, true);
+    rows_stop(run->rows);
+}
+
+static void record_failure(run_state *run, mien_status st, int64_t picture)
 {
     pthread_mutex_lock(&run->lock);
-    if (run->failure == MIEN_OK || number < run->failed_face) {
+    if (run->failure == MIEN_OK || picture < run->failed_picture) {
         run->failure = st;
-        run->failed_face = number;
+        run->failed_picture = picture;
         status_text_save(run->text, sizeof run->text);
     }
     pthread_mutex_unlock(&run->lock);
-    atomic_store(&run->stop, true);
+    stop_run(run);
 }
 
-static void draw_chunk(drawer *d, run_state *run, int64_t first, bool is_caller)
+/* The pictures of one row from `first` on. */
+static void draw_row(drawer *d, run_state *run, int64_t first, bool is_caller)
 {
-    for (int64_t i = first; i < first + run->chunk && i < run->count && !atomic_load(&run->stop); i++) {
-        mien_status st = draw_face(d, run, i);
+    str text[ROWS_TABLES] = {0};
+    const int64_t end = first + run->row < run->count ? first + run->row : run->count;
+    const bool is_kept = first / run->row < rows_kept(run->rows);
+    int64_t i = first;
+    for (; i < end && !atomic_load(&run->stop); i++) {
+        mien_status st = draw_picture(d, is_kept ? NULL : text, run, i);
+        if (st == MIEN_OK && i + 1 == end && !is_kept)
+            st = rows_add(run->rows, first / run->row, text);
         if (st != MIEN_OK)
             record_failure(run, st, i);
         atomic_fetch_add(&run->done, 1);
         /* the caller's own thread talks to the caller */
         if (is_caller && progress_tell(run->progress, "faces", atomic_load(&run->done), run->count, NULL))
-            atomic_store(&run->stop, true);
+            stop_run(run);
     }
+    for (int t = 0; t < ROWS_TABLES; t++)
+        str_free(&text[t]);
 }
 
-/* A thread takes one person's faces after another's; part 0 is the caller. */
+/* A thread takes one row after another; part 0 is the caller. */
 static void draw_part(void *context, int part)
 {
     run_state *run = context;
@@ -88,20 +131,20 @@ static void draw_part(void *context, int part)
         return;
     }
     while (!atomic_load(&run->stop)) {
-        int64_t first = atomic_fetch_add(&run->next, run->chunk);
+        int64_t first = atomic_fetch_add(&run->next, run->row);
         if (first >= run->count)
             break;
-        draw_chunk(d, run, first, part == 0);
+        draw_row(d, run, first, part == 0);
     }
     drawer_free(d);
 }
 
 static mien_status draw_faces(run_state *run)
 {
-    int64_t chunks = (run->count + run->chunk - 1) / run->chunk;
+    int64_t rows_in_all = (run->count + run->row - 1) / run->row;
     int threads = run->options->threads > 0 ? run->options->threads : thread_cores();
-    if (threads > chunks)
-        threads = (int)chunks;
+    if (threads > rows_in_all)
+        threads = (int)rows_in_all;
     team *t;
     TRY(team_create(&t, threads));
     team_run(t, threads, draw_part, run);
@@ -110,48 +153,33 @@ static mien_status draw_faces(run_state *run)
         status_text_load(run->text);
         return run->failure;
     }
-    if (atomic_load(&run->stop) && atomic_load(&run->done) < run->count)
+    if (atomic_load(&run->done) < run->count || rows_written(run->rows) < rows_in_all)
         return mien_fail(MIEN_ERR_CANCELLED, "%s: stopped after %" PRId64 " of %" PRId64 " faces", run->options->out,
                          (int64_t)atomic_load(&run->done), run->count);
     return MIEN_OK;
 }
 
-/* labels.csv, a line at a time: a set may have millions. */
-static mien_status write_labels(const run_state *run, const char *path)
+/* Clips, crowds and sets of people ask more of the count. */
+static mien_status check_kind(const synth_options *o)
 {
-    const synth_options *o = run->options;
-    mien_status st;
-    file_writer *file = NULL;
-    float *weights = NULL;
-    str text = {0};
-    person who = {0};
-    int64_t identity = -1;
-    TRY_OUT(mem_zalloc(&weights, (size_t)head_weights(run->h)));
-    TRY_OUT(file_write_open(&file, path));
-    TRY_OUT(labels_header(&text));
-    for (int64_t i = 0; i < o->count; i++) {
-        synth_face face;
-        char name[64];
-        if (synth_identity(o, i) != identity) {
-            identity = synth_identity(o, i);
-            synth_person(&who, weights, o, run->h, identity);
-        }
-        synth_face_draw(&face, o, run->h, &who, i);
-        synth_face_name(name, sizeof name, o, i);
-        TRY_OUT(labels_row(&text, name, &face, &who, synth_labels_told(o, i)));
-        if (text.length > 1 << 16) {
-            TRY_OUT(file_write_bytes(file, text.text, text.length));
-            text.length = 0;
-        }
-    }
-    TRY_OUT(file_write_bytes(file, text.text, text.length));
-    st = file_write_commit(file);
-    file = NULL;
-out:
-    file_write_abort(file);
-    mem_free(weights);
-    str_free(&text);
-    return st;
+    if (o->clip < 0 || o->clip == 1 || o->clip > SYNTH_MAX_CLIP)
+        return mien_fail(MIEN_ERR_ARG, "clip: %d frames (wanted 2..%d)", o->clip, SYNTH_MAX_CLIP);
+    if (o->crowd < 0 || o->crowd == 1 || o->crowd > SYNTH_MAX_CROWD)
+        return mien_fail(MIEN_ERR_ARG, "crowd: %d heads (wanted 2..%d)", o->crowd, SYNTH_MAX_CROWD);
+    if ((o->clip > 0) + (o->crowd > 0) + (o->task == SYNTH_IDENTITY) > 1)
+        return mien_fail(MIEN_ERR_ARG, "clip, crowd and task identity exclude each other");
+    if (!o->out)
+        return MIEN_OK;
+    if (o->clip > 0 && o->count % o->clip != 0)
+        return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted a multiple of a clip's %d frames)", o->count,
+                         o->clip);
+    const int64_t people = synth_people(o);
+    if (o->crowd > 0 && people < o->crowd)
+        return mien_fail(MIEN_ERR_ARG, "identities: %" PRId64 " (wanted %d or more, as a crowd has)", people, o->crowd);
+    if (o->task == SYNTH_IDENTITY && o->count % people != 0)
+        return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted a multiple of the %" PRId64 " identities)", o->count,
+                         people);
+    return MIEN_OK;
 }
 
 static mien_status check_options(const synth_options *o)
@@ -161,12 +189,13 @@ static mien_status check_options(const synth_options *o)
     if (o->more_face_count < 0 || o->more_face_count >= CAST_MAX || !(o->face_share >= 0 && o->face_share <= 1))
         return mien_fail(MIEN_ERR_ARG, "face: %d models, the first for a share of %g (wanted at most %d, 0..1)",
                          1 + o->more_face_count, (double)o->face_share, CAST_MAX);
-    if (!o->out && !o->sheet)
-        return mien_fail(MIEN_ERR_ARG, "out: neither a folder nor a sheet to write");
-    if (o->task != SYNTH_LSD && o->task != SYNTH_MTL)
-        return mien_fail(MIEN_ERR_ARG, "task: %d (wanted lsd or mtl)", (int)o->task);
+    if (!o->out && !o->sheet && !o->quiz)
+        return mien_fail(MIEN_ERR_ARG, "out: neither a folder nor a sheet or quiz to write");
+    if (!synth_task_name((int)o->task))
+        return mien_fail(MIEN_ERR_ARG, "task: %d (wanted lsd, mtl or identity)", (int)o->task);
     if (o->missing != SYNTH_COMPLETE && o->task != SYNTH_MTL)
-        return mien_fail(MIEN_ERR_ARG, "missing: an lsd set has one label, which its folders tell (wanted task mtl)");
+        return mien_fail(MIEN_ERR_ARG, "missing: of %s sets nothing is left out (wanted task mtl)",
+                         synth_task_name((int)o->task));
     if (o->count < (o->out ? 1 : 0) || o->count > MAX_COUNT)
         return mien_fail(MIEN_ERR_ARG, "count: %" PRId64 " (wanted 1..%d)", o->count, MAX_COUNT);
     if (o->identities < 0 || o->identities > MAX_COUNT || o->first_identity < 0 || o->first_identity > INT32_MAX)
@@ -174,6 +203,9 @@ static mien_status check_options(const synth_options *o)
                          o->identities, o->first_identity, MAX_COUNT, INT32_MAX);
     if (o->size < RENDER_MIN_SIZE || o->size > RENDER_MAX_SIZE)
         return mien_fail(MIEN_ERR_ARG, "size: %d (wanted %d..%d)", o->size, RENDER_MIN_SIZE, RENDER_MAX_SIZE);
+    if (o->sheet && !synth_sheet_name(o->sheet_kind))
+        return mien_fail(MIEN_ERR_ARG, "sheet: kind %d (wanted one that has a name)", o->sheet_kind);
+    TRY(check_kind(o));
     if (o->resume && o->force)
         return mien_fail(MIEN_ERR_ARG, "resume and force exclude each other");
     return MIEN_OK;
@@ -181,23 +213,18 @@ static mien_status check_options(const synth_options *o)
 
 static mien_status draw_set(const synth_options *options, const head *h, progress *p)
 {
-    char names[EXPRESSION_COUNT][SYNTH_FOLDER_BYTES], *labels;
-    const char *folders[EXPRESSION_COUNT];
-    for (int i = 0; i < synth_class_count(SYNTH_LSD); i++) {
-        synth_class_folder(names[i], SYNTH_LSD, i);
-        folders[i] = names[i];
-    }
-    TRY(set_folder_prepare(options, h, folders, synth_class_count(SYNTH_LSD)));
+    TRY(set_folder_prepare(options, h));
     run_state run = {.options = options,
                      .h = h,
                      .progress = p,
                      .count = options->count,
-                     .chunk = synth_class_count(options->task),
+                     .row = synth_row(options),
                      .lock = PTHREAD_MUTEX_INITIALIZER};
-    TRY(draw_faces(&run));
-    TRY(file_join(&labels, options->out, "labels.csv"));
-    mien_status st = write_labels(&run, labels);
-    mem_free(labels);
+    TRY(rows_open(&run.rows, options));
+    mien_status st = draw_faces(&run);
+    if (st == MIEN_OK)
+        st = rows_commit(run.rows);
+    rows_free(run.rows);
     return st;
 }
 
@@ -207,10 +234,13 @@ mien_status synth_run(const synth_options *options, progress *p)
     cast heads = {0};
     TRY(check_options(options));
     TRY_OUT(cast_open(&heads, options));
+    const head *h = heads.heads[0];
     if (options->out)
-        TRY_OUT(draw_set(options, heads.heads[0], p));
+        TRY_OUT(draw_set(options, h, p));
     if (options->sheet)
-        TRY_OUT(sheet_write(options, heads.heads[0]));
+        TRY_OUT(sheet_write(options, h));
+    if (options->quiz)
+        TRY_OUT(quiz_write(options, h));
 out:
     cast_close(&heads);
     return st;

@@ -10,11 +10,14 @@
 #include <stdint.h>
 
 typedef enum {
-    SYNTH_LSD, /* six expressions, a folder each: ANGER/000001.jpg */
-    SYNTH_MTL, /* eight expressions in one folder: 000001.jpg */
+    SYNTH_LSD,      /* six expressions, a folder each: ANGER/000001.jpg */
+    SYNTH_MTL,      /* eight expressions in one folder: 000001.jpg */
+    SYNTH_IDENTITY, /* as many pictures of each person, in a folder each: 000012/000001.jpg */
 } synth_task;
 /* Its name; NULL past the last. */
 const char *synth_task_name(int task);
+/* What sheets show: "expressions", "intensity", ...; NULL past the last. */
+const char *synth_sheet_name(int kind);
 
 /* Which labels labels.csv leaves out, as sets that people have labelled do. A face itself always has all of them. */
 typedef enum {
@@ -34,17 +37,24 @@ typedef struct {
     int size;               /* pixels of a side, RENDER_MIN_SIZE..RENDER_MAX_SIZE */
     synth_task task;
     synth_missing missing;
+    int clip;  /* frames of a clip: one head in motion, a folder each (clip_000001/000001.jpg); 0: pictures */
+    int crowd; /* most heads in one picture, 2..SYNTH_MAX_CROWD; 0: one each */
     uint64_t seed;
     bool studio;       /* frontal faces in one plain light, as on sheets: an easy set */
     bool resume;       /* go on in a folder that an interrupted run with the same options left */
     bool force;        /* replace the set that the folder holds */
     int threads;       /* 0: all cores */
-    const char *sheet; /* PNG to write: SYNTH_SHEET_ROWS identities by the six expressions; NULL: none */
+    const char *sheet; /* PNG to write: a page of faces to look at (sheet.h); NULL: none */
+    int sheet_kind;    /* synth_sheet_name */
+    const char *quiz;  /* PNG of faces to be named, and NAME-answers.png with it; NULL: none */
 } synth_options;
 #define SYNTH_OPTIONS_INIT                                                                                             \
     {                                                                                                                  \
         .size = 112, .seed = 1, .task = SYNTH_LSD                                                                      \
     }
+#define SYNTH_MAX_CROWD 16
+#define SYNTH_MAX_CLIP 100000
+#define SYNTH_FRAMES_PER_SECOND 25
 #define SYNTH_SHEET_ROWS 4
 #define SYNTH_SHEET_CELL 160 /* pixels of a face on the sheet, or options.size where that is more */
 
