@@ -3,6 +3,7 @@
 #define API_DRAWN_H
 
 #include "api/api.h"
+#include "synth/set/cast.h"
 #include "synth/set/faces.h"
 #include "synth/set/scene.h"
 #include "train/recipe.h"
@@ -11,7 +12,7 @@
 typedef struct {
     synth_options options;
     scene *scene;
-    face_stock stock;
+    cast cast;
 } drawn_set;
 
 /* What options say of a set: all that is not about files or threads. given: as api_options gave it, of `call`. To be

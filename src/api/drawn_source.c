@@ -101,7 +101,7 @@ static void make_half(half *h, const drawn_source *s, int64_t count, int64_t fir
                           .table = table,
                           .read = read_face},
                 .options = s->set.options,
-                .head = s->set.stock.head};
+                .head = s->set.cast.heads[0]};
     h->options.identities = TRAINING_PEOPLE;
     h->options.first_identity = first_identity;
     pthread_mutex_init(&h->lock, NULL);
@@ -147,7 +147,7 @@ mien_status api_drawn_source_open(drawn_source **out, const char *path, const ch
     TRY_OUT(mem_strdup(&s->what, path));
     TRY_OUT(api_drawn_open(&s->set, &o, path));
     TRY_OUT(synth_check_set(&s->set.options));
-    TRY_OUT(set_fingerprint(&s->fingerprint, &s->set.options, s->set.stock.model));
+    TRY_OUT(set_fingerprint(&s->fingerprint, &s->set.options, s->set.cast.heads[0]));
     const int classes = (int)synth_row(&s->set.options);
     const double count = (double)r->data.drawn;
     make_half(&s->training, s, whole_people(count, classes), 0, true);

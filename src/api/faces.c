@@ -36,7 +36,7 @@ mien_status mien_faces_open(mien_faces **out, const mien_synth_options *given, i
     TRY(mem_zalloc(&f, 1));
     TRY_OUT(api_drawn_open(&f->set, given, "mien_faces_open"));
     TRY_OUT(faces_open(&f->faces, &(faces_options){.options = &f->set.options,
-                                                   .head = f->set.stock.head,
+                                                   .head = f->set.cast.heads[0],
                                                    .rank = rank,
                                                    .ranks = ranks,
                                                    .threads = f->set.options.threads}));

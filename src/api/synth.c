@@ -59,6 +59,9 @@ mien_status api_drawn_describe(drawn_set *out, const mien_synth_options *o)
     if (!is_complete && strcmp(o->missing, "aff-wild2"))
         return mien_fail(MIEN_ERR_UNSUPPORTED, "missing: %.32s (wanted none or aff-wild2)", o->missing);
     out->options = (synth_options){.face_path = o->face,
+                                   .more_faces = o->more_faces,
+                                   .more_face_count = o->more_face_count,
+                                   .face_share = o->face_share,
                                    .count = o->count,
                                    .identities = o->identities,
                                    .first_identity = o->first_identity,
@@ -84,13 +87,13 @@ mien_status api_drawn_open(drawn_set *out, const mien_synth_options *given, cons
     TRY(api_need(o.face, call, "face"));
     TRY(api_drawn_describe(out, &o));
     out->options.threads = api_threads(&compute);
-    return face_stock_open(&out->stock, o.face);
+    return cast_open(&out->cast, &out->options);
 }
 
 void api_drawn_free(drawn_set *d)
 {
     scene_free(d->scene);
-    face_stock_close(&d->stock);
+    cast_close(&d->cast);
 }
 
 mien_status mien_synth(const mien_synth_options *given)

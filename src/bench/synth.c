@@ -105,7 +105,7 @@ mien_status bench_synth(mien_bench *b, const mien_bench_options *o)
     TRY_OUT(mem_zalloc(&d.drawers, d.threads));
     TRY_OUT(mem_zalloc(&d.clocks, d.threads));
     for (int i = 0; i < d.threads; i++) {
-        TRY_OUT(drawer_create(&d.drawers[i], &set.options, set.stock.head));
+        TRY_OUT(drawer_create(&d.drawers[i], &set.options, set.cast.heads[0]));
         drawer_measure(d.drawers[i], &d.clocks[i]);
     }
     TRY_OUT(time_steps(b, &d, t, o));

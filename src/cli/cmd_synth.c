@@ -14,6 +14,7 @@ enum {
     KEY_TASK,
     KEY_MISSING,
     KEY_FACE,
+    KEY_FACE_SHARE,
     KEY_SEED,
     KEY_SCENE,
     KEY_KEYS,
@@ -28,8 +29,11 @@ enum {
     KEY_JSON
 };
 
+#define MORE_FACES 7 /* beside the first */
+
 typedef struct {
     mien_synth_options synth;
+    const char *more_faces[MORE_FACES];
     mien_compute compute;
     bool is_json, wants_keys;
 } arguments;
@@ -47,7 +51,11 @@ static const struct argp_option options[] = {
     {"missing", KEY_MISSING, "none|aff-wild2", 0,
      "Labels to leave out of labels.csv where all are drawn: a task's at a time, as often as s-Aff-Wild2 lacks them",
      1},
-    {"face", KEY_FACE, "FACE.safetensors", 0, "Face model (default: face.safetensors beside this program)", 1},
+    {"face", KEY_FACE, "FACE.safetensors", 0,
+     "Face model (default: face.safetensors beside this program); given more than once, each person has one of them",
+     1},
+    {"face-share", KEY_FACE_SHARE, "PERCENT", 0, "Of the people who have the first face model (default: equal shares)",
+     1},
     {"seed", KEY_SEED, "S", 0, "Another seed draws other faces (default 1)", 1},
     {"scene", KEY_SCENE, "FILE.yaml|NAME", 0,
      "What to draw: a file of distributions, or a preset, studio, portrait or wild (default: every key's own)", 1},
@@ -86,11 +94,31 @@ static error_t parse_number(int key, char *arg, struct argp_state *state)
         err = cli_int(state, "crowd", arg, 2, 16, &number);
         s->crowd = (int)number;
         return err;
+    case KEY_FACE_SHARE:
+        err = cli_int(state, "face-share", arg, 1, 100, &number);
+        s->face_share = (float)number / 100;
+        return err;
     default: /* KEY_SEED */
         err = cli_int(state, "seed", arg, 0, INT64_MAX, &number);
         s->seed = (uint64_t)number;
         return err;
     }
+}
+
+static error_t take_face(arguments *a, const char *path, struct argp_state *state)
+{
+    mien_synth_options *s = &a->synth;
+    if (!s->face) {
+        s->face = path;
+        return 0;
+    }
+    if (s->more_face_count == MORE_FACES) {
+        argp_error(state, "--face: more than %d", 1 + MORE_FACES);
+        return EINVAL;
+    }
+    a->more_faces[s->more_face_count++] = path;
+    s->more_faces = a->more_faces;
+    return 0;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -123,8 +151,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         s->missing = arg;
         return 0;
     case KEY_FACE:
-        s->face = arg;
-        return 0;
+        return take_face(a, arg, state);
+    case KEY_FACE_SHARE:
+        return parse_number(key, arg, state);
     case KEY_SCENE:
         s->scene = arg;
         return 0;

@@ -56,6 +56,9 @@ static void assert_labels(const faces *f, const faces_face *face, const char *ta
         char field[64];
         snprintf(field, sizeof field, "%.*s", (int)length, row);
         row += length;
+        char *end;
+        (void)strtof(field, &end);
+        assert_true(c->words || *end == '\0'); /* what is no number is one of the column's words */
         if (!face->told[i])
             assert_true(strcmp(field, "-1") == 0 || strcmp(field, "-5") == 0);
         else if (c->words)

@@ -153,7 +153,7 @@ static void studio_open(studio *s, const packed_face *p, int64_t identity)
     o.scene = p->scene;
     *s = (studio){.weights = calloc((size_t)p->face->identity.count, sizeof(float))};
     assert_ok(renderer_create(&s->r, p->h, SIZE));
-    synth_person(&s->who, s->weights, &o, p->face, identity);
+    synth_person(&s->who, s->weights, &o, p->h, identity);
     s->who.glasses = false;
     s->who.style = HAIR_BALD;
     renderer_set_person(s->r, &s->who, s->weights);

@@ -364,7 +364,7 @@ static void synth__set__shares_out_classes_and_people(void **state)
     for (int64_t i = 0; i < 48; i++) {
         synth_face f;
         person who;
-        synth_person(&who, weights, &o, p->face, synth_identity(&o, i));
+        synth_person(&who, weights, &o, p->h, synth_identity(&o, i));
         synth_face_draw(&f, &o, p->h, &who, i);
         assert_true(f.identity >= 7 && f.identity < 11 && f.number == i);
         faces[f.identity - 7][f.expression.expression]++;
@@ -375,10 +375,10 @@ static void synth__set__shares_out_classes_and_people(void **state)
 
     /* another identity, or another seed, is another person */
     person a, b, c;
-    synth_person(&a, weights, &o, p->face, 7);
-    synth_person(&b, weights, &o, p->face, 8);
+    synth_person(&a, weights, &o, p->h, 7);
+    synth_person(&b, weights, &o, p->h, 8);
     o.seed = 2;
-    synth_person(&c, weights, &o, p->face, 7);
+    synth_person(&c, weights, &o, p->h, 7);
     assert_true(a.seed != b.seed && a.seed != c.seed);
     free(weights);
 }
@@ -504,7 +504,7 @@ static void synth__clip__moves_smoothly_and_says_so(void **state)
         person who;
         float apex = 0, lids = 0;
         expression_class shown = EXPRESSION_NEUTRAL;
-        synth_person(&who, weights, &o, p->face, synth_identity(&o, clip * FRAMES));
+        synth_person(&who, weights, &o, p->h, synth_identity(&o, clip * FRAMES));
         for (int i = 0; i < FRAMES; i++) {
             synth_face_draw(&f, &o, p->h, &who, clip * FRAMES + i);
             face_expression again = f.expression;

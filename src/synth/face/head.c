@@ -328,6 +328,22 @@ void head_free(head *h)
         arena_free(h->memory); /* the head itself lies in it */
 }
 
+const head *head_of(const head *h, const face_model *face)
+{
+    for (const head *other = h; other; other = other->next)
+        if (other->face == face)
+            return other;
+    return h;
+}
+
+int head_weights(const head *h)
+{
+    int most = 0;
+    for (; h; h = h->next)
+        most = h->face->identity.count > most ? h->face->identity.count : most;
+    return most;
+}
+
 void head_shape(const head *h, vec3 *shape, const float *identity)
 {
     const face_model *f = h->face;

@@ -25,6 +25,7 @@ typedef enum {
 
 typedef struct head {
     const face_model *face;     /* borrowed */
+    const struct head *next;    /* of the heads that a set's people have, each of another model; NULL: the last */
     int vertex_count;           /* the model's vertices, then the neck's rings */
     int quad_count, neck_first; /* quads; the first that hangs below the cut */
     vec3 *rest;                 /* [vertex_count] places on MakeHuman's neutral head: where colour is decided */
@@ -51,6 +52,10 @@ typedef struct head {
  * found. */
 MIEN_MUST_USE mien_status head_create(head **out, const face_model *face);
 void head_free(head *h); /* NULL is a no-op */
+/* Of the heads from h on, the one of that model; h itself where there is none. */
+const head *head_of(const head *h, const face_model *face);
+/* How many identity weights a person of any of them has at most. */
+int head_weights(const head *h);
 
 /* shape [vertex_count] = the face at rest + identity weights [face->identity.count] (NULL: all zero), and the neck
  * below. */

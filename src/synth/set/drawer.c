@@ -43,8 +43,7 @@ mien_status drawer_create(drawer **out, const synth_options *options, const head
     room->identity = -1;
     TRY_OUT(renderer_create(&room->renderer, h, options->size));
     TRY_OUT(post_room_create(&room->post));
-    TRY_OUT(mem_zalloc(&room->weights,
-                       (size_t)h->face->identity.count * (size_t)(options->crowd > 0 ? options->crowd : 1)));
+    TRY_OUT(mem_zalloc(&room->weights, (size_t)head_weights(h) * (size_t)(options->crowd > 0 ? options->crowd : 1)));
     *out = d;
     return MIEN_OK;
 out:
@@ -60,13 +59,13 @@ void drawer_measure(drawer *d, stage_clock *clock)
 
 static float *weights_of(const drawer_room *room, int place)
 {
-    return room->weights + (size_t)place * (size_t)room->h->face->identity.count;
+    return room->weights + (size_t)place * (size_t)head_weights(room->h);
 }
 
 static void find_person(drawer *d, int place, int64_t identity)
 {
     const drawer_room *room = d->room;
-    synth_person(&d->faces[place].who, weights_of(room, place), room->options, room->h->face, identity);
+    synth_person(&d->faces[place].who, weights_of(room, place), room->options, room->h, identity);
 }
 
 static mien_status draw_head(drawer *d, int place)

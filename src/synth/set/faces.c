@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "synth/set/labels.h"
+#include "synth/set/lighting.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -15,37 +16,18 @@
 
 enum { AHEAD = 2, WHY_BYTES = 512 }; /* people drawn ahead of the caller, a thread */
 
-/* --- face models -------------------------------------------------------------------------------------------------- */
-
-mien_status face_stock_open(face_stock *out, const char *path)
-{
-    face_stock s = {0};
-    mien_status st = face_model_load(&s.model, path);
-    if (st == MIEN_OK)
-        st = head_create(&s.head, s.model);
-    if (st == MIEN_OK)
-        *out = s;
-    else
-        face_stock_close(&s);
-    return st;
-}
-
-void face_stock_close(face_stock *s)
-{
-    head_free(s->head);
-    face_model_free(s->model);
-    *s = (face_stock){0};
-}
-
 /* --- labels ------------------------------------------------------------------------------------------------------- */
 
+static const char *const face_kinds[] = {"anny", "ict-facekit", NULL}; /* what face models are packed from */
+
+/* Columns whose fields are words; the lists end with NULL, but for the classes'. */
 static const struct {
     const char *name;
     const char *const *words;
-    int count;
 } worded[] = {
-    {"expression", expression_names, EXPRESSION_COUNT},
-    {"hair", hair_style_names, HAIR_STYLES},
+    {"hair", hair_style_names}, {"light", lighting_names},  {"background", background_names},
+    {"hat", hat_names},         {"scarf", scarf_names},     {"hand", hand_names},
+    {"held", held_names},       {"face_model", face_kinds},
 };
 
 /* The next field of a line that labels.c has written; NULL behind the last. */
@@ -67,11 +49,14 @@ static mien_status make_columns(face_column **out, int *count, const char *heade
     for (*count = 0; at; (*count)++) {
         face_column *c = &(*out)[*count];
         at = next_field(c->name, sizeof c->name, at);
+        if (strcmp(c->name, "expression") == 0) {
+            c->words = expression_names;
+            c->word_count = EXPRESSION_COUNT;
+        }
         for (size_t w = 0; w < sizeof worded / sizeof *worded; w++)
-            if (strcmp(c->name, worded[w].name) == 0) {
-                c->words = worded[w].words;
-                c->word_count = worded[w].count;
-            }
+            if (strcmp(c->name, worded[w].name) == 0)
+                for (c->words = worded[w].words; c->words[c->word_count];)
+                    c->word_count++;
     }
     return MIEN_OK;
 }
@@ -96,7 +81,8 @@ static void read_row(float *values, uint8_t *told, const face_column *columns, i
 /* Is the label known once a face is drawn, and not before? */
 static bool needs_drawing(const char *column)
 {
-    static const char *const beginnings[] = {"gaze_", "head_", "face_", "align_", "shown"};
+    static const char *const beginnings[] = {"gaze_",      "head_",       "face_left", "face_top",
+                                             "face_right", "face_bottom", "align_",    "shown"};
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
         if (strncmp(column, beginnings[i], strlen(beginnings[i])) == 0)
             return true;
@@ -125,7 +111,7 @@ mien_status faces_table(str *out, const synth_options *options, const head *h, i
     str row = {0};
     face_column *columns = NULL;
     int column_count = 0;
-    TRY(mem_zalloc(&weights, (size_t)h->face->identity.count));
+    TRY(mem_zalloc(&weights, head_weights(h)));
     TRY_OUT(labels_header(&row, options));
     TRY_OUT(make_columns(&columns, &column_count, row.text));
     TRY_OUT(str_append(out, row.text));
@@ -134,7 +120,7 @@ mien_status faces_table(str *out, const synth_options *options, const head *h, i
         char name[SYNTH_NAME_BYTES];
         if (synth_identity(options, first + i) != identity) {
             identity = synth_identity(options, first + i);
-            synth_person(&who, weights, options, h->face, identity);
+            synth_person(&who, weights, options, h, identity);
         }
         synth_face_draw(&face, options, h, &who, first + i);
         synth_picture_name(name, options, i);

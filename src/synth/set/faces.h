@@ -6,14 +6,6 @@
 #include "base/str.h"
 #include "synth/set/drawer.h"
 
-/* A face model with the head made of it, which all drawers of sets share. */
-typedef struct {
-    face_model *model;
-    head *head;
-} face_stock;
-MIEN_MUST_USE mien_status face_stock_open(face_stock *out, const char *path);
-void face_stock_close(face_stock *s); /* a zeroed one is a no-op */
-
 /* A column of a face's labels, as labels.csv has it. */
 typedef struct {
     char name[32];

@@ -40,8 +40,6 @@ SHOT(field)
 SHOT(distance)
 SHOT(blur)
 SHOT(grain)
-PERSON(age)
-PERSON(male)
 PERSON(tone)
 PERSON(grey)
 PERSON(stubble)
@@ -66,21 +64,19 @@ MARK(align_x, align_x)
 MARK(align_y, align_y)
 MARK(shown, shown)
 
-static float african(const synth_face *f, const person *who)
-{
-    (void)f;
-    return who->ancestry[0];
-}
-static float asian(const synth_face *f, const person *who)
-{
-    (void)f;
-    return who->ancestry[1];
-}
-static float caucasian(const synth_face *f, const person *who)
-{
-    (void)f;
-    return who->ancestry[2];
-}
+/* What the shape of a head shows; of a population's heads nobody knows it. */
+#define SHAPE(name, member)                                                                                            \
+    static float shape_##name(const synth_face *f, const person *who)                                                  \
+    {                                                                                                                  \
+        (void)f;                                                                                                       \
+        return face_model_is_population(who->face) ? -1 : who->member;                                                 \
+    }
+SHAPE(age, age)
+SHAPE(male, male)
+SHAPE(african, ancestry[0])
+SHAPE(asian, ancestry[1])
+SHAPE(caucasian, ancestry[2])
+
 static float glasses(const synth_face *f, const person *who)
 {
     (void)f;
@@ -134,11 +130,11 @@ static const column columns[] = {
     {"yaw", shot_yaw},
     {"pitch", shot_pitch},
     {"roll", shot_roll},
-    {"age", person_age},
-    {"male", person_male},
-    {"african", african},
-    {"asian", asian},
-    {"caucasian", caucasian},
+    {"age", shape_age},
+    {"male", shape_male},
+    {"african", shape_african},
+    {"asian", shape_asian},
+    {"caucasian", shape_caucasian},
     {"skin_tone", person_tone},
     {"grey_hair", person_grey},
     {"stubble", person_stubble},
@@ -228,7 +224,7 @@ mien_status labels_header(str *out, const synth_options *options)
     TRY(str_append(out, ",hair,light,background,jpeg_quality"));
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(str_printf(out, ",%s", unit_names[u]));
-    return str_append(out, ",hat,scarf,hand,held,headphones,sunglasses,tears\n");
+    return str_append(out, ",hat,scarf,hand,held,headphones,sunglasses,tears,face_model\n");
 }
 
 /* ",0.2500", or how the challenge writes what is missing. */
@@ -259,9 +255,11 @@ mien_status labels_row(str *out, const synth_options *options, const char *image
     for (int u = 0; u < UNIT_COUNT; u++)
         TRY(label(out, e->units[u], told.au, "-1"));
     const occluders *worn = &f->shot.worn;
-    return str_printf(out, ",%s,%s,%s,%s,%d,%d,%.4f\n", hat_names[worn->hat], scarf_names[worn->scarf],
+    char kind[FACE_KIND_BYTES];
+    face_model_kind(kind, who->face);
+    return str_printf(out, ",%s,%s,%s,%s,%d,%d,%.4f,%s\n", hat_names[worn->hat], scarf_names[worn->scarf],
                       hand_names[worn->hand], held_names[worn->held], worn->headphones, worn->sunglasses,
-                      (double)worn->tears);
+                      (double)worn->tears, kind);
 }
 
 mien_status landmarks_header(str *out, const synth_options *options)

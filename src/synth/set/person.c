@@ -297,7 +297,7 @@ static bool has_children(const face_model *face)
 
 void person_draw(person *out, float *identity, const face_model *face, const scene *s, rng *r)
 {
-    person p = {.seed = rng_u32(r)};
+    person p = {.face = face, .seed = rng_u32(r)};
     float shape = distribution_draw(&s->identity_shape, r);
     p.age = distribution_draw(share_draw(&s->age_children, r) && has_children(face) ? &s->age_child : &s->age_adult, r);
     p.male = 0.25f * rng_float(r) + (share_draw(&s->identity_men, r) ? 0.75f : 0);

@@ -75,10 +75,26 @@ int64_t synth_identity(const synth_options *options, int64_t number)
     return options->first_identity + number / synth_row(options) % synth_people(options);
 }
 
-void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity)
+/* The first head goes to its share of the people, the others share the rest alike. */
+static const head *pick_head(const synth_options *options, const head *h, int64_t identity)
+{
+    int others = 0;
+    for (const head *other = h->next; other; other = other->next)
+        others++;
+    rng r = rng_at(options->seed, SYNTH_HEAD_EPOCH, (uint64_t)identity, RNG_SYNTH);
+    float at = rng_float(&r), first = options->face_share > 0 ? options->face_share : 1 / (1 + (float)others);
+    if (others == 0 || at < first)
+        return h;
+    int skipped = (int)((at - first) / (1 - first) * (float)others);
+    for (h = h->next; skipped > 0 && h->next; skipped--)
+        h = h->next;
+    return h;
+}
+
+void synth_person(person *out, float *weights, const synth_options *options, const head *h, int64_t identity)
 {
     rng r = rng_at(options->seed, SYNTH_PERSON_EPOCH, (uint64_t)identity, RNG_SYNTH);
-    person_draw(out, weights, face, options->scene, &r);
+    person_draw(out, weights, pick_head(options, h, identity)->face, options->scene, &r);
 }
 
 /* Faces in a row show one class after another; of clips each shows one. */
@@ -102,6 +118,7 @@ static void fit_units(float *units, const person *who)
 
 void synth_face_draw(synth_face *out, const synth_options *options, const head *h, const person *who, int64_t number)
 {
+    h = head_of(h, who->face);
     *out = (synth_face){.number = number, .identity = synth_identity(options, number)};
     const expression_class c = tasks[options->task].first + (expression_class)class_index(options, number);
     const bool is_clip = options->clip > 0;

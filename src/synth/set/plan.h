@@ -24,9 +24,9 @@ int64_t synth_face_number(const synth_options *options, int64_t picture, int pla
 /* Draws face `number`: class, identity, expression and shot. The person comes from synth_person; `who` must be it. Of a
  * crowd the shot is one for a picture of its own (crowd_place). */
 void synth_face_draw(synth_face *out, const synth_options *options, const head *h, const person *who, int64_t number);
-/* Which identity face `number` shows, and who that is. weights [face->identity.count] */
+/* Which identity face `number` shows, and who that is, with one of the heads from h on. weights [head_weights(h)] */
 int64_t synth_identity(const synth_options *options, int64_t number);
-void synth_person(person *out, float *weights, const synth_options *options, const face_model *face, int64_t identity);
+void synth_person(person *out, float *weights, const synth_options *options, const head *h, int64_t identity);
 /* Which of a face's labels are told. */
 typedef struct {
     bool va, expression, au;
@@ -45,6 +45,7 @@ void synth_picture_name(char dst[SYNTH_NAME_BYTES], const synth_options *options
 rng synth_stream(const synth_options *options, uint32_t epoch, int64_t number);
 #define SYNTH_FACE_EPOCH 0
 #define SYNTH_PERSON_EPOCH 1 /* (seed, 1, identity) for people, whichever set they are in */
+#define SYNTH_HEAD_EPOCH 5   /* (seed, 5, identity) for whose head a person has */
 #define SYNTH_WORN_EPOCH 4   /* what faces wear */
 #define SYNTH_CLIP_EPOCH 6
 #define SYNTH_CROWD_EPOCH 7

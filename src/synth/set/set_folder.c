@@ -21,10 +21,9 @@
 #define SCENE "scene.yaml"
 #define MAX_RECORD_BYTES 65536
 
-/* A number that differs where the face models do (FNV-1a over what is drawn from them). */
-static uint64_t face_sum(const face_model *face)
+/* A number that differs where the face models do (FNV-1a over what is drawn from them), going on from h. */
+static uint64_t face_sum(uint64_t h, const face_model *face)
 {
-    uint64_t h = 14695981039346656037u;
     const struct {
         const void *data;
         size_t bytes;
@@ -40,17 +39,29 @@ static uint64_t face_sum(const face_model *face)
 }
 
 /* The options that decide a set's bytes; neither threads nor the folder's name are among them. */
-static mien_status record_make(json_t **out, const synth_options *o, const face_model *face)
+static mien_status record_make(json_t **out, const synth_options *o, const head *h)
 {
-    char sum[20], seed[24];
-    snprintf(sum, sizeof sum, "%016" PRIx64, face_sum(face));
+    char sum[20], seed[24], share[24];
+    uint64_t all = 14695981039346656037u;
+    mien_status st;
+    str sources = {0};
+    for (; h; h = h->next) {
+        all = face_sum(all, h->face);
+        TRY_OUT(str_printf(&sources, "%s%s", sources.length ? " + " : "", h->face->source));
+    }
+    snprintf(sum, sizeof sum, "%016" PRIx64, all);
+    snprintf(share, sizeof share, "%g", (double)o->face_share);
     snprintf(seed, sizeof seed, "%" PRIu64, o->seed);
-    *out = json_pack("{s:i, s:s, s:i, s:i, s:I, s:I, s:I, s:i, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
-                     synth_task_name((int)o->task), "clip", o->clip, "crowd", o->crowd, "count", (json_int_t)o->count,
-                     "identities", (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size",
-                     o->size, "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed", seed, "face",
-                     face->source, "face_sum", sum);
-    return json_check(*out);
+    *out =
+        json_pack("{s:i, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:s}", "version", SET_VERSION, "task",
+                  synth_task_name((int)o->task), "clip", o->clip, "crowd", o->crowd, "count", (json_int_t)o->count,
+                  "identities", (json_int_t)o->identities, "first_identity", (json_int_t)o->first_identity, "size",
+                  o->size, "missing", o->missing == SYNTH_COMPLETE ? "none" : "aff-wild2", "seed", seed, "face",
+                  sources.text, "face_sum", sum, "face_share", share);
+    st = json_check(*out);
+out:
+    str_free(&sources);
+    return st;
 }
 
 static uint64_t hash_text(uint64_t h, const char *text)
@@ -60,13 +71,13 @@ static uint64_t hash_text(uint64_t h, const char *text)
     return h;
 }
 
-mien_status set_fingerprint(uint64_t *out, const synth_options *options, const face_model *face)
+mien_status set_fingerprint(uint64_t *out, const synth_options *options, const head *h)
 {
     mien_status st;
     json_t *record = NULL;
     char *text = NULL;
     str scene_text = {0};
-    TRY_OUT(record_make(&record, options, face));
+    TRY_OUT(record_make(&record, options, h));
     TRY_OUT(json_print(&text, record));
     TRY_OUT(scene_print(options->scene, &scene_text));
     *out = hash_text(hash_text(14695981039346656037u, text), scene_text.text) | 1;
@@ -216,14 +227,14 @@ static bool is_beginning(char **names, size_t count)
     return true;
 }
 
-mien_status set_folder_prepare(const synth_options *options, const face_model *face)
+mien_status set_folder_prepare(const synth_options *options, const head *h)
 {
     mien_status st;
     char *record = NULL, *scene_path = NULL, *text = NULL, **names = NULL;
     size_t count = 0;
     str scene_text = {0};
     json_t *wanted = NULL;
-    TRY_OUT(record_make(&wanted, options, face));
+    TRY_OUT(record_make(&wanted, options, h));
     TRY_OUT(file_join(&record, options->out, RECORD));
     TRY_OUT(file_join(&scene_path, options->out, SCENE));
     TRY_OUT(file_make_folders(options->out));

@@ -271,7 +271,7 @@ static mien_status find_people(sheet *s, int kind, int count)
     for (int i = 0; i < LOOKED_AT; i++) {
         person who;
         all[i].identity = person_number(s, i);
-        synth_person(&who, s->page.weights, s->page.options, s->page.h->face, all[i].identity);
+        synth_person(&who, s->page.weights, s->page.options, s->page.h, all[i].identity);
         all[i].value = kinds[kind].people == LOOKS_FOR_TONES ? who.tone : who.age;
     }
     s->page.identity = -1;
@@ -292,7 +292,7 @@ static void find_bare(sheet *s)
     int found = 0;
     for (int i = 0; i < LOOKED_AT && found < 2; i++) {
         person who;
-        synth_person(&who, s->page.weights, s->page.options, s->page.h->face, person_number(s, i));
+        synth_person(&who, s->page.weights, s->page.options, s->page.h, person_number(s, i));
         s->bare[found] = person_number(s, i); /* the last where there is none */
         found += !who.glasses && who.beard == 0 && who.moustache == 0;
     }

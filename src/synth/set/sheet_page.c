@@ -23,7 +23,7 @@ mien_status page_open(sheet_page *p, const synth_options *options, const head *h
     *p = (sheet_page){.options = options, .h = h, .size = size, .identity = -1};
     TRY_OUT(renderer_create(&p->renderer, h, size));
     TRY_OUT(post_room_create(&p->post));
-    TRY_OUT(mem_zalloc(&p->weights, (size_t)h->face->identity.count));
+    TRY_OUT(mem_zalloc(&p->weights, (size_t)head_weights(h)));
     TRY_OUT(image_resize_buffer(&p->page, columns * size, rows * size));
     return MIEN_OK;
 out:
@@ -35,7 +35,7 @@ void page_set_person(sheet_page *p, int64_t identity)
 {
     if (identity == p->identity)
         return;
-    synth_person(&p->who, p->weights, p->options, p->h->face, identity);
+    synth_person(&p->who, p->weights, p->options, p->h, identity);
     renderer_set_person(p->renderer, &p->who, p->weights);
     p->identity = identity;
 }

@@ -7,6 +7,7 @@
 #include "base/team.h"
 #include "base/thread.h"
 #include "synth/draw/render.h"
+#include "synth/set/cast.h"
 #include "synth/set/drawer.h"
 #include "synth/set/faces.h"
 #include "synth/set/labels.h"
@@ -201,6 +202,9 @@ static mien_status check_options(const synth_options *o)
 {
     if (!o->face_path)
         return mien_fail(MIEN_ERR_ARG, "face: no face model given");
+    if (o->more_face_count < 0 || o->more_face_count >= CAST_MAX || !(o->face_share >= 0 && o->face_share <= 1))
+        return mien_fail(MIEN_ERR_ARG, "face: %d models, the first for a share of %g (wanted at most %d, 0..1)",
+                         1 + o->more_face_count, (double)o->face_share, CAST_MAX);
     if (!o->out && !o->sheet && !o->quiz)
         return mien_fail(MIEN_ERR_ARG, "out: neither a folder nor a sheet or quiz to write");
     TRY(synth_check_set(o));
@@ -218,7 +222,7 @@ static mien_status check_options(const synth_options *o)
 
 static mien_status draw_set(const synth_options *options, const head *h, progress *p)
 {
-    TRY(set_folder_prepare(options, h->face));
+    TRY(set_folder_prepare(options, h));
     run_state run = {.options = options,
                      .h = h,
                      .progress = p,
@@ -236,11 +240,10 @@ static mien_status draw_set(const synth_options *options, const head *h, progres
 mien_status synth_run(const synth_options *options, progress *p)
 {
     mien_status st;
-    face_model *face = NULL;
-    head *h = NULL;
+    cast heads = {0};
     TRY(check_options(options));
-    TRY_OUT(face_model_load(&face, options->face_path));
-    TRY_OUT(head_create(&h, face));
+    TRY_OUT(cast_open(&heads, options));
+    const head *h = heads.heads[0];
     if (options->out)
         TRY_OUT(draw_set(options, h, p));
     if (options->sheet)
@@ -248,7 +251,6 @@ mien_status synth_run(const synth_options *options, progress *p)
     if (options->quiz)
         TRY_OUT(quiz_write(options, h));
 out:
-    head_free(h);
-    face_model_free(face);
+    cast_close(&heads);
     return st;
 }

@@ -28,8 +28,11 @@ typedef enum {
 } synth_missing;
 
 typedef struct {
-    const char *out;        /* folder of the set; NULL: no set, only the sheet */
-    const char *face_path;  /* packed face model */
+    const char *out;               /* folder of the set; NULL: no set, only the sheet */
+    const char *face_path;         /* packed face model */
+    const char *const *more_faces; /* [more_face_count] further ones: each person has the head of one of them */
+    int more_face_count;
+    float face_share;       /* of the people who have the first one's head; 0: as many as have each other's */
     int64_t count;          /* faces: the classes take turns, then the identities */
     int64_t identities;     /* how many people; 0: one for every ten faces */
     int64_t first_identity; /* number of the first person: sets with disjoint ranges, or other seeds, share nobody */
