@@ -114,6 +114,8 @@ void console_clear(console *c);
  */
 /* One JSON document and a newline; frees it. Answers EXIT_DONE, or EXIT_FAILED after a line on stderr. */
 int print_json(console *c, FILE *to, json_t *document);
+/* A text that the library makes, on stdout. */
+int print_text(console *c, mien_status (*make)(char **out));
 /* The rows of an evaluation: a name, and the columns of its table. */
 void print_metrics_head(FILE *to, int name_width, const mien_evaluation *e);
 void print_metrics_row(FILE *to, int name_width, const mien_evaluation *e, const mien_metrics *m);

@@ -209,17 +209,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int print_keys(console *c)
-{
-    char *text = NULL;
-    mien_status st = mien_scene_reference(&text);
-    if (st)
-        return console_fail(c, st);
-    fputs(text, stdout);
-    mien_text_free(text);
-    return EXIT_DONE;
-}
-
 int cmd_synth(console *c, int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
@@ -240,7 +229,7 @@ int cmd_synth(console *c, int argc, char **argv)
     if (code)
         return code;
     if (a.wants_keys)
-        return print_keys(c);
+        return print_text(c, mien_scene_reference);
     char face[PATH_MAX];
     if (!a.synth.face) {
         if (!cli_find_face(c, face))

@@ -113,17 +113,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static int print_keys(console *c)
-{
-    char *text = NULL;
-    mien_status st = mien_recipe_reference(&text);
-    if (st)
-        return console_fail(c, st);
-    fputs(text, stdout);
-    mien_text_free(text);
-    return EXIT_DONE;
-}
-
 int cmd_train(console *c, int argc, char **argv)
 {
     static const struct argp_child children[] = {{&cli_compute_argp, 0, NULL, 0}, {0}};
@@ -149,7 +138,7 @@ int cmd_train(console *c, int argc, char **argv)
     else
         code = cli_parse(c, &argp, argc, argv, &a);
     if (code == EXIT_DONE && a.wants_keys) {
-        code = print_keys(c);
+        code = print_text(c, mien_recipe_reference);
     } else if (code == EXIT_DONE) {
         char face[PATH_MAX];
         if (!a.train.face && cli_face_beside(face)) /* who needs one and has none is told by the library */

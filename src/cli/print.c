@@ -22,6 +22,17 @@ int print_json(console *c, FILE *to, json_t *document)
     return EXIT_DONE;
 }
 
+int print_text(console *c, mien_status (*make)(char **out))
+{
+    char *text = NULL;
+    mien_status st = make(&text);
+    if (st)
+        return console_fail(c, st);
+    fputs(text, stdout);
+    mien_text_free(text);
+    return EXIT_DONE;
+}
+
 /* A column has room for its title and for a number. */
 static int width_of_column(const mien_evaluation *e, int column)
 {

@@ -1,15 +1,13 @@
 /* Light and backgrounds: soft light is what the areas that make it would give, set-ups light the side they say and
  * expose for the face, shades darken parts of it, and places behind are different ones and stay behind. */
-#include "packed.h"
 #include "synth/draw/background.h"
-#include "synth/draw/render.h"
-#include "synth/set/draws.h"
 #include "synth/set/lighting.h"
 #include "synth/set/synth.h"
+#include "synth/studio.h"
 
 #include <math.h>
 
-enum { SIZE = 64, BYTES = 3 * SIZE * SIZE };
+enum { SIZE = STUDIO_SIZE, BYTES = 3 * SIZE * SIZE };
 
 static void synth__surround__gives_what_its_areas_would(void **state)
 {
@@ -38,39 +36,10 @@ static void synth__surround__gives_what_its_areas_would(void **state)
     }
 }
 
-typedef struct {
-    packed_face *p;
-    renderer *r;
-    float *weights;
-    person who;
-    shot how;
-    image im;
-} studio;
-
-static studio studio_open(packed_face *p)
-{
-    studio s = {.p = p};
-    assert_ok(renderer_create(&s.r, p->h, SIZE));
-    s.weights = calloc((size_t)p->face->identity.count, sizeof *s.weights);
-    assert_non_null(s.weights);
-    rng r = rng_at(1, 1, 4, RNG_TEST);
-    person_draw(&s.who, s.weights, p->face, p->scene, &r);
-    shot_studio(&s.how, &s.who);
-    return s;
-}
-
-static void studio_close(studio *s)
-{
-    renderer_free(s->r);
-    free(s->weights);
-    image_free(&s->im);
-}
-
 static void take(studio *s)
 {
-    const float none[UNIT_COUNT] = {0};
-    renderer_set_person(s->r, &s->who, s->weights); /* which borrows `who`, so here where it stays */
-    assert_ok(render_face(&s->im, s->r, none, &s->how));
+    static const float none[UNIT_COUNT];
+    studio_take(s, none);
 }
 
 /* Mean level of a part of the face's middle. */
@@ -85,7 +54,7 @@ static double part(const studio *s, int left, int right)
 
 static void synth__lighting__exposes_for_the_face(void **state)
 {
-    studio s = studio_open(packed_of(state));
+    studio s = studio_open(packed_of(state), 4);
     for (int which = 1; lighting_names[which]; which++) {
         double sum = 0, uneven = 0;
         for (uint64_t i = 0; i < 12; i++) {
@@ -114,7 +83,7 @@ static void synth__lighting__exposes_for_the_face(void **state)
 
 static void synth__lighting__shades_darken_parts_of_the_face(void **state)
 {
-    studio s = studio_open(packed_of(state));
+    studio s = studio_open(packed_of(state), 4);
     s.how.key_from = v3(0, 0, 1);
     take(&s);
     double left = part(&s, 20, 30), right = part(&s, 34, 44);
@@ -247,7 +216,7 @@ static void synth__background__blur_smooths_and_keeps_the_light(void **state)
 static void synth__background__leaves_the_face_alone(void **state)
 {
     static uint8_t before[BYTES];
-    studio s = studio_open(packed_of(state));
+    studio s = studio_open(packed_of(state), 4);
     take(&s);
     memcpy(before, s.im.pixels, BYTES);
     s.how.back_kind = BACKGROUND_WHITE;

@@ -1,51 +1,12 @@
 /* Pictures: they repeat to the byte, show who and what they are told to, and people differ in shape. */
 #include "no_memory.h"
-#include "packed.h"
-#include "synth/draw/render.h"
 #include "synth/mesh/raster.h"
-#include "synth/set/draws.h"
 #include "synth/set/expression.h"
+#include "synth/studio.h"
 
 #include <math.h>
 
-enum { SIZE = 64 };
-
-typedef struct {
-    packed_face *p;
-    renderer *r;
-    float *weights;
-    person who;
-    shot how;
-    image im;
-} studio;
-
-static studio studio_open(packed_face *p, uint64_t identity)
-{
-    studio s = {.p = p};
-    assert_ok(renderer_create(&s.r, p->h, SIZE));
-    s.weights = calloc((size_t)p->face->identity.count, sizeof *s.weights);
-    assert_non_null(s.weights);
-    rng r = rng_at(1, 1, identity, RNG_TEST);
-    person_draw(&s.who, s.weights, p->face, p->scene, &r);
-    shot_studio(&s.how, &s.who);
-    return s;
-}
-
-static void studio_close(studio *s)
-{
-    renderer_free(s->r);
-    free(s->weights);
-    image_free(&s->im);
-}
-
-/* Pictures of s with unit weights; the person is set each time, as `who` may have changed. */
-static void take(studio *s, const float *units)
-{
-    renderer_set_person(s->r, &s->who, s->weights);
-    assert_ok(render_face(&s->im, s->r, units, &s->how));
-    assert_int_equal(s->im.width, SIZE);
-    assert_int_equal(s->im.height, SIZE);
-}
+enum { SIZE = STUDIO_SIZE };
 
 static double difference(const uint8_t *a, const uint8_t *b)
 {
@@ -62,13 +23,13 @@ static void synth__render__repeats_to_the_byte(void **state)
     static uint8_t first[3 * SIZE * SIZE];
     face_expression e;
     expression_plain(&e, p->h, EXPRESSION_SURPRISE);
-    take(&s, e.units);
+    studio_take(&s, e.units);
     memcpy(first, s.im.pixels, sizeof first);
     renderer_set_person(s.r, &other.who, other.weights); /* somebody else in between leaves nothing behind */
     float none[UNIT_COUNT] = {0};
     assert_ok(render_face(&s.im, s.r, none, &other.how));
     assert_true(difference(first, s.im.pixels) > 5);
-    take(&s, e.units);
+    studio_take(&s, e.units);
     assert_memory_equal(first, s.im.pixels, sizeof first);
     studio_close(&s);
     studio_close(&other);
@@ -80,13 +41,13 @@ static void synth__render__each_unit_is_seen(void **state)
     studio s = studio_open(p, 3);
     static uint8_t neutral[3 * SIZE * SIZE];
     float units[UNIT_COUNT] = {0};
-    take(&s, units);
+    studio_take(&s, units);
     memcpy(neutral, s.im.pixels, sizeof neutral);
     for (int u = 0; u < UNIT_COUNT; u++) {
         units[u] = 1;
         if (u == TONGUE_OUT)
             units[JAW_OPEN] = 1; /* seen through an open mouth */
-        take(&s, units);
+        studio_take(&s, units);
         if (difference(neutral, s.im.pixels) < 0.05)
             fail_msg("%s changes nothing", unit_names[u]);
         units[u] = 0;
@@ -104,7 +65,7 @@ static void synth__render__expressions_have_different_mean_pictures(void **state
         for (int c = 0; c <= EXPRESSION_SURPRISE; c++) {
             face_expression e;
             expression_plain(&e, p->h, (expression_class)c);
-            take(&s, e.units);
+            studio_take(&s, e.units);
             for (int i = 0; i < 3 * SIZE * SIZE; i++)
                 mean[c][i] += s.im.pixels[i] / (double)PEOPLE;
         }
@@ -185,7 +146,7 @@ static void synth__render__any_drawn_shot_works(void **state)
         face_expression e;
         shot_draw(&s.how, &s.who, p->scene, &r);
         expression_draw(&e, p->h, (expression_class)(i % EXPRESSION_COUNT), p->scene, &r);
-        take(&s, e.units);
+        studio_take(&s, e.units);
         double sum = 0, squares = 0;
         for (int k = 0; k < 3 * SIZE * SIZE; k++) {
             sum += s.im.pixels[k];
