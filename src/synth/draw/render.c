@@ -4,12 +4,10 @@
 #include "synth/draw/render_int.h"
 
 #include "base/mem.h"
-#include "synth/draw/noise.h"
 #include "synth/face/bake.h"
 #include "synth/mesh/raster.h"
 
 #include <assert.h>
-#include <string.h>
 
 /* The face is framed around this point of the neutral head: between eyes and mouth. */
 static const vec3 face_middle = {0, 7.02f, 1.15f};
