@@ -13,7 +13,8 @@
 NUMBER(framing, field, 0.8, 6, "[1.35, 1.75]", "Decimetres across the picture at the face's depth.")
 NUMBER(framing, shift_x, -0.5, 0.5, "{mean: 0, std: 0.02, low: -0.1, high: 0.1}",
        "The face's place beside the middle, share of the picture.")
-NUMBER(framing, shift_y, -0.5, 0.5, "{mean: -0.04, std: 0.03, low: -0.15, high: 0.1}", "The same, below it (negative: higher).")
+NUMBER(framing, shift_y, -0.5, 0.5, "{mean: -0.04, std: 0.03, low: -0.15, high: 0.1}",
+       "The same, below it (negative: higher).")
 
 NUMBER(pose, yaw, -90, 90, "{mean: 0, std: 11, low: -32, high: 32}",
        "Turn of the head, degrees; positive to its own left.")
