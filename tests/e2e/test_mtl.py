@@ -246,7 +246,7 @@ class Files(Case):
         answer = train(self.small, run, "--data", self.good, "--set", "mtl.heads=[va, blendshapes]")
         self.assert_fails_alone(answer, "good.txt: no picture with expression units (head blendshapes)")
         answer = train(self.small, run, "--data", self.good, "--set", "mtl.heads=[va, gaze]")
-        self.assert_fails_alone(answer, "mtl.heads", "gaze")
+        self.assert_fails_alone(answer, "good.txt: no picture with gaze (head gaze)")
         self.assertFalse((run / "log.jsonl").exists())
 
     def test_images_that_are_not_there_are_named_and_too_many_are_fatal(self):
