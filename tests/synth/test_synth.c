@@ -428,7 +428,7 @@ static void synth__kinds__are_the_same_on_threads_and_after_a_stop(void **state)
 
         stopper nine = {{.callback = stop_after, .payload = &nine}, .after = 9};
         c.threads = 1; /* of two, the other could be done before the caller's is asked to stop */
-        assert_failure(synth_run(&c, &nine.told), MIEN_ERR_CANCELLED, "stopped after 9 of 24 faces");
+        assert_failure(synth_run(&c, &nine.told), MIEN_ERR_CANCELLED, "stopped after 9 of 24");
         snprintf(path, sizeof path, "%s/labels.csv", cut);
         assert_false(file_exists(path));
         c.resume = true;
