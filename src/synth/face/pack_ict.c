@@ -466,9 +466,12 @@ static mien_status join_quads(packer *p)
 /* A tooth's place in its row, so that the gaps which teeth are coloured with fall between the teeth. */
 static float tooth_x(const packer *p, int vertex)
 {
+    const size_t count = sizeof teeth / sizeof *teeth;
     size_t i = 0;
-    while (vertex > teeth[i].last)
+    while (i < count && vertex > teeth[i].last)
         i++;
+    if (i == count || vertex < teeth[i].first) /* lower canines and what lies behind them: the middle of one */
+        return (p->place[vertex].x < 0 ? -1 : 1) * TOOTH_WIDTH * 3.5f;
     int first = teeth[i].first;
     float low = INFINITY, high = 0;
     for (int v = first; v <= teeth[i].last; v++) {
