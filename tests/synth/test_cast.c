@@ -26,6 +26,7 @@ static synth_options options_for(const packed_face *p, char out[112], const char
     snprintf(out, 112, "%s/%s", p->folder, name);
     o.out = out;
     o.face_path = p->path;
+    o.scene = p->scene;
     o.more_faces = more;
     o.more_face_count = 1;
     o.count = COUNT;

@@ -141,7 +141,8 @@ static void synth__worn__changes_no_other_label(void **state)
     str a = {0}, b = {0};
     assert_ok(labels_row(&a, &plain, "a.jpg", 0, &bare, &s.who, told));
     assert_ok(labels_row(&b, &plain, "a.jpg", 0, &covered, &s.who, told));
-    static const char nothing[] = ",none,none,none,none,0,0,0.0000\n", all[] = ",cap,neck,cheeks,none,0,1,0.0000\n";
+    static const char nothing[] = ",none,none,none,none,0,0,0.0000,anny\n",
+                      all[] = ",cap,neck,cheeks,none,0,1,0.0000,anny\n";
     size_t shared = a.length - strlen(nothing);
     assert_string_equal(a.text + shared, nothing);
     assert_string_equal(b.text + shared, all);
