@@ -481,12 +481,12 @@ typedef struct mien_synth_options {
                           * lacks them; NULL or "none": none */
     int clip;            /* frames of a clip (one head in motion, a folder each, 25 a second); 0: pictures */
     int crowd;           /* most heads in one picture, each with a row of its own; 0: one each */
-    const char *sheet_kind; /* what `sheet` shows (mien_synth_sheet); NULL: the first */
+    const char *sheet_kind;        /* what `sheet` shows (mien_synth_sheet); NULL: the first */
     const char *const *more_faces; /* further face models, of other sources: each person has the head of one of all */
     int more_face_count;
-    float face_share;       /* of the people who have the head of `face`; 0: as many as have each other one's */
-    const char *quiz;       /* PNG of numbered faces to be named; NAME-answers.png beside it says what they show */
-    const char *scene;      /* YAML file, or a preset: "studio", "portrait", "wild"; NULL: every default */
+    float face_share;  /* of the people who have the head of `face`; 0: as many as have each other one's */
+    const char *quiz;  /* PNG of numbered faces to be named; NAME-answers.png beside it says what they show */
+    const char *scene; /* YAML file, or a preset: "studio", "portrait", "wild"; NULL: every default */
 } mien_synth_options;
 MIEN_OPTIONS(mien_synth_options, MIEN_OPTIONS_SYNTH)
 
