@@ -3,6 +3,7 @@
 #include "nn/param_store.h"
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -60,13 +61,10 @@ void param_store_free(param_store *s)
     mem_free(s);
 }
 
-/* FNV-1a: also names the random stream of a slice, so it must never change. */
+/* It also names the random stream of a slice. */
 static uint64_t name_hash(const char *name)
 {
-    uint64_t h = 14695981039346656037u;
-    for (; *name; name++)
-        h = (h ^ (uint8_t)*name) * 1099511628211u;
-    return h;
+    return hash_bytes(HASH_BEGIN, name, strlen(name));
 }
 
 /* The bucket that holds `name`, or the free one where it belongs. */

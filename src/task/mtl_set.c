@@ -3,6 +3,7 @@
  * alone are known, as of class folders, each is a group of its own, or the last classes alone would be held out. */
 #include "task/mtl_int.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "task/metric.h"
 
@@ -244,16 +245,16 @@ bool mtl_has(const mtl_set *set, annotation_kind kind, int64_t picture)
 uint64_t mtl_fingerprint(const task_set *base, int64_t picture)
 {
     const annotations *a = &mtl_set_of(base)->known;
-    uint64_t hash = 14695981039346656037u;
+    uint64_t hash = HASH_BEGIN;
     for (int k = 0; k < ANNOTATION_KINDS; k++) {
         uint64_t known = annotation_known(a, k, picture);
-        hash = (hash ^ known) * 1099511628211u;
+        hash = hash_mix(hash, known);
         for (int i = 0; i < annotation_forms[k].width; i++) {
             uint32_t bits;
             if (!(known >> i & 1))
                 continue;
             memcpy(&bits, annotation_values(a, k, picture) + i, sizeof bits);
-            hash = (hash ^ bits) * 1099511628211u;
+            hash = hash_mix(hash, bits);
         }
     }
     return hash;

@@ -2,6 +2,7 @@
  * what is known of them says whether a resumed run learns from the same ones. */
 #include "train/run_sets.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/bad_pictures.h"
@@ -38,19 +39,18 @@ static mien_status split(run_sets *sets, const recipe *r, const source_list *dat
     return subset_all(&sets->held, sets->validation->pictures);
 }
 
-/* FNV-1a over names, each ended by what is known of its picture. */
+/* Over names, each ended by what is known of its picture. */
 static mien_status hash_plan(uint64_t *hash, const task_set *set, const epoch_plan *plan)
 {
     const picture_source *source = set->pictures->source;
     char name[PICTURE_NAME_BYTES];
     if (source->fingerprint)
-        *hash = (*hash ^ source->fingerprint) * 1099511628211u;
+        *hash = hash_mix(*hash, source->fingerprint);
     for (int64_t i = 0; i < plan->items->count; i++) {
         int64_t picture = plan->items->index[i];
         TRY(source->name(source, picture, name, sizeof name));
-        for (const char *c = name; *c; c++)
-            *hash = (*hash ^ (uint8_t)*c) * 1099511628211u;
-        *hash = (*hash ^ set->task->fingerprint(set, picture)) * 1099511628211u;
+        *hash = hash_bytes(*hash, name, strlen(name));
+        *hash = hash_mix(*hash, set->task->fingerprint(set, picture));
     }
     return MIEN_OK;
 }
@@ -145,7 +145,7 @@ mien_status run_sets_open(run_sets *out, const recipe *r, const source_list *dat
     TRY(check_select(selecting, &out->select, r));
     TRY(check_there(out->training, &out->train, r->data.max_bad_share));
     TRY(check_there(selecting, &out->select, r->data.max_bad_share));
-    out->hash = 14695981039346656037u;
+    out->hash = HASH_BEGIN;
     TRY(hash_plan(&out->hash, out->training, &out->train));
     return hash_plan(&out->hash, selecting, &out->select);
 }

@@ -2,6 +2,7 @@
 #include "train/train.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "train/member.h"
@@ -30,20 +31,12 @@ typedef struct {
 
 /* --- what members share ------------------------------------------------------------------------------------------- */
 
-static uint64_t hash_text(const char *text, size_t length)
-{
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (uint8_t)text[i]) * 1099511628211u;
-    return hash;
-}
-
 static mien_status hash_recipe(uint64_t *out, const recipe *r)
 {
     str text = {0};
     mien_status st = recipe_print(r, &text);
     if (st == MIEN_OK)
-        *out = hash_text(text.text, text.length);
+        *out = hash_bytes(HASH_BEGIN, text.text, text.length);
     str_free(&text);
     return st;
 }
@@ -55,7 +48,7 @@ static mien_status hash_recipe_file(uint64_t *out, const char *run)
     size_t length;
     TRY(run_file(path, run, "recipe.yaml"));
     TRY(file_read(&text, &length, path, 0));
-    *out = hash_text(text, length);
+    *out = hash_bytes(HASH_BEGIN, text, length);
     mem_free(text);
     return MIEN_OK;
 }
@@ -273,6 +266,11 @@ static void close_init(init_file *init)
     init->tensors = NULL;
 }
 
+static bool is_of_classes(const recipe *r)
+{
+    return r->head_count == 1 && r->heads[0].kind == HEAD_CLASS;
+}
+
 static mien_status train(run_state *run)
 {
     const train_options *o = run->options;
@@ -301,7 +299,7 @@ static mien_status train(run_state *run)
             TRY(train_stage(run, i, stage));
         close_init(&run->inits[i]);
     }
-    return run->recipe->model_count > 1 ? run_ensemble_fit(o->out) : MIEN_OK;
+    return is_of_classes(run->recipe) && run->recipe->model_count > 1 ? run_ensemble_fit(o->out) : MIEN_OK;
 }
 
 mien_status train_run(const train_options *options)

@@ -3,6 +3,7 @@
 #include "synth/set/set_folder.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -21,7 +22,7 @@
 #define SCENE "scene.yaml"
 #define MAX_RECORD_BYTES 65536
 
-/* A number that differs where the face models do (FNV-1a over what is drawn from them), going on from h. */
+/* A number that differs where the face models do, of what is drawn from them; going on from h. */
 static uint64_t face_sum(uint64_t h, const face_model *face)
 {
     const struct {
@@ -33,8 +34,7 @@ static uint64_t face_sum(uint64_t h, const face_model *face)
         {face->expression.deltas, face->expression.offsets[face->expression.count] * sizeof(vec3)},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        for (size_t k = 0; k < parts[i].bytes; k++)
-            h = (h ^ ((const uint8_t *)parts[i].data)[k]) * 1099511628211u;
+        h = hash_bytes(h, parts[i].data, parts[i].bytes);
     return h;
 }
 
@@ -42,7 +42,7 @@ static uint64_t face_sum(uint64_t h, const face_model *face)
 static mien_status record_make(json_t **out, const synth_options *o, const head *h)
 {
     char sum[20], seed[24], share[24];
-    uint64_t all = 14695981039346656037u;
+    uint64_t all = HASH_BEGIN;
     mien_status st;
     str sources = {0};
     for (; h; h = h->next) {
@@ -64,13 +64,6 @@ out:
     return st;
 }
 
-static uint64_t hash_text(uint64_t h, const char *text)
-{
-    for (; *text; text++)
-        h = (h ^ (uint8_t)*text) * 1099511628211u;
-    return h;
-}
-
 mien_status set_fingerprint(uint64_t *out, const synth_options *options, const head *h)
 {
     mien_status st;
@@ -80,7 +73,7 @@ mien_status set_fingerprint(uint64_t *out, const synth_options *options, const h
     TRY_OUT(record_make(&record, options, h));
     TRY_OUT(json_print(&text, record));
     TRY_OUT(scene_print(options->scene, &scene_text));
-    *out = hash_text(hash_text(14695981039346656037u, text), scene_text.text) | 1;
+    *out = hash_bytes(hash_bytes(HASH_BEGIN, text, strlen(text)), scene_text.text, scene_text.length) | 1;
 out:
     json_decref(record);
     mem_free(text);
