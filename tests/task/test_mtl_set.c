@@ -2,6 +2,7 @@
  * draws it learns what it knows alone. */
 #include "task/mtl_kit.h"
 
+#include "base/hash.h"
 #include "data/sets.h"
 
 #define FIELDS "AU1,AU2,AU4,AU6,AU7,AU10,AU12,AU15,AU23,AU24,AU25,AU26"
@@ -296,6 +297,30 @@ static void mtl_set__any_other_label__is_another_fingerprint(void **state)
     assert_true(fingerprint_of(rows[0]) == prints[0]);
 }
 
+/* Runs of builds that knew no gaze go on: where a picture has none, nothing of it is in the print. */
+static void mtl_set__a_kind_that_came_later__changes_no_fingerprint(void **state)
+{
+    (void)state;
+    set_text(".", "before.csv", "image,valence,arousal\n1.png,0.5,-0.25\n");
+    set_text(".", "after.csv",
+             "image,valence,arousal,gaze_left_yaw,gaze_left_pitch,gaze_right_yaw,gaze_right_pitch\n1.png,0.5,-0.25,1,2,"
+             "3,4\n");
+    task_set *before = mtl_open_one("before.csv", NULL, false), *after = mtl_open_one("after.csv", NULL, false);
+    static const float values[] = {0.5f, -0.25f};
+    uint64_t wanted = hash_mix(HASH_BEGIN, annotation_all(ANNOTATION_VA));
+    for (int i = 0; i < 2; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        wanted = hash_mix(wanted, bits);
+    }
+    for (int k = ANNOTATION_VA + 1; k <= ANNOTATION_POSE; k++)
+        wanted = hash_mix(wanted, 0);
+    assert_true(task_mtl.fingerprint(before, 0) == wanted);
+    assert_true(task_mtl.fingerprint(after, 0) != wanted);
+    task_mtl.close(before);
+    task_mtl.close(after);
+}
+
 static epoch_plan plan_all(subset *all, const task_set *set)
 {
     epoch_plan plan;
@@ -375,6 +400,7 @@ int main(void)
         cmocka_unit_test(mtl_set__a_picture_that_cannot_be_read__comes_from_the_fallback),
         cmocka_unit_test(mtl_set__labels_that_are_not_there__are_told),
         cmocka_unit_test(mtl_set__any_other_label__is_another_fingerprint),
+        cmocka_unit_test(mtl_set__a_kind_that_came_later__changes_no_fingerprint),
         cmocka_unit_test(mtl_set__labels__are_counted_and_what_lacks_is_told),
         cmocka_unit_test(mtl_set__memory_runs_out__fails_and_leaks_nothing),
     };
