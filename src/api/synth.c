@@ -47,7 +47,8 @@ static mien_status find_sheet(int *out, const char *name)
     return mien_fail(MIEN_ERR_UNSUPPORTED, "sheet_kind: %.32s (wanted a name that mien_synth_sheet gives)", name);
 }
 
-mien_status api_drawn_describe(drawn_set *out, const mien_synth_options *o)
+/* All that is not about files or threads; to be freed with api_drawn_free, also where it fails. */
+static mien_status describe(drawn_set *out, const mien_synth_options *o)
 {
     const bool is_complete = !o->missing || !strcmp(o->missing, "none");
     synth_task task;
@@ -77,15 +78,22 @@ mien_status api_drawn_describe(drawn_set *out, const mien_synth_options *o)
     return MIEN_OK;
 }
 
+/* What a caller gave, with defaults, and a face model at least. */
+static mien_status take_options(mien_synth_options *o, mien_compute *compute, const mien_synth_options *given,
+                                const char *call)
+{
+    TRY(api_need(given, call, "options"));
+    TRY(api_options(o, given, MIEN_OPTIONS_SYNTH, call));
+    TRY(api_compute(compute, o->compute, call));
+    return api_need(o->face, call, "face");
+}
+
 mien_status api_drawn_open(drawn_set *out, const mien_synth_options *given, const char *call)
 {
     mien_synth_options o;
     mien_compute compute;
-    TRY(api_need(given, call, "options"));
-    TRY(api_options(&o, given, MIEN_OPTIONS_SYNTH, call));
-    TRY(api_compute(&compute, o.compute, call));
-    TRY(api_need(o.face, call, "face"));
-    TRY(api_drawn_describe(out, &o));
+    TRY(take_options(&o, &compute, given, call));
+    TRY(describe(out, &o));
     out->options.threads = api_threads(&compute);
     return cast_open(&out->cast, &out->options);
 }
@@ -101,13 +109,10 @@ mien_status mien_synth(const mien_synth_options *given)
     mien_synth_options o;
     mien_compute compute;
     drawn_set set = {0};
-    TRY(api_need(given, "mien_synth", "options"));
-    TRY(api_options(&o, given, MIEN_OPTIONS_SYNTH, "mien_synth"));
-    TRY(api_compute(&compute, o.compute, "mien_synth"));
-    TRY(api_need(o.face, "mien_synth", "face"));
+    TRY(take_options(&o, &compute, given, "mien_synth"));
     TRY(api_need(o.out ? o.out : o.sheet ? o.sheet : o.quiz, "mien_synth", "out"));
     progress p = api_progress(&compute);
-    mien_status st = api_drawn_describe(&set, &o);
+    mien_status st = describe(&set, &o);
     if (st == MIEN_OK) {
         set.options.out = o.out;
         set.options.sheet = o.sheet;

@@ -75,9 +75,9 @@ typedef enum {
  *   fields a row, with the header or without. Or named columns in any order: a name (image, image_path, path, file,
  *   filename) and any of valence, arousal, expression (label, class), AU01 (AU1) .. AU26, AU01_i .., yaw, pitch, roll,
  *   gaze_left_yaw .., browDownLeft .. tongueOut; others are ignored. Or `path,label` (data/list.h), the labels
- * expressions. Missing are: -5 for valence and arousal, -1 for all else but angles, and empty fields of named columns.
- * An expression is a number 0..7 or a name (data/label.h). Valence without arousal is kept, and no picture of the VA
- * subset.
+ *   expressions. Missing are: -5 for valence and arousal, -1 for all else but angles, and empty fields of named
+ *   columns. An expression is a number 0..7 or a name (data/label.h). Valence without arousal is kept, and no picture
+ *   of the VA subset.
  * - a folder with a labels.csv: that file.
  * - a folder with a folder per expression, which need not be all eight.
  * - a folder with `train` and `val` of either.

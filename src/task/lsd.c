@@ -315,6 +315,15 @@ out:
     return st;
 }
 
+/* *out [pass->count], owned */
+static mien_status truths(int32_t **out, const task_pass *pass)
+{
+    TRY(mem_alloc(out, pass->count));
+    for (int64_t i = 0; i < pass->count; i++)
+        (*out)[i] = label_of(pass->set, pass->pictures[i]);
+    return MIEN_OK;
+}
+
 static mien_status score(task_report *out, const task_pass *pass)
 {
     metric_report numbers;
@@ -322,9 +331,7 @@ static mien_status score(task_report *out, const task_pass *pass)
     int32_t *truth;
     TRY(head_find(&h, pass->heads, pass->head_count, HEAD_EXPRESSION, pass->set->path));
     const model_head *classes = &pass->heads[h];
-    TRY(mem_alloc(&truth, pass->count));
-    for (int64_t i = 0; i < pass->count; i++)
-        truth[i] = label_of(pass->set, pass->pictures[i]);
+    TRY(truths(&truth, pass));
     mien_status st =
         metric_report_from_probabilities(&numbers, truth, pass->is_read, pass->outputs[h], pass->count, classes->size);
     mem_free(truth);
@@ -359,9 +366,7 @@ static mien_status keep(model *m, const task_pass *pass, const task_values *valu
     int32_t *truth;
     if (v->temperature == LSD_TEMPERATURE_NONE)
         return MIEN_OK;
-    TRY(mem_alloc(&truth, pass->count));
-    for (int64_t i = 0; i < pass->count; i++)
-        truth[i] = label_of(pass->set, pass->pictures[i]);
+    TRY(truths(&truth, pass));
     const float *outputs = pass->outputs[0];
     const calibrate_set set = {.members = &outputs,
                                .member_count = 1,

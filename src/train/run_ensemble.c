@@ -7,7 +7,6 @@
 #include "base/str.h"
 #include "format/csv.h"
 #include "format/ensemble_file.h"
-#include "nn/model.h"
 #include "task/calibrate.h"
 #include "task/metric.h"
 #include "train/run.h"
@@ -221,17 +220,6 @@ static mien_status take_models(fit *f, run_model *all, int count)
     return MIEN_OK;
 }
 
-/* Does the first model answer in one class head, and do all come from the same? (One recipe made them.) */
-static mien_status has_classes(bool *out, const fit *f)
-{
-    model *m;
-    TRY(model_load(&m, f->models[0].path));
-    const model_spec *spec = model_spec_of(m);
-    *out = spec->head_count == 1 && spec->heads[0].kind == HEAD_CLASS;
-    model_free(m);
-    return MIEN_OK;
-}
-
 static mien_status fit_and_write(fit *f)
 {
     double *weights;
@@ -269,14 +257,11 @@ mien_status run_ensemble_fit(const char *run)
     fit f = {.run = run};
     run_model *all;
     int count;
-    bool is_of_classes = false;
     TRY(run_models(&all, &count, run));
     TRY_OUT(take_models(&f, all, count));
-    if (f.count > 1)
-        TRY_OUT(has_classes(&is_of_classes, &f));
-    for (int m = 0; is_of_classes && m < f.count; m++)
+    for (int m = 0; f.count > 1 && m < f.count; m++)
         TRY_OUT(read_member(&f, m));
-    if (is_of_classes && f.rows > 0)
+    if (f.rows > 0)
         TRY_OUT(fit_and_write(&f));
 out:
     free_fit(&f);

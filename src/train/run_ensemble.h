@@ -4,8 +4,9 @@
 
 #include "base/status.h"
 
-/* Where a run's last finished stages, of two or more members, are of one class head: reads what each said of the
- * pictures that selected it (validation.csv), and writes two ensemble files (format/ensemble_file.h) into the run:
+/* Of a run whose models answer in one class head, where its last finished stages are of two members or more: reads what
+ * each said of the pictures that selected it (validation.csv), and writes two ensemble files (format/ensemble_file.h)
+ * into the run:
  *   weighted.json  weights of least log loss
  *   greedy.json    members chosen one after another for the mean's macro F1
  * Both say under "held_out" what they, and the plain mean, come to on those pictures, which flatters. Elsewhere it does
